@@ -1,0 +1,117 @@
+"""The words of the suite as data: settings, points of delivery, cost bases, financial years.
+
+Codes are strings everywhere. What is published (ICB lists, prices, factors) is in `data/reference`, not here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from pathcost_lib.errors import InputError
+
+__all__ = [
+    "COST_BASES",
+    "PODS",
+    "SETTINGS",
+    "UNITS",
+    "Pod",
+    "financial_year",
+    "financial_year_bounds",
+    "label",
+]
+
+SETTINGS = (
+    "primary_care",
+    "ambulance",
+    "emergency",
+    "outpatient",
+    "admitted",
+    "community",
+    "mental_health",
+    "social_care",
+)
+
+COST_BASES = ("recorded", "provider", "national", "proxy", "none")
+
+UNITS = ("contact", "spell", "fce", "bed_day", "week", "incident", "procedure")
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A point of delivery: its setting, what one unit of it is, and how it is said aloud."""
+
+    code: str
+    setting: str
+    unit: str
+    label: str
+
+
+PODS: dict[str, Pod] = {
+    pod.code: pod
+    for pod in (
+        Pod("gp_appointment", "primary_care", "contact", "GP appointment"),
+        Pod("practice_nurse_appointment", "primary_care", "contact", "Practice nurse appointment"),
+        Pod("call_111", "ambulance", "contact", "NHS 111 call"),
+        Pod("hear_and_treat", "ambulance", "incident", "Ambulance: hear and treat"),
+        Pod("see_and_treat", "ambulance", "incident", "Ambulance: see and treat"),
+        Pod("see_and_convey", "ambulance", "incident", "Ambulance: see and convey"),
+        Pod("ae_type1", "emergency", "contact", "A&E, major department"),
+        Pod("ae_type3", "emergency", "contact", "Urgent treatment centre"),
+        Pod("outpatient_first", "outpatient", "contact", "Outpatient, first"),
+        Pod("outpatient_follow_up", "outpatient", "contact", "Outpatient, follow-up"),
+        Pod("outpatient_procedure", "outpatient", "procedure", "Outpatient procedure"),
+        Pod("diagnostic_imaging", "outpatient", "procedure", "Diagnostic imaging"),
+        Pod("day_case", "admitted", "spell", "Day case"),
+        Pod("elective", "admitted", "spell", "Elective inpatient"),
+        Pod("non_elective_short", "admitted", "spell", "Non-elective, short stay"),
+        Pod("non_elective", "admitted", "spell", "Non-elective, long stay"),
+        Pod("critical_care_day", "admitted", "bed_day", "Critical care day"),
+        Pod("community_contact", "community", "contact", "Community contact"),
+        Pod("rehabilitation_day", "community", "bed_day", "Rehabilitation day"),
+        Pod("mental_health_contact", "mental_health", "contact", "Mental health contact"),
+        Pod("talking_therapy_contact", "mental_health", "contact", "Talking therapy contact"),
+        Pod("mental_health_bed_day", "mental_health", "bed_day", "Mental health bed day"),
+        Pod("social_care_week", "social_care", "week", "Social care week"),
+    )
+}
+
+_LABELS = {
+    "primary_care": "Primary care",
+    "ambulance": "Ambulance and 111",
+    "emergency": "A&E",
+    "outpatient": "Outpatient",
+    "admitted": "Admitted",
+    "community": "Community",
+    "mental_health": "Mental health",
+    "social_care": "Social care",
+} | {pod.code: pod.label for pod in PODS.values()}
+
+_YEAR = re.compile(r"(\d{4})-(\d{2})")
+
+
+def label(code: str) -> str:
+    """Return how a setting, POD or phase code is said aloud ("primary_care" is "Primary care")."""
+    return _LABELS.get(code, code.replace("_", " ").capitalize())
+
+
+def financial_year(day: date) -> str:
+    """Return the NHS financial year (1 April to 31 March) that holds `day`, as "2024-25"."""
+    start = day.year if day.month >= 4 else day.year - 1
+    return f"{start}-{(start + 1) % 100:02d}"
+
+
+def financial_year_bounds(year: str) -> tuple[date, date]:
+    """Return the first and last day of a financial year.
+
+    Raises
+    ------
+    InputError
+        If `year` is not written like "2024-25".
+    """
+    match = _YEAR.fullmatch(str(year))
+    if not match or (int(match[1]) + 1) % 100 != int(match[2]):
+        raise InputError(f"Financial year {year!r} is not valid. Write it like 2024-25.")
+    start = int(match[1])
+    return date(start, 4, 1), date(start + 1, 3, 31)

@@ -1,0 +1,50 @@
+"""Where things are: the project's own folders, whatever the working directory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["notebooks", "pathway_definitions", "reference", "reports", "root", "sample"]
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def root() -> Path:
+    """Return the project folder: `PATHCOST_HOME` if set, else the checkout, else the working directory."""
+    home = os.environ.get("PATHCOST_HOME")
+    if home:
+        return Path(home).resolve()
+    checkout = _PACKAGE.parent
+    return checkout if (checkout / "pyproject.toml").exists() else Path.cwd()
+
+
+def _shipped(*parts: str) -> Path:
+    """Return a folder that comes with the code: beside it in a checkout, inside it in an installed wheel."""
+    checkout = _PACKAGE.parent.joinpath(*parts)
+    return checkout if checkout.exists() else _PACKAGE.joinpath("_data", parts[-1])
+
+
+def reference() -> Path:
+    """Small tables of published figures, each row with its source."""
+    return _shipped("data", "reference")
+
+
+def pathway_definitions() -> Path:
+    """Pathway definitions (TOML)."""
+    return _shipped("data", "pathways")
+
+
+def notebooks() -> Path:
+    """Notebooks that make the packs."""
+    return _shipped("notebooks")
+
+
+def sample() -> Path:
+    """Where the synthetic England is generated."""
+    return root() / "data" / "sample"
+
+
+def reports() -> Path:
+    """Where packs are written."""
+    return root() / "reports"

@@ -1,0 +1,260 @@
+"""One small engine that hides where the rows are: register a table, run a SQL file of named steps, fetch Arrow.
+
+SQL is written in DuckDB's dialect in `.sql` files, one named view a step, so that an analyst can read a file and run
+it by hand. `Engine.run` gives each run its own names, so that two ledgers can live in one session.
+"""
+
+from __future__ import annotations
+
+import html
+import itertools
+import re
+import shutil
+import tempfile
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from pathcost_lib.errors import InputError
+
+__all__ = ["DuckDBEngine", "Engine", "Relation", "connect", "parse_steps"]
+
+_STEP = re.compile(r"\s*CREATE\s+OR\s+REPLACE\s+TEMP\s+(VIEW|TABLE)\s+(\w+)\s+AS\b(.*)", re.IGNORECASE | re.DOTALL)
+_READS = re.compile(r"\b(FROM|JOIN)(\s+)([A-Za-z_]\w*)\b(?!\s*\()", re.IGNORECASE)
+_COMMENT = re.compile(r"--[^\n]*")
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A named view or table in an engine. Rows stay there until they are asked for."""
+
+    engine: Engine
+    name: str
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns, in order."""
+        return list(self.schema)
+
+    @property
+    def schema(self) -> dict[str, str]:
+        """Column name to engine type."""
+        return self.engine.schema(self.name)
+
+    def query(self, sql: str) -> Relation:
+        """Return a new relation from a query over this one, called `this` in the SQL.
+
+        Examples
+        --------
+        >>> ledger.query("SELECT setting, CAST(sum(cost_pence) AS BIGINT) AS pence FROM this GROUP BY 1")  # doctest: +SKIP
+        """
+        return self.engine.view("query", sql, {"this": self})
+
+    def materialise(self) -> Relation:
+        """Compute the rows once and hold them in the engine (spilling to disk where they do not fit)."""
+        return self.engine.view(self.name, "SELECT * FROM this", {"this": self}, materialise=True)
+
+    def to_arrow(self) -> pa.Table:
+        """Fetch all rows as Arrow."""
+        return self.engine.fetch(f"SELECT * FROM {self.name}")
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Fetch all rows as pandas: for tables of thousands, not millions."""
+        return self.to_arrow().to_pandas()
+
+    def count(self) -> int:
+        """Return the number of rows."""
+        return int(self.engine.fetch(f"SELECT count(*) AS n FROM {self.name}")["n"][0].as_py())
+
+    def write_parquet(self, path: Path | str) -> Path:
+        """Write the rows to one Parquet file, under a temporary name that is renamed when it is whole."""
+        return self.engine.write_parquet(self.name, Path(path))
+
+    def _repr_html_(self) -> str:
+        # Columns and types only: rows may be patients, and notebooks are shared.
+        cells = "".join(f"<tr><td>{html.escape(c)}</td><td>{html.escape(t)}</td></tr>" for c, t in self.schema.items())
+        return f"<p>{html.escape(self.name)}: {self.count():,} rows</p><table><tr><th>column</th><th>type</th></tr>{cells}</table>"
+
+
+class Engine(ABC):
+    """What the ground floor asks of a database; each engine supplies the abstract methods."""
+
+    #: sqlglot's name for the dialect that the engine speaks.
+    dialect: str
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    # -- what each engine supplies ------------------------------------------------------------------------------------
+    @abstractmethod
+    def execute(self, sql: str) -> None:
+        """Run one statement."""
+
+    @abstractmethod
+    def fetch(self, sql: str) -> pa.Table:
+        """Run a query and return its rows as Arrow."""
+
+    @abstractmethod
+    def schema(self, name: str) -> dict[str, str]:
+        """Return column name to type of a view or table."""
+
+    @abstractmethod
+    def _register(self, name: str, source: pa.Table | list[str]) -> None:
+        """Make an Arrow table, or a list of Parquet files, known as `name`."""
+
+    @abstractmethod
+    def write_parquet(self, name: str, path: Path) -> Path:
+        """Write a view to one Parquet file, whole or not at all."""
+
+    # -- what all engines share ---------------------------------------------------------------------------------------
+    def new_name(self, stem: str) -> str:
+        """Return a name that nothing in this session has."""
+        return f"{re.sub(r'_[0-9]+$', '', stem)}_{next(self._numbers)}"
+
+    def register(self, stem: str, source: pd.DataFrame | pa.Table | Path | str | list[Path]) -> Relation:
+        """Make rows known to the engine.
+
+        Parameters
+        ----------
+        stem : str
+            What to call them; a number is added.
+        source : DataFrame, Arrow table, path, or list of paths
+            Rows in memory, or Parquet files (a path may hold `*`).
+        """
+        name = self.new_name(stem)
+        if isinstance(source, pd.DataFrame):
+            source = pa.Table.from_pandas(source, preserve_index=False)
+        if not isinstance(source, pa.Table):
+            source = [str(p) for p in source] if isinstance(source, list) else [str(source)]
+        self._register(name, source)
+        return Relation(self, name)
+
+    def view(
+        self, stem: str, sql: str, inputs: Mapping[str, Relation | pd.DataFrame] | None = None, *, materialise: bool = False
+    ) -> Relation:
+        """Create a view (or a table, where `materialise`) from a query whose table names are keys of `inputs`."""
+        name = self.new_name(stem)
+        names = {key: self._as_relation(key, value).name for key, value in (inputs or {}).items()}
+        self.execute(f"CREATE OR REPLACE TEMP {'TABLE' if materialise else 'VIEW'} {name} AS {_rename(sql, names)}")
+        return Relation(self, name)
+
+    def run(self, script: Path, inputs: Mapping[str, Relation | pd.DataFrame]) -> dict[str, Relation]:
+        """Run a `.sql` file of named steps and return every step as a relation.
+
+        Parameters
+        ----------
+        script : Path
+            A file of `CREATE OR REPLACE TEMP VIEW|TABLE name AS SELECT ...;` steps. A step reads inputs and earlier
+            steps by name, after FROM or JOIN.
+        inputs : mapping of str to Relation or DataFrame
+            What the file's outside names stand for. Settings are a one-row table like any other.
+
+        Raises
+        ------
+        InputError
+            If the file holds anything but named steps.
+        """
+        known: dict[str, Relation] = {key: self._as_relation(key, value) for key, value in inputs.items()}
+        for kind, step, sql in parse_steps(script):
+            known[step] = self.view(step, sql, known, materialise=kind == "TABLE")
+        return known
+
+    def _as_relation(self, stem: str, value: Relation | pd.DataFrame) -> Relation:
+        return value if isinstance(value, Relation) else self.register(stem, value)
+
+
+class DuckDBEngine(Engine):
+    """DuckDB in this process: the default."""
+
+    dialect = "duckdb"
+
+    def __init__(self, database: str = ":memory:") -> None:
+        super().__init__()
+        spill = tempfile.mkdtemp(prefix="pathcost-")
+        weakref.finalize(self, shutil.rmtree, spill, ignore_errors=True)
+        self.connection = duckdb.connect(database, config={"temp_directory": spill})
+        # Every result is ordered by a key where order matters, so the engine need not buffer to keep the input's.
+        self.connection.execute("SET preserve_insertion_order = false")
+        self.connection.execute("SET enable_progress_bar = false")
+
+    def execute(self, sql: str) -> None:
+        """Run one statement."""
+        self.connection.execute(sql)
+
+    def fetch(self, sql: str) -> pa.Table:
+        """Run a query and return its rows as Arrow."""
+        # The one spelling that DuckDB 1.5 and 2.0 share without a copy.
+        return self.connection.sql(sql).to_arrow_table()
+
+    def schema(self, name: str) -> dict[str, str]:
+        """Return column name to type of a view or table."""
+        return {row[0]: str(row[1]) for row in self.connection.execute(f"DESCRIBE {name}").fetchall()}
+
+    def _register(self, name: str, source: pa.Table | list[str]) -> None:
+        if isinstance(source, pa.Table):
+            self.connection.register(f"{name}_arrow", source)
+            self.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {name}_arrow")
+            self.connection.unregister(f"{name}_arrow")
+            return
+        files = ", ".join("'" + path.replace("'", "''") + "'" for path in source)
+        self.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet([{files}], hive_partitioning = false)")
+
+    def write_parquet(self, name: str, path: Path) -> Path:
+        """Write a view to one Parquet file, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        target = str(part).replace("'", "''")
+        self.execute(f"COPY (SELECT * FROM {name}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        part.replace(path)
+        return path
+
+
+def connect(url: str | Any | None = None) -> Engine:
+    """Open an engine.
+
+    Parameters
+    ----------
+    url : str or SparkSession, optional
+        None or "duckdb://" for DuckDB in memory; "duckdb:///folder/file.db" for a DuckDB file.
+
+    Raises
+    ------
+    InputError
+        If the URL names no engine that we have.
+    """
+    if url is None or url == "duckdb://":
+        return DuckDBEngine()
+    if isinstance(url, str) and url.startswith("duckdb:///"):
+        return DuckDBEngine(url.removeprefix("duckdb:///"))
+    raise InputError(f"No engine for {url!r}. Allowed: nothing (DuckDB in memory), duckdb:///file.db.")
+
+
+def parse_steps(script: Path) -> list[tuple[str, str, str]]:
+    """Split a `.sql` file into (VIEW or TABLE, name, query) steps; comments are dropped.
+
+    Raises
+    ------
+    InputError
+        If a statement is not `CREATE OR REPLACE TEMP VIEW|TABLE name AS ...`.
+    """
+    steps = []
+    for statement in _COMMENT.sub("", script.read_text(encoding="utf-8")).split(";"):
+        if not statement.strip():
+            continue
+        match = _STEP.fullmatch(statement)
+        if not match:
+            raise InputError(f"{script.name}: not a named step: {statement.strip()[:80]!r}")
+        steps.append((match[1].upper(), match[2], match[3].strip()))
+    return steps
+
+
+def _rename(sql: str, names: Mapping[str, str]) -> str:
+    """Replace the table names after FROM and JOIN that are known, and leave all else (CTEs, columns) alone."""
+    return _READS.sub(lambda m: f"{m[1]}{m[2]}{names.get(m[3], m[3])}", sql)

@@ -1,0 +1,42 @@
+"""Shared fixtures, and the rule that each test bears exactly one marker."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+
+mpl.use("Agg")
+
+MARKERS = {"unit", "oracle", "property", "regression", "notebook", "end_to_end", "published"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    wrong = []
+    for item in items:
+        if item.nodeid.split("::")[0].endswith(".ipynb"):
+            continue
+        found = {m.name for m in item.iter_markers()} & MARKERS
+        if len(found) != 1:
+            wrong.append(f"{item.nodeid}: {sorted(found) or 'no marker'}")
+    if wrong:
+        raise pytest.UsageError("each test bears exactly one marker:\n" + "\n".join(wrong))
+
+
+@pytest.fixture(scope="session")
+def public_data() -> Path:
+    """Return the folder of official publications, or skip with the reason."""
+    folder = Path(os.environ.get("PATHCOST_PUBLIC_DATA", Path(__file__).parents[2] / "shared" / "public"))
+    if not folder.is_dir():
+        pytest.skip("official publications are not here: set PATHCOST_PUBLIC_DATA to their folder")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
