@@ -1,1 +1,6 @@
-""""""
+"""The ledger: activity with a cost on every row, and how much of the expected activity it covers."""
+
+from pathcost_lib.ledger.coverage import coverage
+from pathcost_lib.ledger.pricing import cost_activity, national_mff
+
+__all__ = ["cost_activity", "coverage", "national_mff"]

@@ -1,0 +1,128 @@
+"""A cost on every activity row: recorded, else the provider's price, the national price, a proxy, or none with its reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from pathcost_lib import paths
+from pathcost_lib.codes import PODS, financial_year_bounds
+from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.sources.engine import Relation
+
+__all__ = ["LARGEST_COST_PENCE", "cost_activity", "national_mff"]
+
+#: A single contact, stay or package dearer than £50m is a fault in the data, not a cost.
+LARGEST_COST_PENCE = 5_000_000_000
+
+_SQL = Path(__file__).with_name("pricing.sql")
+
+
+def cost_activity(
+    activity: Relation,
+    unit_costs: Relation | pd.DataFrame,
+    organisations: Relation | pd.DataFrame,
+    *,
+    price_base: str,
+    mff: Literal["adjust", "pay", "none"] = "adjust",
+    index: str = "gdp_deflator",
+    price_index: pd.DataFrame | None = None,
+    behaviour: pd.DataFrame | None = None,
+    mff_base: float | None = None,
+) -> Relation:
+    """Put a cost on every activity row, in whole pence at one price base.
+
+    A row takes, in this order: its own recorded cost; its provider's unit cost; the national unit cost of its
+    currency; a proxy for its point of delivery (currency "*"); else none, with the reason in `cost_note`. Of several
+    years' prices the latest that is not after the activity is used, and moved to the price base by the index.
+
+    Parameters
+    ----------
+    activity, unit_costs, organisations : Relation (or DataFrame for the last two)
+        The tables of `docs/tables.md`. `recorded_cost_pence` may be absent.
+    price_base : str
+        Financial year of the pounds, such as "2024-25".
+    mff : {"adjust", "pay", "none"}
+        "adjust" brings what providers recorded or priced themselves to national average prices (divides by the
+        provider's market forces factor over the national one), for comparison. "pay" brings national prices to
+        the provider's, for what is paid. "none" leaves both.
+    index : str
+        Column of the price index: "gdp_deflator", "cpi", or one of the user's own in `price_index`.
+    price_index : DataFrame, optional
+        `financial_year` and the index column; the published one if not given.
+    behaviour : DataFrame, optional
+        `pod, fixed_share, semi_fixed_share` for rows with a recorded cost and no price; the reference one if not given.
+    mff_base : float, optional
+        The factor at which national prices stand; `national_mff()` if not given.
+
+    Returns
+    -------
+    Relation
+        `activity` with financial_year, unit_cost (ten-thousandths of a pound, as in the price list), cost_pence,
+        fixed_pence, semi_fixed_pence, variable_pence (int64), cost_basis, cost_note, mff and price_base. Rows of
+        basis "none" have no pence.
+
+    Raises
+    ------
+    InputError
+        If the price base is not a financial year that the index holds, or a choice is not known.
+
+    Notes
+    -----
+    Money is integer: unit costs in ten-thousandths of a pound, factors in millionths, a row rounded once half away
+    from zero, so that every engine and every order of rows gives the same total.
+    """
+    require_one_of(mff, ("adjust", "pay", "none"), what="MFF treatment")
+    financial_year_bounds(price_base)
+    years = _price_index(price_index, index)
+    base = years.loc[years["financial_year"] == price_base]
+    if base.empty:
+        held = f"{years['financial_year'].min()} to {years['financial_year'].max()}"
+        raise InputError(f"Price base {price_base} is not in the price index {index!r}, which holds {held}.")
+    settings = pd.DataFrame(
+        {
+            "price_base": [price_base],
+            "price_base_index": [float(base["index_value"].iloc[0])],
+            "mff_mode": [mff],
+            "mff_base": [mff_base if mff_base is not None else national_mff()],
+            "largest_cost": [LARGEST_COST_PENCE],
+        }
+    )
+    if "recorded_cost_pence" not in activity.columns:
+        activity = activity.query("SELECT *, CAST(NULL AS BIGINT) AS recorded_cost_pence FROM this")
+    inputs = {
+        "activity": activity,
+        "unit_costs": unit_costs,
+        "organisations": organisations,
+        "price_index": years,
+        "behaviour": behaviour if behaviour is not None else pd.read_csv(paths.reference() / "behaviour.csv"),
+        "pods": pd.DataFrame([(p.code, p.unit) for p in PODS.values()], columns=["pod", "unit"]),
+        "settings": settings,
+    }
+    return activity.engine.run(_SQL, inputs)["ledger"]
+
+
+def national_mff() -> float:
+    """Return the market forces factor at which national average unit costs stand.
+
+    The mean of the published provider factors (`data/reference/mff.csv`, NHS England 2026/27): national unit costs
+    are averages over providers, not the cost where the factor is 1. Unweighted, because the publication carries no
+    volumes; pass `mff_base` to `cost_activity` to use a weighted one.
+    """
+    return float(pd.read_csv(paths.reference() / "mff.csv")["mff"].mean())
+
+
+def _price_index(frame: pd.DataFrame | None, index: str) -> pd.DataFrame:
+    frame = pd.read_csv(paths.reference() / "price_index.csv") if frame is None else frame
+    numeric = frame.drop(columns="financial_year", errors="ignore").select_dtypes("number").columns
+    require_one_of(index, list(numeric), what="Price index")
+    years = frame[["financial_year", index]].dropna().rename(columns={index: "index_value"})
+    for year in years["financial_year"]:
+        financial_year_bounds(year)
+    if (years["index_value"] <= 0).any() or years["financial_year"].duplicated().any():
+        raise InputError(f"Price index {index!r} must hold one positive value a financial year.")
+    return years.assign(
+        start_year=years["financial_year"].str[:4].astype("int64"), index_value=years["index_value"].astype(float)
+    )

@@ -1,0 +1,150 @@
+"""Join the ledger into pathways: every pound once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pathcost_lib.errors import InputError
+from pathcost_lib.pathways.definition import Definition
+from pathcost_lib.sources.engine import Relation
+
+__all__ = ["Links", "Statement", "link"]
+
+_SQL = Path(__file__).with_name("link.sql")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Where the ledger's pounds went, each counted by its own query, in whole pence."""
+
+    ledger_pence: int
+    attributed_pence: int
+    outside_pence: int
+    uncosted_rows: int
+
+    @property
+    def difference_pence(self) -> int:
+        """Ledger less what is attributed and outside: 0, or something is wrong."""
+        return self.ledger_pence - self.attributed_pence - self.outside_pence
+
+
+@dataclass(frozen=True)
+class Links:
+    """Which ledger rows belong to which pathway, and the pathways themselves.
+
+    Attributes
+    ----------
+    links : Relation
+        pathway, pathway_id (its index activity), patient_id, activity_id, phase, days_from_index, share, part, parts,
+        setting, pod, provider_code, cost_basis, and the pathway's share of cost_pence, fixed_pence, semi_fixed_pence
+        and variable_pence.
+    pathways : Relation
+        pathway, pathway_id, patient_id, index_date, icb_code, index_provider_code, window_from, window_to, complete.
+    definitions : tuple of Definition
+        What was linked.
+    """
+
+    links: Relation
+    pathways: Relation
+    definitions: tuple[Definition, ...]
+
+    def statement(self, ledger: Relation) -> Statement:
+        """Count the ledger, what is in a pathway and what is in none, separately; all within whole pence."""
+        engine = ledger.engine
+        total = engine.view(
+            "statement",
+            "SELECT CAST(coalesce(sum(cost_pence), 0) AS BIGINT) AS pence, "
+            "CAST(coalesce(sum(CASE WHEN cost_pence IS NULL THEN 1 ELSE 0 END), 0) AS BIGINT) AS uncosted FROM ledger",
+            {"ledger": ledger},
+        )
+        attributed = self.links.query("SELECT CAST(coalesce(sum(cost_pence), 0) AS BIGINT) AS pence FROM this")
+        outside = engine.view(
+            "outside",
+            "SELECT CAST(coalesce(sum(cost_pence), 0) AS BIGINT) AS pence FROM ledger AS l "
+            "WHERE NOT EXISTS (SELECT 1 FROM links AS k WHERE k.activity_id = l.activity_id)",
+            {"ledger": ledger, "links": self.links},
+        )
+        whole = total.to_arrow()
+        return Statement(
+            whole["pence"][0].as_py(),
+            attributed.to_arrow()["pence"][0].as_py(),
+            outside.to_arrow()["pence"][0].as_py(),
+            whole["uncosted"][0].as_py(),
+        )
+
+
+def link(ledger: Relation, definition: Definition | Sequence[Definition], *, patients: Relation | None = None) -> Links:
+    """Link ledger rows to the pathways that they belong to.
+
+    Parameters
+    ----------
+    ledger : Relation
+        From `ledger.cost_activity`; `activity_id` must be unique.
+    definition : Definition or sequence of Definition
+        One pathway, or several that share the pounds between them (each pound once over all of them; ties go to the
+        one named first).
+    patients : Relation, optional
+        With `died_on`: a death closes the window, so that it counts as complete.
+
+    Returns
+    -------
+    Links
+        Computed once and held in the engine.
+
+    Raises
+    ------
+    InputError
+        If several definitions have different overlap rules or the same name.
+    """
+    definitions = (definition,) if isinstance(definition, Definition) else tuple(definition)
+    overlaps = {d.overlap for d in definitions}
+    if len(overlaps) != 1:
+        raise InputError(
+            f"Pathways linked together need one overlap rule; these have {', '.join(sorted(overlaps)) or 'none'}."
+        )
+    if len({d.name for d in definitions}) != len(definitions):
+        raise InputError("Two of the pathways linked together have the same name.")
+    engine = ledger.engine
+    columns = "activity_id, patient_id, start_date, icb_code, provider_code, setting, pod, currency_code, primary_procedure, primary_diagnosis"
+    anywhere = " OR ".join(f"({d.where()})" for d in definitions)
+    candidates = engine.view(
+        "candidates", f"SELECT {columns} FROM ledger WHERE {anywhere}", {"ledger": ledger}, materialise=True
+    )
+    qualifying = " UNION ALL ".join(
+        f"SELECT '{d.name}' AS pathway, {n} AS priority, activity_id, patient_id, start_date, icb_code, provider_code "
+        f"FROM candidates WHERE {d.where()}"
+        for n, d in enumerate(definitions)
+    )
+    extent = engine.view(
+        "extent", "SELECT min(start_date) AS f, max(start_date) AS t FROM ledger", {"ledger": ledger}
+    ).to_arrow()
+    settings = pd.DataFrame(
+        {"overlap": [overlaps.pop()], "data_from": [extent["f"][0].as_py()], "data_to": [extent["t"][0].as_py()]}
+    )
+    deaths = (
+        patients.query("SELECT patient_id, died_on FROM this WHERE died_on IS NOT NULL")
+        if patients is not None
+        else candidates.query("SELECT patient_id, start_date AS died_on FROM this WHERE 1 = 0")
+    )
+    steps = engine.run(
+        _SQL,
+        {
+            "ledger": ledger,
+            "qualifying": engine.view("qualifying", qualifying, {"candidates": candidates}),
+            "rules": pd.DataFrame(
+                [(d.name, d.washout_days, d.before_days, d.after_days) for d in definitions],
+                columns=["pathway", "washout_days", "before_days", "after_days"],
+            ),
+            "phases": pd.DataFrame(
+                [(d.name, p.name, p.from_day, p.to_day) for d in definitions for p in d.phases],
+                columns=["pathway", "phase", "from_day", "to_day"],
+            ),
+            "deaths": deaths,
+            "settings": settings,
+        },
+    )
+    return Links(steps["links"], steps["pathways"], definitions)

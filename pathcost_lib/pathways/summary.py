@@ -1,0 +1,133 @@
+"""Summarise linked pathways: cost per pathway by phase, setting, organisation, with its standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from pathcost_lib.codes import financial_year_bounds
+from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.pathways.link import Links
+from pathcost_lib.sources.engine import Relation
+
+__all__ = ["summarise"]
+
+#: Columns that a pathway has, and columns that each of its contacts has.
+_OF_PATHWAY = ("pathway", "icb_code", "index_provider_code")
+_OF_CONTACT = ("phase", "setting", "pod", "provider_code", "cost_basis")
+
+
+def summarise(
+    links: Links, ledger: Relation, by: Sequence[str] = ("pathway",), *, year: str | None = None
+) -> pd.DataFrame:
+    """Return cost per pathway, with its standard error, for each combination of `by`.
+
+    Parameters
+    ----------
+    links : Links
+        From `link`.
+    ledger : Relation
+        The ledger that was linked; read only where `by` names one of its columns that the links do not carry.
+    by : sequence of str
+        Of the pathway: pathway, icb_code, index_provider_code. Of its contacts: phase, setting, pod, provider_code,
+        cost_basis, and any other column of the ledger (currency_code, financial_year ...).
+    year : str, optional
+        Only pathways whose window closes in this financial year. Always: only those whose window the data hold.
+
+    Returns
+    -------
+    DataFrame
+        The `by` columns; pathways (how many in the group of pathway columns: the divisor), contacts, uncosted (contacts
+        of cost basis "none"), cost_gbp, fixed_gbp, semi_fixed_gbp, variable_gbp (totals), mean_gbp (per pathway,
+        those without such a contact counted as 0), se_gbp (of that mean; missing where there is 1 pathway).
+
+    Raises
+    ------
+    InputError
+        If a column of `by` is not known, or no pathway is left.
+
+    Notes
+    -----
+    se = sqrt((sum x^2 - (sum x)^2 / n) / (n - 1) / n) over the n pathways, x in pounds.
+    """
+    extra = [c for c in by if c not in (*_OF_PATHWAY, *_OF_CONTACT)]
+    for column in extra:
+        require_one_of(column, [*_OF_PATHWAY, *_OF_CONTACT, *ledger.columns], what="Column to summarise by")
+    chosen = _chosen(links, year)
+    of_pathway = [c for c in by if c in _OF_PATHWAY]
+    of_contact = [c for c in by if c not in _OF_PATHWAY]
+    contacts = links.links
+    if extra:
+        contacts = ledger.engine.view(
+            "contacts",
+            f"SELECT k.*, {', '.join(f'l.{c}' for c in extra)} FROM links AS k JOIN ledger AS l ON l.activity_id = k.activity_id",
+            {"links": links.links, "ledger": ledger},
+        )
+    keys = "".join(f"{c}, " for c in [*(f"p.{c}" for c in of_pathway), *(f"k.{c}" for c in of_contact)])
+    heads = ", ".join(by)
+    grouped = f"{heads}, " if heads else ""
+    cells = ledger.engine.view(
+        "summary",
+        f"""
+        SELECT {grouped}CAST(sum(contacts) AS BIGINT) AS contacts, CAST(sum(uncosted) AS BIGINT) AS uncosted,
+               {_sums("cost", "fixed", "semi_fixed", "variable")},
+               CAST(sum(CAST(cost_pence AS DECIMAL(19, 0)) * CAST(cost_pence AS DECIMAL(19, 0))) AS DOUBLE) AS squares
+        FROM (
+          SELECT {keys}k.pathway AS of_pathway, k.pathway_id, count(*) AS contacts,
+                 sum(CASE WHEN k.cost_pence IS NULL THEN 1 ELSE 0 END) AS uncosted,
+                 {_sums("cost", "fixed", "semi_fixed", "variable")}
+          FROM contacts AS k
+          JOIN chosen AS p ON p.pathway = k.pathway AND p.pathway_id = k.pathway_id
+          GROUP BY ALL
+        ) AS per_pathway
+        {"GROUP BY " + heads + " ORDER BY " + heads if heads else ""}
+        """,
+        {"contacts": contacts, "chosen": chosen},
+    ).to_pandas()
+    counts = _counts(chosen, of_pathway)
+    table = (
+        cells.merge(counts, on=of_pathway, how="left")
+        if of_pathway
+        else cells.assign(pathways=int(counts["pathways"].iloc[0]))
+    )
+    return _finish(table, list(by))
+
+
+def _sums(*kinds: str) -> str:
+    return ", ".join(f"CAST(coalesce(sum({kind}_pence), 0) AS BIGINT) AS {kind}_pence" for kind in kinds)
+
+
+def _chosen(links: Links, year: str | None) -> Relation:
+    where = "complete"
+    if year is not None:
+        first, last = financial_year_bounds(year)
+        where += f" AND window_to BETWEEN DATE '{first}' AND DATE '{last}'"
+    chosen = links.pathways.query(f"SELECT * FROM this WHERE {where}")
+    if chosen.count() == 0:
+        names = ", ".join(d.name for d in links.definitions)
+        when = f" closes in {year} and" if year else ""
+        raise InputError(f"No {names} pathway has a window that{when} lies wholly in the data.")
+    return chosen
+
+
+def _counts(chosen: Relation, columns: list[str]) -> pd.DataFrame:
+    heads = ", ".join(columns)
+    sql = f"SELECT {heads + ', ' if heads else ''}count(*) AS pathways FROM this {'GROUP BY ' + heads if heads else ''}"
+    return chosen.query(sql).to_pandas()
+
+
+def _finish(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    n = table["pathways"].astype(float)
+    total = table["cost_pence"] / 100
+    spread = (table["squares"] / 10_000 - total**2 / n).clip(lower=0)
+    out = table[by].copy()
+    out["pathways"] = table["pathways"].astype("int64")
+    out["contacts"] = table["contacts"]
+    out["uncosted"] = table["uncosted"]
+    for kind in ("cost", "fixed", "semi_fixed", "variable"):
+        out[f"{kind}_gbp"] = table[f"{kind}_pence"] / 100
+    out["mean_gbp"] = total / n
+    out["se_gbp"] = np.sqrt(spread / (n - 1).where(n > 1) / n)
+    return out
