@@ -1,4 +1,4 @@
-"""A cost on every activity row: recorded, else the provider's price, the national price, a proxy, or none with its reason."""
+"""A cost on every activity row: recorded, else the provider's, the national one, a proxy, or none with its reason."""
 
 from __future__ import annotations
 

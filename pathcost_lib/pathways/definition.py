@@ -12,13 +12,13 @@ from pathcost_lib import paths
 from pathcost_lib.codes import PODS, SETTINGS
 from pathcost_lib.errors import InputError, require_one_of
 
-__all__ = ["OVERLAP_RULES", "Definition", "Phase", "available", "load_definition"]
+__all__ = ["INDEX_FIELDS", "OVERLAP_RULES", "Definition", "Phase", "available", "load_definition"]
 
 OVERLAP_RULES = ("nearest_index", "equal_split")
 
 #: Ledger columns that an index may be chosen by; those with `_prefix` match beginnings.
-_FIELDS = ("setting", "pod", "currency_code", "primary_procedure", "primary_diagnosis")
-_INDEX_KEYS = (*_FIELDS, *(f"{f}_prefix" for f in _FIELDS[2:]))
+INDEX_FIELDS = ("setting", "pod", "currency_code", "primary_procedure", "primary_diagnosis")
+_INDEX_KEYS = (*INDEX_FIELDS, *(f"{f}_prefix" for f in INDEX_FIELDS[2:]))
 _TOP_KEYS = ("name", "title", "description", "overlap", "scope", "index", "window", "phase")
 
 
@@ -134,10 +134,10 @@ def _phase(raw: dict[str, Any], file: str) -> Phase:
     _only(raw, ("name", "from_day", "to_day"), file, "[[phase]]")
     if not isinstance(raw.get("name"), str):
         raise InputError(f"{file}: a [[phase]] has no name.")
-    days = [raw.get("from_day"), raw.get("to_day")]
-    if not all(isinstance(d, int) and not isinstance(d, bool) for d in days):
+    first, last = raw.get("from_day"), raw.get("to_day")
+    if type(first) is not int or type(last) is not int:
         raise InputError(f"{file}: phase {raw['name']!r} needs whole days from_day and to_day.")
-    return Phase(raw["name"], days[0], days[1])
+    return Phase(raw["name"], first, last)
 
 
 def _check_tiling(phases: tuple[Phase, ...], before: int, after: int, file: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from pathcost_lib.errors import InputError
-from pathcost_lib.pathways.definition import Definition
+from pathcost_lib.pathways.definition import INDEX_FIELDS, Definition
 from pathcost_lib.sources.engine import Relation
 
 __all__ = ["Links", "Statement", "link"]
@@ -109,7 +109,7 @@ def link(ledger: Relation, definition: Definition | Sequence[Definition], *, pat
     if len({d.name for d in definitions}) != len(definitions):
         raise InputError("Two of the pathways linked together have the same name.")
     engine = ledger.engine
-    columns = "activity_id, patient_id, start_date, icb_code, provider_code, setting, pod, currency_code, primary_procedure, primary_diagnosis"
+    columns = f"activity_id, patient_id, start_date, icb_code, provider_code, {', '.join(INDEX_FIELDS)}"
     anywhere = " OR ".join(f"({d.where()})" for d in definitions)
     candidates = engine.view(
         "candidates", f"SELECT {columns} FROM ledger WHERE {anywhere}", {"ledger": ledger}, materialise=True

@@ -62,7 +62,8 @@ def summarise(
     if extra:
         contacts = ledger.engine.view(
             "contacts",
-            f"SELECT k.*, {', '.join(f'l.{c}' for c in extra)} FROM links AS k JOIN ledger AS l ON l.activity_id = k.activity_id",
+            f"SELECT k.*, {', '.join(f'l.{c}' for c in extra)} FROM links AS k "
+            "JOIN ledger AS l ON l.activity_id = k.activity_id",
             {"links": links.links, "ledger": ledger},
         )
     keys = "".join(f"{c}, " for c in [*(f"p.{c}" for c in of_pathway), *(f"k.{c}" for c in of_contact)])

@@ -53,7 +53,7 @@ class Relation:
 
         Examples
         --------
-        >>> ledger.query("SELECT setting, CAST(sum(cost_pence) AS BIGINT) AS pence FROM this GROUP BY 1")  # doctest: +SKIP
+        >>> ledger.query("SELECT setting, count(*) AS contacts FROM this GROUP BY setting")  # doctest: +SKIP
         """
         return self.engine.view("query", sql, {"this": self})
 
@@ -80,7 +80,8 @@ class Relation:
     def _repr_html_(self) -> str:
         # Columns and types only: rows may be patients, and notebooks are shared.
         cells = "".join(f"<tr><td>{html.escape(c)}</td><td>{html.escape(t)}</td></tr>" for c, t in self.schema.items())
-        return f"<p>{html.escape(self.name)}: {self.count():,} rows</p><table><tr><th>column</th><th>type</th></tr>{cells}</table>"
+        heads = "<tr><th>column</th><th>type</th></tr>"
+        return f"<p>{html.escape(self.name)}: {self.count():,} rows</p><table>{heads}{cells}</table>"
 
 
 class Engine(ABC):
@@ -137,7 +138,12 @@ class Engine(ABC):
         return Relation(self, name)
 
     def view(
-        self, stem: str, sql: str, inputs: Mapping[str, Relation | pd.DataFrame] | None = None, *, materialise: bool = False
+        self,
+        stem: str,
+        sql: str,
+        inputs: Mapping[str, Relation | pd.DataFrame] | None = None,
+        *,
+        materialise: bool = False,
     ) -> Relation:
         """Create a view (or a table, where `materialise`) from a query whose table names are keys of `inputs`."""
         name = self.new_name(stem)
@@ -204,7 +210,8 @@ class DuckDBEngine(Engine):
             self.connection.unregister(f"{name}_arrow")
             return
         files = ", ".join("'" + path.replace("'", "''") + "'" for path in source)
-        self.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet([{files}], hive_partitioning = false)")
+        rows = f"read_parquet([{files}], hive_partitioning = false)"
+        self.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {rows}")
 
     def write_parquet(self, name: str, path: Path) -> Path:
         """Write a view to one Parquet file, whole or not at all."""
