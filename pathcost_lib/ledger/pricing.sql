@@ -81,7 +81,7 @@ LEFT JOIN pods AS d ON d.pod = k.pod;
 CREATE OR REPLACE TEMP VIEW rated AS
 SELECT a.*, r.financial_year, r.unit_cost, r.cost_basis AS price_basis, r.source, r.mff, r.recorded_factor, r.price_factor,
        r.fixed_millionths, r.not_variable_millionths, s.price_base, s.largest_cost,
-       CASE WHEN r.priced_by_day = 1 THEN greatest(a.length_of_stay_days, 1) ELSE a.units END AS quantity
+       CASE WHEN r.priced_by_day <> 1 THEN a.units WHEN a.length_of_stay_days < 1 THEN 1 ELSE a.length_of_stay_days END AS quantity
 FROM activity AS a
 CROSS JOIN settings AS s
 LEFT JOIN rates AS r
