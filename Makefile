@@ -1,0 +1,52 @@
+# Every target sets up what it needs: `make pack` and `make test` work on a fresh clone.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/.ready
+ICB ?= QHL
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup pack lab test test-all lint types notebooks bench lock clean
+
+help: ## Show this help
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make .venv from the lock file
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pathcost needs Python 3.11 or newer; this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+pack: setup ## Build the board pack of one ICB on the sample (ICB=QHL)
+	$(BIN)/pathcost pack $(ICB)
+
+lab: setup ## Open JupyterLab on the notebooks
+	$(BIN)/jupyter lab notebooks
+
+test: setup ## Run the tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-all: setup notebooks test ## Run the tests and every notebook
+
+lint: setup ## Check style, types, floors and that notebooks are clean
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
+
+notebooks: setup ## Run every notebook, its assertions included
+	$(BIN)/python -m pytest --nbval-lax notebooks -n 2 --dist loadfile
+
+bench: setup ## Measure: ratios against named baselines of the same run
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+lock: setup ## Renew requirements.lock and environment.yml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+
+clean: ## Remove the sample, the reports and the environment
+	rm -rf .venv data/sample reports/20*

@@ -1,0 +1,147 @@
+"""`pathcost`: the suite's commands. Each one checks, calls the library and says what came out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pathcost_lib import __version__, paths
+from pathcost_lib.errors import InputError
+
+# The library is imported inside each command, so that `pathcost --help` answers at once.
+
+app = typer.Typer(
+    help="Cost a patient's whole NHS pathway, compare it fairly, and see who saves and who bears.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+DataFolder = Annotated[
+    Path | None, typer.Option("--data", help="Folder of tables; the sample, made if need be, if not given.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def _main(version: Annotated[bool, typer.Option("--version", help="Say which version this is.")] = False) -> None:
+    if version:
+        typer.echo(f"pathcost {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def sample(
+    people: Annotated[
+        str, typer.Option(help="tiny, default (England at 1:100, about 570,000 people), or a number.")
+    ] = "default",
+    out: Annotated[Path | None, typer.Option(help="Folder to write; data/sample if not given.")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed makes another England.")] = 1,
+    jobs: Annotated[int, typer.Option(help="Processes at work at once; the result does not depend on it.")] = 2,
+    force: Annotated[bool, typer.Option(help="Make it anew even if it is there and current.")] = False,
+) -> None:
+    """Make the synthetic England."""
+    from pathcost_lib.sources.sample import generate, is_current
+
+    folder = out or paths.sample()
+    size = int(people) if people.isdigit() else people
+    if not force and is_current(folder, people=size, seed=seed):
+        typer.echo(f"The sample in {folder} is current.")
+        return
+    generate(folder, people=size, seed=seed, jobs=jobs, progress=sys.stderr.isatty())
+    typer.echo(f"Sample written to {folder}")
+
+
+@app.command()
+def check(
+    data: DataFolder = None,
+    limit: Annotated[int, typer.Option(help="How many findings to print.")] = 40,
+) -> None:
+    """Check the tables and say what is wrong, where, and what it does to the results."""
+    from pathcost_lib import sources
+
+    report = sources.check(sources.open_dataset(_data(data)))
+    typer.echo(report.summary)
+    for row in report.table.head(limit).itertuples():
+        typer.echo(f"  {row.severity:8} {row.table}.{row.column}: {row.rule} ({row.rows:,} rows). {row.what_it_does}")
+    raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command("import")
+def import_(
+    folder: Annotated[Path, typer.Argument(help="Folder of your own files.")],
+    mapping: Annotated[Path, typer.Option(help="TOML that says which column is which.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write; data/own/<name> if not given.")] = None,
+) -> None:
+    """Bring your own files into the suite's tables by a mapping."""
+    from pathcost_lib.sources.mapping import map_folder
+
+    target = out or paths.root() / "data" / "own" / mapping.stem
+    result = map_folder(folder, mapping)
+    result.write(target)
+    typer.echo(result.summary)
+    typer.echo(f"Tables written to {target}")
+
+
+@app.command()
+def pack(
+    icb: Annotated[list[str], typer.Argument(help="ODS codes of ICBs, such as QHL.")],
+    year: Annotated[str, typer.Option(help="Financial year reported.")] = "2024-25",
+    pathway: Annotated[str, typer.Option(help="Pathway by name, or a .toml file of your own.")] = "knee_replacement",
+    data: DataFolder = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write; reports/<year> if not given.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A notebook parameter, as name=value; repeat for more.")
+    ] = None,
+) -> None:
+    """Build the board pack of one or more ICBs: HTML, Excel, executed notebooks and manifest."""
+    from pathcost_lib import packs
+
+    folder = _data(data)
+    failed = 0
+    for code in icb:
+        try:
+            built = packs.build(code, year=year, pathway=pathway, data=folder, out=out, parameters=_settings(set_))
+        except InputError as error:
+            failed += 1
+            typer.echo(f"{code}: {error}", err=True)
+        else:
+            typer.echo(str(built.folder))
+    raise typer.Exit(1 if failed else 0)
+
+
+def _settings(pairs: list[str] | None) -> dict[str, str]:
+    settings = {}
+    for pair in pairs or []:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"--set {pair!r} is not name=value.")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+def _data(folder: Path | None) -> Path:
+    """Return the data folder asked for, or the sample's, which is made where it is not there."""
+    if folder is not None:
+        return folder
+    from pathcost_lib.sources.sample import generate, is_current
+
+    if not is_current(paths.sample()):
+        typer.echo(f"Making the synthetic England in {paths.sample()} (once, about a minute) ...", err=True)
+        generate(paths.sample(), jobs=2, progress=sys.stderr.isatty())
+    return paths.sample()
+
+
+def main() -> None:
+    """Run the commands; an input error is one plain line and exit code 2, without a traceback."""
+    try:
+        app()
+    except InputError as error:
+        typer.echo(f"pathcost: {error}", err=True)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()
