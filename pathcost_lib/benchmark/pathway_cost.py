@@ -1,0 +1,187 @@
+"""One organisation's cost per pathway against all organisations, from one national summary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.results import Result
+
+__all__ = ["Comparison", "compare", "outside_share"]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison(Result):
+    """Cost per pathway of one unit beside all units together, with intervals, and the difference with its own."""
+
+    unit: str = ""
+    confidence: float = 0.95
+
+
+def compare(
+    cells: pd.DataFrame,
+    groups: pd.DataFrame,
+    *,
+    unit: str,
+    focus: str,
+    by: Sequence[str] = (),
+    order: Mapping[str, Sequence[str]] | None = None,
+    confidence: float = 0.95,
+) -> Comparison:
+    """Compare one unit's mean cost per pathway with the mean of all units.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        `pathways.summarise(..., by=[unit, *by])` over all units.
+    groups : DataFrame
+        `pathways.summarise(..., by=[unit])`: how many pathways each unit has, those without such a contact included.
+    unit : str
+        Column of the unit ("icb_code").
+    focus : str
+        Which unit to compare.
+    by : sequence of str
+        Columns that split the pathway (phase, setting); none for the whole.
+    order : mapping of str to sequence of str, optional
+        Values of each `by` column in order; a combination that never occurs costs 0. Default: those in `cells`, sorted.
+    confidence : float
+        Of the intervals.
+
+    Returns
+    -------
+    Comparison
+        `by`, pathways, contacts (of the focus), mean_gbp, lower_95, upper_95, reference_gbp, reference_lower_95,
+        reference_upper_95, difference_gbp, difference_lower_95, difference_upper_95, reason. The differences of the
+        parts add up to the difference of the whole. Where an interval cannot be had it is NaN and `reason` says why.
+
+    Raises
+    ------
+    InputError
+        If the focus is not one of the units.
+
+    Notes
+    -----
+    Each mean has a t interval. All units hold the focus, so the difference m - M equals (1 - w)(m - r), where r is the
+    mean of the others and w the focus's share of pathways: its standard error is (1 - w) sqrt(se_m^2 + se_r^2), with
+    the degrees of freedom of Welch (Biometrika 1947; 34: 28-35). The others' mean and standard error come exactly
+    from the units' counts, means and standard errors (sums of squares within and between). Neither case mix nor need
+    is adjusted for.
+    """
+    require_one_of(focus, groups[unit], what="Unit")
+    parts = list(by)
+    values = [list((order or {}).get(c, sorted(cells[c].unique()))) for c in parts]
+    units = list(groups[unit])
+    keys = pd.MultiIndex.from_product([units, *values], names=[unit, *parts])
+    full = cells.set_index([unit, *parts])[["contacts", "mean_gbp", "se_gbp"]].reindex(keys)
+    full["pathways"] = groups.set_index(unit)["pathways"].reindex(full.index.get_level_values(unit)).to_numpy()
+    alone = full["pathways"].to_numpy() == 1
+    full = full.fillna({"contacts": 0, "mean_gbp": 0.0})
+    full["se_gbp"] = np.where(alone, np.nan, full["se_gbp"].fillna(0.0))
+    rows = full.reset_index()
+    ours = _tidy(rows[rows[unit] == focus], parts)
+    everyone, others = _pool(rows, parts), _pool(rows[rows[unit] != focus], parts)
+    table = ours[[*parts, "pathways", "contacts", "mean_gbp"]].copy()
+    level = f"{round(confidence * 100)}"
+    _limits(table, "", ours, ours["pathways"] - 1, level, confidence)
+    table["reference_gbp"] = everyone["mean_gbp"]
+    _limits(table, "reference_", everyone, everyone["pathways"] - 1, level, confidence)
+    table["difference_gbp"] = ours["mean_gbp"] - everyone["mean_gbp"]
+    if others.empty:
+        table[["difference_gbp", f"difference_lower_{level}", f"difference_upper_{level}"]] = np.nan
+        table["reason"] = "the data hold one unit only, so there is nothing to compare with"
+        return Comparison(table, unit, confidence)
+    share_of_others = others["pathways"] / everyone["pathways"]
+    freedom = _welch(ours, others)
+    step = pd.DataFrame({"mean_gbp": table["difference_gbp"]})
+    step["se_gbp"] = share_of_others * np.hypot(ours["se_gbp"], others["se_gbp"])
+    _limits(table, "difference_", step, freedom, level, confidence)
+    unsure = table[f"difference_lower_{level}"].isna()
+    table["reason"] = np.where(unsure, "fewer than two pathways here or elsewhere: no interval", "")
+    return Comparison(table, unit, confidence)
+
+
+def outside_share(
+    cells: pd.DataFrame, *, unit: str, focus: str, phases: Sequence[str], index: str = "index_provider_code"
+) -> pd.DataFrame:
+    """Return the share of cost at providers other than that of the index event, by phase and for the whole pathway.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        `pathways.summarise(..., by=[unit, index, "phase", "provider_code"])` over all units.
+    unit, focus : str
+        Column of the unit, and which one.
+    phases : sequence of str
+        In order.
+    index : str
+        Column of the provider of the index event.
+
+    Returns
+    -------
+    DataFrame
+        phase ("whole_pathway" last), inside_contacts, outside_contacts, outside_pct, reference_pct (all units). NaN
+        where there is no cost to share out.
+    """
+    if cells.empty:
+        raise InputError("There are no pathways to share out.")
+    frame = cells.assign(
+        outside=(cells["provider_code"] != cells[index]).to_numpy(), at_focus=(cells[unit] == focus).to_numpy()
+    )
+    rows = []
+    for phase in [*phases, "whole_pathway"]:
+        part = frame if phase == "whole_pathway" else frame[frame["phase"] == phase]
+        here = part[part["at_focus"]]
+        rows.append(
+            {
+                "phase": phase,
+                "inside_contacts": int(here.loc[~here["outside"], "contacts"].sum()),
+                "outside_contacts": int(here.loc[here["outside"], "contacts"].sum()),
+                "outside_pct": _percent_outside(here),
+                "reference_pct": _percent_outside(part),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _percent_outside(frame: pd.DataFrame) -> float:
+    total = frame["cost_gbp"].sum()
+    return float(100 * frame.loc[frame["outside"], "cost_gbp"].sum() / total) if total > 0 else float("nan")
+
+
+def _tidy(rows: pd.DataFrame, parts: list[str]) -> pd.DataFrame:
+    return rows[[*parts, "pathways", "contacts", "mean_gbp", "se_gbp"]].reset_index(drop=True)
+
+
+def _pool(rows: pd.DataFrame, parts: list[str]) -> pd.DataFrame:
+    """Pool units' means and standard errors into those of all their pathways: exact, from the sums of squares."""
+    if rows.empty:
+        return rows
+    n, mean = rows["pathways"].astype(float), rows["mean_gbp"]
+    within = (n * (n - 1) * rows["se_gbp"] ** 2).fillna(0.0)
+    sums = rows[parts].assign(n=n, total=n * mean, squares=within + n * mean**2)
+    sums = sums.groupby(parts, sort=False).sum().reset_index() if parts else sums.sum().to_frame().T
+    pooled = sums["total"] / sums["n"]
+    spread = (sums["squares"] - sums["n"] * pooled**2).clip(lower=0)
+    error = np.sqrt(spread / (sums["n"] - 1).where(sums["n"] > 1) / sums["n"])
+    return sums[parts].assign(pathways=sums["n"], mean_gbp=pooled, se_gbp=error)
+
+
+def _welch(ours: pd.DataFrame, others: pd.DataFrame) -> pd.Series:
+    a, b = ours["se_gbp"] ** 2, others["se_gbp"] ** 2
+    below = a**2 / (ours["pathways"] - 1) + b**2 / (others["pathways"] - 1)
+    return (a + b) ** 2 / below.where(below > 0)
+
+
+def _limits(
+    table: pd.DataFrame, prefix: str, estimate: pd.DataFrame, freedom: pd.Series, level: str, confidence: float
+) -> None:
+    # No spread at all (a phase in which nobody is seen) is an interval of no width, not an unknown one.
+    reach = stats.t.ppf(0.5 + confidence / 2, freedom.where(freedom > 0)) * estimate["se_gbp"]
+    reach = np.where(estimate["se_gbp"] == 0, 0.0, reach)
+    table[f"{prefix}lower_{level}"] = estimate["mean_gbp"] - reach
+    table[f"{prefix}upper_{level}"] = estimate["mean_gbp"] + reach

@@ -1,0 +1,231 @@
+"""Show a message, a table or a figure in a notebook, and carry it in the same display bundle to whatever makes a pack.
+
+A bundle holds what Jupyter shows (HTML, SVG) and, under a media type of our own, the same thing as data. The executed
+notebook is thus all that a pack needs. Only what has passed `disclose` can be shown.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+from IPython.display import display
+from matplotlib.axes import Axes
+
+from pathcost_lib.errors import InputError
+from pathcost_lib.present import style
+from pathcost_lib.present.disclosure import MARK, Disclosed
+from pathcost_lib.present.format import ABSENT, heading, say, unit, units_of
+
+__all__ = [
+    "FIGURE",
+    "MESSAGE",
+    "TABLE",
+    "TALLY",
+    "expect",
+    "figure",
+    "figure_bundle",
+    "message",
+    "message_bundle",
+    "table",
+    "table_bundle",
+    "table_html",
+]
+
+MESSAGE = "application/vnd.pathcost.message+json"
+TABLE = "application/vnd.pathcost.table+json"
+FIGURE = "application/vnd.pathcost.figure+json"
+TALLY = "application/vnd.pathcost.tally+json"
+
+_shown = {"figures": 0, "tables": 0}
+
+
+def message(text: str) -> None:
+    """Show the one-line message of the notebook; it goes to the cover of the pack."""
+    display(message_bundle(text), raw=True)
+
+
+def message_bundle(text: str) -> dict[str, Any]:
+    """Return the display bundle of a message."""
+    return {"text/plain": text, "text/html": f"<p><strong>{html.escape(text)}</strong></p>", MESSAGE: {"text": text}}
+
+
+def table(data: Disclosed, *, name: str, title: str, note: str = "", headings: Mapping[str, str] | None = None) -> None:
+    """Show a table: HTML for the reader, and its numbers for the pack.
+
+    Parameters
+    ----------
+    data : Disclosed
+        From `disclose`. Units come from the column names (`cost_gbp`).
+    name : str
+        Short name: the sheet in the workbook.
+    title, note : str
+        Caption, and what to know before reading it.
+    headings : mapping of str to str, optional
+        Headings where the column's own name will not do.
+
+    Raises
+    ------
+    InputError
+        If the data have not passed `disclose`, or have no title.
+    """
+    display(table_bundle(data, name=name, title=title, note=note, headings=headings), raw=True)
+    _shown["tables"] += 1
+
+
+def table_bundle(
+    data: Disclosed, *, name: str, title: str, note: str = "", headings: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the display bundle of a table."""
+    _require(data, title, "table")
+    units = units_of(data.frame.columns)
+    columns = [
+        {
+            "key": column,
+            "heading": (headings or {}).get(column, heading(column)),
+            "unit": units[column].symbol if pd.api.types.is_numeric_dtype(data.frame[column]) else "",
+            "number": bool(pd.api.types.is_numeric_dtype(data.frame[column])),
+            "excel": units[column].excel,
+            "kind": units[column].code,
+        }
+        for column in data.frame.columns
+    ]
+    payload = {
+        "name": name,
+        "title": title,
+        "note": " ".join(part for part in (note, data.note) if part),
+        "columns": columns,
+        "rows": [
+            [_cell(value, hidden) for value, hidden in zip(row, mask, strict=True)]
+            for row, mask in zip(
+                data.frame.itertuples(index=False, name=None),
+                data.hidden.itertuples(index=False, name=None),
+                strict=True,
+            )
+        ],
+        "rule": data.rule.name if data.counts else "",
+        "primary": data.primary,
+        "secondary": data.secondary,
+    }
+    return {"text/plain": f"{title} ({len(data.frame)} rows)", "text/html": table_html(payload), TABLE: payload}
+
+
+def figure(
+    function: Callable[..., Axes],
+    data: Disclosed,
+    *,
+    name: str,
+    title: str,
+    alt: str,
+    note: str = "",
+    height: float = 3.4,
+    tall: float | None = None,
+    **options: Any,
+) -> None:
+    """Draw a figure from disclosed data and show it, in a form for a page and one for a phone.
+
+    Parameters
+    ----------
+    function : callable
+        From `present.figures`: takes `ax`, a DataFrame and `options`, returns `ax`.
+    data : Disclosed
+        From `disclose`.
+    name, title, note : str
+        Short name; caption; what to know before reading it.
+    alt : str
+        What the figure says, for those who cannot see it.
+    height, tall : float
+        Height in inches of the page form, and of the phone form (1.25 times the other if not given).
+
+    Raises
+    ------
+    InputError
+        If the data have not passed `disclose`, or title or alternative text is missing.
+    """
+    bundle = figure_bundle(
+        function, data, name=name, title=title, alt=alt, note=note, height=height, tall=tall, **options
+    )
+    display(bundle, raw=True)
+    _shown["figures"] += 1
+
+
+def figure_bundle(
+    function: Callable[..., Axes],
+    data: Disclosed,
+    *,
+    name: str,
+    title: str,
+    alt: str,
+    note: str = "",
+    height: float = 3.4,
+    tall: float | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Return the display bundle of a figure."""
+    _require(data, title, "figure")
+    if not alt.strip():
+        raise InputError(f"Figure {name!r} has no alternative text: say in `alt` what it shows.")
+    forms = ((style.WIDE, height), (style.NARROW, tall or 1.25 * height))
+    wide, narrow = (
+        style.to_svg(style.draw(function, data.frame, width=across, height=high, **options)) for across, high in forms
+    )
+    text = " ".join(part for part in (note, data.note) if part)
+    payload = {"name": name, "title": title, "alt": alt, "note": text, "narrow": narrow}
+    return {"text/plain": f"{title}. {alt}", "image/svg+xml": wide, FIGURE: payload}
+
+
+def expect(*, figures: int, tables: int) -> None:
+    """Fail if the notebook has not shown as many figures and tables as it means to, and hand the number to the pack."""
+    wanted = {"figures": figures, "tables": tables}
+    if _shown != wanted:
+        raise AssertionError(f"Shown: {_shown}. Meant to be shown: {wanted}.")
+    display({"text/plain": f"{figures} figures and {tables} tables shown.", TALLY: wanted}, raw=True)
+
+
+def table_html(payload: Mapping[str, Any], identifier: str = "") -> str:
+    """Return a payload as an HTML table with caption, column and row scopes; every text is escaped."""
+    head = "".join(
+        f'<th scope="col"{_number(c)}>{html.escape(c["heading"])}'
+        + (f' <span class="unit">({html.escape(c["unit"])})</span>' if c["unit"] else "")
+        + "</th>"
+        for c in payload["columns"]
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(_html_cell(n, c, v) for n, (c, v) in enumerate(zip(payload["columns"], row, strict=True)))
+        + "</tr>"
+        for row in payload["rows"]
+    )
+    mark = f' id="{html.escape(identifier)}"' if identifier else ""
+    caption = f"<caption{mark}>{html.escape(payload['title'])}</caption>"
+    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _html_cell(position: int, column: Mapping[str, Any], value: Any) -> str:
+    if position == 0:
+        return f'<th scope="row">{html.escape(say(value))}</th>'
+    if not column["number"]:
+        return f"<td>{html.escape(ABSENT if value is None else say(value))}</td>"
+    text = value if isinstance(value, str) else unit(column["kind"]).form(value)
+    return f"<td{_number(column)}>{html.escape(text)}</td>"
+
+
+def _number(column: Mapping[str, Any]) -> str:
+    return ' class="number"' if column["number"] else ""
+
+
+def _cell(value: Any, hidden: bool) -> Any:
+    if hidden:
+        return MARK
+    if value is None or pd.isna(value):
+        return None
+    return value if isinstance(value, str | int | float) else getattr(value, "item", lambda: str(value))()
+
+
+def _require(data: object, title: str, kind: str) -> None:
+    if not isinstance(data, Disclosed):
+        raise InputError(f"This {kind} has not passed `present.disclose`, so it cannot be shown in a pack.")
+    if not title.strip():
+        raise InputError(f"This {kind} has no title.")

@@ -1,0 +1,86 @@
+"""What several figures share: rows from top to bottom, labels, a key above the data."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+
+from pathcost_lib.present import style
+from pathcost_lib.present.format import pounds, say
+
+__all__ = ["axis_title", "empty", "key", "margin_text", "pound_axis", "rows_down", "say_list"]
+
+
+def rows_down(ax: Axes, names: Iterable[str], *, bold: Sequence[int] = ()) -> list[str]:
+    """Label the rows from top to bottom, wrapped to the width that there is."""
+    texts = [textwrap.fill(say(name), 16 if style.compact(ax) else 30) for name in names]
+    ax.set_yticks(range(len(texts)), texts)
+    ax.set_ylim(len(texts) - 0.45, -0.55)
+    for index in bold:
+        ax.get_yticklabels()[index].set_fontweight("bold")
+    return texts
+
+
+def axis_title(ax: Axes, text: str) -> None:
+    """Say what the horizontal axis measures, wrapped to the width that there is."""
+    ax.set_xlabel(textwrap.fill(text, 34) if style.compact(ax) else text)
+
+
+def pound_axis(ax: Axes, text: str) -> None:
+    """Draw a pound axis with few, round ticks and light guide lines."""
+    ax.locator_params(axis="x", nbins=4 if style.compact(ax) else 7)
+    ax.xaxis.set_major_formatter(lambda value, _: pounds(value))
+    axis_title(ax, text)
+    ax.grid(True, axis="x")
+
+
+def margin_text(ax: Axes, row: float, text: str, *, color: str = style.INK, bold: bool = False) -> None:
+    """Write a value in the right-hand margin, level with its row, where no data are."""
+    ax.text(
+        1.02,
+        row,
+        text,
+        transform=ax.get_yaxis_transform(),
+        va="center",
+        color=color,
+        fontweight="bold" if bold else "normal",
+    )
+
+
+def key(ax: Axes, handles: Sequence[Artist], texts: Sequence[str], *, columns: int | None = None) -> None:
+    """Put the key above the axes, so that it never lies on data."""
+    across = columns or (1 if style.compact(ax) else len(texts))
+    ax.figure.legend(
+        handles,
+        texts,
+        loc="outside upper left",
+        ncols=across,
+        frameon=False,
+        fontsize=8.5,
+        handletextpad=0.5,
+        columnspacing=1.4,
+        borderpad=0.1,
+        labelcolor=style.INK,
+    )
+
+
+def empty(ax: Axes, text: str) -> Axes:
+    """Say why there is nothing to draw, in the figure's place."""
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, textwrap.fill(text, 40 if style.compact(ax) else 80), ha="center", va="center", color=style.MUTED)
+    return ax
+
+
+def say_list(table: pd.DataFrame, column: str, template: str, **forms: object) -> str:
+    """Say a table row by row for those who cannot see the figure; rows with a suppressed value say so."""
+    said = []
+    for row in table.to_dict("records"):
+        name = say(row[column])
+        values = {k: form(row[k]) for k, form in forms.items() if callable(form)}
+        missing = any(pd.isna(row[k]) for k in forms)
+        said.append(f"{name}: not shown" if missing else f"{name}: " + template.format(**values))
+    return "; ".join(said) + "."

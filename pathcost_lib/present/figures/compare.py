@@ -1,0 +1,74 @@
+"""Cost per patient by phase or setting, beside the reference, with intervals."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from pathcost_lib.present import style
+from pathcost_lib.present.figures._common import empty, key, margin_text, pound_axis, rows_down, say_list
+from pathcost_lib.present.format import pounds
+
+__all__ = ["against_reference", "describe_against_reference"]
+
+
+def against_reference(ax: Axes, table: pd.DataFrame, *, by: str, name: str, reference: str = "England") -> Axes:
+    """Draw each row's mean and 95 % interval as a disc, and the reference's as a hollow diamond just above it.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    table : DataFrame
+        `by`, mean_gbp, lower_95, upper_95, reference_gbp, reference_lower_95, reference_upper_95. Pounds per patient;
+        rows with NaN means are named and marked as not shown.
+    by : str
+        Column that names the rows.
+    name, reference : str
+        What the two are called.
+    """
+    if table["mean_gbp"].notna().sum() == 0:
+        return empty(ax, "Nothing to show: every row rests on fewer than eight contacts or patients.")
+    ours = theirs = None
+    for row, item in enumerate(table.to_dict("records")):
+        at = row - 0.2
+        ax.plot([item["reference_lower_95"], item["reference_upper_95"]], [at, at], color=style.MUTED, lw=1.4)
+        theirs = ax.plot(
+            item["reference_gbp"],
+            at,
+            marker="D",
+            ms=5,
+            mfc=style.PAPER,
+            mec=style.MUTED,
+            mew=1.3,
+            color=style.MUTED,
+            lw=1.4,
+        )[0]
+        if pd.isna(item["mean_gbp"]):
+            margin_text(ax, row, "* not shown", color=style.MUTED)
+            continue
+        here = row + 0.14
+        ax.plot([item["lower_95"], item["upper_95"]], [here, here], color=style.FOCUS, lw=2.6)
+        ours = ax.plot(item["mean_gbp"], here, marker="o", ms=7, color=style.FOCUS, mec=style.PAPER, lw=2.6)[0]
+        margin_text(ax, at, pounds(item["reference_gbp"]), color=style.MUTED)
+        margin_text(ax, here + 0.06, pounds(item["mean_gbp"]), color=style.FOCUS, bold=True)
+    rows_down(ax, table[by])
+    ax.set_xlim(left=min(0.0, float(table[["lower_95", "reference_lower_95"]].min().min())))
+    pound_axis(ax, "£ per patient (bar: 95% interval)")
+    if ours is not None and theirs is not None:
+        key(ax, [ours, theirs], [name, reference])
+    return ax
+
+
+def describe_against_reference(table: pd.DataFrame, *, by: str, name: str, reference: str = "England") -> str:
+    """Return the alternative text: each row's two means and the interval."""
+    rows = say_list(
+        table,
+        by,
+        "{mean_gbp} ({lower_95} to {upper_95}) against {reference_gbp}",
+        mean_gbp=pounds,
+        lower_95=pounds,
+        upper_95=pounds,
+        reference_gbp=pounds,
+    )
+    return f"Cost per patient in {name} (95% interval) against {reference}. {rows}"

@@ -1,0 +1,125 @@
+"""Numbers become words here, and nowhere else: pure formatters for one value, and the unit in a column's name."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+from pathcost_lib.codes import label
+
+__all__ = [
+    "ABSENT",
+    "UNITS",
+    "Unit",
+    "count",
+    "heading",
+    "interval",
+    "percent",
+    "pounds",
+    "say",
+    "signed_pounds",
+    "unit",
+    "units_of",
+]
+
+ABSENT = "–"
+_MINUS = "\u2212"
+_LIMIT = re.compile(r"(?:^|_)(lower|upper)_(\d+)$")
+
+
+def _rounded(value: float, places: int) -> Decimal:
+    # Half away from zero, as an accountant rounds; Python's own formatting rounds half to even.
+    return Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+
+
+def _say(value: float | None, places: int, before: str = "", after: str = "", plus: str = "") -> str:
+    if value is None or math.isnan(value):
+        return ABSENT
+    number = _rounded(value, places)
+    sign = _MINUS if number < 0 else plus if number > 0 else ""
+    return f"{sign}{before}{abs(number):,.{places}f}{after}"
+
+
+def pounds(value: float | None, places: int = 0) -> str:
+    """Return pounds: 1234.5 is "£1,235", -3 is "−£3", NaN is a dash."""
+    return _say(value, places, before="£")
+
+
+def signed_pounds(value: float | None, places: int = 0) -> str:
+    """Return a difference in pounds with its sign always said: "+£12", "−£3"."""
+    return _say(value, places, before="£", plus="+")
+
+
+def percent(value: float | None, places: int = 0) -> str:
+    """Return a percentage that is already in per cent: 12.4 is "12%"."""
+    return _say(value, places, after="%")
+
+
+def count(value: float | None) -> str:
+    """Return a whole number with thousands separated."""
+    return _say(value, 0)
+
+
+def interval(lower: float | None, upper: float | None, form: Callable[[float | None], str] = pounds) -> str:
+    """Return an interval in words, "£1,200 to £1,450"; a dash where either end is missing."""
+    ends = form(lower), form(upper)
+    return ABSENT if ABSENT in ends else f"{ends[0]} to {ends[1]}"
+
+
+def say(name: object) -> str:
+    """Return a code as words ("primary_care" is "Primary care"); a proper name stays as it is written."""
+    text = str(name)
+    return label(text) if text == text.lower() else text
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit of measure: what a heading says, how a page writes it, how Excel shows it."""
+
+    code: str
+    symbol: str
+    form: Callable[[float | None], str]
+    excel: str
+
+
+_NONE = Unit("", "", lambda value: _say(value, 1), "#,##0.0")
+
+#: A column's unit is the last word of its name: `cost_gbp`, `held_pct`, `pathways`, `stage_rank`.
+UNITS: dict[str, Unit] = {
+    "gbp": Unit("gbp", "£", pounds, "£#,##0;-£#,##0"),
+    "pct": Unit("pct", "%", lambda value: _say(value, 1), "0.0"),
+    "pathways": Unit("pathways", "number", count, "#,##0"),
+    "contacts": Unit("contacts", "number", count, "#,##0"),
+    "persons": Unit("persons", "number", count, "#,##0"),
+    "cells": Unit("cells", "number", count, "#,##0"),
+    "rank": Unit("rank", "1 = lowest cost", count, "0"),
+}
+
+
+def unit(code: str) -> Unit:
+    """Return the unit of a code in `UNITS`; any other code is a plain number."""
+    return UNITS.get(code, _NONE)
+
+
+def units_of(columns: Iterable[str]) -> dict[str, Unit]:
+    """Return each column's unit from its name; a limit (`lower_95`) has the unit of the measure before it."""
+    found: dict[str, Unit] = {}
+    measure = _NONE
+    for column in columns:
+        if not _LIMIT.search(column):
+            measure = unit(column.rsplit("_", 1)[-1])
+        found[column] = measure
+    return found
+
+
+def heading(column: str) -> str:
+    """Return a column's name as a heading: "difference_lower_95" is "Difference, lower 95% limit"."""
+    limit = _LIMIT.search(column)
+    if limit:
+        stem = column[: limit.start()].replace("_", " ").strip()
+        return f"{stem}, {limit[1]} {limit[2]}% limit".lstrip(", ").capitalize()
+    stem, _, unit = column.rpartition("_")
+    return label(stem if stem and unit in ("gbp", "pct") else column)
