@@ -66,9 +66,9 @@ LEFT JOIN deaths AS d ON d.patient_id = w.patient_id;
 CREATE OR REPLACE TEMP VIEW shared AS
 SELECT p.pathway, p.pathway_id, l.patient_id, l.activity_id, p.phase, datediff('day', p.index_date, l.start_date) AS days_from_index,
        p.part, p.parts, l.setting, l.pod, l.provider_code, l.cost_basis,
-       l.cost_pence * p.part // p.parts - l.cost_pence * (p.part - 1) // p.parts AS cost_pence,
-       l.fixed_pence * p.part // p.parts - l.fixed_pence * (p.part - 1) // p.parts AS fixed_pence,
-       l.semi_fixed_pence * p.part // p.parts - l.semi_fixed_pence * (p.part - 1) // p.parts AS semi_fixed_pence
+       (l.cost_pence * p.part) // p.parts - (l.cost_pence * (p.part - 1)) // p.parts AS cost_pence,
+       (l.fixed_pence * p.part) // p.parts - (l.fixed_pence * (p.part - 1)) // p.parts AS fixed_pence,
+       (l.semi_fixed_pence * p.part) // p.parts - (l.semi_fixed_pence * (p.part - 1)) // p.parts AS semi_fixed_pence
 FROM ledger AS l
 JOIN pieces AS p ON p.patient_id = l.patient_id AND l.start_date BETWEEN p.from_date AND p.to_date;
 

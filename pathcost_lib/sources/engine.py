@@ -99,6 +99,10 @@ class Engine(ABC):
         """Run one statement."""
 
     @abstractmethod
+    def create(self, name: str, query: str, *, materialise: bool) -> None:
+        """Make a query known as `name`: a view, or computed once where `materialise`."""
+
+    @abstractmethod
     def fetch(self, sql: str) -> pa.Table:
         """Run a query and return its rows as Arrow."""
 
@@ -148,7 +152,7 @@ class Engine(ABC):
         """Create a view (or a table, where `materialise`) from a query whose table names are keys of `inputs`."""
         name = self.new_name(stem)
         names = {key: self._as_relation(key, value).name for key, value in (inputs or {}).items()}
-        self.execute(f"CREATE OR REPLACE TEMP {'TABLE' if materialise else 'VIEW'} {name} AS {_rename(sql, names)}")
+        self.create(name, _rename(sql, names), materialise=materialise)
         return Relation(self, name)
 
     def run(self, script: Path, inputs: Mapping[str, Relation | pd.DataFrame]) -> dict[str, Relation]:
@@ -194,6 +198,10 @@ class DuckDBEngine(Engine):
         """Run one statement."""
         self.connection.execute(sql)
 
+    def create(self, name: str, query: str, *, materialise: bool) -> None:
+        """Make a query known as `name`: a view, or a table where `materialise`."""
+        self.execute(f"CREATE OR REPLACE TEMP {'TABLE' if materialise else 'VIEW'} {name} AS {query}")
+
     def fetch(self, sql: str) -> pa.Table:
         """Run a query and return its rows as Arrow."""
         # The one spelling that DuckDB 1.5 and 2.0 share without a copy.
@@ -229,18 +237,25 @@ def connect(url: str | Any | None = None) -> Engine:
     Parameters
     ----------
     url : str or SparkSession, optional
-        None or "duckdb://" for DuckDB in memory; "duckdb:///folder/file.db" for a DuckDB file.
+        None or "duckdb://" for DuckDB in memory; "duckdb:///folder/file.db" for a DuckDB file; "local[2]",
+        "spark://host:port" or "sc://host:port" for Spark; or a Spark session that you have.
 
     Raises
     ------
     InputError
-        If the URL names no engine that we have.
+        If the URL names no engine that we have, or Spark is not installed.
     """
     if url is None or url == "duckdb://":
         return DuckDBEngine()
     if isinstance(url, str) and url.startswith("duckdb:///"):
         return DuckDBEngine(url.removeprefix("duckdb:///"))
-    raise InputError(f"No engine for {url!r}. Allowed: nothing (DuckDB in memory), duckdb:///file.db.")
+    if not isinstance(url, str) or url.startswith(("local", "spark://", "sc://")):
+        from pathcost_lib.sources.spark import SparkEngine
+
+        return SparkEngine(url)
+    raise InputError(
+        f"No engine for {url!r}. Allowed: nothing (DuckDB in memory), duckdb:///file.db, local[2], spark://, sc://."
+    )
 
 
 def parse_steps(script: Path) -> list[tuple[str, str, str]]:
