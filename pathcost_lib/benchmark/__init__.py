@@ -1,1 +1,54 @@
-""""""
+"""Like with like: standardised rates, cost indices, drivers, peers, ranks and opportunity."""
+
+from pathcost_lib.benchmark.cost_index import CostIndex, cost_index
+from pathcost_lib.benchmark.drivers import PathwayDrivers, PriceVolumeMix, pathway_drivers, price_volume_mix
+from pathcost_lib.benchmark.expected import ExpectedCost, expected_cost
+from pathcost_lib.benchmark.inequality import slope_index
+from pathcost_lib.benchmark.opportunity import Deduplicated, Opportunities, deduplicate, opportunity
+from pathcost_lib.benchmark.peers import Apportioned, Peers, apportion, current_codes, similar_peers
+from pathcost_lib.benchmark.ranking import RankAgreement, Ranks, rank, rank_agreement
+from pathcost_lib.benchmark.standardise import (
+    Estimates,
+    age_band,
+    directly_standardised_rate,
+    indirectly_standardised_ratio,
+    load_standard,
+    mean,
+    proportion,
+    quantiles,
+    rate,
+)
+
+__all__ = [
+    "Apportioned",
+    "CostIndex",
+    "Deduplicated",
+    "Estimates",
+    "ExpectedCost",
+    "Opportunities",
+    "PathwayDrivers",
+    "Peers",
+    "PriceVolumeMix",
+    "RankAgreement",
+    "Ranks",
+    "age_band",
+    "apportion",
+    "cost_index",
+    "current_codes",
+    "deduplicate",
+    "directly_standardised_rate",
+    "expected_cost",
+    "indirectly_standardised_ratio",
+    "load_standard",
+    "mean",
+    "opportunity",
+    "pathway_drivers",
+    "price_volume_mix",
+    "proportion",
+    "quantiles",
+    "rank",
+    "rank_agreement",
+    "rate",
+    "similar_peers",
+    "slope_index",
+]

@@ -1,0 +1,153 @@
+"""Cost index: actual cost over what the same activity would cost at average unit costs, 100 being the average."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from pathcost_lib.benchmark.cells import as_list, encode, match, numbers, refuse, require_columns
+from pathcost_lib.benchmark.intervals import Limits, limit_columns
+from pathcost_lib.results import Result
+
+__all__ = ["CostIndex", "cost_index"]
+
+
+@dataclass(frozen=True, eq=False)
+class CostIndex(Result):
+    """Index by group; `excluded` lists the currencies left out, with activity, cost and why."""
+
+    excluded: pd.DataFrame
+
+    @property
+    def summary(self) -> str:
+        """Say the range, and how much cost the index leaves out."""
+        low, high = self.table["index"].min(), self.table["index"].max()
+        left, whole = self.excluded["cost_gbp"].sum(), self.table["actual"].sum() + self.excluded["cost_gbp"].sum()
+        share = left / whole if whole else 0.0
+        return f"Cost index of {len(self.table):,} groups: {low:.1f} to {high:.1f}; {share:.1%} of cost is excluded"
+
+
+def cost_index(
+    df: pd.DataFrame,
+    *,
+    by: str | Iterable[str],
+    currency: str | Iterable[str],
+    activity: str,
+    cost: str,
+    mff: str | None = None,
+    reference: pd.DataFrame | None = None,
+    variance: str | None = None,
+    confidence: float | Iterable[float] = 0.95,
+) -> CostIndex:
+    """Return the cost index of each group, in the manner of the National Cost Collection Index.
+
+    Parameters
+    ----------
+    df : DataFrame
+        One row per group and currency, or finer.
+    by, currency : str or list of str
+        Columns: whom to compare (provider, ICB, POD, chapter, pathway, phase); what is compared like with like.
+    activity, cost : str
+        Columns: units of activity; cost in pounds, null where it is not known.
+    mff : str, optional
+        Column of market forces factors; each row's cost is divided by it.
+    reference : DataFrame, optional
+        Currency columns and `unit_cost` (pounds), such as a national schedule; else the pooled average of `df`.
+    variance : str, optional
+        Column: sampling variance of the row's cost (pounds squared), such as n x the variance between contacts.
+        Without it, the scatter of a group's currencies about its own index stands for it (ratio estimator, Cochran,
+        Sampling Techniques, 1977, chapter 6).
+    confidence : float or several
+
+    Returns
+    -------
+    CostIndex
+        by, actual, expected (pounds after MFF), index, lower_95, upper_95, activity, currencies, sole_share (share of
+        expected cost in currencies that no other group delivers: there the index is 100 by construction),
+        excluded_activity, excluded_cost_gbp, reason.
+
+    Raises
+    ------
+    InputError
+        Negative cost or activity, MFF nought or less, or a currency twice in the reference: with the keys.
+
+    Notes
+    -----
+    NHS England, National Cost Collection: index = 100 x actual cost / MFF over activity at national mean unit costs.
+    Limits by the delta method, carrying the uncertainty of the average and the group's own share in it:
+    with R the index/100, E expected, n activity and N its total, var R = sum over currencies of
+    (1/E)^2 [ (1 - R n/N)^2 V_own + (R n/N)^2 V_others ]. A reference is taken as known.
+    """
+    group_keys, currency_keys = as_list(by), as_list(currency)
+    keys = [*group_keys, *currency_keys]
+    require_columns(df, [*keys, activity, cost, *as_list(mff), *as_list(variance)], what="rows to index")
+    n = numbers(df, activity, keys)
+    unknown = df[cost].isna().to_numpy()
+    paid = numbers(df.assign(**{cost: df[cost].fillna(0)}), cost, keys)
+    factor = np.ones(len(df)) if mff is None else numbers(df, mff, keys, above=0)
+    group, groups = encode(df, group_keys)
+    code, currencies = encode(df, currency_keys)
+    if reference is None:
+        position = code
+        unlisted = np.zeros(len(df), dtype=bool)
+    else:
+        require_columns(reference, [*currency_keys, "unit_cost"], what="reference unit costs' rows")
+        position = match(currencies, reference, currency_keys, what="reference unit costs")[code]
+        unlisted = position < 0
+    why = np.select(
+        [unknown, n == 0, unlisted], ["cost is not known", "no activity to price", "not in the reference"], ""
+    )
+    used = why == ""
+    refuse(df, np.bincount(group, used, len(groups))[group] == 0, group_keys, "No activity can be indexed for")
+
+    g, c, shape = group[used], code[used], (len(groups), len(currencies))
+
+    def grid(values: np.ndarray) -> np.ndarray:
+        return np.bincount(g * shape[1] + c, values[used], shape[0] * shape[1]).reshape(shape)
+
+    own_n, own_cost = grid(n), grid(paid / factor)
+    all_n = own_n.sum(axis=0)
+    held = np.where(all_n > 0, all_n, 1)
+    if reference is None:
+        unit_cost, share = own_cost.sum(axis=0) / held, own_n / held
+    else:
+        unit_cost, share = np.zeros(shape[1]), np.zeros(shape)
+        unit_cost[c] = numbers(reference, "unit_cost", currency_keys)[position[used]]
+    expected_cells = own_n * unit_cost
+    actual, expected = own_cost.sum(axis=1), expected_cells.sum(axis=1)
+    ratio = actual / np.where(expected > 0, expected, np.nan)
+    count = (own_n > 0).sum(axis=1)
+    if variance is None:
+        scatter = (own_cost - ratio[:, None] * expected_cells) ** 2
+        spread = scatter * (count / np.where(count > 1, count - 1, np.nan))[:, None]
+    else:
+        spread = grid(numbers(df, variance, keys) / factor**2)
+    pull = ratio[:, None] * share
+    others = np.nansum(spread, axis=0) - np.nan_to_num(spread)
+    error = np.sqrt(((1 - pull) ** 2 * spread + pull**2 * others).sum(axis=1)) / np.where(
+        expected > 0, expected, np.nan
+    )
+
+    def limits(level: float) -> Limits:
+        half = special.ndtri((1 + level) / 2) * error
+        return 100 * (ratio - half), 100 * (ratio + half)
+
+    table = groups.assign(
+        actual=actual,
+        expected=expected,
+        index=100 * ratio,
+        **limit_columns(confidence, limits),
+        activity=own_n.sum(axis=1),
+        currencies=count,
+        sole_share=np.where(own_n == all_n, expected_cells, 0).sum(axis=1) / np.where(expected > 0, expected, np.nan),
+        excluded_activity=np.bincount(group, np.where(used, 0, n), len(groups)),
+        excluded_cost_gbp=np.bincount(group, np.where(used, 0, paid), len(groups)),
+        reason=np.select([expected == 0, np.isnan(error)], ["no cost expected", "one currency: no interval"], ""),
+    )
+    left = df.loc[~used, currency_keys].assign(activity=n[~used], cost_gbp=paid[~used], reason=why[~used])
+    excluded = left.groupby([*currency_keys, "reason"], as_index=False)[["activity", "cost_gbp"]].sum()
+    return CostIndex(table, excluded)

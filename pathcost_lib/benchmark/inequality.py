@@ -1,0 +1,110 @@
+"""Inequality gradient: slope and relative index of inequality over ordered quantiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from pathcost_lib.benchmark.cells import as_list, encode, numbers, refuse, require_columns
+from pathcost_lib.benchmark.intervals import Limits, limit_columns
+from pathcost_lib.benchmark.standardise import Estimates, Keys
+
+__all__ = ["slope_index"]
+
+FEWEST_QUANTILES = 3  # a line through two points has nothing to be judged by
+
+
+def slope_index(
+    df: pd.DataFrame,
+    *,
+    by: Keys,
+    quantile: str,
+    value: str,
+    se: str,
+    population: str,
+    confidence: float | Iterable[float] = 0.95,
+) -> Estimates:
+    """Return the slope (SII) and relative (RII) index of inequality of each group.
+
+    Parameters
+    ----------
+    df : DataFrame
+        One row per group and quantile.
+    by, quantile, value, se, population : str or list of str
+        Columns: group; ordered quantile, such as deprivation decile with 1 the most deprived; indicator; its standard
+        error; persons in the quantile.
+    confidence : float or several
+
+    Returns
+    -------
+    Estimates
+        by, sii, lower_95, upper_95, rii, rii_lower_95, rii_upper_95, quantiles, method, reason. The SII is the
+        fitted value at the last end of the scale less that at the first, in the indicator's unit (negative where
+        the most deprived have more); the RII is the last over the first.
+
+    Raises
+    ------
+    InputError
+        A quantile twice in a group, population nought or less, or a missing or negative standard error.
+
+    Notes
+    -----
+    Regression of the value on the midpoint of each quantile's share of the population, weighted by that share, as
+    in Public Health England's method (square-root weights in its text are the same fit). PHE draws the limits by
+    simulation from the standard errors; the SII is linear in the values, so its limits here are the exact ones that the
+    simulation tends to, and the RII's are Fieller's, likewise.
+    """
+    keys = as_list(by)
+    require_columns(df, [*keys, quantile, value, se, population], what="rows by quantile")
+    named = [*keys, quantile]
+    refuse(df, df.duplicated(named).to_numpy(), named, "Each group and quantile must be one row")
+    df = df.sort_values(named, kind="stable", ignore_index=True)
+    y = pd.to_numeric(df[value], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    refuse(df, ~np.isfinite(y), named, f"{value} must be a number")
+    error, n = numbers(df, se, named), numbers(df, population, named, above=0)
+    group, groups = encode(df, keys)
+
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.bincount(group, values, len(groups))
+
+    share = n / total(n)[group]
+    before = np.cumsum(share) - share
+    rank = before - np.concatenate([[0.0], np.cumsum(total(share))[:-1]])[group] + share / 2
+    centred = rank - total(share * rank)[group]
+    spread = total(share * centred**2)
+    few = np.bincount(group) < FEWEST_QUANTILES
+    slope_part = share * centred / np.where(few, np.nan, spread)[group]
+    first_part = share - slope_part * total(share * rank)[group]
+    last_part = first_part + slope_part
+    slope, first, last = total(slope_part * y), total(first_part * y), total(last_part * y)
+    slope_se = np.sqrt(total((slope_part * error) ** 2))
+    first_var, last_var = total((first_part * error) ** 2), total((last_part * error) ** 2)
+    both = total(first_part * last_part * error**2)
+
+    def slope_limits(level: float) -> Limits:
+        half = special.ndtri((1 + level) / 2) * slope_se
+        return slope - half, slope + half
+
+    def ratio_limits(level: float) -> Limits:
+        z2 = special.ndtri((1 + level) / 2) ** 2
+        a, b, c = first**2 - z2 * first_var, first * last - z2 * both, last**2 - z2 * last_var
+        root = np.sqrt(np.where(a > 0, np.maximum(b**2 - a * c, 0), np.nan))  # a <= 0: the first end may be nought
+        return (b - root) / a, (b + root) / a
+
+    relative = {f"rii_{name}": limit for name, limit in limit_columns(confidence, ratio_limits).items()}
+    table = groups.assign(
+        sii=slope,
+        **limit_columns(confidence, slope_limits),
+        rii=last / first,
+        **relative,
+        quantiles=np.bincount(group),
+        method="weighted regression; Fieller for RII",
+    )
+    unbounded = table.filter(like="rii_").isna().any(axis=1)
+    table["reason"] = np.select(
+        [few, unbounded], ["fewer than 3 quantiles", "first end may be nought: no RII limits"], ""
+    )
+    return Estimates(table, "Slope index of inequality", "sii")

@@ -1,0 +1,79 @@
+"""Confidence limits for counts and proportions, and how limits are named in every table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from scipy import special
+
+from pathcost_lib.errors import InputError
+
+__all__ = ["EXACT_BELOW", "confidence_levels", "limit_columns", "poisson_limits", "wilson_limits"]
+
+EXACT_BELOW = 10  # counts under which Byar's approximation gives way to the exact limits (PHE Technical Guide, 2018)
+
+Limits = tuple[np.ndarray, np.ndarray]
+
+
+def confidence_levels(confidence: float | Iterable[float]) -> tuple[float, ...]:
+    """Return the levels asked for as a tuple.
+
+    Raises
+    ------
+    InputError
+        If a level is not strictly between 0.5 and 1.
+    """
+    levels = tuple(confidence) if isinstance(confidence, Iterable) else (float(confidence),)
+    wrong = [level for level in levels if not 0.5 < level < 1]
+    if wrong or not levels:
+        raise InputError(f"Confidence {wrong or 'list'} is not usable. Give levels between 0.5 and 1, such as 0.95.")
+    return levels
+
+
+def limit_columns(confidence: float | Iterable[float], limits: Callable[[float], Limits]) -> dict[str, np.ndarray]:
+    """Return `lower_95, upper_95, ...` for each level, from a function of the level."""
+    columns = {}
+    for level in confidence_levels(confidence):
+        name = f"{level * 100:.6g}".replace(".", "")
+        columns[f"lower_{name}"], columns[f"upper_{name}"] = limits(level)
+    return columns
+
+
+def poisson_limits(count: np.ndarray, level: float, *, exact_below: float = EXACT_BELOW) -> Limits:
+    """Return limits of a Poisson mean: Byar's approximation, exact for small counts.
+
+    Parameters
+    ----------
+    count : array of float, >= 0
+        Events observed. Apportioned (fractional) counts are allowed.
+    level : float
+        Confidence level.
+    exact_below : float
+        Counts under this take the exact (gamma quantile) limits; infinity makes all exact. Zero makes all Byar, whose
+        lower limit is undefined at a count of nought and is NaN there.
+
+    Notes
+    -----
+    Byar in Breslow and Day, Statistical Methods in Cancer Research II (1987), p. 69; exact in Garwood (1936).
+    """
+    count = np.asarray(count, dtype=float)
+    z = special.ndtri((1 + level) / 2)
+    small = count < exact_below
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lower = count * (1 - 1 / (9 * count) - z / (3 * np.sqrt(count))) ** 3
+    above = count + 1
+    upper = above * (1 - 1 / (9 * above) + z / (3 * np.sqrt(above))) ** 3
+    # gammaincinv(0, p) is nan, and the exact lower limit of no events is nought
+    lower[small] = np.where(count[small] > 0, special.gammaincinv(np.maximum(count[small], 1e-300), (1 - level) / 2), 0)
+    upper[small] = special.gammaincinv(above[small], (1 + level) / 2)
+    return lower, upper
+
+
+def wilson_limits(events: np.ndarray, population: np.ndarray, level: float) -> Limits:
+    """Return Wilson's score limits of a proportion (Wilson, JASA 1927; Newcombe, Statistics in Medicine 1998)."""
+    z2 = special.ndtri((1 + level) / 2) ** 2
+    centre = 2 * events + z2
+    half = np.sqrt(z2 * (z2 + 4 * events * (1 - events / population)))
+    lower, upper = (centre - half) / (2 * (population + z2)), (centre + half) / (2 * (population + z2))
+    return np.maximum(lower, 0.0), np.minimum(upper, 1.0)

@@ -1,0 +1,198 @@
+"""Whom to compare with: similar organisations by stated features, and code lists that change with the date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from pathcost_lib.benchmark.cells import as_list, numbers, refuse, require_columns
+from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.results import Result
+
+__all__ = ["Apportioned", "Peers", "apportion", "current_codes", "similar_peers"]
+
+SHARES_SUM_WITHIN = 0.001  # published successor shares are rounded to four places
+
+
+@dataclass(frozen=True, eq=False)
+class Peers(Result):
+    """Peers in `table` (unit, peer, rank, distance, chosen_by); all `distances` and standardised `scores` to draw."""
+
+    distances: pd.DataFrame
+    scores: pd.DataFrame
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """Say on what the peers are alike."""
+        per_unit = self.table.groupby("unit").size()
+        dropped = f"; the same everywhere, so left out: {', '.join(self.left_out)}" if self.left_out else ""
+        features = ", ".join(map(str, self.scores))
+        return f"{per_unit.max()} peers for each of {len(per_unit)} units, alike on {features}{dropped}"
+
+
+def similar_peers(
+    features: pd.DataFrame,
+    *,
+    unit: str,
+    n: int = 10,
+    weights: Mapping[str, float] | None = None,
+    override: Mapping[str, Sequence[str]] | None = None,
+) -> Peers:
+    """Return each unit's `n` nearest by Euclidean distance on standardised features.
+
+    Parameters
+    ----------
+    features : DataFrame
+        One row per unit; every other column is a numeric feature (deprivation, share over 65, rurality ...).
+    unit : str
+        Column of codes.
+    n : int
+        Peers per unit.
+    weights : mapping of feature to float, optional
+        Weight of each squared standardised difference; 1 where not given.
+    override : mapping of unit to codes, optional
+        A user's own peers for some units, in their order.
+
+    Returns
+    -------
+    Peers
+        Ties are broken by code, so the order of rows does not matter.
+
+    Raises
+    ------
+    InputError
+        A missing or text feature, a unit twice, fewer than n + 1 units, or an override with unknown codes.
+
+    Notes
+    -----
+    Features are divided by their standard deviation over all units, as in NHS RightCare's "similar 10" and ONS
+    statistical nearest neighbours (z-scores, Euclidean distance).
+    """
+    require_columns(features, [unit], what="features' rows")
+    refuse(features, features[unit].duplicated().to_numpy(), [unit], "Each unit must be one row")
+    table = features.astype({unit: str}).sort_values(unit).set_index(unit)
+    if len(table) <= n:
+        raise InputError(f"{len(table)} units cannot give {n} peers each.")
+    for name in weights or {}:
+        require_one_of(name, map(str, table.columns), what="Feature")
+    values = table.apply(pd.to_numeric, errors="coerce")
+    refuse(values.reset_index(), values.isna().any(axis=1).to_numpy(), [unit], "Every feature must be a number")
+    deviation = values.std(ddof=0)
+    flat = tuple(deviation.index[deviation == 0].astype(str))
+    scores = ((values - values.mean()) / deviation).drop(columns=list(flat))
+    if scores.empty:
+        raise InputError("No feature differs between units.")
+    weight = np.sqrt([float((weights or {}).get(str(name), 1.0)) for name in scores])
+    scaled = scores.to_numpy() * weight
+    distance = np.sqrt(((scaled[:, None, :] - scaled[None, :, :]) ** 2).sum(axis=2))
+    codes, chosen = scores.index.to_numpy(), {str(k): list(v) for k, v in (override or {}).items()}
+    for code in [*chosen, *(peer for peers in chosen.values() for peer in peers)]:
+        require_one_of(code, codes, what="Unit")
+    place, rows = {code: i for i, code in enumerate(codes)}, []
+    for i, code in enumerate(codes):
+        order = [j for j in np.lexsort((codes, distance[i].round(12))) if j != i][:n]
+        peers = [place[peer] for peer in chosen[code]] if code in chosen else order
+        by = "user" if code in chosen else "distance"
+        rows += [(code, codes[j], rank, distance[i, j], by) for rank, j in enumerate(peers, start=1)]
+    listed = pd.DataFrame(rows, columns=["unit", "peer", "rank", "distance", "chosen_by"])
+    refuse(listed, (listed["unit"] == listed["peer"]).to_numpy(), ["unit"], "A unit cannot be its own peer")
+    return Peers(listed, pd.DataFrame(distance, index=codes, columns=codes), scores, flat)
+
+
+def current_codes(organisations: pd.DataFrame, *, kind: str, on: date) -> list[str]:
+    """Return the codes of one kind of organisation that are valid on a day (42 ICBs on 31 March 2026, 36 a day later).
+
+    Raises
+    ------
+    InputError
+        If none is valid then.
+    """
+    require_columns(organisations, ["org_code", "kind", "valid_from", "valid_to"], what="organisations")
+    first, last = (pd.to_datetime(organisations[column]) for column in ("valid_from", "valid_to"))
+    day = pd.Timestamp(on)
+    valid = (organisations["kind"] == kind) & (first <= day) & (last.isna() | (last >= day))
+    codes = sorted(set(organisations.loc[valid, "org_code"]))
+    if not codes:
+        raise InputError(f"No organisation of kind {kind!r} is valid on {on:%d %B %Y}.")
+    return codes
+
+
+@dataclass(frozen=True, eq=False)
+class Apportioned(Result):
+    """Additive measures on the new codes; `shares` used, and `not_carried`: measures that cannot be added or split."""
+
+    shares: pd.DataFrame
+    not_carried: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        """Say how many codes changed, and what was not carried over."""
+        lost = f"; not carried, because they do not add up: {', '.join(self.not_carried)}" if self.not_carried else ""
+        return f"{self.shares['org_code'].nunique()} codes succeeded by {self.shares['successor_code'].nunique()}{lost}"
+
+
+def apportion(
+    df: pd.DataFrame,
+    successions: pd.DataFrame,
+    *,
+    code: str,
+    additive: str | Iterable[str],
+    by: str | Iterable[str] | None = None,
+    on: date | None = None,
+) -> Apportioned:
+    """Return a table moved from old codes to their successors, splits by share; totals are unchanged.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Rows keyed by `code` and `by`; codes without a successor stay.
+    successions : DataFrame
+        org_code, successor_code, successor_share (of the old organisation's registered population), and valid_to when
+        `on` is given; rows without a successor are ignored.
+    code, additive, by : str or list of str
+        Columns: organisation; measures that may be split and added (people, contacts, pounds); other keys.
+    on : date, optional
+        Apply only successions of codes whose last valid day is before it.
+
+    Returns
+    -------
+    Apportioned
+        Shares are rescaled to sum to exactly 1 for each old code. Successors that have themselves been succeeded
+        are followed on.
+
+    Raises
+    ------
+    InputError
+        Shares of an old code that do not sum to 1 within 0.001, or successions in a circle.
+    """
+    measures, keys = as_list(additive), as_list(by)
+    require_columns(df, [code, *keys, *measures], what="rows to apportion")
+    require_columns(successions, ["org_code", "successor_code", "successor_share"], what="successions")
+    live = successions["successor_code"].notna()
+    if on is not None:
+        require_columns(successions, ["valid_to"], what="successions")
+        live &= pd.to_datetime(successions["valid_to"]) < pd.Timestamp(on)
+    links = successions.loc[live, ["org_code", "successor_code", "successor_share"]].reset_index(drop=True)
+    share = numbers(links, "successor_share", ["org_code"], above=0)
+    whole = links.groupby("org_code")["successor_share"].transform("sum").to_numpy(dtype=float)
+    refuse(links, np.abs(whole - 1) > SHARES_SUM_WITHIN, ["org_code"], "Successor shares must sum to 1")
+    links["successor_share"] = share / whole
+    moved = df[[code, *keys, *measures]]
+    for _ in range(len(links) + 1):
+        if not moved[code].isin(links["org_code"]).any():
+            break
+        split = moved.merge(links, left_on=code, right_on="org_code", how="left")
+        part = split["successor_share"].astype(float).fillna(1.0)
+        moved = split[[code, *keys, *measures]].assign(
+            **{code: split["successor_code"].fillna(split[code])}, **{m: split[m] * part for m in measures}
+        )
+    else:
+        raise InputError("The successions go round in a circle.")
+    left = tuple(str(column) for column in df if column not in {code, *keys, *measures})
+    used = links[links["org_code"].isin(df[code])].reset_index(drop=True)
+    return Apportioned(moved.groupby([code, *keys], as_index=False)[measures].sum(), used, left)
