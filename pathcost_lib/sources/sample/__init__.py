@@ -1,0 +1,5 @@
+"""A synthetic England: invented people and providers in real ICBs, calibrated to published figures, with planted truths."""
+
+from pathcost_lib.sources.sample.generate import SIZES, VERSION, generate
+
+__all__ = ["SIZES", "VERSION", "generate"]

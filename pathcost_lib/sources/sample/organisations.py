@@ -1,0 +1,134 @@
+"""Invented providers in real ICBs: who they are, who uses them, and the dated list of organisations."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from pathcost_lib.sources.sample.reference import read
+from pathcost_lib.sources.sample.truths import provider_effects
+
+__all__ = ["KIND_OF_POD", "PROVIDER_KINDS", "current_icbs", "flows", "organisations", "providers"]
+
+#: Kind of provider: prefix of its code (a hyphen is in no real ODS code) and what it is called.
+PROVIDER_KINDS = {
+    "acute": ("SA", "Sample Acute Trust"),
+    "community": ("SC", "Sample Community Provider"),
+    "mental_health": ("SM", "Sample Mental Health Trust"),
+    "ambulance": ("SB", "Sample Ambulance Service"),
+    "primary_care": ("SP", "Sample Primary Care Group"),
+    "social_care": ("SS", "Sample Social Care Provider"),
+}
+
+KIND_OF_POD = {
+    "gp_appointment": "primary_care", "practice_nurse_appointment": "primary_care",
+    "call_111": "ambulance", "hear_and_treat": "ambulance", "see_and_treat": "ambulance", "see_and_convey": "ambulance",
+    "ae_type3": "community", "community_contact": "community", "rehabilitation_day": "community",
+    "mental_health_contact": "mental_health", "talking_therapy_contact": "mental_health",
+    "mental_health_bed_day": "mental_health", "social_care_week": "social_care",
+}  # fmt: skip
+
+#: Most acute trusts cost each contact; one in so many does not.
+_WITHOUT_RECORDED_COSTS = 7
+
+
+def current_icbs() -> pd.DataFrame:
+    """Return the ICBs in force during the extract (until 31 March 2026), ordered by code."""
+    icbs = read("icbs")
+    return icbs[icbs["valid_from"] < "2026"].sort_values("icb_code").reset_index(drop=True)
+
+
+def providers(rng: np.random.Generator) -> pd.DataFrame:
+    """Return every invented provider: org_code, name, kind, icb_code, region_code, mff, size, log effects, recorded."""
+    icbs = current_icbs()
+    rows: list[tuple[str, str, str, str, float]] = []
+    for kind, (_, title) in PROVIDER_KINDS.items():
+        if kind == "ambulance":
+            regions = icbs.groupby("region_code")["population"].sum()
+            rows += [(kind, f"{title} {region}", "", region, 1.0) for region in regions.index]
+            continue
+        for icb in icbs.itertuples():
+            number = _how_many(kind, icb.population, icb.acute_trusts)
+            sizes = np.sort(rng.dirichlet(np.full(number, 8.0)))[::-1]
+            rows += [(kind, f"{title} {icb.icb_code} {n}", icb.icb_code, icb.region_code, s) for n, s in enumerate(sizes, 1)]
+    frame = pd.DataFrame(rows, columns=["kind", "name", "icb_code", "region_code", "size"])
+    number = frame.groupby("kind").cumcount() + 1
+    frame.insert(0, "org_code", [f"{PROVIDER_KINDS[k][0]}-{n:03d}" for k, n in zip(frame["kind"], number, strict=True)])
+    frame["mff"] = _market_forces(frame, rng)
+    frame["recorded"] = (frame["kind"] == "acute") & (number % _WITHOUT_RECORDED_COSTS != 0)
+    return pd.concat([frame, provider_effects(frame, rng)], axis=1)
+
+
+def flows(kind: str, icb_code: str, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the providers (row numbers) of a kind that an ICB's people use, and their cumulative shares.
+
+    Acute care crosses borders as the published catchments do; other care stays in the ICB (ambulances: the region).
+    """
+    of_kind = frame[frame["kind"] == kind]
+    if kind == "ambulance":
+        region = current_icbs().set_index("icb_code").loc[icb_code, "region_code"]
+        chosen = of_kind[of_kind["region_code"] == region]
+        weights = chosen["size"].to_numpy()
+    elif kind == "acute":
+        to = read("icb_flows").query("icb_code == @icb_code").set_index("treated_in_icb")["share"]
+        chosen = of_kind[of_kind["icb_code"].isin(to.index)]
+        weights = (chosen["size"] * chosen["icb_code"].map(to)).to_numpy()
+    else:
+        chosen = of_kind[of_kind["icb_code"] == icb_code]
+        weights = chosen["size"].to_numpy()
+    return chosen.index.to_numpy(np.int16), np.cumsum(weights / weights.sum())
+
+
+def organisations(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the `organisations` table: regions, ICBs with their 2026 successions, and the invented providers."""
+    icbs, to = read("icbs"), read("icb_successions")
+    factors = _factors()
+    icb_rows = icbs.merge(to[["icb_code", "successor_code", "share"]], on="icb_code", how="left").assign(
+        org_code=lambda d: d["icb_code"], kind="icb", mff=lambda d: _mff_of(d, factors)
+    )
+    icb_rows = icb_rows.rename(columns={"share": "successor_share"})
+    regions = icbs.drop_duplicates("region_code").assign(
+        org_code=lambda d: d["region_code"],
+        name=lambda d: d["region_name"],
+        kind="region",
+        icb_code=None,
+        valid_from="2022-07-01",
+        valid_to="",
+        mff=lambda d: d["region_code"].map(factors),
+    )
+    ours = frame.assign(valid_from="2022-07-01", valid_to="", icb_code=frame["icb_code"].replace("", None))
+    table = pd.concat([icb_rows, regions, ours], ignore_index=True)
+    columns = ["org_code", "name", "kind", "icb_code", "region_code", "mff", "valid_from", "valid_to"]
+    table = table[[*columns, "successor_code", "successor_share"]]
+    for column in ("valid_from", "valid_to"):
+        table[column] = [date.fromisoformat(v) if v else None for v in table[column]]
+    table["successor_code"] = table["successor_code"].astype(object).where(table["successor_code"].notna(), None)
+    return table.sort_values(["kind", "org_code", "successor_code"]).reset_index(drop=True)
+
+
+def _how_many(kind: str, population: int, acute_trusts: int) -> int:
+    if kind == "acute":
+        return max(1, int(acute_trusts))
+    if kind == "mental_health":
+        return 1
+    people_each = {"community": 900_000, "primary_care": 250_000, "social_care": 500_000}[kind]
+    return max(1, round(population / people_each))
+
+
+def _factors() -> dict[str, float]:
+    """Return the mean published market forces factor of each ICB that has one, and of each region."""
+    table = read("mff")
+    known = table[table["icb_code"] != ""].groupby("icb_code")["mff"].mean().to_dict()
+    return known | table[table["region_code"] != ""].groupby("region_code")["mff"].mean().to_dict()
+
+
+def _mff_of(frame: pd.DataFrame, factors: dict[str, float]) -> np.ndarray:
+    return np.array([factors.get(i, factors[r]) for i, r in zip(frame["icb_code"], frame["region_code"], strict=True)])
+
+
+def _market_forces(frame: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+    """Return a factor near the published mean of the provider's ICB (else region), but no real provider's own."""
+    near = _mff_of(frame, _factors()) * np.exp(rng.normal(0, 0.004, len(frame)))
+    return np.clip(near, 1.0, None).round(6)
