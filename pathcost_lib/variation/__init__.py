@@ -1,1 +1,37 @@
-""""""
+"""Variation: funnels, components, multilevel models, statistical process control, screening, patient-level outliers."""
+
+from pathcost_lib.variation.components import (
+    chance_share,
+    extremal_quotient,
+    gini,
+    interquartile_ratio,
+    systematic_component,
+    weighted_cv,
+)
+from pathcost_lib.variation.counts import count_components
+from pathcost_lib.variation.funnel import FunnelResult, funnel
+from pathcost_lib.variation.multilevel import VarianceComponents, variance_components
+from pathcost_lib.variation.patients import cost_drivers, robust_outliers, trim_points
+from pathcost_lib.variation.screening import adjust_pvalues, screen
+from pathcost_lib.variation.spc import xmr, xmr_many
+
+__all__ = [
+    "FunnelResult",
+    "VarianceComponents",
+    "adjust_pvalues",
+    "chance_share",
+    "cost_drivers",
+    "count_components",
+    "extremal_quotient",
+    "funnel",
+    "gini",
+    "interquartile_ratio",
+    "robust_outliers",
+    "screen",
+    "systematic_component",
+    "trim_points",
+    "variance_components",
+    "weighted_cv",
+    "xmr",
+    "xmr_many",
+]

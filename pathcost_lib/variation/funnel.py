@@ -1,0 +1,417 @@
+"""Funnel plots: which units differ from a target by more than chance, and by more than units usually differ.
+
+Sources: Spiegelhalter 2005 and 2012 (see `limits` and `dispersion`); Benjamini and Hochberg 1995 for false discovery;
+Jones HE, Ohlssen DI, Spiegelhalter DJ. Use of the false discovery rate when comparing multiple health care providers.
+Journal of Clinical Epidemiology 2008; 61: 232-240.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.results import Result
+from pathcost_lib.variation import dispersion as spread
+from pathcost_lib.variation.limits import Scale, exact_limit, exact_z, level_name, reference_distribution, scale_for
+from pathcost_lib.variation.screening import adjust_pvalues
+
+__all__ = ["FunnelResult", "funnel"]
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+KINDS = ("proportion", "ratio", "rate", "mean")
+OVERDISPERSION = ("none", "multiplicative", "additive")
+#: By direction of good: what low and high are.
+READINGS = {
+    "better": ("worse than expected", "better than expected"),
+    "worse": ("better than expected", "worse than expected"),
+    "neither": ("lower than expected", "higher than expected"),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked of a funnel."""
+
+    kind: str
+    limits: tuple[float, ...]
+    overdispersion: str
+    method: str
+    trim: float
+    target: float | None
+    fixed_denominator: bool
+    unbiased: bool
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What one indicator's funnel was fitted with: enough to draw its limits at any denominator."""
+
+    options: Options
+    scale: Scale
+    target: float
+    phi: float
+    inflation: float
+    tau2: float
+    units: int
+
+    def limits(self, size: Array, se: Array | None = None) -> dict[str, Array]:
+        """Return lower and upper limits by column name, at each denominator."""
+        exact = self.options.method == "exact"
+        reference = reference_distribution(self.options.kind, self.target, size) if exact else None
+        centre = self.scale.forward(np.asarray(self.target, dtype=float))
+        se = self.scale.standard_error(self.target, size) if se is None else se
+        spread_se = np.sqrt(se**2 * self.inflation + self.tau2)
+        columns = {}
+        for level in self.options.limits:
+            tail = (1 - level) / 2
+            for side, probability in (("lower", tail), ("upper", 1 - tail)):
+                if exact:
+                    limit = exact_limit(reference, probability) / size
+                    limit = np.minimum(limit, 1.0) if self.options.kind == "proportion" else limit
+                else:
+                    limit = self.scale.inverse(centre + stats.norm.ppf(probability) * spread_se)
+                columns[f"{side}_{level_name(level)}"] = limit
+        return columns
+
+
+@dataclass(frozen=True, eq=False)
+class FunnelResult(Result):
+    """A funnel, or one per indicator.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per unit (and indicator): unit, value, denominator, z, z_adjusted, lower_95, upper_95, lower_998,
+        upper_998 (by the levels asked for), flag ("within", "low_95", "high_998", "not computable"), reading, p_value,
+        q_value (false discovery controlled), flag_fdr, reason (where not computable). A value on a limit is within it.
+    fits : dict
+        By indicator ("" where there is one funnel): what its limits were made with.
+    """
+
+    fits: dict[str, Fit]
+
+    @property
+    def target(self) -> float | pd.Series:
+        """The centre line; a Series by indicator where there are several."""
+        return self._parameter("target")
+
+    @property
+    def phi(self) -> float | pd.Series:
+        """Mean square of the trimmed z-scores, as estimated (applied only where the inflation rule says so)."""
+        return self._parameter("phi")
+
+    @property
+    def tau2(self) -> float | pd.Series:
+        """Variance between units on the funnel's scale (0 unless additive)."""
+        return self._parameter("tau2")
+
+    @property
+    def parameters(self) -> pd.DataFrame:
+        """One row per indicator: kind, method, scale, target, phi, inflation, tau2, units."""
+        rows = [
+            {"indicator": name, "kind": f.options.kind, "method": f.options.method, "scale": f.scale.name}
+            | {key: getattr(f, key) for key in ("target", "phi", "inflation", "tau2", "units")}
+            for name, f in self.fits.items()
+        ]
+        return pd.DataFrame(rows)
+
+    @property
+    def summary(self) -> str:
+        """How many units lie outside the widest and the narrowest limits, and how many would by chance."""
+        levels = sorted(next(iter(self.fits.values())).options.limits)
+        counted = self.table[self.table["flag"] != "not computable"]
+        outside = {
+            level: int(
+                counted["flag"]
+                .isin([f"{side}_{level_name(x)}" for side in ("low", "high") for x in levels if x >= level])
+                .sum()
+            )
+            for level in levels
+        }
+        parts = [
+            f"{n} outside the {level:.1%} limits (chance alone: about {len(counted) * (1 - level):.1f})"
+            for level, n in outside.items()
+        ]
+        fdr = f"{int(counted['flag_fdr'].sum())} stand out with false discovery controlled"
+        return f"{len(counted):,} units: {'; '.join(parts)}; {fdr}."
+
+    def limits_at(self, denominators: ArrayLike, indicator: str | None = None) -> pd.DataFrame:
+        """Return the limits at any denominators, for drawing a funnel elsewhere.
+
+        Parameters
+        ----------
+        denominators : array-like
+            In the units of `table.denominator`: cases, expected events, population; for means given without a
+            denominator, the precision 1/se².
+        indicator : str, optional
+            Which funnel, where there are several.
+        """
+        if indicator is None and len(self.fits) > 1:
+            raise InputError(f"Say which indicator: one of {', '.join(self.fits)}.")
+        name = next(iter(self.fits)) if indicator is None else require_one_of(indicator, self.fits, what="indicator")
+        size = np.atleast_1d(np.asarray(denominators, dtype=float))
+        if not (size > 0).all():
+            raise InputError("Denominators must be above 0.")
+        return pd.DataFrame({"denominator": size, "target": self.fits[name].target} | self.fits[name].limits(size))
+
+    def _parameter(self, name: str) -> float | pd.Series:
+        values = {key: getattr(fit, name) for key, fit in self.fits.items()}
+        return next(iter(values.values())) if len(values) == 1 else pd.Series(values, name=name)
+
+
+def funnel(
+    table: pd.DataFrame,
+    *,
+    unit: str,
+    numerator: str | None = None,
+    denominator: str | None = None,
+    value: str | None = None,
+    se: str | None = None,
+    kind: str,
+    limits: Iterable[float] = (0.95, 0.998),
+    overdispersion: str = "none",
+    method: str | None = None,
+    trim: float = 0.1,
+    target: float | None = None,
+    indicator: str | None = None,
+    higher_is: Literal["better", "worse", "neither"] = "neither",
+    fixed_denominator: bool = False,
+    unbiased: bool = False,
+    false_discovery: float = 0.05,
+) -> FunnelResult:
+    """Compare units with a target, within limits that allow for chance and, if asked, the usual differences.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per unit (and indicator).
+    unit : str
+        Column that names the unit.
+    numerator, denominator : str, optional
+        Columns of counts: events and cases (proportion), observed and expected (ratio), events and population or cases
+        (rate). For means `denominator` is the number of cases and may be left out.
+    value, se : str, optional
+        Columns of the mean and its standard error, where `kind` is mean.
+    kind : {"proportion", "ratio", "rate", "mean"}
+        What the indicator is.
+    limits : iterable of float
+        Levels of the limits.
+    overdispersion : {"none", "multiplicative", "additive"}
+        None; variance times φ (only where φ is above 1 + 2√(2/units)); or variance plus τ².
+    method : {"exact", "cqc", "shmi"}, optional
+        "exact" (binomial or Poisson; the default without over-dispersion for proportions, ratios, and rates of a fixed
+        population); "cqc" variance-stabilised scale, winsorised (the default otherwise); "shmi" log scale, truncated
+        (ratios only).
+    trim : float
+        Share of z-scores winsorised or truncated at each end before φ or τ² is estimated.
+    target : float, optional
+        The centre line. Otherwise 1 for ratios, all units pooled for proportions and rates, and the mean weighted by
+        cases (by 1/se² where no denominator is given) for means.
+    indicator : str, optional
+        Column that tells indicators apart: one funnel each, in one call.
+    higher_is : {"better", "worse", "neither"}
+        Direction of good, stated in the column `reading`.
+    fixed_denominator : bool
+        For rates: the denominator is a known population, not itself a count that varies.
+    unbiased : bool
+        Allow for what trimming takes off φ and τ²; the published methods do not. See `dispersion`.
+    false_discovery : float
+        Share of false alarms tolerated among the units in `flag_fdr` (within an indicator; `screen` controls over all).
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a unit comes twice, counts are negative or not whole where they must be, or options
+        clash.
+
+    Notes
+    -----
+    Limits found on the square-root scale are squared back (a peer does not, and adds τ² to s where s² is meant).
+    On a log scale a numerator of 0 counts as half a case. Denominators of 0 are "not computable" with a reason.
+    """
+    options = _options(kind, limits, overdispersion, method, trim, target, fixed_denominator, unbiased)
+    require_one_of(higher_is, READINGS, what="higher_is")
+    needed = [unit, *([indicator] if indicator else []), *_columns(kind, numerator, denominator, value, se)]
+    missing = [c for c in needed if c not in table.columns]
+    if missing:
+        raise InputError(
+            f"Funnel: the table has no column {', '.join(missing)}. It has {', '.join(map(str, table.columns))}."
+        )
+    keys = [indicator, unit] if indicator else [unit]
+    twice = int(table.duplicated(keys).sum())
+    if twice:
+        raise InputError(f"Funnel: {twice} rows repeat a {' and '.join(keys)}. There must be one row for each.")
+    groups = {"": table} if indicator is None else {str(k): g for k, g in table.groupby(indicator, sort=False)}
+    if not len(table):
+        raise InputError("Funnel: the table has no rows.")
+    pieces, fits = [], {}
+    for name, part in groups.items():
+        piece, fits[name] = _one(part, options, numerator, denominator, value, se, false_discovery)
+        piece.insert(0, "unit", part[unit].to_numpy())
+        if indicator:
+            piece.insert(0, "indicator", part[indicator].to_numpy())
+        pieces.append(piece)
+    result = pieces[0] if len(pieces) == 1 else pd.concat(pieces, ignore_index=True)
+    low, high = READINGS[higher_is]
+    flags = result["flag"].to_numpy(dtype=str)
+    reading = np.full(len(flags), "as expected", dtype=object)
+    reading[np.char.startswith(flags, "low")] = low
+    reading[np.char.startswith(flags, "high")] = high
+    reading[flags == "not computable"] = "not computable"
+    result.insert(list(result.columns).index("flag") + 1, "reading", reading)
+    return FunnelResult(result, fits)
+
+
+def _options(
+    kind: str,
+    limits: Iterable[float],
+    overdispersion: str,
+    method: str | None,
+    trim: float,
+    target: float | None,
+    fixed_denominator: bool,
+    unbiased: bool,
+) -> Options:
+    require_one_of(kind, KINDS, what="kind")
+    require_one_of(overdispersion, OVERDISPERSION, what="overdispersion")
+    levels = tuple(sorted(limits))
+    if not levels or not all(0 < level < 1 for level in levels):
+        raise InputError(f"Funnel: limits must be levels between 0 and 1, such as 0.95 and 0.998, not {levels}.")
+    if not 0 <= trim < 0.5:
+        raise InputError(f"Funnel: trim must be at least 0 and below 0.5, not {trim}.")
+    has_exact = kind in ("proportion", "ratio") or (kind == "rate" and fixed_denominator)
+    if method is None:
+        method = "exact" if has_exact and overdispersion == "none" else "cqc"
+    require_one_of(method, ("exact", "cqc", "shmi"), what="method")
+    if method == "exact" and (overdispersion != "none" or not has_exact):
+        raise InputError(
+            "Funnel: exact limits are for counts without over-dispersion, and rates only of a fixed population."
+        )
+    if method == "shmi" and kind != "ratio":
+        raise InputError("Funnel: method shmi is for ratios of observed to expected.")
+    return Options(kind, levels, overdispersion, method, trim, target, fixed_denominator, unbiased)
+
+
+def _columns(
+    kind: str, numerator: str | None, denominator: str | None, value: str | None, se: str | None
+) -> Sequence[str]:
+    if kind == "mean":
+        if value is None or se is None:
+            raise InputError("Funnel of means: name the columns `value` (the mean) and `se` (its standard error).")
+        return [value, se, *([denominator] if denominator else [])]
+    if numerator is None or denominator is None:
+        raise InputError(f"Funnel of {kind}s: name the columns `numerator` and `denominator`.")
+    return [numerator, denominator]
+
+
+def _numbers(part: pd.DataFrame, column: str) -> Array:
+    try:
+        return part[column].to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise InputError(f"Funnel: column {column} must hold numbers.") from None
+
+
+def _one(
+    part: pd.DataFrame,
+    options: Options,
+    numerator: str | None,
+    denominator: str | None,
+    value: str | None,
+    se: str | None,
+    false_discovery: float,
+) -> tuple[pd.DataFrame, Fit]:
+    """Return one indicator's rows and what they were fitted with."""
+    own_se: Array | None = None
+    if options.kind == "mean":
+        values, errors = _numbers(part, str(value)), _numbers(part, str(se))
+        with np.errstate(divide="ignore"):
+            size = _numbers(part, denominator) if denominator else errors**-2.0
+        usable = np.isfinite(values) & np.isfinite(errors) & (errors > 0) & np.isfinite(size) & (size > 0)
+        reason = "no mean, no standard error above 0, or no cases"
+        counts, own_se = values, errors[usable]
+    else:
+        counts, size = _numbers(part, str(numerator)), _numbers(part, str(denominator))
+        usable = np.isfinite(counts) & np.isfinite(size) & (size > 0)
+        reason = "no numerator, or a denominator of 0 or none"
+        _check_counts(counts, size, usable, options, (str(numerator), str(denominator)))
+        values = np.divide(counts, size, out=np.full(len(size), np.nan), where=usable)
+    if not usable.any():
+        raise InputError(f"Funnel: no unit can be computed ({reason}).")
+    fit, z, z_adjusted = _fit(counts[usable], values[usable], size[usable], own_se, options)
+    columns = fit.limits(size[usable], own_se)
+    flag = np.full(int(usable.sum()), "within", dtype=object)
+    for level in options.limits:
+        name = level_name(level)
+        flag[values[usable] < columns[f"lower_{name}"]] = f"low_{name}"
+        flag[values[usable] > columns[f"upper_{name}"]] = f"high_{name}"
+    p_value = 2 * stats.norm.sf(np.abs(z_adjusted))
+    q_value = adjust_pvalues(p_value)
+    computed: dict[str, NDArray[Any]] = {
+        "value": values[usable],
+        "denominator": size[usable],
+        "z": z,
+        "z_adjusted": z_adjusted,
+    } | columns
+    computed |= {"flag": flag, "p_value": p_value, "q_value": q_value, "flag_fdr": q_value <= false_discovery}
+    frame = pd.DataFrame(computed, index=np.flatnonzero(usable)).assign(reason=None)
+    if not usable.all():
+        frame = frame.reindex(np.arange(len(usable)))
+        frame["denominator"] = size
+        frame["flag_fdr"] = frame["flag_fdr"].eq(True)
+        frame.loc[~usable, ["flag", "reason"]] = ["not computable", reason]
+    return frame, fit
+
+
+def _check_counts(counts: Array, size: Array, usable: Flags, options: Options, names: tuple[str, str]) -> None:
+    negative, which = (counts < 0) | (size < 0), " or ".join(names)
+    if negative.any():
+        raise InputError(f"Funnel: {int(negative.sum())} rows of {which} are negative.")
+    counts, size = counts[usable], size[usable]
+    if options.kind == "proportion" and (counts > size).any():
+        raise InputError(
+            f"Funnel: {int((counts > size).sum())} rows have {names[0]} above {names[1]}, a proportion above 1."
+        )
+    whole = (np.round(counts) == counts) & ((np.round(size) == size) | (options.kind != "proportion"))
+    if options.method == "exact" and not whole.all():
+        raise InputError(
+            f"Funnel: {int((~whole).sum())} rows of {which} are not whole, as exact limits need. Use method='cqc'."
+        )
+
+
+def _fit(counts: Array, values: Array, size: Array, own_se: Array | None, options: Options) -> tuple[Fit, Array, Array]:
+    """Return the fit, z and adjusted z of the units that can be computed."""
+    # Cases-weighted pooled standard deviation, for limits at any number of cases.
+    sd = float(np.sqrt(np.average((own_se**2) * size, weights=size))) if own_se is not None else np.nan
+    scale = scale_for(options.kind, options.method, fixed_denominator=options.fixed_denominator, sd=sd)
+    target = options.target
+    if target is None:
+        target = 1.0 if options.kind == "ratio" else float(np.average(values, weights=size))
+    low, high = {"mean": (-np.inf, np.inf), "proportion": (0.0, 1.0)}.get(options.kind, (0.0, np.inf))
+    if not low < target < high:
+        raise InputError(
+            f"Funnel: a {options.kind} cannot be compared with a target of {target:g}: there would be no variation."
+        )
+    if options.method == "exact":
+        z = exact_z(reference_distribution(options.kind, target, size), counts)
+        return Fit(options, scale, target, float(np.mean(z**2)), 1.0, 0.0, len(z)), z, z
+    se = scale.standard_error(target, size) if own_se is None else own_se
+    observed = np.maximum(counts, 0.5) / size if scale.name == "log" else values
+    z = (scale.forward(observed) - scale.forward(np.asarray(target))) / se
+    phi = spread.estimate_phi(z, trim=options.trim, method=options.method, unbiased=options.unbiased)
+    factor = spread.inflation(phi, len(z)) if options.overdispersion == "multiplicative" else 1.0
+    tau2 = 0.0
+    if options.overdispersion == "additive":
+        estimated = options.target is None and options.kind != "ratio"
+        tau2 = spread.estimate_tau2(
+            z, se, trim=options.trim, method=options.method, unbiased=options.unbiased, target_estimated=estimated
+        )
+    return Fit(options, scale, target, phi, factor, tau2, len(z)), z, z * se / np.sqrt(se**2 * factor + tau2)
