@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["notebooks", "pathway_definitions", "reference", "reports", "root", "sample"]
+__all__ = ["notebooks", "pathway_definitions", "reference", "reports", "root", "sample", "scenarios"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -33,6 +33,11 @@ def reference() -> Path:
 def pathway_definitions() -> Path:
     """Pathway definitions (TOML)."""
     return _shipped("data", "pathways")
+
+
+def scenarios() -> Path:
+    """Scenario files (TOML)."""
+    return _shipped("data", "scenarios")
 
 
 def notebooks() -> Path:

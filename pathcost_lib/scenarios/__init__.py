@@ -1,1 +1,59 @@
-""""""
+"""Scenarios: what may come, what could be done about it, who would save and who would bear.
+
+Demand by driver (`project`), a forecast of the near months (`forecast`), interventions as data (`load_scenario`), the
+system's view of them (`system_impact`), and the appraisal of all of it with its uncertainty (`simulate`).
+"""
+
+from pathcost_lib.scenarios.appraisal import (
+    appraise,
+    break_even,
+    discount_factors,
+    net_present_value,
+    optimism_bias,
+    payback,
+    realise,
+    return_on_investment,
+)
+from pathcost_lib.scenarios.checks import outpatient_checks, run_checks
+from pathcost_lib.scenarios.model import PaymentRule
+from pathcost_lib.scenarios.release import Release, flexible_budget, stranded_cost
+from pathcost_lib.scenarios.scenario import Scenario, list_scenarios, load_scenario
+from pathcost_lib.scenarios.sharing import (
+    GainShareTerms,
+    acceptable_share,
+    gain_share,
+    payment_at_risk,
+    scheme_register,
+    settlement,
+)
+from pathcost_lib.scenarios.system import SystemImpact, control_totals, system_impact, transition_payment
+
+__all__ = [
+    "GainShareTerms",
+    "PaymentRule",
+    "Release",
+    "Scenario",
+    "SystemImpact",
+    "acceptable_share",
+    "appraise",
+    "break_even",
+    "control_totals",
+    "discount_factors",
+    "flexible_budget",
+    "gain_share",
+    "list_scenarios",
+    "load_scenario",
+    "net_present_value",
+    "optimism_bias",
+    "outpatient_checks",
+    "payback",
+    "payment_at_risk",
+    "realise",
+    "return_on_investment",
+    "run_checks",
+    "scheme_register",
+    "settlement",
+    "stranded_cost",
+    "system_impact",
+    "transition_payment",
+]

@@ -1,0 +1,98 @@
+"""The cost in scope: ledger rows summed, in the engine, into cells that no intervention divides.
+
+A cell is an ICB, a provider, a POD and the set of interventions that select it. Millions of rows become some thousands
+of cells, and each pound lies in exactly one of them, however the selections overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from pathcost_lib.errors import InputError
+from pathcost_lib.scenarios.interventions import Intervention
+from pathcost_lib.sources.engine import Relation, connect
+
+__all__ = ["CELL", "baseline"]
+
+CELL = ["icb_code", "provider_code", "setting", "pod"]
+_MONEY = ("cost", "fixed", "semi_fixed", "variable")
+
+
+def baseline(
+    interventions: Sequence[Intervention], ledger: Relation | pd.DataFrame, *, year: str | None = None
+) -> pd.DataFrame:
+    """Sum a ledger into cells.
+
+    Parameters
+    ----------
+    interventions : sequence of Intervention
+        Whose selections divide the cells.
+    ledger : Relation or DataFrame
+        A costed ledger in an engine (pence), or a small table of yearly cells with `icb_code, provider_code, setting,
+        pod, activity, cost_gbp, fixed_gbp, semi_fixed_gbp, variable_gbp`, any column that a selection names and,
+        where it is known, `payment_gbp`.
+    year : str, optional
+        Financial year to take from a ledger; required if it holds several.
+
+    Returns
+    -------
+    DataFrame
+        One row per cell: the columns of `CELL` (and `currency_code`, from a small table), `selected_by` (a 0 or 1 for
+        each intervention), activity and GBP.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, the year is not there, or an intervention selects nothing.
+    """
+    relation = ledger if isinstance(ledger, Relation) else connect().register("baseline", ledger)
+    in_pence = "cost_pence" in relation.columns
+    money = [f"{m}_pence" if in_pence else f"{m}_gbp" for m in _MONEY]
+    wanted = {*CELL, "units" if in_pence else "activity", *money}
+    wanted |= {key.removesuffix("_prefix") for i in interventions for key in i.select}
+    missing = sorted(wanted - set(relation.columns))
+    if missing:
+        raise InputError(f"The ledger has no column {', '.join(missing)}. It holds: {', '.join(relation.columns)}.")
+    where = f"WHERE financial_year = '{_one_year(relation, year)}'" if "financial_year" in relation.columns else ""
+    if in_pence:
+        sums = ["CAST(sum(units) AS BIGINT) AS activity"]
+        sums += [f"coalesce(CAST(sum({m}_pence) AS BIGINT), 0) / 100.0 AS {m}_gbp" for m in _MONEY]
+        sums += ["CAST(sum(CASE WHEN cost_pence IS NULL THEN units ELSE 0 END) AS BIGINT) AS uncosted_activity"]
+    else:
+        known = [c for c in ("activity", *money, "payment_gbp") if c in relation.columns]
+        sums = [f"CAST(sum({column}) AS DOUBLE) AS {column}" for column in known] + ["0 AS uncosted_activity"]
+    flags = " || ".join(f"CASE WHEN {_condition(i)} THEN '1' ELSE '0' END" for i in interventions) or "''"
+    # A small table may tell currencies apart; a ledger has too many of them.
+    keys = ", ".join(CELL if in_pence or "currency_code" not in relation.columns else [*CELL, "currency_code"])
+    cells = relation.query(
+        f"SELECT {keys}, selected_by, {', '.join(sums)} FROM (SELECT *, {flags} AS selected_by FROM this {where}) AS t "
+        f"GROUP BY {keys}, selected_by ORDER BY {keys}, selected_by"
+    ).to_pandas()
+    for number, intervention in enumerate(interventions):
+        if not (cells["selected_by"].str[number] == "1").any():
+            chosen = "; ".join(f"{key} {', '.join(items)}" for key, items in intervention.select.items())
+            raise InputError(f"Intervention {intervention.name!r} selects no activity in the ledger ({chosen}).")
+    return cells
+
+
+def _condition(intervention: Intervention) -> str:
+    """Return a selection as SQL; codes hold no quotes, which the file's check made sure of."""
+    parts = []
+    for key, items in intervention.select.items():
+        column = key.removesuffix("_prefix")
+        if key == column:
+            parts.append(f"{column} IN ({', '.join(repr(item) for item in items)})")
+        else:
+            parts.append("(" + " OR ".join(f"starts_with({column}, {item!r})" for item in items) + ")")
+    return " AND ".join(parts)
+
+
+def _one_year(relation: Relation, year: str | None) -> str:
+    held = relation.query("SELECT DISTINCT financial_year FROM this ORDER BY 1").to_pandas()["financial_year"].tolist()
+    if year is None and len(held) == 1:
+        return str(held[0])
+    if year not in held:
+        raise InputError(f"Say which financial year is the baseline (year=...), not {year!r}. Held: {', '.join(held)}.")
+    return year

@@ -1,0 +1,201 @@
+"""A scenario file: interventions, growth assumptions, settings and ready calculations, checked and identified.
+
+The identity is a hash of what the file says (not of how it is laid out), and goes on every output.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pathcost_lib import paths
+from pathcost_lib.codes import PODS, SETTINGS
+from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.scenarios.draws import Correlation
+from pathcost_lib.scenarios.interventions import Intervention, parse_interventions
+from pathcost_lib.scenarios.model import PAYMENT_RULES, PaymentRule
+from pathcost_lib.scenarios.release import Release
+from pathcost_lib.scenarios.schema import Field, Where, check_table, start_year
+
+__all__ = ["Scenario", "list_scenarios", "load_scenario"]
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """A scenario as read from its file; money in GBP at `price_base`, years by their first calendar year."""
+
+    name: str
+    title: str
+    narrative: str
+    source: str
+    price_base: str
+    years: tuple[int, ...]
+    interventions: tuple[Intervention, ...]
+    baseline: pd.DataFrame | None
+    payment: PaymentRule
+    release: Release
+    realisation: float
+    optimism_bias_pct: float
+    correlations: tuple[Correlation, ...]
+    checks: tuple[Mapping[str, Any], ...]
+    demand: Mapping[str, Any] = field(default_factory=dict)
+    identity: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.title} [{self.name} {self.identity}]\n{self.narrative}\nSource: {self.source}"
+
+
+_SCENARIO = {
+    "name": Field(required=True),
+    "title": Field(required=True),
+    "narrative": Field(required=True),
+    "source": Field(required=True),
+    "price_base": Field("year", required=True),
+    "first_year": Field("year"),
+    "years": Field("integer", default=10, low=1, high=60),
+    "realisation": Field("number", default=1.0, low=0, high=1),
+    "optimism_bias_pct": Field("number", default=0.0, low=0),
+    "intervention": Field("list", default=[]),
+    "baseline": Field("list", default=[]),
+    "payment": Field("table", default={}),
+    "release": Field("table", default={}),
+    "correlation": Field("list", default=[]),
+    "check": Field("list", default=[]),
+    "demand": Field("table", default={}),
+}
+
+_BASELINE = {
+    "icb_code": Field(required=True),
+    "provider_code": Field(required=True),
+    "setting": Field(required=True, allowed=SETTINGS),
+    "pod": Field(required=True, allowed=PODS),
+    "currency_code": Field(),
+    "activity": Field("number", required=True, low=0),
+    "cost_gbp": Field("number", required=True, low=0),
+    "fixed_share": Field("number", required=True, low=0, high=1),
+    "semi_fixed_share": Field("number", required=True, low=0, high=1),
+    "payment_gbp": Field("number", low=0),
+    "source": Field(required=True),
+}
+
+_PAYMENT = {
+    "rule": Field(default="activity", allowed=PAYMENT_RULES),
+    "host": Field(),
+    "payment_to_cost": Field("number", default=1.0, low=0),
+    "variable_share": Field("table", default={}),
+}
+
+_RELEASE = {
+    "semi_fixed_step_pct": Field("number", default=5.0, low=0.01, high=100),
+    "capacity": Field("table", default={}),
+}
+
+_CORRELATION = {"of": Field("list", required=True), "rho": Field("number", required=True, low=-1, high=1)}
+
+
+def list_scenarios() -> list[str]:
+    """Return the names of the scenarios that come with the project."""
+    return sorted(path.stem for path in paths.scenarios().glob("*.toml"))
+
+
+def load_scenario(name: str | Path) -> Scenario:
+    """Read and check a scenario.
+
+    Parameters
+    ----------
+    name : str or Path
+        The name of a scenario that comes with the project, or a path to a TOML file.
+
+    Raises
+    ------
+    InputError
+        If there is no such file or something in it is not allowed; the message names file, key and allowed values.
+    """
+    path = Path(name)
+    if path.suffix != ".toml":
+        path = paths.scenarios() / f"{require_one_of(str(name), list_scenarios(), what='Scenario')}.toml"
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"There is no scenario file {path}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name} is not TOML: {error}.") from None
+    return parse_scenario(content, path.name)
+
+
+def parse_scenario(content: Mapping[str, Any], file: str) -> Scenario:
+    """Check and read the content of a scenario file."""
+    where = Where(file)
+    values = check_table(content, _SCENARIO, where)
+    interventions = parse_interventions(values["intervention"], file)
+    if values["first_year"]:
+        first = start_year(values["first_year"])
+    elif interventions:
+        first = min(i.start for i in interventions)
+    else:
+        first = start_year(values["price_base"])
+    correlations = []
+    for table in values["correlation"]:
+        checked = check_table(table, _CORRELATION, where.inside("[[correlation]]"))
+        correlations.append(Correlation(tuple(checked["of"]), float(checked["rho"])))
+    return Scenario(
+        **{key: values[key] for key in ("name", "title", "narrative", "source", "price_base", "demand")},
+        **{key: float(values[key]) for key in ("realisation", "optimism_bias_pct")},
+        years=tuple(range(first, first + values["years"])),
+        interventions=interventions,
+        baseline=_baseline(values["baseline"], where),
+        payment=_payment(values["payment"], where),
+        release=_release(values["release"], where),
+        correlations=tuple(correlations),
+        checks=tuple(values["check"]),
+        identity=hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12],
+    )
+
+
+def _baseline(tables: list[Any], where: Where) -> pd.DataFrame | None:
+    if not tables:
+        return None
+    rows = []
+    for number, table in enumerate(tables, start=1):
+        place = where.inside(f"[[baseline]] {number}")
+        row = check_table(table, _BASELINE, place)
+        if row["fixed_share"] + row["semi_fixed_share"] > 1 + 1e-9:
+            raise place.fail("fixed_share", "with semi_fixed_share is above 1; the rest is variable.")
+        cost, fixed, semi_fixed = (row.pop(k) for k in ("cost_gbp", "fixed_share", "semi_fixed_share"))
+        row |= {"cost_gbp": float(cost), "fixed_gbp": cost * fixed, "semi_fixed_gbp": cost * semi_fixed}
+        rows.append(row | {"variable_gbp": cost - cost * fixed - cost * semi_fixed})
+    frame = pd.DataFrame(rows)
+    if frame["payment_gbp"].isna().all():
+        frame = frame.drop(columns="payment_gbp")
+    elif frame["payment_gbp"].isna().any():
+        raise where.fail("[[baseline]] payment_gbp", "must be given for every row or for none.")
+    return frame.fillna({"currency_code": "*"})
+
+
+def _by_pod(table: Mapping[str, Any], place: Where, high: float | None) -> dict[str, float]:
+    values = check_table(table, {pod: Field("number", low=0, high=high) for pod in PODS}, place)
+    return {pod: float(value) for pod, value in values.items() if value is not None}
+
+
+def _payment(table: Mapping[str, Any], where: Where) -> PaymentRule:
+    place = where.inside("[payment]")
+    values = check_table(table, _PAYMENT, place)
+    shares = _by_pod(values["variable_share"], place.inside("[variable_share]"), 1)
+    try:
+        return PaymentRule(values["rule"], shares, values["host"], float(values["payment_to_cost"]))
+    except InputError as error:
+        raise place.fail("host", str(error)) from None
+
+
+def _release(table: Mapping[str, Any], where: Where) -> Release:
+    place = where.inside("[release]")
+    values = check_table(table, _RELEASE, place)
+    capacity = _by_pod(values["capacity"], place.inside("[capacity]"), None)
+    return Release(float(values["semi_fixed_step_pct"]), capacity)

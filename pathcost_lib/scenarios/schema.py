@@ -1,0 +1,106 @@
+"""What a scenario file may hold: a checker that names the file, the key and the allowed values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pathcost_lib.codes import financial_year_bounds
+from pathcost_lib.errors import InputError, require_one_of
+
+__all__ = ["Field", "Where", "check_table", "start_year"]
+
+
+@dataclass(frozen=True)
+class Where:
+    """A place in a file, for messages: `file.toml, [[intervention]] follow_ups`."""
+
+    file: str
+    table: str = ""
+
+    def key(self, key: str) -> str:
+        """Return the place with a key."""
+        return ", ".join(part for part in (self.file, self.table, key) if part)
+
+    def inside(self, table: str) -> Where:
+        """Return the place of a table inside this one."""
+        return Where(self.file, f"{self.table} {table}".strip())
+
+    def fail(self, key: str, what: str) -> InputError:
+        """Return the error to raise."""
+        return InputError(f"{self.key(key)}: {what}")
+
+
+@dataclass(frozen=True)
+class Field:
+    """A key's type ("text", "number", "integer", "year", "list", "table", "any"), range, allowed values and default."""
+
+    kind: str = "text"
+    required: bool = False
+    default: Any = None
+    low: float | None = None
+    high: float | None = None
+    allowed: Iterable[str] = ()
+
+
+_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "text": ((str,), "text"),
+    "number": ((int, float), "a number"),
+    "integer": ((int,), "a whole number"),
+    "year": ((str,), "a financial year like 2024-25"),
+    "list": ((list,), "a list"),
+    "table": ((dict,), "a table"),
+    "any": ((object,), "anything"),
+}
+
+
+def check_table(table: object, fields: Mapping[str, Field], where: Where) -> dict[str, Any]:
+    """Return the values of `table`, defaults filled in.
+
+    Raises
+    ------
+    InputError
+        If a key is unknown, missing, of the wrong type, out of range or not an allowed value.
+    """
+    if not isinstance(table, Mapping):
+        raise where.fail("", f"must be a table with the keys {', '.join(fields)}.")
+    for key in table:
+        require_one_of(key, fields, what=f"{where.key('key')}:")
+    values = {}
+    for key, field in fields.items():
+        if key not in table:
+            if field.required:
+                raise where.fail(key, "is required.")
+            values[key] = field.default
+            continue
+        values[key] = _check_value(table[key], field, where, key)
+    return values
+
+
+def _check_value(value: Any, field: Field, where: Where, key: str) -> Any:
+    types, name = _TYPES[field.kind]
+    if not isinstance(value, types) or (isinstance(value, bool) and field.kind in ("number", "integer")):
+        raise where.fail(key, f"is {value!r}; it must be {name}.")
+    if field.kind == "year":
+        try:
+            financial_year_bounds(value)
+        except InputError as error:
+            raise where.fail(key, str(error)) from None
+    if (field.low is not None and value < field.low) or (field.high is not None and value > field.high):
+        limits = " and ".join(part for part in (_limit("at least", field.low), _limit("at most", field.high)) if part)
+        raise where.fail(key, f"is {value}; it must be {limits}.")
+    allowed = tuple(field.allowed)
+    if allowed:
+        for item in value if isinstance(value, list) else [value]:
+            require_one_of(item, allowed, what=f"{where.key(key)}:")
+    return value
+
+
+def _limit(word: str, limit: float | None) -> str:
+    return "" if limit is None else f"{word} {limit:g}"
+
+
+def start_year(year: str) -> int:
+    """Return the calendar year in which a financial year starts: 2024 for "2024-25"."""
+    return financial_year_bounds(year)[0].year

@@ -1,0 +1,272 @@
+"""Who saves, who bears, and what the system really gains: an organisation x intervention matrix that adds up.
+
+A payment between two organisations is a gain to one and a loss to the other; only cost released (less what the
+intervention itself costs) is a saving to the system. So the system's figure cannot depend on the payment rule.
+The example that the suite was asked for (Brown, HFMA, March 2018): £1.0m less is paid, £0.5m of variable cost goes,
+£0.5m of fixed cost stays: commissioner +£1.0m, provider -£0.5m, system +£0.5m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.results import NotComputable, Result
+from pathcost_lib.scenarios.appraisal import Appraisal, Schedule, appraise
+from pathcost_lib.scenarios.baseline import baseline
+from pathcost_lib.scenarios.interventions import Intervention
+from pathcost_lib.scenarios.model import COMPONENTS, PaymentRule, SystemModel
+from pathcost_lib.scenarios.release import Release
+from pathcost_lib.scenarios.scenario import Scenario
+from pathcost_lib.sources.engine import Relation
+
+__all__ = ["SystemImpact", "build_model", "control_totals", "system_impact", "transition_payment"]
+
+
+@dataclass(frozen=True, eq=False)
+class SystemImpact(Result):
+    """The effect on each organisation's position, GBP, positive is better.
+
+    `.table` has organisation, intervention, financial_year, component (of `COMPONENTS`), impact_gbp.
+    `.released` has provider_code, intervention, financial_year, and of the full cost of the activity that goes: what is
+    released (variable, semi-fixed, fixed) and what is left stranded (semi-fixed capacity, fixed).
+    """
+
+    released: pd.DataFrame
+    organisations: tuple[str, ...]
+    interventions: tuple[str, ...]
+    financial_years: tuple[str, ...]
+    payment_rule: str
+    scenario: str = ""
+    identity: str = ""
+
+    @property
+    def summary(self) -> str:
+        """Two sentences for a board."""
+        position = self.by_organisation()
+        worse = position[position["impact_gbp"] < -0.005]
+        losers = ", ".join(worse["organisation"]) or "nobody"
+        total = self.table["impact_gbp"].sum()
+        return (
+            f"Over {len(self.financial_years)} years the system's position changes by £{total:,.0f} net. "
+            f"Worse off: {losers}."
+        )
+
+    def matrix(self, financial_year: str | None = None) -> pd.DataFrame:
+        """Return organisations x interventions, with a `total` row (each intervention to the system) and column."""
+        rows = self.table
+        if financial_year is not None:
+            rows = rows[rows["financial_year"] == self._year(financial_year)]
+        wide = rows.pivot_table(index="organisation", columns="intervention", values="impact_gbp", aggfunc="sum")
+        wide = wide.reindex(index=self.organisations, columns=self.interventions).fillna(0.0)
+        wide["total"] = wide.sum(axis=1)
+        wide.loc["total"] = wide.sum(axis=0)
+        return wide.rename_axis(index="organisation")
+
+    def by_organisation(self, financial_year: str | None = None) -> pd.DataFrame:
+        """Return organisation, impact_gbp."""
+        return self.matrix(financial_year)["total"].drop("total").to_frame("impact_gbp").reset_index()
+
+    def by_year(self) -> pd.DataFrame:
+        """Return organisation, financial_year, impact_gbp, every year of every organisation."""
+        grid = pd.MultiIndex.from_product(
+            [self.organisations, self.financial_years], names=["organisation", "financial_year"]
+        )
+        sums = self.table.groupby(["organisation", "financial_year"])["impact_gbp"].sum()
+        return sums.reindex(grid, fill_value=0.0).reset_index()
+
+    @property
+    def system(self) -> pd.Series:
+        """The system's net effect by financial year, GBP: payments cancel out."""
+        sums = self.table.groupby("financial_year")["impact_gbp"].sum()
+        return sums.reindex(list(self.financial_years), fill_value=0.0)
+
+    @property
+    def waterfall(self) -> pd.DataFrame:
+        """From activity to cash, all years: full cost of what goes, what stays behind, what it takes, what is left."""
+        r = self.released
+        part = self.table.groupby("component")["impact_gbp"].sum().reindex(COMPONENTS, fill_value=0.0)
+        steps = [
+            ("Full cost of activity that goes", r["full_cost_gbp"].sum()),
+            ("Fixed cost left behind", -r["stranded_fixed_gbp"].sum()),
+            ("Semi-fixed capacity freed, not cashed", -r["stranded_semi_fixed_gbp"].sum()),
+            ("Cost where activity moves to", part["cost_at_destination"]),
+            ("Cost of the interventions", part["programme_cost"]),
+        ]
+        table = pd.DataFrame(steps, columns=["step", "change_gbp"])
+        table["running_gbp"] = table["change_gbp"].cumsum()
+        return table
+
+    def appraise(self, schedule: Schedule = "green_book") -> Appraisal:
+        """Appraise the system's net effect: programme cost and cost at the destination against cost released."""
+        of = self.table.assign(cost=self.table["component"].isin(["programme_cost", "cost_at_destination"]))
+        flows = of.pivot_table(index="financial_year", columns="cost", values="impact_gbp", aggfunc="sum", fill_value=0)
+        flows = flows.reindex(list(self.financial_years), fill_value=0.0).reindex(columns=[False, True], fill_value=0.0)
+        return appraise(flows[False].to_numpy(), -flows[True].to_numpy(), schedule=schedule)
+
+    def _year(self, financial_year: str) -> str:
+        return require_one_of(financial_year, self.financial_years, what="Financial year")
+
+
+def build_model(
+    interventions: Scenario | Sequence[Intervention],
+    ledger: Relation | pd.DataFrame | None = None,
+    *,
+    payment: PaymentRule | str | None = None,
+    release: Release | None = None,
+    years: Sequence[int] | None = None,
+    year: str | None = None,
+) -> SystemModel:
+    """Return the matrices of a system, from a scenario or from interventions and a ledger (see `system_impact`)."""
+    realisation, optimism_pct = 1.0, 0.0
+    if isinstance(interventions, Scenario):
+        scenario = interventions
+        ledger = scenario.baseline if ledger is None else ledger
+        payment = payment or scenario.payment
+        release = release or scenario.release
+        years = years or scenario.years
+        realisation, optimism_pct = scenario.realisation, scenario.optimism_bias_pct
+        interventions = scenario.interventions
+    if ledger is None:
+        raise InputError("There is no baseline: give a ledger, or a scenario file with [[baseline]] tables.")
+    if not interventions:
+        raise InputError("There is no intervention to work out.")
+    if payment == "capitation":
+        raise InputError('Payment by capitation needs its host: payment=PaymentRule("capitation", host="...").')
+    first = min(i.start for i in interventions)
+    return SystemModel(
+        interventions,
+        baseline(interventions, ledger, year=year),
+        years=years or range(first, first + 10),
+        payment=payment if isinstance(payment, PaymentRule) else PaymentRule(payment or "activity"),
+        release=release or Release(),
+        realisation=realisation,
+        optimism_pct=optimism_pct,
+    )
+
+
+def system_impact(
+    interventions: Scenario | Sequence[Intervention],
+    ledger: Relation | pd.DataFrame | None = None,
+    *,
+    payment: PaymentRule | str | None = None,
+    release: Release | None = None,
+    years: Sequence[int] | None = None,
+    year: str | None = None,
+) -> SystemImpact:
+    """Work out who saves and who bears, at each assumption's mean.
+
+    Parameters
+    ----------
+    interventions : Scenario or sequence of Intervention
+        A scenario brings its own baseline, payment rule, steps and years, unless they are given here.
+    ledger : Relation or DataFrame, optional
+        See `baseline.baseline`.
+    payment : PaymentRule or str, optional
+        "block", "activity" (default), "blended", or a `PaymentRule`.
+    release : Release, optional
+        How semi-fixed cost steps: 5 % of a provider's activity in a POD by default.
+    years : sequence of int, optional
+        Financial years by their first year; ten from the first start by default.
+    year : str, optional
+        Baseline financial year of the ledger.
+
+    Raises
+    ------
+    InputError
+        If there is no baseline or an intervention selects nothing in it.
+    """
+    model = build_model(interventions, ledger, payment=payment, release=release, years=years, year=year)
+    scenario = interventions if isinstance(interventions, Scenario) else None
+    parts = model.detail(np.array([i.effect.mean for i in model.interventions]))
+    labels = [f"{y}-{(y + 1) % 100:02d}" for y in model.years]
+    index = pd.MultiIndex.from_product(
+        [model.organisations, [i.name for i in model.interventions], labels],
+        names=["organisation", "intervention", "financial_year"],
+    )
+    wide = pd.DataFrame({name: parts[name].ravel() for name in COMPONENTS}, index=index)
+    table = wide.reset_index().melt(id_vars=index.names, var_name="component", value_name="impact_gbp")
+    table = table[table["impact_gbp"] != 0].reset_index(drop=True)
+    released = pd.DataFrame({f"{name}_gbp": wide[name] for name in COMPONENTS[:3]})
+    released.insert(0, "full_cost_gbp", parts["full_cost"].ravel())
+    released["stranded_semi_fixed_gbp"] = parts["semi_fixed"].ravel() - released["semi_fixed_released_gbp"]
+    spent = released[["variable_released_gbp", "semi_fixed_released_gbp", "fixed_released_gbp"]].sum(axis=1)
+    released["stranded_fixed_gbp"] = released["full_cost_gbp"] - spent - released["stranded_semi_fixed_gbp"]
+    released = released[released["full_cost_gbp"] != 0].reset_index().rename(columns={"organisation": "provider_code"})
+    rule = payment.kind if isinstance(payment, PaymentRule) else payment
+    rule = rule or (scenario.payment.kind if scenario else "activity")
+    return SystemImpact(
+        table,
+        released,
+        tuple(model.organisations),
+        tuple(i.name for i in model.interventions),
+        tuple(labels),
+        rule,
+        scenario.name if scenario else "",
+        scenario.identity if scenario else "",
+    )
+
+
+def transition_payment(impact: SystemImpact) -> pd.DataFrame | NotComputable:
+    """Return the transfers, year by year, that leave nobody worse off.
+
+    Those who lose are made whole; those who gain pay in proportion to their gain. Transfers of a year add to nil.
+
+    Returns
+    -------
+    DataFrame or NotComputable
+        organisation, financial_year, before_gbp, transfer_gbp, after_gbp; not computable where the system itself loses
+        in some year, for then no transfer can make everybody whole.
+    """
+    table = impact.by_year().rename(columns={"impact_gbp": "before_gbp"})
+    total = table.groupby("financial_year")["before_gbp"].transform("sum")
+    if (total < -0.005).any():
+        worst = sorted(table.loc[total < -0.005, "financial_year"].unique())
+        return NotComputable(f"the system as a whole loses in {', '.join(worst)}: a transfer cannot cover that")
+    gain = table["before_gbp"].clip(lower=0)
+    need = (-table["before_gbp"].clip(upper=0)).groupby(table["financial_year"]).transform("sum")
+    gains = gain.groupby(table["financial_year"]).transform("sum")
+    share = gain / gains.where(gains > 0, 1.0)
+    table["transfer_gbp"] = (-table["before_gbp"]).clip(lower=0) - share * need
+    table["after_gbp"] = table["before_gbp"] + table["transfer_gbp"]
+    return table
+
+
+def control_totals(positions: pd.DataFrame, impact: SystemImpact, financial_year: str) -> pd.DataFrame:
+    """Set each organisation's position after a scenario against its control total, and the system's against their sum.
+
+    Parameters
+    ----------
+    positions : DataFrame
+        organisation, control_total_gbp, position_gbp (planned surplus, positive, before the scenario).
+    impact : SystemImpact
+        The scenario.
+    financial_year : str
+        Which year.
+
+    Returns
+    -------
+    DataFrame
+        One row an organisation and a last one, "system", that is their sum: control total, position before, impact,
+        position after, variance, met (bool). A system can meet its total while members miss theirs.
+
+    Raises
+    ------
+    InputError
+        If an organisation that the scenario touches has no position.
+    """
+    change = impact.by_organisation(financial_year)
+    missing = sorted(set(change["organisation"]) - set(positions["organisation"]))
+    if missing:
+        raise InputError(f"Positions: no row for {', '.join(missing)}, which the scenario touches.")
+    table = positions.merge(change, on="organisation", how="left", validate="one_to_one").fillna({"impact_gbp": 0.0})
+    money = ["control_total_gbp", "position_gbp", "impact_gbp"]
+    table = pd.concat([table, pd.DataFrame([{"organisation": "system"} | table[money].sum().to_dict()])])
+    table["after_gbp"] = table["position_gbp"] + table["impact_gbp"]
+    table["variance_gbp"] = table["after_gbp"] - table["control_total_gbp"]
+    table["met"] = table["variance_gbp"] >= -0.005
+    return table.reset_index(drop=True)
