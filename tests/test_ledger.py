@@ -112,6 +112,26 @@ def test_a_day_price_on_a_spell_counts_nights_and_a_stay_of_none_as_one():
 
 
 @pytest.mark.unit
+def test_own_behaviour_goes_before_the_price_list_and_a_provider_s_before_the_general():
+    own = pd.DataFrame(
+        [("elective", None, 0.6, 0.3, 0.1), ("elective", "A2", 1.0, 0.0, 0.0)],
+        columns=["pod", "provider_code", "fixed_share", "semi_fixed_share", "variable_share"],
+    )
+    day = date(2024, 6, 1)
+    rows = [activity_row(1, "elective", day, 3, icb, recorded_cost_pence=1_000) for icb in ("QZ1", "QZ2")]
+    rows += [activity_row(1, "ae_type1", day, recorded_cost_pence=1_000)]
+    ledger = price(rows, mff="none", behaviour=own)
+    shares = ledger[["fixed_pence", "semi_fixed_pence", "variable_pence"]].to_numpy().tolist()
+    assert shares == [[600, 300, 100], [1000, 0, 0], [500, 200, 300]]  # the third by the factory's price list
+    with pytest.raises(InputError, match="shares of elective must each be 0 or more and sum to 1"):
+        price(rows, behaviour=own.assign(fixed_share=0.7))
+    with pytest.raises(InputError, match="listed twice"):
+        price(rows, behaviour=own.assign(provider_code="A2"))
+    with pytest.raises(InputError, match="pod electve is not known"):
+        price(rows, behaviour=own.assign(pod=["electve", "elective"]))
+
+
+@pytest.mark.unit
 def test_an_absurd_cost_is_none_with_its_reason_and_overflows_nothing():
     day = date(2024, 6, 1)
     rows = [

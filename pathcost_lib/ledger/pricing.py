@@ -10,6 +10,7 @@ import pandas as pd
 from pathcost_lib import paths
 from pathcost_lib.codes import PODS, financial_year_bounds
 from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.ledger.behaviour import all_behaviour
 from pathcost_lib.sources.engine import Relation
 
 __all__ = ["LARGEST_COST_PENCE", "cost_activity", "national_mff"]
@@ -53,7 +54,8 @@ def cost_activity(
     price_index : DataFrame, optional
         `financial_year` and the index column; the published one if not given.
     behaviour : DataFrame, optional
-        `pod, fixed_share, semi_fixed_share` for rows with a recorded cost and no price; the reference one if not given.
+        The user's own cost behaviour (`ledger.behaviour.check_behaviour`), which goes before the shares of the price
+        list. Where neither has shares, those of `data/reference/behaviour.csv` hold.
     mff_base : float, optional
         The factor at which national prices stand; `national_mff()` if not given.
 
@@ -61,8 +63,8 @@ def cost_activity(
     -------
     Relation
         `activity` with financial_year, unit_cost (ten-thousandths of a pound, as in the price list), cost_pence,
-        fixed_pence, semi_fixed_pence, variable_pence (int64), cost_basis, cost_note, mff and price_base. Rows of
-        basis "none" have no pence.
+        fixed_pence, semi_fixed_pence, variable_pence (int64), cost_basis, cost_note, mff, mff_mode and
+        price_base. Rows of basis "none" have no pence.
 
     Raises
     ------
@@ -97,7 +99,7 @@ def cost_activity(
         "unit_costs": unit_costs,
         "organisations": organisations,
         "price_index": years,
-        "behaviour": behaviour if behaviour is not None else pd.read_csv(paths.reference() / "behaviour.csv"),
+        "behaviour": all_behaviour(behaviour),
         "pods": pd.DataFrame([(p.code, p.unit) for p in PODS.values()], columns=["pod", "unit"]),
         "settings": settings,
     }

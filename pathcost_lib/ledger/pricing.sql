@@ -1,5 +1,5 @@
 -- A cost on every activity row.
--- Reads: activity, unit_costs, organisations, price_index (start_year, financial_year, index_value), behaviour (pod, fixed_share, semi_fixed_share),
+-- Reads: activity, unit_costs, organisations, price_index (start_year, financial_year, index_value), behaviour (pod, provider_code, fixed_share, semi_fixed_share, overrides),
 --        pods (pod, unit), settings (price_base, price_base_index, mff_mode, mff_base, largest_cost).
 -- Every distinct year x POD x currency x provider is priced once on a small table; then one join puts the price on the rows.
 
@@ -52,7 +52,18 @@ SELECT start_year, provider_code, mff FROM (
 ) AS ranked
 WHERE choice = 1;
 
--- 6. One line a key: its price, and scaled factors (millionths) for own costs (recorded, provider) and for national prices.
+-- 6. How the cost of each key behaves: the user's own table before the price's shares, those before the reference; a provider's line before the general.
+CREATE OR REPLACE TEMP VIEW key_behaviour AS
+SELECT start_year, pod, currency_code, provider_code, fixed_share, semi_fixed_share, overrides FROM (
+  SELECT k.*, h.fixed_share, h.semi_fixed_share, h.overrides,
+         row_number() OVER (PARTITION BY k.start_year, k.pod, k.currency_code, k.provider_code
+                            ORDER BY h.overrides DESC, CASE WHEN h.provider_code IS NULL THEN 1 ELSE 0 END) AS choice
+  FROM keys AS k
+  JOIN behaviour AS h ON h.pod = k.pod AND (h.provider_code IS NULL OR h.provider_code = k.provider_code)
+) AS ranked
+WHERE choice = 1;
+
+-- 7. One line a key: its price, and scaled factors (millionths) for own costs (recorded, provider) and for national prices.
 --    adjust: own costs are brought to national average prices. pay: national prices are brought to the provider's. none: neither.
 CREATE OR REPLACE TEMP TABLE rates AS
 SELECT k.start_year, y.financial_year, k.pod, k.currency_code, k.provider_code,
@@ -64,8 +75,9 @@ SELECT k.start_year, y.financial_year, k.pod, k.currency_code, k.provider_code,
             * CASE WHEN s.mff_mode = 'adjust' AND b.cost_basis = 'provider' THEN s.mff_base / coalesce(m.mff, s.mff_base)
                    WHEN s.mff_mode = 'pay' AND b.cost_basis <> 'provider' THEN coalesce(m.mff, s.mff_base) / s.mff_base
                    ELSE 1 END) AS BIGINT) AS price_factor,
-       CAST(round(1000000 * coalesce(b.fixed_share, h.fixed_share)) AS BIGINT) AS fixed_millionths,
-       CAST(round(1000000 * (coalesce(b.fixed_share, h.fixed_share) + coalesce(b.semi_fixed_share, h.semi_fixed_share))) AS BIGINT) AS not_variable_millionths
+       CAST(round(1000000 * CASE WHEN h.overrides = 1 OR b.fixed_share IS NULL THEN h.fixed_share ELSE b.fixed_share END) AS BIGINT) AS fixed_millionths,
+       CAST(round(1000000 * CASE WHEN h.overrides = 1 OR b.fixed_share IS NULL THEN h.fixed_share + h.semi_fixed_share
+                                 ELSE b.fixed_share + b.semi_fixed_share END) AS BIGINT) AS not_variable_millionths
 FROM keys AS k
 CROSS JOIN settings AS s
 LEFT JOIN price_index AS y ON y.start_year = k.start_year
@@ -74,13 +86,15 @@ LEFT JOIN best_offer AS b
  AND b.currency_code IS NOT DISTINCT FROM k.currency_code AND b.provider_code IS NOT DISTINCT FROM k.provider_code
 LEFT JOIN price_index AS py ON py.start_year = b.price_year
 LEFT JOIN provider_mff AS m ON m.start_year = k.start_year AND m.provider_code = k.provider_code
-LEFT JOIN behaviour AS h ON h.pod = k.pod
+LEFT JOIN key_behaviour AS h
+  ON h.start_year = k.start_year AND h.pod = k.pod
+ AND h.currency_code IS NOT DISTINCT FROM k.currency_code AND h.provider_code IS NOT DISTINCT FROM k.provider_code
 LEFT JOIN pods AS d ON d.pod = k.pod;
 
--- 7. The rate beside each row, and how many units it buys (a stay of no nights, priced by the day, counts one day).
+-- 8. The rate beside each row, and how many units it buys (a stay of no nights, priced by the day, counts one day).
 CREATE OR REPLACE TEMP VIEW rated AS
 SELECT a.*, r.financial_year, r.unit_cost, r.cost_basis AS price_basis, r.source, r.mff, r.recorded_factor, r.price_factor,
-       r.fixed_millionths, r.not_variable_millionths, s.price_base, s.largest_cost,
+       r.fixed_millionths, r.not_variable_millionths, s.price_base, s.mff_mode, s.largest_cost,
        CASE WHEN r.priced_by_day <> 1 THEN a.units WHEN a.length_of_stay_days < 1 THEN 1 ELSE a.length_of_stay_days END AS quantity
 FROM activity AS a
 CROSS JOIN settings AS s
@@ -89,7 +103,7 @@ LEFT JOIN rates AS r
  AND r.pod = a.pod
  AND r.currency_code IS NOT DISTINCT FROM a.currency_code AND r.provider_code IS NOT DISTINCT FROM a.provider_code;
 
--- 8. Which cost it is, or why there is none.
+-- 9. Which cost it is, or why there is none.
 CREATE OR REPLACE TEMP VIEW based AS
 SELECT *,
        CASE WHEN financial_year IS NULL OR fixed_millionths IS NULL THEN 'none'
@@ -111,7 +125,7 @@ SELECT *,
             WHEN price_basis = 'proxy' THEN source END AS cost_note
 FROM rated;
 
--- 9. Pence, rounded once, half away from zero. 1e8: price is in ten-thousandths of a pound (100 to the penny), factor in millionths.
+-- 10. Pence, rounded once, half away from zero. 1e8: price is in ten-thousandths of a pound (100 to the penny), factor in millionths.
 CREATE OR REPLACE TEMP VIEW priced AS
 SELECT *,
        CASE WHEN cost_basis = 'recorded' AND recorded_cost_pence < 0 THEN -((-recorded_cost_pence * recorded_factor + 500000) // 1000000)
@@ -119,7 +133,7 @@ SELECT *,
             WHEN cost_basis <> 'none' THEN (unit_cost * quantity * price_factor + 50000000) // 100000000 END AS cost_pence
 FROM based;
 
--- 10. Fixed, and fixed with semi-fixed, are rounded; the rest follows by subtraction, so that the three are the cost on every row.
+-- 11. Fixed, and fixed with semi-fixed, are rounded; the rest follows by subtraction, so that the three are the cost on every row.
 CREATE OR REPLACE TEMP VIEW split AS
 SELECT *,
        CASE WHEN cost_pence < 0 THEN -((-cost_pence * fixed_millionths + 500000) // 1000000)
@@ -132,5 +146,5 @@ CREATE OR REPLACE TEMP VIEW ledger AS
 SELECT activity_id, patient_id, start_date, end_date, setting, pod, currency_code, provider_code, icb_code, units, length_of_stay_days,
        primary_diagnosis, primary_procedure, recorded_cost_pence, financial_year, unit_cost, cost_pence, fixed_pence,
        not_variable_pence - fixed_pence AS semi_fixed_pence, cost_pence - not_variable_pence AS variable_pence,
-       cost_basis, cost_note, mff, price_base
+       cost_basis, cost_note, mff, mff_mode, price_base
 FROM split;
