@@ -6,6 +6,7 @@ it by hand. `Engine.run` gives each run its own names, so that two ledgers can l
 
 from __future__ import annotations
 
+import contextlib
 import html
 import itertools
 import re
@@ -192,7 +193,9 @@ class DuckDBEngine(Engine):
         self.connection = duckdb.connect(database, config={"temp_directory": spill})
         # Every result is ordered by a key where order matters, so the engine need not buffer to keep the input's.
         self.connection.execute("SET preserve_insertion_order = false")
-        self.connection.execute("SET enable_progress_bar = false")
+        # In a notebook without ipywidgets DuckDB 2.0 has no bar, and refuses even to have it switched off.
+        with contextlib.suppress(duckdb.InvalidInputException):
+            self.connection.execute("SET enable_progress_bar = false")
 
     def execute(self, sql: str) -> None:
         """Run one statement."""
