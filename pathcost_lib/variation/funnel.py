@@ -8,7 +8,7 @@ Journal of Clinical Epidemiology 2008; 61: 232-240.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -49,6 +49,8 @@ class Options:
     target: float | None
     fixed_denominator: bool
     unbiased: bool
+    higher_is: str
+    false_discovery: float
 
 
 @dataclass(frozen=True)
@@ -238,8 +240,19 @@ def funnel(
     Limits found on the square-root scale are squared back (a peer does not, and adds τ² to s where s² is meant).
     On a log scale a numerator of 0 counts as half a case. Denominators of 0 are "not computable" with a reason.
     """
-    options = _options(kind, limits, overdispersion, method, trim, target, fixed_denominator, unbiased)
-    require_one_of(higher_is, READINGS, what="higher_is")
+    wanted = Options(
+        kind,
+        tuple(sorted(limits)),
+        overdispersion,
+        method or "",
+        trim,
+        target,
+        fixed_denominator,
+        unbiased,
+        higher_is,
+        false_discovery,
+    )
+    options = _checked(wanted)
     needed = [unit, *([indicator] if indicator else []), *_columns(kind, numerator, denominator, value, se)]
     missing = [c for c in needed if c not in table.columns]
     if missing:
@@ -255,50 +268,38 @@ def funnel(
         raise InputError("Funnel: the table has no rows.")
     pieces, fits = [], {}
     for name, part in groups.items():
-        piece, fits[name] = _one(part, options, numerator, denominator, value, se, false_discovery)
+        piece, fits[name] = _one(part, options, numerator, denominator, value, se)
         piece.insert(0, "unit", part[unit].to_numpy())
         if indicator:
             piece.insert(0, "indicator", part[indicator].to_numpy())
         pieces.append(piece)
     result = pieces[0] if len(pieces) == 1 else pd.concat(pieces, ignore_index=True)
-    low, high = READINGS[higher_is]
-    flags = result["flag"].to_numpy(dtype=str)
-    reading = np.full(len(flags), "as expected", dtype=object)
-    reading[np.char.startswith(flags, "low")] = low
-    reading[np.char.startswith(flags, "high")] = high
-    reading[flags == "not computable"] = "not computable"
-    result.insert(list(result.columns).index("flag") + 1, "reading", reading)
     return FunnelResult(result, fits)
 
 
-def _options(
-    kind: str,
-    limits: Iterable[float],
-    overdispersion: str,
-    method: str | None,
-    trim: float,
-    target: float | None,
-    fixed_denominator: bool,
-    unbiased: bool,
-) -> Options:
-    require_one_of(kind, KINDS, what="kind")
-    require_one_of(overdispersion, OVERDISPERSION, what="overdispersion")
-    levels = tuple(sorted(limits))
-    if not levels or not all(0 < level < 1 for level in levels):
-        raise InputError(f"Funnel: limits must be levels between 0 and 1, such as 0.95 and 0.998, not {levels}.")
-    if not 0 <= trim < 0.5:
-        raise InputError(f"Funnel: trim must be at least 0 and below 0.5, not {trim}.")
-    has_exact = kind in ("proportion", "ratio") or (kind == "rate" and fixed_denominator)
-    if method is None:
-        method = "exact" if has_exact and overdispersion == "none" else "cqc"
-    require_one_of(method, ("exact", "cqc", "shmi"), what="method")
-    if method == "exact" and (overdispersion != "none" or not has_exact):
+def _checked(options: Options) -> Options:
+    """Return the options with the method settled, or say which clash."""
+    require_one_of(options.kind, KINDS, what="kind")
+    require_one_of(options.overdispersion, OVERDISPERSION, what="overdispersion")
+    require_one_of(options.higher_is, READINGS, what="higher_is")
+    if not options.limits or not all(0 < level < 1 for level in options.limits):
+        raise InputError(
+            f"Funnel: limits must be levels between 0 and 1, such as 0.95 and 0.998, not {options.limits}."
+        )
+    if not 0 <= options.trim < 0.5:
+        raise InputError(f"Funnel: trim must be at least 0 and below 0.5, not {options.trim}.")
+    has_exact = options.kind in ("proportion", "ratio") or (options.kind == "rate" and options.fixed_denominator)
+    plain = options.overdispersion == "none"
+    method = require_one_of(
+        options.method or ("exact" if has_exact and plain else "cqc"), ("exact", "cqc", "shmi"), what="method"
+    )
+    if method == "exact" and not (has_exact and plain):
         raise InputError(
             "Funnel: exact limits are for counts without over-dispersion, and rates only of a fixed population."
         )
-    if method == "shmi" and kind != "ratio":
+    if method == "shmi" and options.kind != "ratio":
         raise InputError("Funnel: method shmi is for ratios of observed to expected.")
-    return Options(kind, levels, overdispersion, method, trim, target, fixed_denominator, unbiased)
+    return replace(options, method=method)
 
 
 def _columns(
@@ -327,7 +328,6 @@ def _one(
     denominator: str | None,
     value: str | None,
     se: str | None,
-    false_discovery: float,
 ) -> tuple[pd.DataFrame, Fit]:
     """Return one indicator's rows and what they were fitted with."""
     own_se: Array | None = None
@@ -348,11 +348,14 @@ def _one(
         raise InputError(f"Funnel: no unit can be computed ({reason}).")
     fit, z, z_adjusted = _fit(counts[usable], values[usable], size[usable], own_se, options)
     columns = fit.limits(size[usable], own_se)
-    flag = np.full(int(usable.sum()), "within", dtype=object)
-    for level in options.limits:
-        name = level_name(level)
-        flag[values[usable] < columns[f"lower_{name}"]] = f"low_{name}"
-        flag[values[usable] > columns[f"upper_{name}"]] = f"high_{name}"
+    names = [level_name(level) for level in options.limits]
+    # How many limits a unit is beyond, below 0 where low: limits lie one inside the other.
+    beyond = sum(
+        (values[usable] > columns[f"upper_{n}"]).astype(int) - (values[usable] < columns[f"lower_{n}"]) for n in names
+    )
+    flags = np.array([*(f"low_{n}" for n in names[::-1]), "within", *(f"high_{n}" for n in names)], dtype=object)
+    low, high = READINGS[options.higher_is]
+    readings = np.array([low, "as expected", high], dtype=object)
     p_value = 2 * stats.norm.sf(np.abs(z_adjusted))
     q_value = adjust_pvalues(p_value)
     computed: dict[str, NDArray[Any]] = {
@@ -361,13 +364,14 @@ def _one(
         "z": z,
         "z_adjusted": z_adjusted,
     } | columns
-    computed |= {"flag": flag, "p_value": p_value, "q_value": q_value, "flag_fdr": q_value <= false_discovery}
+    computed |= {"flag": flags[beyond + len(names)], "reading": readings[np.sign(beyond) + 1]}
+    computed |= {"p_value": p_value, "q_value": q_value, "flag_fdr": q_value <= options.false_discovery}
     frame = pd.DataFrame(computed, index=np.flatnonzero(usable)).assign(reason=None)
     if not usable.all():
         frame = frame.reindex(np.arange(len(usable)))
         frame["denominator"] = size
         frame["flag_fdr"] = frame["flag_fdr"].eq(True)
-        frame.loc[~usable, ["flag", "reason"]] = ["not computable", reason]
+        frame.loc[~usable, ["flag", "reading", "reason"]] = ["not computable", "not computable", reason]
     return frame, fit
 
 
