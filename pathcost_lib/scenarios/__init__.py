@@ -26,6 +26,7 @@ from pathcost_lib.scenarios.sharing import (
     scheme_register,
     settlement,
 )
+from pathcost_lib.scenarios.simulation import Simulation, simulate
 from pathcost_lib.scenarios.system import SystemImpact, control_totals, system_impact, transition_payment
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "PaymentRule",
     "Release",
     "Scenario",
+    "Simulation",
     "SystemImpact",
     "acceptable_share",
     "appraise",
@@ -53,6 +55,7 @@ __all__ = [
     "run_checks",
     "scheme_register",
     "settlement",
+    "simulate",
     "stranded_cost",
     "system_impact",
     "transition_payment",

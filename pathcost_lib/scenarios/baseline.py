@@ -93,6 +93,6 @@ def _one_year(relation: Relation, year: str | None) -> str:
     held = relation.query("SELECT DISTINCT financial_year FROM this ORDER BY 1").to_pandas()["financial_year"].tolist()
     if year is None and len(held) == 1:
         return str(held[0])
-    if year not in held:
+    if year is None or year not in held:
         raise InputError(f"Say which financial year is the baseline (year=...), not {year!r}. Held: {', '.join(held)}.")
     return year

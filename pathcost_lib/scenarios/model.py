@@ -72,8 +72,8 @@ class PaymentRule:
     def share(self, pods: pd.Series) -> FloatArray:
         """Return the share of price that follows activity, for each POD."""
         if self.kind == "blended":
-            return pods.map(self.variable_share or _API_VARIABLE).fillna(0.0).to_numpy(dtype=float)
-        return np.full(len(pods), 0.0 if self.kind == "block" else 1.0)
+            return np.asarray(pods.map(self.variable_share or _API_VARIABLE).fillna(0.0), dtype=float)
+        return np.full(len(pods), float(self.kind != "block"))
 
     def payer(self, commissioners: pd.Series) -> pd.Series:
         """Return who pays, for each commissioner."""
@@ -145,7 +145,7 @@ class SystemModel:
         self.programme = self._programme(rows, pair) * (1 + optimism_pct / 100)
 
     def _matrix(self, organisations: pd.Series, pair: NDArray[np.int64], gbp: FloatArray) -> sparse.csr_array:
-        at = pd.Index(self.organisations).get_indexer(organisations)
+        at = pd.Index(self.organisations).get_indexer(pd.Index(organisations))
         shape = (len(self.organisations), len(self.pair_intervention))
         return sparse.csr_array(sparse.coo_array((gbp, (at, pair)), shape=shape))
 
@@ -177,9 +177,8 @@ class SystemModel:
         totals = cells.groupby(keys, sort=True)[["activity", "semi_fixed_gbp"]].sum()
         at = totals.index.get_indexer(pd.MultiIndex.from_frame(rows[keys]))
         self.group_base = totals["semi_fixed_gbp"].to_numpy(float)
-        self.group_steps = np.array(
-            [release.base_steps(str(key[2]), a) for key, a in totals["activity"].items()], dtype=float
-        )
+        pods, activity = totals.index.get_level_values(2), totals["activity"].to_numpy(float)
+        self.group_steps = np.array([release.base_steps(p, a) for p, a in zip(pods, activity, strict=True)])
         self.group_owner = pd.Index(self.organisations).get_indexer(totals.index.get_level_values(0))
         values = rows["semi_fixed_gbp"].to_numpy(float)
         shape = (len(totals), len(self.pair_intervention))

@@ -146,8 +146,14 @@ def parse_scenario(content: Mapping[str, Any], file: str) -> Scenario:
         checked = check_table(table, _CORRELATION, where.inside("[[correlation]]"))
         correlations.append(Correlation(tuple(checked["of"]), float(checked["rho"])))
     return Scenario(
-        **{key: values[key] for key in ("name", "title", "narrative", "source", "price_base", "demand")},
-        **{key: float(values[key]) for key in ("realisation", "optimism_bias_pct")},
+        name=values["name"],
+        title=values["title"],
+        narrative=values["narrative"],
+        source=values["source"],
+        price_base=values["price_base"],
+        realisation=float(values["realisation"]),
+        optimism_bias_pct=float(values["optimism_bias_pct"]),
+        demand=values["demand"],
         years=tuple(range(first, first + values["years"])),
         interventions=interventions,
         baseline=_baseline(values["baseline"], where),

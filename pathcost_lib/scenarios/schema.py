@@ -80,7 +80,8 @@ def check_table(table: object, fields: Mapping[str, Field], where: Where) -> dic
 
 def _check_value(value: Any, field: Field, where: Where, key: str) -> Any:
     types, name = _TYPES[field.kind]
-    if not isinstance(value, types) or (isinstance(value, bool) and field.kind in ("number", "integer")):
+    valid: bool = isinstance(value, types)  # a name of its own, so that the value stays Any below
+    if not valid or (isinstance(value, bool) and field.kind in ("number", "integer")):
         raise where.fail(key, f"is {value!r}; it must be {name}.")
     if field.kind == "year":
         try:
