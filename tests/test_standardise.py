@@ -1,4 +1,4 @@
-"""Rates, ratios, proportions, means, quantiles and the inequality gradient, against published and independent numbers."""
+"""Rates, ratios, proportions, means, quantiles and the inequality gradient, against published and other numbers."""
 
 from __future__ import annotations
 

@@ -59,8 +59,8 @@ def cost_index(
         Currency columns and `unit_cost` (pounds), such as a national schedule; else the pooled average of `df`.
     variance : str, optional
         Column: sampling variance of the row's cost (pounds squared), such as n x the variance between contacts.
-        Without it, the scatter of a group's currencies about its own index stands for it (ratio estimator, Cochran,
-        Sampling Techniques, 1977, chapter 6).
+        Without it, the scatter of a group's currencies about its own index stands for it (the ratio estimator's
+        jackknife: Cochran, Sampling Techniques, 1977, section 6.17), with Student's t on currencies - 1.
     confidence : float or several
 
     Returns
@@ -121,9 +121,13 @@ def cost_index(
     actual, expected = own_cost.sum(axis=1), expected_cells.sum(axis=1)
     ratio = actual / np.where(expected > 0, expected, np.nan)
     count = (own_n > 0).sum(axis=1)
+    free = np.full(len(groups), np.inf)
     if variance is None:
-        scatter = (own_cost - ratio[:, None] * expected_cells) ** 2
-        spread = scatter * (count / np.where(count > 1, count - 1, np.nan))[:, None]
+        free = np.maximum(count - 1.0, 1)
+        leverage = expected_cells / np.where(expected > 0, expected, np.nan)[:, None]
+        rest = np.where((count > 1)[:, None] & (leverage < 1), 1 - leverage, np.nan)
+        spread = ((own_cost - ratio[:, None] * expected_cells) / rest) ** 2  # as leaving each currency out in turn
+        spread /= np.where(share < 1, 1 - share, 1)  # for the group's own cost has drawn the average towards itself
     else:
         spread = grid(numbers(df, variance, keys) / factor**2)
     pull = ratio[:, None] * share
@@ -133,7 +137,7 @@ def cost_index(
     )
 
     def limits(level: float) -> Limits:
-        half = special.ndtri((1 + level) / 2) * error
+        half = special.stdtrit(free, (1 + level) / 2) * error
         return 100 * (ratio - half), 100 * (ratio + half)
 
     table = groups.assign(

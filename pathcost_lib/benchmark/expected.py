@@ -106,7 +106,7 @@ def expected_cost(
     residuals of the gamma model regressed, with log link, on the log of its predictions give the power of the mean with
     which the variance grows. Under 1.5, Poisson-type; 1.5 to 2.5, gamma; above, least squares on log cost with Duan's
     smearing (JASA 1983;78:605) where log_sum is held, else gamma. All have a log link. Cells of no cost need
-    Poisson-type. Standard errors are robust (HC0 on cells).
+    Poisson-type. Standard errors are robust (HC0 of the patients; of the cells for log_ols).
     """
     import statsmodels.api as sm  # slow to import, and only this function needs it
 
@@ -139,15 +139,14 @@ def expected_cost(
         x, log_mean = design.to_numpy(), cells[log_sum].to_numpy(dtype=float) / n
         beta = np.linalg.solve(x.T @ (n[:, None] * x), x.T @ (n * log_mean))
         smearing = float((total * np.exp(-x @ beta)).sum() / n.sum())  # mean of exp(residual) over patients
-        score = n * (log_mean - x @ beta)
-        bread = np.linalg.inv(x.T @ (n[:, None] * x))
+        working, scores = n, (n * (log_mean - x @ beta)) ** 2
     else:
         beta, x = fit(family), design.to_numpy()
         fitted = np.exp(x @ beta)
         working = n if family == "gamma" else n * fitted
-        score = working * (mean - fitted) / fitted
-        bread = np.linalg.inv(x.T @ (working[:, None] * x))
-    se = np.sqrt(np.diag(bread @ (x.T @ (score[:, None] ** 2 * x)) @ bread))
+        scores = (square - 2 * fitted * total + n * fitted**2) * (working / n / fitted) ** 2  # summed over patients
+    bread = np.linalg.inv(x.T @ (working[:, None] * x))
+    se = np.sqrt(np.diag(bread @ (x.T @ (scores[:, None] * x)) @ bread))
     predicted = np.exp(x @ beta) * smearing
     terms = pd.DataFrame({"term": design.columns, "estimate": beta, "se": se, "ratio": np.exp(beta)})
     table = cells.assign(expected_gbp=n * predicted)
