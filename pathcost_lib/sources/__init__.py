@@ -1,6 +1,7 @@
 """Where rows come from: engines, datasets, checks, mappings, published tables, the synthetic England."""
 
+from pathcost_lib.sources.check import QualityReport, check
 from pathcost_lib.sources.dataset import Dataset, open_dataset
 from pathcost_lib.sources.engine import Engine, Relation, connect
 
-__all__ = ["Dataset", "Engine", "Relation", "connect", "open_dataset"]
+__all__ = ["Dataset", "Engine", "QualityReport", "Relation", "check", "connect", "open_dataset"]

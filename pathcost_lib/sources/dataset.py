@@ -1,19 +1,24 @@
-"""A dataset: the tables of one extract, by name, in one engine."""
+"""A dataset: the tables of one extract, by name, in one engine; opened only if they keep their contracts.
+
+Opening reads the footers of the Parquet files, and the values only of floating columns and of timestamps that should be
+dates. Values are `check`'s.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from pathcost_lib.errors import InputError
+from pathcost_lib.sources.contracts import CONTRACTS, TABLES, Column, Contract, engine_type, type_problem
 from pathcost_lib.sources.engine import Engine, Relation, connect
+from pathcost_lib.sources.files import find_tables, read_source, source_name, unreadable
 
-__all__ = ["TABLES", "Dataset", "open_dataset"]
-
-TABLES = ("activity", "patients", "unit_costs", "organisations", "population", "quantum", "outcomes")
+__all__ = ["TABLES", "Dataset", "column_problems", "open_dataset"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,9 @@ class Dataset:
         if name not in self.tables:
             where = f" in {self.folder}" if self.folder else ""
             held = ", ".join(self.tables) or "none"
-            raise InputError(f"There is no table {name!r}{where}. Expected {name}.parquet or {name}/*.parquet. Held: {held}.")
+            raise InputError(
+                f"There is no table {name!r}{where}. Expected {name}.parquet or {name}/*.parquet. Held: {held}."
+            )
         return self.tables[name]
 
     def __contains__(self, name: object) -> bool:
@@ -42,13 +49,27 @@ class Dataset:
 
     @classmethod
     def from_frames(cls, frames: Mapping[str, pd.DataFrame], engine: Engine | None = None) -> Dataset:
-        """Build a dataset from tables in memory (lessons and tests)."""
+        """Build a dataset from tables in memory (lessons and tests). Nothing is refused: `check` says what is wrong."""
         engine = engine or connect()
-        return cls(engine, {name: engine.register(name, frame) for name, frame in frames.items()})
+        tables = {}
+        for name, frame in frames.items():
+            arrow = pa.Table.from_pandas(frame, preserve_index=False)
+            schema = arrow.schema
+            # A column of nothing but None has no type in pandas: give it the contract's.
+            blank = [
+                c
+                for c in CONTRACTS[name].columns
+                if c.name in schema.names and pa.types.is_null(schema.field(c.name).type)
+            ]
+            tables[name] = _as_contract(engine.register(name, arrow), [_cast(c) for c in blank])
+        return cls(engine, tables)
 
 
 def open_dataset(folder: str | Path, engine: Engine | None = None) -> Dataset:
-    """Open a folder of Parquet tables: `activity.parquet`, or `activity/` with any depth of `.parquet` files.
+    """Open a folder of tables: `activity.parquet`, `activity/` with any depth of `.parquet` files, or `activity.csv`.
+
+    Whole numbers and decimals are widened where nothing is lost, timestamps that are all midnight become dates, and
+    optional columns that are left out are null on every row. `docs/tables.md` says what each table must hold.
 
     Parameters
     ----------
@@ -60,18 +81,137 @@ def open_dataset(folder: str | Path, engine: Engine | None = None) -> Dataset:
     Raises
     ------
     InputError
-        If the folder is not there, holds no known table, or a file in it cannot be read; the file is named.
+        If the folder is not there or holds no known table, or a table cannot be used: no rows, a file cut short, a
+        column missing or of another type, files of one table that differ, NaN in a number. Everything that is wrong
+        with the columns of all tables is listed at once, by file and column.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}. `pathcost sample` makes the synthetic England.")
+    files = find_tables(folder)
     engine = engine or connect()
-    files = {name: found for name in TABLES if (found := _files(folder, name))}
-    if not files:
-        raise InputError(f"{folder} holds none of the tables {', '.join(TABLES)} as Parquet.")
-    return Dataset(engine, {name: engine.register(name, paths) for name, paths in files.items()}, folder, files)
+    sources = {name: read_source(name, paths) for name, paths in files.items()}
+    schemas = {name: schema for name, (schema, _) in sources.items()}
+    tables = {name: engine.register(name, source) for name, (_, source) in sources.items()}
+    try:
+        return Dataset(engine, conform(tables, files, schemas), folder, files)
+    except InputError:
+        raise
+    except Exception:  # Whatever the engine calls a damaged page or bytes that are not text.
+        broken = unreadable(files)
+        if not broken:
+            raise
+        lines = [f"{line['file']}, column {line['column']}: {line['rule']}." for line in broken]
+        raise InputError(_listed(lines)) from None
 
 
-def _files(folder: Path, name: str) -> list[Path]:
-    single = folder / f"{name}.parquet"
-    return [single] if single.is_file() else sorted((folder / name).rglob("*.parquet"))
+def conform(
+    tables: Mapping[str, Relation], files: Mapping[str, list[Path]], schemas: Mapping[str, pa.Schema] | None = None
+) -> dict[str, Relation]:
+    """Return the tables in the types of their contracts, with the optional columns.
+
+    Raises
+    ------
+    InputError
+        If a column is missing or cannot be read as its type without loss, or a number is NaN or infinite.
+    """
+    schemas = schemas or {
+        name: relation.query("SELECT * FROM this LIMIT 0").to_arrow().schema for name, relation in tables.items()
+    }
+    problems = _schema_problems(schemas, files)
+    if not problems:
+        for name, relation in tables.items():
+            problems += _value_problems(relation, CONTRACTS[name], schemas[name], files.get(name, []))
+    if problems:
+        raise InputError(_listed(problems))
+    return {name: _as_contract(relation, _casts(CONTRACTS[name], schemas[name])) for name, relation in tables.items()}
+
+
+def _schema_problems(schemas: Mapping[str, pa.Schema], files: Mapping[str, list[Path]]) -> list[str]:
+    lines = [line for name, schema in schemas.items() for line in column_problems(name, schema, files.get(name, []))]
+    return lines + _identifiers_differ(schemas)
+
+
+def column_problems(name: str, schema: pa.Schema, files: Iterable[Path] = ()) -> list[str]:
+    """Return, one line each, which columns of a table are missing, repeated or of a type that cannot be read."""
+    where, contract = source_name(name, files), CONTRACTS[name]
+    lines = []
+    for column in contract.columns:
+        times = schema.names.count(column.name)
+        if times > 1:
+            lines.append(f"{where}: column {column.name} is there {times} times. Allowed: once.")
+        elif not times and not column.optional:
+            like = next((n for n in schema.names if n.strip().lower() == column.name), None)
+            hint = f" There is {like!r}: rename it." if like else ""
+            lines.append(f"{where}: column {column.name} ({column.meaning}) is missing.{hint} Allowed: {column.type}.")
+        elif times and (reason := type_problem(column, schema.field(column.name).type)):
+            lines.append(f"{where}, column {column.name}: found {reason}. Allowed: {column.type}.")
+    return lines
+
+
+def _listed(problems: list[str]) -> str:
+    return "The dataset cannot be used:\n" + "\n".join(f"- {line}" for line in problems)
+
+
+def _identifiers_differ(schemas: Mapping[str, pa.Schema]) -> list[str]:
+    kinds = {
+        name: "text" if engine_type(schema.field("patient_id").type) == "VARCHAR" else "a number"
+        for name, schema in schemas.items()
+        if "patient_id" in schema.names
+    }
+    if len(set(kinds.values())) < 2:
+        return []
+    return [
+        "column patient_id: " + ", ".join(f"{kind} in {name}" for name, kind in kinds.items()) + ". Allowed: one type."
+    ]
+
+
+# -- values and types --------------------------------------------------------------------------------------------------
+
+
+def _value_problems(relation: Relation, contract: Contract, schema: pa.Schema, files: list[Path]) -> list[str]:
+    """Count, in one pass over the columns concerned, what would poison a sum (NaN, infinity) or lose a time of day."""
+    tests, words = {}, {}
+    for column in contract.columns:
+        found = engine_type(schema.field(column.name).type) if column.name in schema.names else ""
+        if found in ("DOUBLE", "REAL"):
+            # NaN compares as greater than every number; one NaN makes the sum of its column NaN.
+            tests[column.name] = f"{column.name} NOT BETWEEN -1e300 AND 1e300"
+            words[column.name] = "are NaN or infinite, which would make every sum NaN. Allowed: a number, or null"
+        elif found == "TIMESTAMP":
+            tests[column.name] = f"{column.name} <> date_trunc('day', {column.name})"
+            words[column.name] = "have a time of day. Allowed: dates, or timestamps that are all midnight"
+    if not tests:
+        return []
+    counts = ", ".join(f"count(*) FILTER (WHERE {test}) AS {name}" for name, test in tests.items())
+    row = relation.query(f"SELECT {counts} FROM this").to_arrow().to_pylist()[0]
+    where = source_name(contract.table, files)
+    return [f"{where}, column {name}: {n:,} rows {words[name]}." for name, n in row.items() if n]
+
+
+def _cast(column: Column) -> tuple[str, str]:
+    return column.name, f"CAST({{}} AS {column.type.split(' or ')[-1]}) AS {column.name}"
+
+
+def _casts(contract: Contract, schema: pa.Schema) -> list[tuple[str, str]]:
+    """Return which columns to widen, and the optional ones to add as nulls."""
+    casts = []
+    for column in contract.columns:
+        found = engine_type(schema.field(column.name).type) if column.name in schema.names else "missing"
+        if found in column.types or (column.type, found) == ("INTEGER", "BIGINT"):
+            continue
+        if " or " in column.type:  # an identifier in a narrower or a decimal whole number
+            casts.append((column.name, f"CAST({{}} AS BIGINT) AS {column.name}"))
+        else:
+            casts.append(_cast(column))
+    return casts
+
+
+def _as_contract(relation: Relation, casts: list[tuple[str, str]]) -> Relation:
+    if not casts:
+        return relation
+    changed = dict(casts)
+    held = relation.columns
+    expressions = [changed[name].format(name) if name in changed else f'"{name}"' for name in held]
+    expressions += [template.format("NULL") for name, template in casts if name not in held]
+    return relation.engine.view(relation.name, f"SELECT {', '.join(expressions)} FROM this", {"this": relation})

@@ -1,0 +1,333 @@
+"""What is wrong with a dataset, rule by rule, in counts: no value of a patient or a contact leaves the engine.
+
+Rules on a column come from its contract. Each table is read once for the rules on its rows, once a coded column for the
+rules on codes (on distinct values), and once for its key; activity a few times more, for what `check.sql` groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from pathcost_lib.codes import PODS
+from pathcost_lib.results import Result
+from pathcost_lib.sources.contracts import CONTRACTS, Contract, Rule
+from pathcost_lib.sources.dataset import Dataset, conform
+from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.files import source_name, unreadable
+
+__all__ = ["QualityReport", "check"]
+
+_SQL = Path(__file__).with_name("check.sql")
+_SEVERITIES = {"error": "error(s)", "warning": "warning(s)", "info": "note(s)"}
+#: An ODS code is three to six capitals and digits, beginning with a letter: nothing else is shown as an example.
+_ODS_CODE = "^[A-Z][A-Z0-9]{2,5}$"
+#: A code on fewer rows is not shown.
+_FEWEST_ROWS_SHOWN = 5
+
+
+@dataclass(frozen=True, eq=False)
+class QualityReport(Result):
+    """What `check` found: `table` holds one line a broken rule and table; nothing in it is about one patient.
+
+    Attributes
+    ----------
+    table : DataFrame
+        severity (error, warning, info), table, file, column, rule, rows, share_pct (of the table's rows), example
+        (allowed values, or organisation codes), what_it_does (what happens to those rows downstream).
+    coverage : DataFrame
+        setting, provider_kind, activity_rows, units, providers, first_month, last_month, months_held: what is held.
+        What would be expected is the ledger's question.
+    rows : mapping of str to int
+        Rows of each table.
+    rules : int
+        How many rules were checked.
+    """
+
+    coverage: pd.DataFrame
+    rows: Mapping[str, int] = field(default_factory=dict)
+    rules: int = 0
+
+    @property
+    def errors(self) -> pd.DataFrame:
+        """Lines that make figures wrong: mend them at the source."""
+        return self._of("error")
+
+    @property
+    def warnings(self) -> pd.DataFrame:
+        """Lines that a reader of the figures should know of."""
+        return self._of("warning")
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error."""
+        return self.errors.empty
+
+    @property
+    def summary(self) -> str:
+        """How much was checked, how much was found, and the errors in words."""
+        held = ", ".join(f"{name} {rows:,}" for name, rows in self.rows.items())
+        found = ", ".join(f"{len(self._of(severity))} {words}" for severity, words in _SEVERITIES.items())
+        lines = [f"{e.file} {e.column}: {e.rule} ({e.rows:,} rows)" for e in self.errors.itertuples()]
+        worst = f" Errors: {'; '.join(lines)}." if lines else " No errors."
+        return f"{self.rules} rules checked on rows of {held or 'no table'}. Found: {found}.{worst}"
+
+    def _of(self, severity: str) -> pd.DataFrame:
+        return self.table[self.table["severity"] == severity].reset_index(drop=True)
+
+
+def check(dataset: Dataset, *, as_of: date | None = None) -> QualityReport:
+    """Check every table of a dataset against its contract and against the others.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        What `open_dataset` gave.
+    as_of : date, optional
+        Later dates are in the future; today if not given.
+
+    Returns
+    -------
+    QualityReport
+        A file that is damaged inside, or holds text that is not UTF-8, is named, and then nothing else is checked.
+
+    Raises
+    ------
+    InputError
+        If a table made from frames lacks a column or has one of another type (`open_dataset` refuses those itself).
+    """
+    try:
+        return _check(dataset, as_of or date.today())
+    except Exception:  # Whatever the engine calls a damaged page or bytes that are not text.
+        broken = unreadable(dataset.files)
+        if not broken:
+            raise
+    effect = "Nothing can be computed from this table, and no other rule was checked."
+    lines = [{"severity": "error", "example": "", "what_it_does": effect, **line} for line in broken]
+    held = {
+        name: sum(pq.read_metadata(path).num_rows for path in dataset.files[name])
+        for name in {str(line["table"]) for line in broken}
+    }
+    return QualityReport(_frame(lines, held), _no_coverage(), held, 1)
+
+
+def _check(dataset: Dataset, as_of: date) -> QualityReport:
+    tables = conform({name: dataset.tables[name] for name in CONTRACTS if name in dataset}, dataset.files)
+    steps = _activity_steps(tables) if "activity" in tables else {}
+    lines: list[dict[str, object]] = []
+    rows: dict[str, int] = {}
+    rules = 0
+    for name, relation in tables.items():
+        contract = CONTRACTS[name]
+        by_row = [rule for rule in _row_rules(contract, as_of) if not rule.needs or rule.needs in tables]
+        by_code = [rule for rule in _code_rules(contract) if not rule.needs or rule.needs in tables]
+        rows[name] = relation.count()
+        found = [_count_codes(relation, rule, tables) for rule in by_code] + _repeated(relation, contract)
+        for step in dict.fromkeys(rule.of for rule in by_row):
+            of_step = [rule for rule in by_row if rule.of == step]
+            weight = "count(*)" if step == "rows_with" else "sum(held)"
+            found += zip(
+                of_step,
+                _count(steps.get(step, relation) if name == "activity" else relation, of_step, weight),
+                strict=True,
+            )
+        where = source_name(name, dataset.files.get(name, []))
+        lines += [_line(rule, name, where, n) for rule, n in found if n]
+        rules += len(found)
+    coverage = steps["coverage"].to_pandas() if steps else _no_coverage()
+    return QualityReport(_frame([*lines, *_not_checked(tables)], rows), coverage, rows, rules)
+
+
+def _activity_steps(tables: Mapping[str, Relation]) -> dict[str, Relation]:
+    """Run `check.sql`; a table that is not held is empty there, and its rules are left out here."""
+    ids = tables["activity"].schema["patient_id"]
+    absent = {
+        name: tables["activity"].engine.view(
+            name,
+            "SELECT "
+            + ", ".join(
+                f"CAST(NULL AS {c.type if ' or ' not in c.type else ids}) AS {c.name}" for c in contract.columns
+            )
+            + " WHERE false",
+        )
+        for name, contract in CONTRACTS.items()
+        if name not in tables
+    }
+    pods = [(p.code, p.setting, p.code in _HRG_PODS, p.code in _ADMISSIONS) for p in PODS.values()]
+    frame = pd.DataFrame(pods, columns=["pod", "pod_setting", "counts_hrg", "is_admission"])
+    return tables["activity"].engine.run(_SQL, {**tables, **absent, "pods": frame})
+
+
+# -- rules -------------------------------------------------------------------------------------------------------------
+
+_ADMISSIONS = ("day_case", "elective", "non_elective", "non_elective_short")
+_HRG_PODS = (*_ADMISSIONS, "outpatient_procedure")
+#: What happens downstream to values at fault, where the contract does not say more.
+_NULL = "Kept; left out wherever rows are grouped or matched by this column."
+_CODE = "Kept; no price, definition or breakdown knows the value, so it falls outside them."
+_RANGE = "Kept and used as it stands."
+
+
+def _row_rules(contract: Contract, as_of: date) -> list[Rule]:
+    """Return what one row can break: nulls and ranges, then the rules between columns."""
+    rules = []
+    for c in contract.columns:
+        if not c.null:
+            rules.append(Rule("error", c.name, "null, where a value must be", f"{c.name} IS NULL", c.effect or _NULL))
+        if c.range_words:
+            limits = ((">=", c.lowest), ("<=", c.highest))
+            inside = " AND ".join(f"{c.name} {sign} {_literal(value)}" for sign, value in limits if value is not None)
+            words = f"outside what is allowed, {c.range_words}"
+            rules.append(Rule("error", c.name, words, f"NOT ({inside})", c.effect or _RANGE))
+    return rules + [replace(rule, test=rule.test.replace("{today}", _literal(as_of))) for rule in contract.rules]
+
+
+def _literal(value: object) -> str:
+    return f"DATE '{value.isoformat()}'" if isinstance(value, date) else str(value)
+
+
+def _code_rules(contract: Contract) -> list[Rule]:
+    """Return the rules on a column's distinct values (`code` in the SQL): allowed, of a shape, known elsewhere."""
+    rules = []
+    for c in contract.columns:
+        effect = c.effect or _CODE
+        if c.allowed:
+            listed = ", ".join(f"'{value}'" for value in c.allowed)
+            allowed = "Allowed: " + ", ".join(c.allowed)
+            rules.append(Rule("error", c.name, "value is not allowed", f"code NOT IN ({listed})", effect, allowed))
+        if c.shape:
+            test = f"NOT regexp_matches(code, '^({c.shape})$')"
+            rules.append(Rule(c.malformed, c.name, f"not {c.like}", test, effect))
+        if c.refers == "patients":
+            rules.append(Rule("warning", c.name, "not in patients", "patients", effect, needs="patients"))
+        elif c.refers:
+            words = "not an ICB in organisations" if c.refers == "icb" else "not in organisations"
+            rules.append(Rule("error", c.name, words, c.refers, effect, needs="organisations"))
+    return rules
+
+
+# -- counts ------------------------------------------------------------------------------------------------------------
+
+
+def _count(relation: Relation, rules: list[Rule], weight: str = "count(*)") -> list[int]:
+    """Return the rows that break each rule, in one pass over rows, or over groups that hold `sum(held)` rows."""
+    listed = ", ".join(f"{weight} FILTER (WHERE {rule.test}) AS n{i}" for i, rule in enumerate(rules))
+    row = relation.query(f"SELECT {listed} FROM this").to_arrow().to_pylist()[0]
+    return [int(n or 0) for n in row.values()]
+
+
+def _sum(relation: Relation, expression: str = "held") -> int:
+    found = relation.query(f"SELECT CAST(coalesce(sum({expression}), 0) AS BIGINT) AS n FROM this").to_arrow()
+    return int(found["n"][0].as_py())
+
+
+_KNOWN = {
+    "icb": "SELECT DISTINCT org_code AS code FROM known WHERE kind = 'icb'",
+    "organisations": "SELECT DISTINCT org_code AS code FROM known",
+    "patients": "SELECT DISTINCT patient_id AS code FROM known",
+}
+
+
+def _count_codes(relation: Relation, rule: Rule, tables: Mapping[str, Relation]) -> tuple[Rule, int]:
+    """Count the rows that break a rule on a column's distinct values; of organisations, give codes as examples."""
+    column, view = rule.column, relation.engine.view
+    sql = f"SELECT {column} AS code, count(*) AS held FROM this WHERE {column} IS NOT NULL GROUP BY {column}"
+    codes = view("codes", sql, {"this": relation})
+    if rule.test not in _KNOWN:
+        return rule, _sum(codes.query(f"SELECT held FROM this WHERE {rule.test}"))
+    sql = f"SELECT c.* FROM codes AS c LEFT JOIN ({_KNOWN[rule.test]}) AS k ON k.code = c.code WHERE k.code IS NULL"
+    unknown = view("unknown", sql, {"codes": codes, "known": tables[rule.needs]}, materialise=True)
+    rows = _sum(unknown)
+    return (replace(rule, example=_examples(unknown, tables)) if rows and rule.test != "patients" else rule), rows
+
+
+def _examples(unknown: Relation, tables: Mapping[str, Relation]) -> str:
+    """Return up to five organisation codes; never what could be a patient's pseudonym in the wrong column."""
+    shown = unknown.query(
+        f"SELECT * FROM this WHERE regexp_matches(code, '{_ODS_CODE}') AND held >= {_FEWEST_ROWS_SHOWN}"
+    )
+    for name in ("patients", "activity", "outcomes"):
+        if name in tables and shown.count():
+            people = "SELECT DISTINCT CAST(patient_id AS VARCHAR) AS code FROM people"
+            sql = f"SELECT c.* FROM codes AS c LEFT JOIN ({people}) AS p ON p.code = c.code WHERE p.code IS NULL"
+            shown = unknown.engine.view("shown", sql, {"codes": shown, "people": tables[name]})
+    rows = shown.query("SELECT code, held FROM this ORDER BY held DESC, code LIMIT 5").to_arrow().to_pylist()
+    return ", ".join(f"{row['code']} ({row['held']:,} rows)" for row in rows)
+
+
+def _repeated(relation: Relation, contract: Contract) -> list[tuple[Rule, int]]:
+    """Count rows that repeat a key: whole rows twice, apart from keys twice on rows that differ."""
+    key = ", ".join(contract.key)
+    present = " AND ".join(f"{name} IS NOT NULL" for name in contract.key if not contract[name].null)
+    keyed = relation.query(f"SELECT count(*) AS held FROM this WHERE {present} GROUP BY {key}")
+    # Counting groups takes two thirds of the time of finding those that hold more than one row.
+    repeats = _sum(keyed, "held - 1")
+    whole = _whole_repeats(relation, contract, key, present) if repeats else 0
+    found = (("whole row repeated", whole), ("key repeated on rows that differ", repeats - whole))
+    return [(Rule("error", key, words, "", contract.repeated), rows) for words, rows in found]
+
+
+def _whole_repeats(relation: Relation, contract: Contract, key: str, present: str) -> int:
+    keys = relation.query(f"SELECT {key} FROM this WHERE {present} GROUP BY {key} HAVING count(*) > 1")
+    columns = ", ".join(f'a."{name}"' for name in relation.columns)
+    same = " AND ".join(f"a.{name} IS NOT DISTINCT FROM k.{name}" for name in contract.key)
+    sql = f"SELECT count(*) AS held FROM this AS a JOIN keys AS k ON {same} GROUP BY {columns}"
+    return _sum(relation.engine.view("whole_rows", sql, {"this": relation, "keys": keys}), "held - 1")
+
+
+# -- the report --------------------------------------------------------------------------------------------------------
+
+_COLUMNS = ["severity", "table", "file", "column", "rule", "rows", "share_pct", "example", "what_it_does"]
+
+
+def _line(rule: Rule, table: str, file: str, rows: int) -> dict[str, object]:
+    words = {"severity": rule.severity, "column": rule.column, "rule": rule.rule, "example": rule.example}
+    return {**words, "table": table, "file": file, "rows": rows, "what_it_does": rule.effect}
+
+
+def _not_checked(tables: Mapping[str, Relation]) -> list[dict[str, object]]:
+    return [
+        {
+            "severity": "info",
+            "table": name,
+            "file": "",
+            "column": "",
+            "rule": "the table is not held",
+            "rows": 0,
+            "example": f"Expected {name}.parquet or {name}/*.parquet",
+            "what_it_does": "Rules that need it were not checked, and analyses that need it stop with this reason.",
+        }
+        for name in CONTRACTS
+        if name not in tables
+    ]
+
+
+def _frame(lines: list[dict[str, object]], rows: Mapping[str, int]) -> pd.DataFrame:
+    frame = pd.DataFrame(lines, columns=_COLUMNS)
+    total = frame["table"].map(rows)
+    order = frame["severity"].map(list(_SEVERITIES).index)
+    table = frame["table"].map(list(CONTRACTS).index)
+    return (
+        frame.assign(share_pct=100 * frame["rows"] / total, order=order, place=table)
+        .sort_values(["order", "place", "rows"], ascending=[True, True, False], kind="stable")[_COLUMNS]
+        .reset_index(drop=True)
+    )
+
+
+def _no_coverage() -> pd.DataFrame:
+    columns = [
+        "setting",
+        "provider_kind",
+        "activity_rows",
+        "units",
+        "providers",
+        "first_month",
+        "last_month",
+        "months_held",
+    ]
+    return pd.DataFrame(columns=columns)

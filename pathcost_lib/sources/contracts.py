@@ -1,0 +1,211 @@
+"""What each table must hold: `contracts.toml`, that types, quality rules and the data dictionary are made from.
+
+`docs/tables.md` is `data_dictionary()` written to a file; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+
+from pathcost_lib.codes import PODS, SETTINGS, UNITS
+
+__all__ = ["CONTRACTS", "TABLES", "Column", "Contract", "Rule", "data_dictionary", "engine_type", "type_problem"]
+
+Bound = int | float | date
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A test in SQL that is true on the rows at fault, and how the report says it."""
+
+    severity: str
+    column: str
+    rule: str
+    test: str
+    effect: str
+    example: str = ""
+    needs: str = ""
+    of: str = "rows_with"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: what it means and which values are allowed. The heading of `contracts.toml` explains each word."""
+
+    name: str
+    type: str
+    meaning: str
+    null: bool = False
+    optional: bool = False
+    allowed: tuple[str, ...] = ()
+    lowest: Bound | None = None
+    highest: Bound | None = None
+    shape: str = ""
+    like: str = ""
+    malformed: str = "warning"
+    refers: str = ""
+    effect: str = ""
+
+    @property
+    def types(self) -> list[str]:
+        """The types allowed: one, but for identifiers, which may be numbers or text."""
+        return self.type.split(" or ")
+
+    @property
+    def range_words(self) -> str:
+        """The bounds in words, with pounds beside pence; empty if there are none."""
+        low, high = (self._bound(value) for value in (self.lowest, self.highest))
+        return (
+            f"from {low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}" if high else ""
+        )
+
+    def _bound(self, value: Bound | None) -> str:
+        if value is None or isinstance(value, date):
+            return value.isoformat() if value else ""
+        to_the_pound = 100 if self.name.endswith("_pence") else 10_000 if self.name == "unit_cost" else 0
+        pounds = f" (£{value // to_the_pound:,})" if to_the_pound and value else ""
+        return (f"{value}" if self.name.endswith("year") else f"{value:,}") + pounds
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One table: what a row is, which columns make it unique, columns in order, rules, what repeats do."""
+
+    table: str
+    one_row_per: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    rules: tuple[Rule, ...]
+    repeated: str
+
+    def __getitem__(self, name: str) -> Column:
+        return next(column for column in self.columns if column.name == name)
+
+
+def _load() -> dict[str, Contract]:
+    named = {"settings": SETTINGS, "pods": tuple(PODS), "units": UNITS}
+    page = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    contracts = {}
+    for table, held in page.items():
+        columns = []
+        for entry in held["columns"]:
+            allowed = entry.pop("allowed", ())
+            columns.append(Column(**entry, allowed=named[allowed] if isinstance(allowed, str) else tuple(allowed)))
+        rules = tuple(Rule(**rule) for rule in held["rules"])
+        key, repeated = tuple(held["key"]), held.get("repeated", "Kept: counted each time.")
+        contracts[table] = Contract(table, held["one_row_per"], key, tuple(columns), rules, repeated)
+    return contracts
+
+
+CONTRACTS = _load()
+TABLES = tuple(CONTRACTS)
+
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+#: What may be read as each type without loss (an INTEGER column may be wider: it is kept as it is).
+_READ_AS = {
+    "BIGINT": _WHOLE,
+    "INTEGER": _WHOLE,
+    "DOUBLE": (*_WHOLE, "REAL", "DOUBLE"),
+    "VARCHAR": ("VARCHAR",),
+    "DATE": ("DATE", "TIMESTAMP"),
+}
+_ENGINE_TYPES = (
+    (pa.types.is_boolean, "BOOLEAN"),
+    (pa.types.is_null, "NULL"),
+    (pa.types.is_int8, "TINYINT"),
+    (pa.types.is_int16, "SMALLINT"),
+    (pa.types.is_int32, "INTEGER"),
+    (pa.types.is_int64, "BIGINT"),
+    (pa.types.is_uint8, "UTINYINT"),
+    (pa.types.is_uint16, "USMALLINT"),
+    (pa.types.is_uint32, "UINTEGER"),
+    (pa.types.is_float32, "REAL"),
+    (pa.types.is_float64, "DOUBLE"),
+    (pa.types.is_string, "VARCHAR"),
+    (pa.types.is_large_string, "VARCHAR"),
+    (pa.types.is_string_view, "VARCHAR"),
+    (pa.types.is_binary, "BLOB"),
+    (pa.types.is_large_binary, "BLOB"),
+    (pa.types.is_date, "DATE"),
+)
+_NUMBERS_FOR_CODES = (
+    "a code stored as a number has lost its leading zeros (01 became 1) and cannot be mended here. Export it as text"
+)
+_REASONS = {
+    ("VARCHAR", "BLOB"): "bytes that are not marked as UTF-8 text. Export it as text in UTF-8",
+    (
+        "BIGINT",
+        "DOUBLE",
+    ): "decimals (often blanks turned whole numbers into them). Export it as whole numbers with nulls",
+    ("BIGINT", "VARCHAR"): "text, not numbers. Export it as whole numbers",
+    ("DOUBLE", "VARCHAR"): "text, not numbers. Export it as numbers",
+    ("DATE", "VARCHAR"): "text, and day and month could be swapped. Export it as dates",
+    ("DATE", "TIMESTAMP WITH TIME ZONE"): "a time zone can move midnight to the day before. Export it as dates",
+}
+
+
+def engine_type(found: pa.DataType) -> str:
+    """Return the engine's name for an Arrow type, as an analyst would write it in SQL."""
+    if pa.types.is_dictionary(found):
+        return engine_type(found.value_type)
+    if pa.types.is_timestamp(found):
+        return "TIMESTAMP WITH TIME ZONE" if found.tz else "TIMESTAMP"
+    if pa.types.is_decimal(found):
+        return f"DECIMAL({found.precision},{found.scale})"
+    return next((name for test, name in _ENGINE_TYPES if test(found)), str(found).upper())
+
+
+def type_problem(column: Column, found: pa.DataType) -> str | None:
+    """Return why a column cannot be read from what was found without loss, or None where it can."""
+    name = engine_type(found)
+    if name == "NULL":
+        return None if column.null else "nothing but nulls, where none is allowed"
+    wanted = column.types
+    if any(name in _READ_AS[kind] or _exact_decimal(found, kind) for kind in wanted):
+        return None
+    if "VARCHAR" in wanted and (name in _WHOLE or name in ("REAL", "DOUBLE") or name.startswith("DECIMAL")):
+        return f"{name}: {_NUMBERS_FOR_CODES}"
+    kind = {"REAL": "DOUBLE"}.get(name, "DOUBLE" if name.startswith("DECIMAL") else name)
+    reason = _REASONS.get(("BIGINT" if "INTEGER" in wanted else wanted[0], kind))
+    return f"{name}: {reason}" if reason else name
+
+
+def _exact_decimal(found: pa.DataType, wanted: str) -> bool:
+    """A database's NUMERIC holds whole numbers exactly below 19 digits; a double holds 15 digits exactly."""
+    if not pa.types.is_decimal(found):
+        return False
+    whole = found.scale == 0 and found.precision <= 18
+    return (wanted in ("BIGINT", "INTEGER") and whole) or (wanted == "DOUBLE" and found.precision <= 15)
+
+
+def data_dictionary() -> str:
+    """Return `docs/tables.md`: every table and column with its type, rules and meaning."""
+    parts = [
+        "# Tables\n",
+        "What a dataset folder holds: `<table>.parquet`, `<table>/` with any depth of `.parquet` files, or",
+        "`<table>.csv` (UTF-8, dates like 2024-04-01). Codes are text, so that leading zeros stay. This page is made",
+        "from `pathcost_lib/sources/contracts.toml`: change that, then write `contracts.data_dictionary()` here.\n",
+    ]
+    for contract in CONTRACTS.values():
+        parts.append(f"## {contract.table}\n\nOne row per {contract.one_row_per}. Key: {', '.join(contract.key)}.\n")
+        lines = ["| column | type | null | allowed | meaning |", "|---|---|---|---|---|"]
+        lines += [
+            f"| {c.name} | {c.type} | {_null_words(c)} | {_allowed_words(c)} | {c.meaning} |" for c in contract.columns
+        ]
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _null_words(column: Column) -> str:
+    return "column may be left out" if column.optional else "yes" if column.null else "no"
+
+
+def _allowed_words(column: Column) -> str:
+    known = {"": "", "icb": "an ICB in organisations", "organisations": "a code in organisations"}
+    words = (", ".join(column.allowed), column.range_words, column.like, known.get(column.refers, "in patients"))
+    return "; ".join(word for word in words if word)

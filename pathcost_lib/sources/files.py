@@ -1,0 +1,171 @@
+"""The files of a dataset folder: which there are, what their footers say, what is wrong with those that cannot be read.
+
+Errors name the file, the column and how many rows; they never repeat a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.sources.contracts import CONTRACTS, TABLES, Contract, engine_type
+
+__all__ = ["find_tables", "read_source", "source_name", "unreadable"]
+
+
+def source_name(name: str, files: Iterable[Path]) -> str:
+    """Return where a table is from in words: "activity.parquet", or "activity/ (84 files)"."""
+    paths = list(files)
+    return f"{name}/ ({len(paths)} files)" if len(paths) > 1 else paths[0].name if paths else name
+
+
+def find_tables(folder: Path) -> dict[str, list[Path]]:
+    """Return the files of each table; hidden and underscored files are not ours."""
+    for path in sorted(folder.iterdir()):
+        table_like = path.suffix in (".parquet", ".csv") or (path.is_dir() and any(_parquet_below(path)))
+        if table_like and not path.name.startswith((".", "_")):
+            require_one_of(path.stem, TABLES, what=f"{path.name} in {folder}: table")
+    files = {}
+    for name in TABLES:
+        singles = [path for suffix in (".parquet", ".csv") if (path := folder / f"{name}{suffix}").is_file()]
+        parts = sorted(_parquet_below(folder / name))
+        if len(singles) + bool(parts) > 1:
+            held = [path.name for path in singles] + [f"{name}/"] * bool(parts)
+            raise InputError(f"{folder} holds the table {name} more than once: {', '.join(held)}. Keep one.")
+        if singles or parts:
+            files[name] = singles or parts
+    if not files:
+        raise InputError(f"{folder} holds none of the tables {', '.join(TABLES)} as Parquet or CSV.")
+    return files
+
+
+def _parquet_below(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*.parquet") if not path.name.startswith((".", "_")))
+
+
+def read_source(name: str, paths: list[Path]) -> tuple[pa.Schema, pa.Table | list[Path]]:
+    """Return a table's schema, and what to register: its Parquet files, or the rows of a CSV."""
+    empty = [path.name for path in paths if path.stat().st_size == 0]
+    if empty:
+        raise InputError(f"{paths[0].parent}: {', '.join(empty[:5])}: the file is empty (0 bytes). Export it again.")
+    if paths[0].suffix == ".csv":
+        table = _read_csv(paths[0], CONTRACTS[name])
+        return table.schema, table
+    footers = [_footer(path) for path in paths]
+    first = footers[0][0]
+    for path, (schema, _) in zip(paths[1:], footers[1:], strict=True):
+        _same_schema(name, paths[0], first, path, schema)
+    if not sum(rows for _, rows in footers):
+        raise InputError(
+            f"{source_name(name, paths)}: the table has columns but no rows. Export it again, or leave it out."
+        )
+    return first, paths
+
+
+def _footer(path: Path) -> tuple[pa.Schema, int]:
+    try:
+        metadata = pq.read_metadata(path)
+        return metadata.schema.to_arrow_schema(), metadata.num_rows
+    except (OSError, pa.ArrowException):
+        with path.open("rb") as file:
+            parquet = file.read(4) == b"PAR1"
+    reason = "it is cut short or damaged. Copy or export it again" if parquet else "it is not Parquet. Name a CSV .csv"
+    raise InputError(f"{path.parent}: {path.name} ({path.stat().st_size:,} bytes) cannot be read: {reason}.")
+
+
+def _same_schema(name: str, first: Path, expected: pa.Schema, path: Path, schema: pa.Schema) -> None:
+    ours, theirs = ({field.name: engine_type(field.type) for field in each} for each in (expected, schema))
+    differing = [column for column in {**ours, **theirs} if ours.get(column) != theirs.get(column)]
+    if differing:
+        pairs = (f"{c} is {theirs.get(c, 'missing')} and {ours.get(c, 'missing')}" for c in differing)
+        raise InputError(
+            f"{path.parent}: the files of table {name} differ. {path.name} and {first.name}: {', '.join(pairs)}. "
+            "Allowed: the same columns and types in every file."
+        )
+
+
+def _read_csv(path: Path, contract: Contract) -> pa.Table:
+    """Read a CSV as the contract's types; identifiers are text. No value is repeated in an error."""
+    with path.open("rb") as file:
+        head = file.readline()
+    names = head.decode("utf-8-sig", errors="replace").strip().replace('"', "").split(",")
+    options = pa.csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.large_binary()), strings_can_be_null=True, null_values=[""]
+    )
+    try:
+        raw = pa.csv.read_csv(path, convert_options=options)
+    except (OSError, pa.ArrowException):
+        raise InputError(
+            f"{path.name}: cannot be read as CSV. Allowed: UTF-8, commas, one heading row, as many values in each row "
+            "as there are headings. Save it as 'CSV UTF-8', or export Parquet."
+        ) from None
+    if not raw.num_rows:
+        raise InputError(f"{path.name}: the table has columns but no rows. Export it again, or leave it out.")
+    types = {column.name: _CSV_TYPES[column.type.split(" or ")[-1]] for column in contract.columns}
+    return pa.table({n: _typed(path, n, raw[n], types.get(n, (pa.large_string(), ""))) for n in raw.column_names})
+
+
+_CSV_TYPES = {
+    "VARCHAR": (pa.large_string(), "text in UTF-8"),
+    "BIGINT": (pa.int64(), "whole numbers, without commas"),
+    "INTEGER": (pa.int32(), "whole numbers, without commas"),
+    "DOUBLE": (pa.float64(), "numbers, without commas"),
+    "DATE": (pa.date32(), "dates like 2024-04-01"),
+}
+
+
+def _typed(path: Path, name: str, values: pa.ChunkedArray, wanted: tuple[pa.DataType, str]) -> pa.ChunkedArray:
+    kind, words = wanted
+    try:
+        return values.cast(pa.large_string()).cast(kind)
+    except pa.ArrowException:
+        rows = sum(not _casts(values.slice(row, 1), kind) for row in range(len(values)))
+    raise InputError(f"{path.name}, column {name}: {rows:,} rows cannot be read. Allowed: {words}.")
+
+
+def _casts(values: pa.ChunkedArray, kind: pa.DataType) -> bool:
+    try:
+        values.cast(pa.large_string()).cast(kind)
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def unreadable(files: Mapping[str, list[Path]]) -> list[dict[str, object]]:
+    """Find what an engine could not read: damaged pages, and text that is not UTF-8, by file and column.
+
+    Slow (every value is looked at in Python), so it is asked only once a read has failed.
+
+    Returns
+    -------
+    list of dict
+        table, file, column, rule, rows (at fault; the whole file where the column cannot be read at all).
+    """
+    found: list[dict[str, object]] = []
+    for name, paths in files.items():
+        for path in (p for p in paths if p.suffix == ".parquet"):
+            for column in pq.read_schema(path).names:
+                rows, rule = _broken_column(path, column)
+                if rule:
+                    found.append({"table": name, "file": path.name, "column": column, "rule": rule, "rows": rows})
+    return found
+
+
+def _broken_column(path: Path, column: str) -> tuple[int, str]:
+    try:
+        values = pq.read_table(path, columns=[column]).column(0)
+    except (OSError, pa.ArrowException):
+        rows = pq.read_metadata(path).num_rows
+        return rows, "the file is damaged inside: this column cannot be read. Copy or export it again"
+    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+        return 0, ""
+    raw = values.cast(pa.large_binary())
+    if _casts(raw, pa.large_string()):
+        return 0, ""
+    rows = sum(not _casts(raw.slice(row, 1), pa.large_string()) for row in range(len(raw)))
+    return rows, "text is not in UTF-8 (an older Windows encoding?). Export it again as UTF-8"
