@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from pathcost_lib.codes import COST_BASES, SETTINGS
 from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.pathways import Statement
 from pathcost_lib.results import Result
 
-__all__ = ["Comparison", "compare", "outside_share"]
+__all__ = ["Comparison", "compare", "cost_basis", "outside_share", "statement_table"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,23 +68,23 @@ def compare(
 
     Notes
     -----
-    Each mean has a t interval. All units hold the focus, so the difference m - M equals (1 - w)(m - r), where r is the
-    mean of the others and w the focus's share of pathways: its standard error is (1 - w) sqrt(se_m^2 + se_r^2), with
-    the degrees of freedom of Welch (Biometrika 1947; 34: 28-35). The others' mean and standard error come exactly
-    from the units' counts, means and standard errors (sums of squares within and between). Neither case mix nor need
-    is adjusted for.
+    Each mean has a t interval, cut off at 0 because a cost is never less. The whole holds the focus, so the difference
+    m - M equals (1 - w)(m - r), where r is the mean of the others and w the focus's share of pathways: its standard
+    error is (1 - w) sqrt(se_m^2 + se_r^2), with the degrees of freedom of Welch (Biometrika 1947; 34: 28-35). The
+    others' mean and standard error come exactly from the units' counts, means and standard errors (sums of squares
+    within and between). Neither case mix nor need is adjusted for.
     """
     require_one_of(focus, groups[unit], what="Unit")
     parts = list(by)
     values = [list((order or {}).get(c, sorted(cells[c].unique()))) for c in parts]
     units = list(groups[unit])
-    keys = pd.MultiIndex.from_product([units, *values], names=[unit, *parts])
-    full = cells.set_index([unit, *parts])[["contacts", "mean_gbp", "se_gbp"]].reindex(keys)
-    full["pathways"] = groups.set_index(unit)["pathways"].reindex(full.index.get_level_values(unit)).to_numpy()
-    alone = full["pathways"].to_numpy() == 1
-    full = full.fillna({"contacts": 0, "mean_gbp": 0.0})
-    full["se_gbp"] = np.where(alone, np.nan, full["se_gbp"].fillna(0.0))
-    rows = full.reset_index()
+    every = pd.MultiIndex.from_product([units, *values], names=[unit, *parts]).to_frame(index=False)
+    rows = every.merge(groups[[unit, "pathways"]], on=unit, how="left").merge(
+        cells[[unit, *parts, "contacts", "mean_gbp", "se_gbp"]], on=[unit, *parts], how="left"
+    )
+    alone = (rows["pathways"] == 1).to_numpy()
+    rows = rows.fillna({"contacts": 0, "mean_gbp": 0.0})
+    rows["se_gbp"] = np.where(alone, np.nan, rows["se_gbp"].fillna(0.0))
     ours = _tidy(rows[rows[unit] == focus], parts)
     everyone, others = _pool(rows, parts), _pool(rows[rows[unit] != focus], parts)
     table = ours[[*parts, "pathways", "contacts", "mean_gbp"]].copy()
@@ -148,6 +150,58 @@ def outside_share(
     return pd.DataFrame(rows)
 
 
+def cost_basis(cells: pd.DataFrame, coverage: pd.DataFrame | None, *, unit: str, focus: str) -> pd.DataFrame:
+    """Return what the cost of each setting rests on, and the setting's coverage.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        `pathways.summarise(..., by=[unit, "setting", "cost_basis"])` over all units.
+    coverage : DataFrame or None
+        From `ledger.coverage`; None where there is no population, and coverage is then missing with its reason.
+    unit, focus : str
+        Column of the unit, and which one.
+
+    Returns
+    -------
+    DataFrame
+        setting, cost_basis, contacts, contacts_pct (of the setting's contacts), coverage_pct, reason.
+    """
+    here = cells[cells[unit] == focus]
+    table = here[["setting", "cost_basis", "contacts"]].copy()
+    table["contacts_pct"] = 100 * table["contacts"] / table.groupby("setting")["contacts"].transform("sum")
+    for column, ranking in (("setting", SETTINGS), ("cost_basis", COST_BASES)):
+        table[column] = pd.Categorical(table[column], [*ranking])
+    table = table.sort_values(["setting", "cost_basis"]).astype({"setting": str, "cost_basis": str})
+    if coverage is None:
+        return table.assign(coverage_pct=np.nan, reason="no population: coverage is not computable")
+    held = coverage.loc[coverage[unit] == focus, ["setting", "coverage_pct", "reason"]]
+    return table.merge(held, on="setting", how="left").reset_index(drop=True)
+
+
+def statement_table(statement: Statement, *, compared_gbp: float, year: str) -> pd.DataFrame:
+    """Return where the ledger's pounds went, line by line, in exact pounds.
+
+    Parameters
+    ----------
+    statement : Statement
+        From `Links.statement`.
+    compared_gbp : float
+        Cost of the pathways that are compared: complete, and closing in `year`.
+    year : str
+        Financial year of those.
+    """
+    attributed = statement.attributed_pence
+    lines = {
+        "Ledger: all activity with a cost": statement.ledger_pence,
+        f"In complete pathways whose window closes in {year}": round(100 * compared_gbp),
+        "In other pathways": attributed - round(100 * compared_gbp),
+        "Outside any pathway": statement.outside_pence,
+        "Unexplained": statement.difference_pence,
+    }
+    return pd.DataFrame({"line": list(lines), "amount_gbp_exact": [pence / 100 for pence in lines.values()]})
+
+
 def _percent_outside(frame: pd.DataFrame) -> float:
     total = frame["cost_gbp"].sum()
     return float(100 * frame.loc[frame["outside"], "cost_gbp"].sum() / total) if total > 0 else float("nan")
@@ -183,5 +237,6 @@ def _limits(
     # No spread at all (a phase in which nobody is seen) is an interval of no width, not an unknown one.
     reach = stats.t.ppf(0.5 + confidence / 2, freedom.where(freedom > 0)) * estimate["se_gbp"]
     reach = np.where(estimate["se_gbp"] == 0, 0.0, reach)
-    table[f"{prefix}lower_{level}"] = estimate["mean_gbp"] - reach
+    lower = estimate["mean_gbp"] - reach
+    table[f"{prefix}lower_{level}"] = lower if prefix == "difference_" else lower.clip(lower=0)
     table[f"{prefix}upper_{level}"] = estimate["mean_gbp"] + reach

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from pathcost_lib.errors import InputError
 from pathcost_lib.present import style
 from pathcost_lib.present.disclosure import MARK, Disclosed
-from pathcost_lib.present.format import ABSENT, heading, say, unit, units_of
+from pathcost_lib.present.format import ABSENT, LIMIT, heading, interval, say, unit, units_of
 
 __all__ = [
     "FIGURE",
@@ -52,7 +52,15 @@ def message_bundle(text: str) -> dict[str, Any]:
     return {"text/plain": text, "text/html": f"<p><strong>{html.escape(text)}</strong></p>", MESSAGE: {"text": text}}
 
 
-def table(data: Disclosed, *, name: str, title: str, note: str = "", headings: Mapping[str, str] | None = None) -> None:
+def table(
+    data: Disclosed,
+    *,
+    name: str,
+    title: str,
+    note: str = "",
+    headings: Mapping[str, str] | None = None,
+    sheet_only: bool = False,
+) -> None:
     """Show a table: HTML for the reader, and its numbers for the pack.
 
     Parameters
@@ -65,18 +73,26 @@ def table(data: Disclosed, *, name: str, title: str, note: str = "", headings: M
         Caption, and what to know before reading it.
     headings : mapping of str to str, optional
         Headings where the column's own name will not do.
+    sheet_only : bool
+        Too long for a page: the pack has it in the workbook only.
 
     Raises
     ------
     InputError
         If the data have not passed `disclose`, or have no title.
     """
-    display(table_bundle(data, name=name, title=title, note=note, headings=headings), raw=True)
+    display(table_bundle(data, name=name, title=title, note=note, headings=headings, sheet_only=sheet_only), raw=True)
     _shown["tables"] += 1
 
 
 def table_bundle(
-    data: Disclosed, *, name: str, title: str, note: str = "", headings: Mapping[str, str] | None = None
+    data: Disclosed,
+    *,
+    name: str,
+    title: str,
+    note: str = "",
+    headings: Mapping[str, str] | None = None,
+    sheet_only: bool = False,
 ) -> dict[str, Any]:
     """Return the display bundle of a table."""
     _require(data, title, "table")
@@ -108,6 +124,7 @@ def table_bundle(
         "rule": data.rule.name if data.counts else "",
         "primary": data.primary,
         "secondary": data.secondary,
+        "sheet_only": sheet_only,
     }
     return {"text/plain": f"{title} ({len(data.frame)} rows)", "text/html": table_html(payload), TABLE: payload}
 
@@ -171,7 +188,8 @@ def figure_bundle(
     wide, narrow = (
         style.to_svg(style.draw(function, data.frame, width=across, height=high, **options)) for across, high in forms
     )
-    text = " ".join(part for part in (note, data.note) if part)
+    # Rounded counts are not drawn; suppressed rows are missed.
+    text = " ".join(part for part in (note, data.note if data.primary else "") if part)
     payload = {"name": name, "title": title, "alt": alt, "note": text, "narrow": narrow}
     return {"text/plain": f"{title}. {alt}", "image/svg+xml": wide, FIGURE: payload}
 
@@ -185,30 +203,43 @@ def expect(*, figures: int, tables: int) -> None:
 
 
 def table_html(payload: Mapping[str, Any], identifier: str = "") -> str:
-    """Return a payload as an HTML table with caption, column and row scopes; every text is escaped."""
-    head = "".join(
-        f'<th scope="col"{_number(c)}>{html.escape(c["heading"])}'
-        + (f' <span class="unit">({html.escape(c["unit"])})</span>' if c["unit"] else "")
-        + "</th>"
-        for c in payload["columns"]
-    )
-    body = "".join(
-        "<tr>"
-        + "".join(_html_cell(n, c, v) for n, (c, v) in enumerate(zip(payload["columns"], row, strict=True)))
-        + "</tr>"
-        for row in payload["rows"]
-    )
+    """Return a payload as an HTML table with caption, column and row scopes; every text is escaped.
+
+    On a page two limits share one column ("£1 to £3"), and a column of text with nothing in it is left out.
+    """
+    columns, rows = payload["columns"], payload["rows"]
+    shown = [n for n, c in enumerate(columns) if _on_page(c, n, rows)]
+    head = "".join(_head_cell(columns[n]) for n in shown)
+    body = "".join("<tr>" + "".join(_body_cell(columns, row, n) for n in shown) + "</tr>" for row in rows)
     mark = f' id="{html.escape(identifier)}"' if identifier else ""
     caption = f"<caption{mark}>{html.escape(payload['title'])}</caption>"
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _html_cell(position: int, column: Mapping[str, Any], value: Any) -> str:
+def _on_page(column: Mapping[str, Any], position: int, rows: list[list[Any]]) -> bool:
+    limit = LIMIT.search(column["key"])
+    if limit and limit[1] == "upper":
+        return False
+    return position == 0 or column["number"] or any(row[position] for row in rows)
+
+
+def _head_cell(column: Mapping[str, Any]) -> str:
+    limit = LIMIT.search(column["key"])
+    text = f"{limit[2]}% interval" if limit else column["heading"]
+    unit_text = f' <span class="unit">({html.escape(column["unit"])})</span>' if column["unit"] else ""
+    return f'<th scope="col"{_number(column)}>{html.escape(text)}{unit_text}</th>'
+
+
+def _body_cell(columns: list[Mapping[str, Any]], row: list[Any], position: int) -> str:
+    column, value = columns[position], row[position]
     if position == 0:
         return f'<th scope="row">{html.escape(say(value))}</th>'
     if not column["number"]:
         return f"<td>{html.escape(ABSENT if value is None else say(value))}</td>"
-    text = value if isinstance(value, str) else unit(column["kind"]).form(value)
+    form = unit(column["kind"]).form
+    text = value if isinstance(value, str) else form(value)
+    if LIMIT.search(column["key"]) and not isinstance(value, str):
+        text = interval(value, row[position + 1], form)
     return f"<td{_number(column)}>{html.escape(text)}</td>"
 
 

@@ -12,6 +12,7 @@ from pathcost_lib.codes import label
 
 __all__ = [
     "ABSENT",
+    "LIMIT",
     "UNITS",
     "Unit",
     "count",
@@ -27,7 +28,8 @@ __all__ = [
 
 ABSENT = "–"
 _MINUS = "\u2212"
-_LIMIT = re.compile(r"(?:^|_)(lower|upper)_(\d+)$")
+#: A limit of an interval: `lower_95`, `difference_upper_95`.
+LIMIT = re.compile(r"(?:^|_)(lower|upper)_(\d+)$")
 
 
 def _rounded(value: float, places: int) -> Decimal:
@@ -90,12 +92,13 @@ _NONE = Unit("", "", lambda value: _say(value, 1), "#,##0.0")
 #: A column's unit is the last word of its name: `cost_gbp`, `held_pct`, `pathways`, `stage_rank`.
 UNITS: dict[str, Unit] = {
     "gbp": Unit("gbp", "£", pounds, "£#,##0;-£#,##0"),
-    "pct": Unit("pct", "%", lambda value: _say(value, 1), "0.0"),
+    "exact": Unit("exact", "£", lambda value: pounds(value, 2), "£#,##0.00;-£#,##0.00"),
+    "pct": Unit("pct", "%", count, "0.0"),
     "pathways": Unit("pathways", "number", count, "#,##0"),
     "contacts": Unit("contacts", "number", count, "#,##0"),
     "persons": Unit("persons", "number", count, "#,##0"),
     "cells": Unit("cells", "number", count, "#,##0"),
-    "rank": Unit("rank", "1 = lowest cost", count, "0"),
+    "rank": Unit("rank", "", count, "0"),
 }
 
 
@@ -109,7 +112,7 @@ def units_of(columns: Iterable[str]) -> dict[str, Unit]:
     found: dict[str, Unit] = {}
     measure = _NONE
     for column in columns:
-        if not _LIMIT.search(column):
+        if not LIMIT.search(column):
             measure = unit(column.rsplit("_", 1)[-1])
         found[column] = measure
     return found
@@ -117,9 +120,8 @@ def units_of(columns: Iterable[str]) -> dict[str, Unit]:
 
 def heading(column: str) -> str:
     """Return a column's name as a heading: "difference_lower_95" is "Difference, lower 95% limit"."""
-    limit = _LIMIT.search(column)
+    limit = LIMIT.search(column)
     if limit:
         stem = column[: limit.start()].replace("_", " ").strip()
         return f"{stem}, {limit[1]} {limit[2]}% limit".lstrip(", ").capitalize()
-    stem, _, unit = column.rpartition("_")
-    return label(stem if stem and unit in ("gbp", "pct") else column)
+    return label(re.sub(r"_(gbp|pct|gbp_exact)$", "", column))

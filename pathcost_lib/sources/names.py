@@ -1,10 +1,27 @@
-"""What organisations are called."""
+"""What a dataset is about: its ICBs, its financial years, and what organisations are called."""
 
 from __future__ import annotations
 
+from pathcost_lib.codes import financial_year
 from pathcost_lib.sources.engine import Relation
 
-__all__ = ["organisation_names"]
+__all__ = ["financial_years", "icb_codes", "organisation_names", "organisations_in", "organisations_near"]
+
+
+def icb_codes(activity: Relation) -> list[str]:
+    """Return the ICBs that have activity."""
+    found = activity.query("SELECT DISTINCT icb_code FROM this WHERE icb_code IS NOT NULL ORDER BY icb_code")
+    return [str(code) for code in found.to_arrow()["icb_code"].to_pylist()]
+
+
+def financial_years(activity: Relation) -> list[str]:
+    """Return the financial years from the first day of activity to the last."""
+    span = activity.query("SELECT min(start_date) AS first_day, max(start_date) AS last_day FROM this").to_arrow()
+    first, last = span["first_day"][0].as_py(), span["last_day"][0].as_py()
+    if first is None:
+        return []
+    years = range(int(financial_year(first)[:4]), int(financial_year(last)[:4]) + 1)
+    return [f"{year}-{(year + 1) % 100:02d}" for year in years]
 
 
 def organisation_names(organisations: Relation) -> dict[str, str]:
@@ -14,3 +31,17 @@ def organisation_names(organisations: Relation) -> dict[str, str]:
         "FROM this) AS dated WHERE n = 1 ORDER BY org_code"
     ).to_pandas()
     return dict(zip(latest["org_code"], latest["name"].fillna(latest["org_code"]), strict=True))
+
+
+def organisations_in(organisations: Relation, icb_code: str) -> set[str]:
+    """Return the codes of the organisations that lie in an ICB."""
+    rows = organisations.query("SELECT DISTINCT org_code, icb_code FROM this").to_pandas()
+    return set(rows.loc[rows["icb_code"] == icb_code, "org_code"])
+
+
+def organisations_near(organisations: Relation, icb_code: str) -> set[str]:
+    """Return the codes of the organisations in an ICB's region, those in the ICB itself among them."""
+    rows = organisations.query("SELECT DISTINCT org_code, icb_code, region_code FROM this").to_pandas()
+    here = rows["icb_code"] == icb_code
+    regions = set(rows.loc[here, "region_code"].dropna())
+    return set(rows.loc[here | rows["region_code"].isin(regions), "org_code"])

@@ -12,7 +12,7 @@ from pathcost_lib.present.format import pounds
 __all__ = ["against_reference", "describe_against_reference"]
 
 
-def against_reference(ax: Axes, table: pd.DataFrame, *, by: str, name: str, reference: str = "England") -> Axes:
+def against_reference(ax: Axes, table: pd.DataFrame, *, by: str, area: str, reference: str = "England") -> Axes:
     """Draw each row's mean and 95 % interval as a disc, and the reference's as a hollow diamond just above it.
 
     Parameters
@@ -24,7 +24,7 @@ def against_reference(ax: Axes, table: pd.DataFrame, *, by: str, name: str, refe
         rows with NaN means are named and marked as not shown.
     by : str
         Column that names the rows.
-    name, reference : str
+    area, reference : str
         What the two are called.
     """
     if table["mean_gbp"].notna().sum() == 0:
@@ -56,11 +56,11 @@ def against_reference(ax: Axes, table: pd.DataFrame, *, by: str, name: str, refe
     ax.set_xlim(left=min(0.0, float(table[["lower_95", "reference_lower_95"]].min().min())))
     pound_axis(ax, "£ per patient (bar: 95% interval)")
     if ours is not None and theirs is not None:
-        key(ax, [ours, theirs], [name, reference])
+        key(ax, [ours, theirs], [area, reference])
     return ax
 
 
-def describe_against_reference(table: pd.DataFrame, *, by: str, name: str, reference: str = "England") -> str:
+def describe_against_reference(table: pd.DataFrame, *, by: str, area: str, reference: str = "England") -> str:
     """Return the alternative text: each row's two means and the interval."""
     rows = say_list(
         table,
@@ -71,4 +71,4 @@ def describe_against_reference(table: pd.DataFrame, *, by: str, name: str, refer
         upper_95=pounds,
         reference_gbp=pounds,
     )
-    return f"Cost per patient in {name} (95% interval) against {reference}. {rows}"
+    return f"Cost per patient in {area} (95% interval) against {reference}. {rows}"

@@ -62,11 +62,11 @@ def grid(
     return ax
 
 
-def describe_grid(table: pd.DataFrame, *, name: str, value: str = "mean_gbp", most: int = 5) -> str:
+def describe_grid(table: pd.DataFrame, *, area: str, value: str = "mean_gbp", most: int = 5) -> str:
     """Return the alternative text: the dearest cells, and how many are suppressed."""
     top = table.dropna(subset=[value]).nlargest(most, value).to_dict("records")
     said = "; ".join(f"{say(r['setting'])}, {say(r['phase']).lower()}: {pounds(r[value])}" for r in top)
     hidden = int(table[value].isna().sum())
     return (
-        f"Cost per patient in {name} by setting and phase. Dearest: {said or 'none shown'}. Cells suppressed: {hidden}."
+        f"Cost per patient in {area} by setting and phase. Dearest: {said or 'none shown'}. Cells suppressed: {hidden}."
     )

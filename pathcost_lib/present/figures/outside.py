@@ -47,7 +47,7 @@ def outside_share(ax: Axes, table: pd.DataFrame, *, by: str = "phase", reference
     return ax
 
 
-def describe_outside_share(table: pd.DataFrame, *, by: str = "phase", name: str, reference: str = "England") -> str:
+def describe_outside_share(table: pd.DataFrame, *, by: str = "phase", area: str, reference: str = "England") -> str:
     """Return the alternative text: each row's share and the reference's."""
     rows = say_list(table, by, "{outside_pct} against {reference_pct}", outside_pct=percent, reference_pct=percent)
-    return f"Share of cost outside the provider of the index event, {name} against {reference}. {rows}"
+    return f"Share of cost outside the provider of the index event, {area} against {reference}. {rows}"

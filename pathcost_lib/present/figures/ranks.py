@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from pathcost_lib.present import style
 from pathcost_lib.present.figures._common import axis_title, empty, key, rows_down
@@ -12,7 +15,7 @@ from pathcost_lib.present.format import count
 __all__ = ["describe_stage_ranks", "stage_ranks"]
 
 
-def stage_ranks(ax: Axes, table: pd.DataFrame, *, by: str = "provider", ranked: int) -> Axes:
+def stage_ranks(ax: Axes, table: pd.DataFrame, *, by: str = "provider", ranked: int, own: Collection[str] = ()) -> Axes:
     """Draw two ranks with 95 % intervals for each provider: own stage above (square), whole pathway below (disc).
 
     Parameters
@@ -26,6 +29,8 @@ def stage_ranks(ax: Axes, table: pd.DataFrame, *, by: str = "provider", ranked: 
         Column that names the provider.
     ranked : int
         How many providers are ranked in all: the length of the axis.
+    own : collection of str
+        Providers to set in bold.
     """
     shown = table.dropna(subset=["stage_rank", "pathway_rank"])
     if shown.empty or ranked < 2:
@@ -38,9 +43,10 @@ def stage_ranks(ax: Axes, table: pd.DataFrame, *, by: str = "provider", ranked: 
             ax.plot([lower, upper], [row + shift] * 2, color=color, lw=2.4, alpha=0.55)
             line = ax.plot(rank, row + shift, marker=marker, ms=7, color=color, mec=style.PAPER, lw=2.4)[0]
         handles.append(line)
-    rows_down(ax, shown[by])
+    rows_down(ax, shown[by], bold=[n for n, name in enumerate(shown[by]) if name in own])
     ax.set_xlim(0.2, ranked + 0.8)
-    ax.set_xticks([1, *(t for t in ax.get_xticks() if 1 < t < ranked * 0.93), ranked])
+    middle = MaxNLocator(nbins=5 if style.compact(ax) else 8, integer=True).tick_values(1, ranked)
+    ax.set_xticks([1, *(t for t in middle if ranked * 0.06 < t - 1 and t < ranked * 0.94), ranked])
     ax.xaxis.set_major_formatter(lambda value, _: count(value))
     ax.grid(True, axis="x")
     axis_title(ax, f"Rank among {ranked} providers (1: lowest cost; bar: 95% interval)")

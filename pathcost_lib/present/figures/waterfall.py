@@ -13,7 +13,7 @@ from pathcost_lib.present.format import pounds, signed_pounds
 __all__ = ["describe_waterfall", "waterfall"]
 
 
-def waterfall(ax: Axes, table: pd.DataFrame, *, by: str, name: str, reference: str = "England") -> Axes:
+def waterfall(ax: Axes, table: pd.DataFrame, *, by: str, area: str, reference: str = "England") -> Axes:
     """Draw the steps of the difference: the steps add up to the difference of the means exactly.
 
     A step whose 95 % interval holds zero is hatched. The two ends are marks, not bars, because the axis does not start
@@ -28,7 +28,7 @@ def waterfall(ax: Axes, table: pd.DataFrame, *, by: str, name: str, reference: s
         whole. If a part is not shown, nor are the steps, for it could be had from the others.
     by : str
         Column that names the steps.
-    name, reference : str
+    area, reference : str
         What the two ends are called.
     """
     if table["difference_gbp"].isna().any() or table.empty:
@@ -52,7 +52,7 @@ def waterfall(ax: Axes, table: pd.DataFrame, *, by: str, name: str, reference: s
     ax.plot(level, last, marker="o", ms=10, color=style.FOCUS, lw=0)
     margin_text(ax, 0, pounds(start), color=style.MUTED, bold=True)
     margin_text(ax, last, pounds(level), color=style.FOCUS, bold=True)
-    rows_down(ax, [reference, *table[by], name], bold=[0, last])
+    rows_down(ax, [reference, *table[by], area], bold=[0, last])
     room = max(max(ends) - min(ends), 1.0) * 0.12
     ax.set_xlim(min(ends) - room, max(ends) + room)
     pound_axis(ax, "£ per patient (the axis does not start at zero)")
@@ -62,10 +62,10 @@ def waterfall(ax: Axes, table: pd.DataFrame, *, by: str, name: str, reference: s
     return ax
 
 
-def describe_waterfall(table: pd.DataFrame, *, by: str, name: str, reference: str = "England") -> str:
+def describe_waterfall(table: pd.DataFrame, *, by: str, area: str, reference: str = "England") -> str:
     """Return the alternative text: both ends, and each step with its interval."""
     if table["difference_gbp"].isna().any():
-        return f"The steps from {reference} to {name} are not shown."
+        return f"The steps from {reference} to {area} are not shown."
     start, end = table["reference_gbp"].sum(), table["reference_gbp"].sum() + table["difference_gbp"].sum()
     steps = say_list(
         table,
@@ -75,4 +75,4 @@ def describe_waterfall(table: pd.DataFrame, *, by: str, name: str, reference: st
         difference_lower_95=signed_pounds,
         difference_upper_95=signed_pounds,
     )
-    return f"Steps from {reference}, {pounds(start)} per patient, to {name}, {pounds(end)}, with 95% intervals. {steps}"
+    return f"Steps from {reference}, {pounds(start)} per patient, to {area}, {pounds(end)}, with 95% intervals. {steps}"

@@ -1,0 +1,156 @@
+"""One block model, one HTML page: no script, no font, no image from outside the file."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+import pathcost_lib
+from pathcost_lib.packs.blocks import Figure, Prose, Section, Table
+from pathcost_lib.present import style
+from pathcost_lib.present.disclosure import RULES
+from pathcost_lib.present.display import table_html
+
+__all__ = ["render_html", "suppression_log"]
+
+#: What the house colours become on a dark page.
+_DARK = {
+    style.PAPER: "#131b23",
+    style.INK: "#e8edf2",
+    style.MUTED: "#a9b6c2",
+    style.GRID: "#35434f",
+    style.FOCUS: "#7cbcff",
+    style.MORE: "#ff9d5c",
+    style.LESS: "#4fc7b8",
+    style.CATEGORIES[0][0]: "#a8d8f8",
+    style.CATEGORIES[1][0]: "#5aa9df",
+    style.CATEGORIES[2][0]: "#2b5f86",
+    style.CATEGORIES[4][0]: "#4a5763",
+}
+
+
+def render_html(sections: Sequence[Section], *, organisation: str, year: str, about: str) -> str:
+    """Return the pack as one HTML page; the same sections give the same bytes.
+
+    Parameters
+    ----------
+    sections : sequence of Section
+        From `blocks.read_section`, in order.
+    organisation, year, about : str
+        What the cover says.
+    """
+    environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
+    templates = files("pathcost_lib.packs") / "templates"
+    page = environment.from_string((templates / "pack.html.j2").read_text(encoding="utf-8"))
+    numbers = {"figure": 0, "table": 0}
+    used = {t.payload["rule"] for s in sections for t in s.tables} - {""}
+    return page.render(
+        organisation=organisation,
+        year=year,
+        about=about,
+        css=Markup((templates / "pack.css").read_text(encoding="utf-8")),
+        messages=[text for s in sections for text in s.messages],
+        sections=[_section(s, n, numbers) for n, s in enumerate(sections, start=1)],
+        log=Markup(table_html(suppression_log(sections), "suppression")),
+        rule=" ".join(RULES[name].text for name in sorted(used)),
+        version=pathcost_lib.__version__,
+        notebooks=", ".join(s.source for s in sections),
+    )
+
+
+def suppression_log(sections: Sequence[Section]) -> dict[str, Any]:
+    """Return, as a table payload, how many rows of each table were suppressed and why."""
+    columns = [
+        {"key": "table", "heading": "Table", "unit": "", "number": False, "excel": "General", "kind": ""},
+        {"key": "rule", "heading": "Rule", "unit": "", "number": False, "excel": "General", "kind": ""},
+        *(
+            {"key": key, "heading": text, "unit": "rows", "number": True, "excel": "#,##0", "kind": "cells"}
+            for key, text in (("primary", "Suppressed: small"), ("secondary", "Suppressed: to protect those"))
+        ),
+    ]
+    rows = [
+        [
+            t.title,
+            t.payload["rule"].upper() if t.payload["rule"] else "None: counts nobody",
+            t.payload["primary"],
+            t.payload["secondary"],
+        ]
+        for s in sections
+        for t in s.tables
+    ]
+    return {"name": "suppression", "title": "What was suppressed", "note": "", "columns": columns, "rows": rows}
+
+
+def _section(section: Section, position: int, numbers: dict[str, int]) -> dict[str, Any]:
+    identifier = f"part-{position}"
+    headings: list[dict[str, str]] = []
+    parts: list[dict[str, Any]] = []
+    for block in section.blocks:
+        if isinstance(block, Prose):
+            parts.append({"kind": "prose", "html": Markup(_prose(block.markdown, identifier, headings))})
+        elif isinstance(block, Figure):
+            numbers["figure"] += 1
+            parts.append(_figure(block, numbers["figure"]))
+        elif isinstance(block, Table):
+            numbers["table"] += 1
+            name = f"table-{numbers['table']}"
+            numbered = {**block.payload, "title": f"Table {numbers['table']}. {block.title}"}
+            if block.payload["sheet_only"]:
+                parts.append({"kind": "sheet", "title": numbered["title"]})
+                continue
+            html = Markup(table_html(numbered, name))
+            parts.append({"kind": "table", "id": name, "html": html, "note": block.payload["note"]})
+    return {"id": identifier, "title": section.title, "headings": headings, "parts": parts}
+
+
+def _figure(block: Figure, number: int) -> dict[str, Any]:
+    return {
+        "kind": "figure",
+        "id": f"figure-{number}",
+        "number": number,
+        "title": block.title,
+        "alt": block.alt,
+        "note": block.note,
+        "wide": _data_uri(block.wide),
+        "narrow": _data_uri(block.narrow),
+    }
+
+
+def _data_uri(svg: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(_themed(svg).encode()).decode()
+
+
+def _themed(svg: str) -> str:
+    """Give the house colours names, so that one image serves light and dark."""
+    svg = re.sub(r'(fill|stroke)="(#[0-9a-f]{6})"', r'style="\1: \2"', svg)
+    light, dark = [], []
+    for number, (color, other) in enumerate(_DARK.items()):
+        if color in svg:
+            svg = svg.replace(color, f"var(--c{number})")
+            light.append(f"--c{number}:{color}")
+            dark.append(f"--c{number}:{other}")
+    sheet = f":root{{{';'.join(light)}}}@media (prefers-color-scheme:dark){{:root{{{';'.join(dark)}}}}}"
+    return re.sub(r"(<svg[^>]*>)", lambda m: f"{m[1]}<style>{sheet}</style>", svg, count=1)
+
+
+def _prose(markdown: str, identifier: str, headings: list[dict[str, str]]) -> str:
+    """Return markdown as HTML, one level down (the section's title is level two); raw HTML and links stay text."""
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "image", "autolink"])
+    tokens = reader.parse(markdown)
+    for token, inner in zip(tokens, [*tokens[1:], None], strict=True):
+        if token.type not in ("heading_open", "heading_close"):
+            continue
+        level = min(int(token.tag[1]) + 1, 6)
+        token.tag = f"h{level}"
+        if token.type == "heading_open" and inner is not None:
+            name = f"{identifier}-{len(headings) + 1}"
+            token.attrSet("id", name)
+            headings.append({"id": name, "text": inner.content})
+    return str(reader.renderer.render(tokens, reader.options, {}))

@@ -1,0 +1,159 @@
+"""Run a notebook with parameters that are checked and typed before anything starts.
+
+Plain papermill accepts a name that it does not know and reads `01E5` as a number, both without a word. Here names are
+those of the notebook's one `parameters` cell, and values go in as typed Python.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from pathcost_lib.errors import InputError, require_one_of
+
+__all__ = ["TYPES", "NotebookError", "Parameter", "check_parameters", "execute", "parameters_of", "typed"]
+
+TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
+_WORDS = {"true": True, "yes": True, "false": False, "no": False}
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One line of a notebook's `parameters` cell."""
+
+    name: str
+    kind: str
+    default: Any
+    help: str
+
+
+class NotebookError(RuntimeError):
+    """A cell failed: which notebook, and the error's own words."""
+
+
+def parameters_of(notebook: Path) -> dict[str, Parameter]:
+    """Return the parameters that a notebook declares.
+
+    Raises
+    ------
+    InputError
+        If there is not exactly one cell tagged `parameters`, or a parameter in it has no usable type.
+    """
+    cells = nbformat.read(notebook, as_version=4).cells
+    tagged = [c for c in cells if "parameters" in c.get("metadata", {}).get("tags", [])]
+    if len(tagged) != 1:
+        raise InputError(f"{notebook.name}: {len(tagged)} cells are tagged `parameters`; there must be exactly one.")
+    found = {}
+    for name, item in papermill.inspect_notebook(str(notebook)).items():
+        kind = item["inferred_type_name"]
+        if kind not in TYPES:
+            raise InputError(f"{notebook.name}: parameter {name} is of type {kind}. Allowed: {', '.join(TYPES)}.")
+        found[name] = Parameter(name, kind, ast.literal_eval(item["default"]), item["help"])
+    lines = [line for line in tagged[0].source.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    if len(found) != len(lines):
+        raise InputError(f"{notebook.name}: {len(lines)} lines of parameters, but only {len(found)} can be read.")
+    return found
+
+
+def check_parameters(notebook: Path, values: Mapping[str, Any]) -> None:
+    """Refuse a parameter that the notebook does not declare, or a value of another type.
+
+    Raises
+    ------
+    InputError
+        Naming the notebook, the parameter, and what is allowed.
+    """
+    declared = parameters_of(notebook)
+    for name, value in values.items():
+        require_one_of(name, declared, what=f"{notebook.name}: parameter")
+        wanted = TYPES[declared[name].kind]
+        right = type(value) is wanted or (wanted is float and type(value) is int)
+        if not right:
+            got = f"{type(value).__name__}: {value!r}"
+            raise InputError(f"{notebook.name}: parameter {name} must be {declared[name].kind}, not {got}.")
+
+
+def typed(parameter: Parameter, text: str) -> Any:
+    """Return text from a command line as the parameter's declared type, and no other: ODS code `01E5` stays text.
+
+    Raises
+    ------
+    InputError
+        If the text is not of that type.
+    """
+    try:
+        return _WORDS[text.lower()] if parameter.kind == "bool" else TYPES[parameter.kind](text)
+    except (KeyError, ValueError):
+        raise InputError(f"Parameter {parameter.name} must be {parameter.kind}, not {text!r}.") from None
+
+
+def execute(notebook: Path, output: Path, values: Mapping[str, Any], *, timeout: int = 1800) -> float:
+    """Run a notebook in a kernel of its own, write the executed copy, and return the seconds it took.
+
+    Parameters
+    ----------
+    notebook, output : Path
+        What to run, and where the executed copy goes.
+    values : mapping
+        Parameters; checked first.
+    timeout : int
+        Seconds for one cell. The kernel is shut down whatever happens.
+
+    Raises
+    ------
+    InputError
+        If a parameter is refused.
+    NotebookError
+        If a cell fails; the message is the error's own.
+    """
+    check_parameters(notebook, values)
+    start = time.perf_counter()
+    try:
+        with _headless():
+            papermill.execute_notebook(
+                str(notebook),
+                str(output),
+                parameters=dict(values),
+                kernel_name="python3",
+                progress_bar=False,
+                request_save_on_cell_execute=False,
+                execution_timeout=timeout,
+                # What ipykernel logs on its way up and down is nothing to do with the notebook.
+                extra_arguments=["--IPKernelApp.log_level=50"],
+            )
+    except PapermillExecutionError as error:
+        output.unlink(missing_ok=True)
+        said = _ANSI.sub("", str(error.evalue)).strip()
+        kind = "" if error.ename == InputError.__name__ else f"{error.ename}: "
+        raise NotebookError(f"{notebook.name}, cell {error.cell_index}: {kind}{said}") from None
+    except (DeadKernelError, TimeoutError) as error:
+        output.unlink(missing_ok=True)
+        raise NotebookError(f"{notebook.name}: {type(error).__name__}: {error}") from None
+    return time.perf_counter() - start
+
+
+@contextmanager
+def _headless() -> Iterator[None]:
+    # The kernel inherits the environment. Without this it may look for a screen, or lose figures after a fork.
+    before = os.environ.get("MPLBACKEND")
+    os.environ["MPLBACKEND"] = "Agg"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["MPLBACKEND"]
+        else:
+            os.environ["MPLBACKEND"] = before

@@ -1,0 +1,136 @@
+"""Every table of a pack as numbers: one contents sheet, one sheet a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import xlsxwriter
+
+from pathcost_lib.packs.blocks import Section, Table
+from pathcost_lib.packs.render import suppression_log
+from pathcost_lib.present.format import say
+
+__all__ = ["sheet_name", "write_workbook"]
+
+#: Fixed, so that the same tables give the same bytes.
+_CREATED = datetime(2000, 1, 1)
+_FORBIDDEN = re.compile(r"[\[\]:*?/\\'\x00-\x1f]")
+_HEADER_ROW = 4
+
+
+def write_workbook(path: Path, sections: Sequence[Section], *, organisation: str, year: str, about: str) -> None:
+    """Write the workbook.
+
+    Text is always written as text: a cell that begins with `=`, `+`, `-` or `@` is never a formula, and stays text when
+    somebody edits it.
+
+    Parameters
+    ----------
+    path : Path
+        Where to.
+    sections : sequence of Section
+        From `blocks.read_section`, in order.
+    organisation, year, about : str
+        What the contents sheet says.
+    """
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    book = xlsxwriter.Workbook(str(path), options)
+    book.set_properties({"title": f"{organisation}: board pack {year}", "created": _CREATED})
+    formats = _Formats(book)
+    contents = book.add_worksheet("Contents")
+    tables = [t for s in sections for t in s.tables] + [Table(suppression_log(sections))]
+    taken = {"contents"}
+    names = [sheet_name(t.name, taken) for t in tables]
+    _write_contents(
+        contents, formats, tables, names, [organisation, f"Board pack, {year}", about, *_messages(sections)]
+    )
+    for table, name in zip(tables, names, strict=True):
+        _write_table(book.add_worksheet(name), formats, table.payload)
+    book.close()
+
+
+def sheet_name(name: str, taken: set[str]) -> str:
+    """Return a sheet name that Excel takes: 31 characters, none forbidden, none twice; `taken` is added to."""
+    stem = _FORBIDDEN.sub(" ", say(name)).strip() or "Table"
+    number, chosen = 1, stem[:31].strip()
+    while chosen.lower() in taken:
+        number += 1
+        chosen = f"{stem[:27].strip()} {number}"
+    taken.add(chosen.lower())
+    return chosen
+
+
+class _Formats:
+    """Cell formats, made once each."""
+
+    def __init__(self, book: Any) -> None:
+        self._book, self._made = book, dict[tuple[tuple[str, Any], ...], Any]()
+
+    def get(self, **options: Any) -> Any:
+        key = tuple(sorted({"font_name": "Arial", "font_size": 10, "valign": "top"}.items() | options.items()))
+        if key not in self._made:
+            self._made[key] = self._book.add_format(dict(key))
+        return self._made[key]
+
+    def text(self, **options: Any) -> Any:
+        # The quote prefix keeps text text in Excel even after the cell is edited.
+        return self.get(quote_prefix=True, num_format="@", **options)
+
+
+def _messages(sections: Sequence[Section]) -> list[str]:
+    return [text for s in sections for text in s.messages]
+
+
+def _write_contents(sheet: Any, formats: _Formats, tables: Sequence[Table], names: list[str], lines: list[str]) -> None:
+    sheet.hide_gridlines(2)
+    sheet.set_column(0, 0, 34)
+    sheet.set_column(1, 1, 90)
+    for row, line in enumerate(lines):
+        size = {"font_size": 16, "bold": True} if row == 0 else {}
+        sheet.write_string(row, 0, line, formats.text(**size))
+    first = len(lines) + 1
+    for column, heading in enumerate(("Sheet", "Table")):
+        sheet.write_string(first, column, heading, formats.text(bold=True, bottom=2))
+    for row, (table, name) in enumerate(zip(tables, names, strict=True), start=first + 1):
+        link = formats.get(font_color="#005EB8", underline=1)
+        sheet.write_url(row, 0, f"internal:'{name}'!A1", link, string=name)
+        sheet.write_string(row, 1, table.title, formats.text(text_wrap=True))
+    sheet.freeze_panes(first + 1, 0)
+
+
+def _write_table(sheet: Any, formats: _Formats, payload: Mapping[str, Any]) -> None:
+    columns, rows = payload["columns"], payload["rows"]
+    sheet.hide_gridlines(2)
+    sheet.write_string(0, 0, payload["title"], formats.text(bold=True, font_size=14))
+    sheet.write_string(1, 0, payload["note"], formats.text(font_color="#566573"))
+    sheet.write_url(2, 0, "internal:'Contents'!A1", formats.get(font_color="#005EB8", underline=1), string="Contents")
+    for column, item in enumerate(columns):
+        heading = f"{item['heading']} ({item['unit']})" if item["unit"] else item["heading"]
+        side = "right" if item["number"] else "left"
+        sheet.write_string(_HEADER_ROW, column, heading, formats.text(bold=True, text_wrap=True, bottom=2, align=side))
+        words = [str(row[column]) for row in rows if isinstance(row[column], str)]
+        wide = 16 if item["number"] else min(60, max([14, *(len(w) + 2 for w in words)]))
+        sheet.set_column(column, column, wide)
+        for row, cells in enumerate(rows, start=_HEADER_ROW + 1):
+            _write_cell(sheet, formats, row, column, cells[column], item)
+    sheet.freeze_panes(_HEADER_ROW + 1, 1)
+    sheet.repeat_rows(_HEADER_ROW)
+    sheet.set_landscape()
+    sheet.set_paper(9)
+    sheet.fit_to_pages(1, 0)
+
+
+def _write_cell(sheet: Any, formats: _Formats, row: int, column: int, value: Any, item: Mapping[str, Any]) -> None:
+    if value is None:
+        sheet.write_blank(row, column, None, formats.get())
+    elif isinstance(value, str):
+        align = "right" if item["number"] else "left"
+        sheet.write_string(
+            row, column, value if item["number"] else say(value), formats.text(align=align, text_wrap=True)
+        )
+    else:
+        sheet.write_number(row, column, value, formats.get(num_format=item["excel"]))
