@@ -12,7 +12,7 @@ from pathcost_lib.sources.sample.catalogue import STAY_WITH_SEVERITY, Contact, I
 from pathcost_lib.sources.sample.people import ALIVE, People, frailty_multiplier
 from pathcost_lib.sources.sample.reference import EXTRACT, POD_CODES, POD_INDEX, YEARS, days_from
 from pathcost_lib.sources.sample.truths import TRENDS
-from pathcost_lib.sources.sample.world import LOADINGS, SOCIAL_CARE, World, unit_mean
+from pathcost_lib.sources.sample.world import LOADINGS, MARGIN, SOCIAL_CARE, World, unit_mean
 
 __all__ = ["Rows", "background", "count_effects", "journeys", "truncate"]
 
@@ -20,8 +20,7 @@ __all__ = ["Rows", "background", "count_effects", "journeys", "truncate"]
 _STAY_SD = 0.6
 #: Share of acute contacts at another provider than the patient's usual one.
 _ELSEWHERE = 0.05
-#: Days before and after the extract in which index events fall whose window reaches into it.
-_WINDOW = 180
+_HALF_YEAR = 180
 
 _ACUTE = 0  # row of `People.home`
 _LONG, _SHORT, _ELECTIVE = (POD_INDEX[p] for p in ("non_elective", "non_elective_short", "elective"))
@@ -62,21 +61,27 @@ class Rows:
 
 def background(world: World, people: People, icb: str, rng: np.random.Generator) -> list[Rows]:
     """Draw all-cause activity: Poisson by POD, age, sex, deprivation and frailty, with what admissions lead to."""
-    by_setting = {
-        setting: frailty_multiplier(people.mental_frailty if s == _MENTAL else people.frailty, LOADINGS[setting])
+    multiplier = [
+        frailty_multiplier(people.mental_frailty if s == _MENTAL else people.frailty, LOADINGS[setting])
         for s, setting in enumerate(SETTINGS)
-    }
+    ]
     parts = [_long_term_social_care(world, people, rng)]
-    for year, (_, first, last) in enumerate(YEARS):
+    for year, (_, *bounds) in enumerate(YEARS):
         band = people.band(year)
+        opens, closes = (days_from(day) for day in bounds)
         for pod, code in enumerate(POD_CODES):
             base = world.background[pod]
             if pod == SOCIAL_CARE or not base.any():
                 continue
-            rate = base[people.sex, band] * world.deprivation[pod, people.tenth] * by_setting[PODS[code].setting]
-            counts = rng.poisson(rate * (world.level(pod, year) / unit_mean(pod)))
+            # Admissions just outside the extract have contacts inside it.
+            first = opens - MARGIN if pod in world.spells and year == 0 else opens
+            last = closes + MARGIN if pod in world.spells and year == 1 else closes
+            setting = SETTINGS.index(PODS[code].setting)
+            rate = (base / world.survivors[year, setting])[people.sex, band]
+            rate = rate * world.deprivation[pod, people.tenth] * multiplier[setting]
+            counts = rng.poisson(rate * (world.years(pod, first, last) / unit_mean(pod)))
             person = np.repeat(np.arange(len(people), dtype=np.int32), counts)
-            day = world.day(pod, days_from(first), days_from(last), len(person), rng)
+            day = world.day(pod, first, last, len(person), rng)
             item = world.catalogue.draw(pod, people.sex[person], band[person], rng)
             provider = _provider(world, people, pod, person, icb, rng)
             if pod not in world.spells:
@@ -94,7 +99,7 @@ def background(world: World, people: People, icb: str, rng: np.random.Generator)
 def journeys(world: World, people: People, icb: str, rng: np.random.Generator) -> list[Rows]:
     """Draw the eight journeys: who has one, how severe, the index event, what surrounds it, and deaths (in `people`)."""
     parts: list[Rows] = []
-    first, last = EXTRACT[0] - _WINDOW, EXTRACT[1] + _WINDOW
+    first, last = EXTRACT[0] - MARGIN, EXTRACT[1] + MARGIN
     band = people.band(0)
     for number, journey in enumerate(world.journeys):
         assert journey.index is not None
@@ -125,19 +130,19 @@ def journeys(world: World, people: People, icb: str, rng: np.random.Generator) -
 
 def count_effects(world: World, rows: Rows, icb: str, rng: np.random.Generator) -> Rows:
     """Apply the planted changes in numbers: rows left out, or repeated within ten days."""
-    code = world.providers["org_code"].to_numpy()
     for effect in world.plan.counts:
         if effect.icb not in (None, icb):
             continue
         hit = (world.catalogue.pod[rows.item] == POD_INDEX[effect.pod]) & (rows.day >= effect.from_day)
         if effect.provider is not None:
-            hit &= code[rows.provider] == effect.provider
+            hit &= world.codes[rows.provider] == effect.provider
         chance = rng.random(len(rows))
         if effect.ratio < 1:
             rows = rows.take(~(hit & (chance >= effect.ratio)))
             continue
         more = rows.take(hit & (chance < effect.ratio - 1))
-        more.day = np.clip(more.day + rng.integers(-10, 11, len(more)), effect.from_day, EXTRACT[1]).astype(np.int32)
+        moved = more.day + rng.integers(-10, 11, len(more))
+        more.day = (effect.from_day + np.abs(moved - effect.from_day)).astype(np.int32)
         rows = Rows.concatenate([rows, more])
     return rows
 
@@ -232,11 +237,10 @@ def _surrounding(
 
 def _index_rows(world: World, name: str, form: Index, at: _Patients, rng: np.random.Generator) -> Rows:
     item = form.items[np.searchsorted(form.cumulative[:-1], ndtr(_related(at.severity, 0.9, rng)))]
-    planted = np.zeros(len(world.providers), np.float32)
-    codes = world.providers["org_code"]
+    planted = np.zeros(len(world.codes), np.float32)
     for (journey, provider), ratio in world.plan.index_cost.items():
         if journey == name:
-            planted[codes == provider] = np.log(ratio)
+            planted[world.codes == provider] = np.log(ratio)
     nights = at.nights if _SPELLS[form.pod] else np.full_like(at.nights, -1)
     return Rows(at.person, at.day, item, at.provider, np.ones_like(at.person), nights, planted[at.provider])
 
@@ -245,7 +249,7 @@ def _planted_after(world: World, name: str, provider: np.ndarray) -> np.ndarray 
     ratios = {code: ratio for (journey, code), ratio in world.plan.after.items() if journey == name}
     if not ratios:
         return None
-    return world.providers["org_code"].map(ratios).fillna(1.0).to_numpy()[provider]
+    return np.array([ratios.get(code, 1.0) for code in world.codes])[provider]
 
 
 def _deaths(people: People, at: _Patients, journey: Journey, rng: np.random.Generator) -> None:
@@ -255,23 +259,29 @@ def _deaths(people: People, at: _Patients, journey: Journey, rng: np.random.Gene
     in_stay = rng.random(n) < journey.death_in_stay * risk
     later = rng.random(n) < journey.death_after * risk
     day_in_stay = at.day + np.floor(rng.random(n) * (at.nights + 1))
-    day_later = at.day + at.nights + np.floor(_WINDOW * rng.random(n) ** 2)
+    day_later = at.day + at.nights + np.floor(_HALF_YEAR * rng.random(n) ** 2)
     died = np.where(in_stay, day_in_stay, np.where(later, day_later, ALIVE)).astype(np.int32)
     np.minimum.at(people.died, at.person, died)
 
 
 def _long_term_social_care(world: World, people: People, rng: np.random.Generator) -> Rows:
-    """Draw clients of long-term support: a quarter's row after another while they live."""
-    weeks = world.background[SOCIAL_CARE][people.sex, people.band(0)] * world.deprivation[SOCIAL_CARE, people.tenth]
-    # A client is supported all year; the first row starts up to 13 weeks after the extract does (6% of its weeks).
-    chance = weeks * frailty_multiplier(people.frailty, LOADINGS["social_care"]) / (52 * 0.94)
-    client = np.flatnonzero(rng.random(len(people)) < chance).astype(np.int32)
-    first = EXTRACT[0] + rng.integers(0, 91, len(client))
-    item = world.catalogue.draw(SOCIAL_CARE, people.sex[client], people.band(0)[client], rng)
-    quarters = np.arange(0, EXTRACT[1] - EXTRACT[0] + 1, 91)
-    person, day = np.repeat(client, len(quarters)), np.add.outer(first, quarters).ravel()
-    provider = people.home[world.kind_of_pod[SOCIAL_CARE], person]
-    return _rows(SOCIAL_CARE, person, day, np.repeat(item, len(quarters)), provider, np.full(len(person), 13))
+    """Draw clients of long-term support, each a row of 13 weeks from the start of each quarter while they live.
+
+    A person's own threshold stays the same, so that a client of one year is one in the next.
+    """
+    frail = frailty_multiplier(people.frailty, LOADINGS["social_care"]) * world.deprivation[SOCIAL_CARE, people.tenth]
+    threshold = rng.random(len(people))
+    item = world.catalogue.draw(SOCIAL_CARE, people.sex, people.band(0), rng)
+    parts = []
+    for year, (_, first, _) in enumerate(YEARS):
+        weeks = world.background[SOCIAL_CARE] / world.survivors[year, SETTINGS.index("social_care")]
+        chance = weeks[people.sex, people.band(year)] * frail / 52
+        client = np.flatnonzero(threshold < chance).astype(np.int32)
+        starts = days_from(first) + np.array([0, 91, 183, 275])
+        person, day = np.repeat(client, 4), np.tile(starts, len(client))
+        provider = people.home[world.kind_of_pod[SOCIAL_CARE], person]
+        parts.append(_rows(SOCIAL_CARE, person, day, item[person], provider, np.full(len(person), 13)))
+    return Rows.concatenate(parts)
 
 
 def _provider(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,51 +65,49 @@ class Journey:
     contacts: tuple[Contact, ...]
 
 
-@dataclass
 class Catalogue:
-    """Items by number; rows of activity carry the number. `choice[pod]` holds the background mix by sex and band."""
+    """Items by number; rows of activity carry the number.
 
-    items: pd.DataFrame
-    choice: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    `items` are (pod, currency, diagnosis, procedure); `choice[pod]` is the background mix: item numbers, and their
+    cumulative shares by sex and band. The arrays by item are there after `finish`.
+    """
 
-    @classmethod
-    def from_reference(cls) -> Catalogue:
-        """Build the background's items and, for each POD, which are drawn at what sex and age."""
+    def __init__(self) -> None:
         mix = read("currency_mix")
-        catalogue = cls(mix[[*_COLUMNS, "mean_nights"]].copy())
+        self.items: list[tuple[str, ...]] = list(mix[list(_COLUMNS)].itertuples(index=False, name=None))
+        self._nights: list[float] = mix["mean_nights"].astype(float).tolist()
+        self.choice: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         for pod, rows in mix.groupby("pod"):
-            weights = np.stack([[_weights(rows, sex, band) for band in BANDS] for sex in SEXES])
+            weights = _weights(rows)
             cumulative = np.cumsum(weights / weights.sum(axis=2, keepdims=True), axis=2)
-            catalogue.choice[POD_INDEX[pod]] = (rows.index.to_numpy(np.int16), cumulative)
-        return catalogue
+            self.choice[POD_INDEX[pod]] = (rows.index.to_numpy(np.int16), cumulative.astype(np.float32))
 
     def item(self, pod: str, currency: str, diagnosis: str = "", procedure: str = "", nights: float = 6.0) -> int:
         """Return the number of an item, adding it if it is new."""
-        key = dict(zip(_COLUMNS, (pod, currency, diagnosis, procedure), strict=True))
-        same = np.logical_and.reduce([self.items[c].to_numpy() == v for c, v in key.items()])
-        if not same.any():
-            self.items.loc[len(self.items)] = {**key, "mean_nights": nights}
-            return len(self.items) - 1
-        return int(np.flatnonzero(same)[0])
+        key = (pod, currency, diagnosis, procedure)
+        if key not in self.items:
+            self.items.append(key)
+            self._nights.append(nights)
+        return self.items.index(key)
 
     def draw(self, pod: int, sex: np.ndarray, band: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw an item of a POD for each person from the background mix."""
         numbers, cumulative = self.choice[pod]
-        if len(numbers) == 1:
-            return np.full(len(sex), numbers[0], np.int16)
         drawn = rng.random(len(sex), dtype=np.float32)
         chosen = np.zeros(len(sex), np.int16)
         for step in range(len(numbers) - 1):
-            chosen += drawn >= cumulative[:, :, step].astype(np.float32)[sex, band]
+            chosen += drawn >= cumulative[:, :, step][sex, band]
         return numbers[chosen]
 
     def finish(self) -> None:
-        """Work out the arrays by item once all items are there."""
-        pods = self.items["pod"].map(POD_INDEX)
-        self.pod = pods.to_numpy(np.int8)
-        self.nights = self.items["mean_nights"].to_numpy(float)
-        self.setting = np.array([SETTINGS.index(PODS[POD_CODES[p]].setting) for p in pods], np.int8)
-        self.unit_cost = _unit_costs(self.items)
+        """Work out the arrays by item once all items are there: POD, setting, usual nights, national unit cost."""
+        self.pod = np.array([POD_INDEX[item[0]] for item in self.items], np.int8)
+        self.setting = np.array([SETTINGS.index(PODS[item[0]].setting) for item in self.items], np.int8)
+        self.nights = np.array(self._nights)
+        published = read("unit_costs").set_index(["pod", "currency_code"])["unit_cost_gbp"]
+        pounds = published.reindex(pd.MultiIndex.from_tuples([item[:2] for item in self.items])).fillna(0.0)
+        #: Ten-thousandths of a pound at 2023-24 prices; 0 where there is no price.
+        self.unit_cost = (pounds.to_numpy() * 10_000).round().astype(np.int64)
 
 
 def load_journeys(catalogue: Catalogue) -> tuple[list[Journey], dict[int, Journey]]:
@@ -158,15 +156,13 @@ def _contact(raw: dict[str, Any], catalogue: Catalogue) -> Contact:
     )
 
 
-def _weights(rows: pd.DataFrame, sex: str, band: tuple[int, int]) -> np.ndarray:
-    """Return the weight of each item of a POD for a sex and age band; all items where none is meant for it."""
-    meant = (rows["age_from"] <= band[0]) & (rows["age_to"] >= band[1]) & rows["sex"].isin(["all", sex])
-    weights = rows["weight"].to_numpy(float)
-    return np.where(meant, weights, 0.0) if meant.any() else weights
-
-
-def _unit_costs(items: pd.DataFrame) -> np.ndarray:
-    """Return each item's national unit cost at 2023-24 prices, in ten-thousandths of a pound; 0 where there is none."""
-    published = read("unit_costs").set_index(["pod", "currency_code"])["unit_cost_gbp"]
-    keys = pd.MultiIndex.from_frame(items[["pod", "currency_code"]])
-    return (published.reindex(keys).fillna(0.0).to_numpy() * 10_000).round().astype(np.int64)
+def _weights(rows: pd.DataFrame) -> np.ndarray:
+    """Return the weight of each item of a POD by sex and age band; all items where none is meant for it."""
+    first, last = (rows[c].to_numpy() for c in ("age_from", "age_to"))
+    weights, meant_for = rows["weight"].to_numpy(float), rows["sex"].to_numpy(str)
+    result = np.empty((len(SEXES), len(BANDS), len(rows)))
+    for s, sex in enumerate(SEXES):
+        for b, band in enumerate(BANDS):
+            meant = (first <= band[0]) & (last >= band[1]) & ((meant_for == "all") | (meant_for == sex))
+            result[s, b] = np.where(meant, weights, 0.0) if meant.any() else weights
+    return result

@@ -34,8 +34,7 @@ def true_costs(
     catalogue = world.catalogue
     setting = catalogue.setting[rows.item]
     by_contact = np.isin(setting, [SETTINGS.index(s) for s in RECORDED_SETTINGS])
-    log_level = (np.log(world.providers["mff"] / read("mff")["mff"].mean()) + world.providers["log_effect"]).to_numpy()
-    log_cost = log_level[rows.provider] + rows.log_cost
+    log_cost = world.log_level[rows.provider] + rows.log_cost
     log_cost[by_contact] += rng.normal(-0.5 * RESIDUAL_SD**2, RESIDUAL_SD, int(by_contact.sum()))
     usual = catalogue.nights[rows.item]
     has_nights = (rows.nights >= 0) & (usual > 1) & (setting == SETTINGS.index("admitted"))

@@ -208,7 +208,7 @@ def _block(
     order = np.argsort((rows.person.astype(np.int64) << 32) + (rows.day.astype(np.int64) << 12) + rows.item, kind="stable")
     rows, end = rows.take(order), end[order]
     cost, recorded = true_costs(world, rows, end, rng)
-    coverage = world.providers["org_code"].map(world.plan.coverage).fillna(1.0).to_numpy()
+    coverage = np.array([world.plan.coverage.get(code, 1.0) for code in world.codes])
     kept = rng.random(len(rows)) < coverage[rows.provider]
     return rows, end, cost, recorded, kept
 
@@ -224,7 +224,6 @@ def _activity(
     first_row: int,
 ) -> pa.Table:
     items = world.catalogue.items
-    blank = [[v or None for v in items[c]] for c in ("primary_diagnosis", "primary_procedure")]
     columns: list[Any] = [
         first_row + np.arange(len(rows), dtype=np.int64),
         first_patient + rows.person.astype(np.int64),
@@ -232,13 +231,13 @@ def _activity(
         pa.array(end, mask=end < 0).cast(pa.date32()),
         dictionary(world.catalogue.setting[rows.item], list(SETTINGS)),
         dictionary(world.catalogue.pod[rows.item], list(POD_CODES)),
-        dictionary(rows.item, items["currency_code"].tolist()),
-        dictionary(rows.provider, world.providers["org_code"].tolist()),
+        dictionary(rows.item, [item[1] for item in items]),
+        dictionary(rows.provider, world.codes.tolist()),
         dictionary(np.zeros(len(rows), np.int8), [code]),
         rows.units.astype(np.int64),
         pa.array(rows.nights.astype(np.int64), mask=rows.nights < 0),
-        dictionary(rows.item, blank[0]),
-        dictionary(rows.item, blank[1]),
+        dictionary(rows.item, [item[2] or None for item in items]),
+        dictionary(rows.item, [item[3] or None for item in items]),
         pa.array(cost, mask=~recorded),
     ]
     return pa.Table.from_arrays([pa.array(c) if isinstance(c, np.ndarray) else c for c in columns], schema=_ACTIVITY)

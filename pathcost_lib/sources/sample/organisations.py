@@ -61,24 +61,26 @@ def providers(rng: np.random.Generator) -> pd.DataFrame:
     return pd.concat([frame, provider_effects(frame, rng)], axis=1)
 
 
-def flows(kind: str, icb_code: str, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return the providers (row numbers) of a kind that an ICB's people use, and their cumulative shares.
+def flows(frame: pd.DataFrame) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+    """Return, by kind and ICB, the providers (row numbers) that the ICB's people use and their cumulative shares.
 
     Acute care crosses borders as the published catchments do; other care stays in the ICB (ambulances: the region).
     """
-    of_kind = frame[frame["kind"] == kind]
-    if kind == "ambulance":
-        region = current_icbs().set_index("icb_code").loc[icb_code, "region_code"]
-        chosen = of_kind[of_kind["region_code"] == region]
-        weights = chosen["size"].to_numpy()
-    elif kind == "acute":
-        to = read("icb_flows").query("icb_code == @icb_code").set_index("treated_in_icb")["share"]
-        chosen = of_kind[of_kind["icb_code"].isin(to.index)]
-        weights = (chosen["size"] * chosen["icb_code"].map(to)).to_numpy()
-    else:
-        chosen = of_kind[of_kind["icb_code"] == icb_code]
-        weights = chosen["size"].to_numpy()
-    return chosen.index.to_numpy(np.int16), np.cumsum(weights / weights.sum())
+    regions = dict(zip(current_icbs()["icb_code"], current_icbs()["region_code"], strict=True))
+    to: dict[str, dict[str, float]] = {icb: {} for icb in regions}
+    for icb, treated_in, share in read("icb_flows")[["icb_code", "treated_in_icb", "share"]].itertuples(index=False):
+        to[icb][treated_in] = share
+    kinds, icbs = frame["kind"].to_numpy(str), frame["icb_code"].to_numpy(str)
+    size, of_region = frame["size"].to_numpy(float), frame["region_code"].to_numpy(str)
+    result = {}
+    for icb, region in regions.items():
+        acute = np.array([to[icb].get(code, 0.0) for code in icbs])
+        for kind in PROVIDER_KINDS:
+            share = {"ambulance": of_region == region, "acute": acute}.get(kind, icbs == icb)
+            weights = np.where(kinds == kind, size * share, 0.0)
+            used = np.flatnonzero(weights)
+            result[kind, icb] = (used.astype(np.int16), np.cumsum(weights[used] / weights.sum()))
+    return result
 
 
 def organisations(frame: pd.DataFrame) -> pd.DataFrame:

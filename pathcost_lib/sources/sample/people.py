@@ -8,11 +8,10 @@ import numpy as np
 
 from pathcost_lib.sources.sample.organisations import PROVIDER_KINDS
 from pathcost_lib.sources.sample.reference import EXTRACT, YEARS, age_band, days_from
-from pathcost_lib.sources.sample.world import World, age_sex_shares
+from pathcost_lib.sources.sample.world import FRAILTY_SD, MENTAL_CORRELATION, World
 
-__all__ = ["ALIVE", "FRAILTY_SD", "People", "draw_people", "frailty_multiplier"]
+__all__ = ["ALIVE", "People", "draw_people", "frailty_multiplier"]
 
-FRAILTY_SD = 0.7
 #: Day of death of those who do not die in the extract.
 ALIVE = 2**30
 #: The eight journeys bring deaths of their own; the background brings the rest.
@@ -43,7 +42,7 @@ class People:
 def draw_people(world: World, icb: int, n: int, rng: np.random.Generator) -> People:
     """Draw `n` people of an ICB as at the extract's first day, and the children born to it during the extract."""
     code = world.icbs["icb_code"].iloc[icb]
-    shares = age_sex_shares(code)
+    shares = world.age_sex[icb]
     born_in_extract = rng.poisson(2 * n * shares[0].sum())
     cell = np.searchsorted(np.cumsum(shares.ravel()), rng.random(n), side="right")
     age, sex = np.divmod(np.minimum(cell, shares.size - 1), 2)
@@ -65,7 +64,7 @@ def draw_people(world: World, icb: int, n: int, rng: np.random.Generator) -> Peo
         sex=sex,
         tenth=tenth,
         frailty=frailty,
-        mental_frailty=0.4 * frailty + np.sqrt(1 - 0.4**2) * rng.standard_normal(total),
+        mental_frailty=MENTAL_CORRELATION * frailty + np.sqrt(1 - MENTAL_CORRELATION**2) * rng.standard_normal(total),
         home=home,
     )
     _background_deaths(world, people, rng)

@@ -58,8 +58,8 @@ def age_band(age: np.ndarray) -> np.ndarray:
 
 def by_band(frame: pd.DataFrame, column: str) -> np.ndarray:
     """Return a column of a table with `sex` and `age_from` as an array of sex x band."""
-    table = frame.pivot_table(index="sex", columns="age_from", values=column, aggfunc="sum")
-    return table.loc[list(SEXES), [first for first, _ in BANDS]].to_numpy(float)
+    values = dict(zip(zip(frame["sex"], frame["age_from"], strict=True), frame[column], strict=True))
+    return np.array([[values[sex, first] for first, _ in BANDS] for sex in SEXES])
 
 
 def target_rates() -> np.ndarray:

@@ -10,7 +10,7 @@ from pathcost_lib.sources.sample.activity import Rows
 from pathcost_lib.sources.sample.organisations import PROVIDER_KINDS
 from pathcost_lib.sources.sample.people import ALIVE, People
 from pathcost_lib.sources.sample.reference import EXTRACT, SEXES, read
-from pathcost_lib.sources.sample.world import World, age_sex_shares
+from pathcost_lib.sources.sample.world import World
 
 __all__ = ["PROJECTION_YEARS", "dictionary", "outcomes", "patients", "population"]
 
@@ -43,7 +43,7 @@ def patients(world: World, people: People, icb: int, first_id: int) -> pa.Table:
             "birth_year": born.astype(np.int32),
             "sex": dictionary(people.sex, list(SEXES)),
             "deprivation_decile": (people.tenth + 1).astype(np.int32),
-            "practice_code": dictionary(practice, world.providers["org_code"].tolist()),
+            "practice_code": dictionary(practice, world.codes.tolist()),
             "died_on": died,
         }
     )
@@ -52,8 +52,8 @@ def patients(world: World, people: People, icb: int, first_id: int) -> pa.Table:
 def outcomes(world: World, people: People, rows: Rows, first_id: int, rng: np.random.Generator) -> pa.Table:
     """Return what hip and knee patients reported before and after: published means, response and correlation."""
     quality = np.random.default_rng(np.random.SeedSequence([world.seed, 1])).normal(0, _QUALITY_SD, len(world.providers))
-    quality[world.providers["org_code"] == world.plan.dear_no_better] = 0.0
-    procedure = world.catalogue.items["primary_procedure"].to_numpy()
+    quality[world.codes == world.plan.dear_no_better] = 0.0
+    procedure = np.array([item[3] for item in world.catalogue.items])
     parts = []
     for measure in read("proms").itertuples():
         journey = next(j for j in world.journeys if j.name == measure.pathway)
@@ -104,7 +104,7 @@ def population(world: World, people: np.ndarray) -> pd.DataFrame:
         if not people[number]:
             continue
         local = np.exp((years - 2023) / 11 * (np.log(icb.growth_2024_2035) - england))
-        base = people[number] * age_sex_shares(icb.icb_code)
+        base = people[number] * world.age_sex[number]
         for variant, index in growth.items():
             persons = base * index / start * local[:, None, None]
             year, age, sex = np.indices(persons.shape).reshape(3, -1)

@@ -142,7 +142,7 @@ class Plan:
                 if c.truth == "step_change"
             ],
             "poor_coverage": [{"provider_code": code, "share_of_rows_kept": kept} for code, kept in self.coverage.items()],
-            "demand_trend_pct_per_year": {pod: TRENDS[pod] for pod in POD_CODES if PODS[pod].setting != "social_care"},
+            "demand_trend_pct_per_year": {pod: TRENDS[pod] for pod in POD_CODES if PODS[pod].unit not in ("bed_day", "week")},
             "quantum_gap": [
                 {"provider_code": code, "setting": "admitted", "financial_year": "2024-25", "share_of_total": gap}
                 for code, gap in self.quantum_gap.items()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pathcost_lib.codes import PODS
+from pathcost_lib.codes import PODS, SETTINGS
 from pathcost_lib.sources.sample.catalogue import Catalogue, Journey, load_journeys
 from pathcost_lib.sources.sample.organisations import KIND_OF_POD, PROVIDER_KINDS, current_icbs, flows, providers
 from pathcost_lib.sources.sample.reference import (
@@ -25,7 +25,7 @@ from pathcost_lib.sources.sample.reference import (
 )
 from pathcost_lib.sources.sample.truths import TRENDS, Plan
 
-__all__ = ["LOADINGS", "MEAN_UNITS", "World", "age_sex_shares", "build"]
+__all__ = ["FRAILTY_SD", "LOADINGS", "MARGIN", "MENTAL_CORRELATION", "SOCIAL_CARE", "World", "build", "unit_mean"]
 
 #: How strongly frailty raises use of each setting (exponent on a log-normal frailty of mean 1).
 LOADINGS = {
@@ -33,8 +33,12 @@ LOADINGS = {
     "admitted": 0.8, "community": 1.0, "mental_health": 1.0, "social_care": 0.9,
 }  # fmt: skip
 
+#: Standard deviation of log frailty, and its correlation with what raises use of mental health services.
+FRAILTY_SD = 0.7
+MENTAL_CORRELATION = 0.4
+
 #: Mean units of a background row where a row is a stay.
-MEAN_UNITS = {"rehabilitation_day": 12.0, "mental_health_bed_day": 28.0, "critical_care_day": 5.0}
+_MEAN_UNITS = {"rehabilitation_day": 12.0, "mental_health_bed_day": 28.0, "critical_care_day": 5.0}
 
 _OFFICE_HOURS = {
     "gp_appointment", "practice_nurse_appointment", "outpatient_first", "outpatient_follow_up", "outpatient_procedure",
@@ -45,7 +49,11 @@ _WINTER = {"gp_appointment": 0.06, "call_111": 0.10, "non_elective": 0.05, "non_
 
 @dataclass
 class World:
-    """Shared, read-only state. Arrays over PODs are in the order of `codes.PODS`."""
+    """Shared, read-only state. Arrays over PODs are in the order of `codes.PODS`, over providers in that of `providers`.
+
+    `age_sex` is ICB x age (0 to 90 and over) x sex, shares of the ICB's people; `log_level` is each provider's log cost
+    over the national average, market forces included.
+    """
 
     seed: int
     icbs: pd.DataFrame
@@ -58,27 +66,30 @@ class World:
     fill: np.ndarray
     deprivation: np.ndarray
     tenths: np.ndarray
-    loading: np.ndarray
+    survivors: np.ndarray
     density: np.ndarray
     providers: pd.DataFrame
     kind_of_pod: np.ndarray
     flows: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]
+    age_sex: np.ndarray
+    codes: np.ndarray
+    log_level: np.ndarray
     plan: Plan
 
     def day(self, pod: int, first: int, last: int, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw days (since 1970) between two, as the POD's weekdays, seasons and trend have it."""
-        offset = first - (EXTRACT[0] - _MARGIN)
+        offset = first - (EXTRACT[0] - MARGIN)
         cumulative = np.cumsum(self.density[pod, offset : offset + last - first + 1])
         return (np.searchsorted(cumulative, rng.random(n) * cumulative[-1], side="right") + first).astype(np.int32)
 
-    def level(self, pod: int, year: int) -> float:
-        """Return a year's activity over the reference year's, at the same age."""
-        first, last = (days_from(day) - EXTRACT[0] + _MARGIN for day in YEARS[year][1:])
-        return float(self.density[pod, first : last + 1].mean())
+    def years(self, pod: int, first: int, last: int) -> float:
+        """Return the activity of some days as a multiple of a reference year's, at the same age."""
+        offset = first - (EXTRACT[0] - MARGIN)
+        return float(self.density[pod, offset : offset + last - first + 1].sum() / 365.25)
 
 
-#: Days before and after the extract in which index events may fall whose windows reach into it.
-_MARGIN = 200
+#: Days before and after the extract in which events may fall whose surroundings reach into it.
+MARGIN = 180
 
 
 def build(seed: int) -> World:
@@ -86,14 +97,18 @@ def build(seed: int) -> World:
     rng = np.random.default_rng(np.random.SeedSequence([seed, 0]))
     icbs = current_icbs()
     tenths = _tenths(icbs)
-    catalogue = Catalogue.from_reference()
+    catalogue = Catalogue()
     journeys, spells = load_journeys(catalogue)
     catalogue.finish()
     frame = providers(rng)
+    plan = Plan.for_providers(frame)
+    # A planted outlier has no effect of its own besides, so that what is planted is what shows.
+    frame.loc[frame["org_code"].isin([provider for _, provider in plan.index_cost]), "log_effect"] = 0.0
     cases = read("incidence")
     incidence = np.stack([by_band(cases[cases["pathway"] == j.name], "per_100_000") / 1e5 for j in journeys])
     background, fill = _residual(target_rates(), incidence, journeys, spells)
     weights = icbs["population"].to_numpy(float)
+    mortality = by_band(read("mortality"), "deaths_per_1000") / 1000
     return World(
         seed=seed,
         icbs=icbs,
@@ -102,20 +117,23 @@ def build(seed: int) -> World:
         spells=spells,
         background=background,
         incidence=incidence,
-        mortality=by_band(read("mortality"), "deaths_per_1000") / 1000,
+        mortality=mortality,
         fill=fill,
         deprivation=deprivation(weights @ tenths / weights.sum()),
         tenths=tenths,
-        loading=np.array([LOADINGS[PODS[pod].setting] for pod in POD_CODES]),
+        survivors=_survivors(mortality),
         density=_density(),
         providers=frame,
         kind_of_pod=np.array([list(PROVIDER_KINDS).index(KIND_OF_POD.get(p, "acute")) for p in POD_CODES], np.int8),
-        flows={(kind, icb): flows(kind, icb, frame) for kind in PROVIDER_KINDS for icb in icbs["icb_code"]},
-        plan=Plan.for_providers(frame),
+        flows=flows(frame),
+        age_sex=np.stack([_age_sex_shares(icb) for icb in icbs["icb_code"]]),
+        codes=frame["org_code"].to_numpy(str),
+        log_level=(np.log(frame["mff"] / read("mff")["mff"].mean()) + frame["log_effect"]).to_numpy(),
+        plan=plan,
     )
 
 
-def age_sex_shares(icb_code: str) -> np.ndarray:
+def _age_sex_shares(icb_code: str) -> np.ndarray:
     """Return the share of an ICB's people at each age (0 to 90 and over) and sex, 91 x 2.
 
     England's mid-2023 single years of age, moved so that the ICB's published shares of four broad ages hold.
@@ -139,7 +157,7 @@ def _tenths(icbs: pd.DataFrame) -> np.ndarray:
 
 def _density() -> np.ndarray:
     """Return relative intensity by POD and day, margins included: weekdays x season x trend; 2023-24 averages 1."""
-    days = np.arange(EXTRACT[0] - _MARGIN, EXTRACT[1] + _MARGIN + 1)
+    days = np.arange(EXTRACT[0] - MARGIN, EXTRACT[1] + MARGIN + 1)
     weekend = (days + 3) % 7 >= 5  # 1 January 1970 was a Thursday
     winter = np.cos(2 * np.pi * (days - days_from("2024-01-10")) / 365.25)
     # The reference figures are 2023-24's, so the trend passes 1 in the middle of that year.
@@ -148,10 +166,29 @@ def _density() -> np.ndarray:
     for pod in POD_CODES:
         weekday = np.where(weekend, 0.0, 7 / 5) if pod in _OFFICE_HOURS else np.ones(len(days))
         season = 1 + _WINTER.get(pod, 0.0) * winter
-        first = slice(_MARGIN, _MARGIN + 366)
+        first = slice(MARGIN, MARGIN + 366)
         shape = weekday * season
         rows.append(shape / shape[first].mean() * (1 + TRENDS[pod] / 100) ** years)
     return np.stack(rows)
+
+
+def _survivors(mortality: np.ndarray) -> np.ndarray:
+    """Return the mean frailty multiplier of the living in the middle of each year: years x settings x sex x band.
+
+    The frail die first, so without this the rate at a given age would fall from one year to the next. The integral of
+    multiplier x survival over a standard normal frailty, by Gauss-Hermite quadrature.
+    """
+    z, weight = np.polynomial.hermite_e.hermegauss(40)
+    weight = weight / weight.sum()
+    risk = np.exp(FRAILTY_SD * z - 0.5 * FRAILTY_SD**2)
+    result = np.empty((len(YEARS), len(SETTINGS), *mortality.shape))
+    for year in range(len(YEARS)):
+        alive = weight * np.exp(-mortality[..., None] * risk * (year + 0.5))
+        for s, setting in enumerate(SETTINGS):
+            loading = LOADINGS[setting] * (MENTAL_CORRELATION if setting == "mental_health" else 1.0)
+            multiplier = np.exp(loading * FRAILTY_SD * z - 0.5 * (loading * FRAILTY_SD) ** 2)
+            result[year, s] = (alive * multiplier).sum(axis=-1) / alive.sum(axis=-1)
+    return result
 
 
 def _residual(
@@ -172,7 +209,8 @@ def _residual(
         if journey.short:
             rest[journey.short.pod] -= short * cases
         for contact in journey.contacts:
-            rest[contact.pod] -= contact.mean * contact.units * cases
+            alive = 1 - journey.death_in_stay if contact.after_discharge else 1.0
+            rest[contact.pod] -= alive * contact.mean * contact.units * cases
     filled = sorted({c.pod for spell in spells.values() for c in spell.contacts if c.fill})
     linked = np.zeros_like(rest)
     for pod, spell in spells.items():
@@ -197,7 +235,7 @@ def _residual(
 
 def unit_mean(pod: int) -> float:
     """Return the mean units of one background row of a POD."""
-    return MEAN_UNITS.get(POD_CODES[pod], 1.0)
+    return _MEAN_UNITS.get(POD_CODES[pod], 1.0)
 
 
 SOCIAL_CARE = POD_INDEX["social_care_week"]
