@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -98,12 +99,12 @@ def cost_activity(
         "activity": activity,
         "unit_costs": unit_costs,
         "organisations": organisations,
-        "price_index": years,
+        "years": years.assign(in_activity=years["start_year"].between(*_reach(activity)).astype("int64")),
         "behaviour": all_behaviour(behaviour),
         "pods": pd.DataFrame([(p.code, p.unit) for p in PODS.values()], columns=["pod", "unit"]),
         "settings": settings,
     }
-    return activity.engine.run(_SQL, inputs)["ledger"]
+    return replace(activity.engine.run(_SQL, inputs)["ledger"], origin=activity)
 
 
 def national_mff() -> float:
@@ -114,6 +115,15 @@ def national_mff() -> float:
     volumes; pass `mff_base` to `cost_activity` to use a weighted one.
     """
     return float(pd.read_csv(paths.reference() / "mff.csv")["mff"].mean())
+
+
+def _reach(activity: Relation) -> tuple[int, int]:
+    """Return the calendar years that the activity lies in, a year wide on the early side for January to March."""
+    reach = activity.query(
+        "SELECT year(min(start_date)) - 1 AS first, year(greatest(max(start_date), max(end_date))) AS last FROM this"
+    ).to_arrow()
+    first, last = reach["first"][0].as_py(), reach["last"][0].as_py()
+    return (0, -1) if first is None else (first, last)
 
 
 def _price_index(frame: pd.DataFrame | None, index: str) -> pd.DataFrame:

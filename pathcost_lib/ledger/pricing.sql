@@ -1,150 +1,149 @@
 -- A cost on every activity row.
--- Reads: activity, unit_costs, organisations, price_index (start_year, financial_year, index_value), behaviour (pod, provider_code, fixed_share, semi_fixed_share, overrides),
+-- Reads: activity, unit_costs, organisations, years (start_year, financial_year, index_value), behaviour (pod, provider_code, fixed_share, semi_fixed_share, overrides),
 --        pods (pod, unit), settings (price_base, price_base_index, mff_mode, mff_base, largest_cost).
--- Every distinct year x POD x currency x provider is priced once on a small table; then one join puts the price on the rows.
+-- All rules of preference are settled on small tables, one line a year x POD x currency (x provider); then each row looks its line up.
 
--- 1. What has to be priced. Activity belongs to the financial year in which it ends (a stay still open: in which it began).
-CREATE OR REPLACE TEMP TABLE keys AS
-SELECT year(coalesce(end_date, start_date)) - CASE WHEN month(coalesce(end_date, start_date)) < 4 THEN 1 ELSE 0 END AS start_year,
-       pod, currency_code, provider_code
-FROM activity
-GROUP BY ALL
-ORDER BY ALL;
-
--- 2. The price list with its year as a number and what each price is.
-CREATE OR REPLACE TEMP VIEW price_list AS
-SELECT CAST(substr(financial_year, 1, 4) AS BIGINT) AS price_year, pod, currency_code, provider_code, unit_cost, unit, source,
-       fixed_share, semi_fixed_share,
-       CASE WHEN currency_code = '*' THEN 'proxy' WHEN provider_code IS NULL THEN 'national' ELSE 'provider' END AS cost_basis
-FROM unit_costs;
-
--- 3. Each key with all prices that could serve it: its own provider and currency, the national price, or a proxy for the POD.
-CREATE OR REPLACE TEMP VIEW offers AS
-SELECT k.start_year, k.pod, k.currency_code, k.provider_code, p.price_year, p.unit_cost, p.unit, p.source, p.cost_basis,
-       p.fixed_share, p.semi_fixed_share,
-       CASE p.cost_basis WHEN 'provider' THEN 1 WHEN 'national' THEN 2 ELSE 3 END AS preference,
-       CASE WHEN p.provider_code IS NULL THEN 1 ELSE 0 END AS not_own,
-       CASE WHEN p.price_year <= k.start_year THEN k.start_year - p.price_year ELSE 1000 + p.price_year - k.start_year END AS distance
-FROM keys AS k
-JOIN price_list AS p
-  ON p.pod = k.pod
- AND (p.currency_code = k.currency_code OR p.currency_code = '*')
- AND (p.provider_code IS NULL OR p.provider_code = k.provider_code);
-
--- 4. The best offer: recorded costs aside, provider before national before proxy; then the latest year not after the activity, else the next.
-CREATE OR REPLACE TEMP VIEW best_offer AS
+-- 1. The price list with its year as a number, each price offered to every year of the activity: the latest price not after the year, else the next.
+CREATE OR REPLACE TEMP TABLE prices AS
 SELECT * FROM (
-  SELECT *, row_number() OVER (PARTITION BY start_year, pod, currency_code, provider_code
-                               ORDER BY preference, not_own, distance, unit_cost, unit) AS choice
-  FROM offers
+  SELECT y.start_year, u.pod, u.currency_code, u.provider_code, u.unit_cost, u.unit, u.source, u.fixed_share, u.semi_fixed_share,
+         CAST(substr(u.financial_year, 1, 4) AS BIGINT) AS price_year,
+         row_number() OVER (PARTITION BY y.start_year, u.pod, u.currency_code, u.provider_code
+                            ORDER BY CASE WHEN CAST(substr(u.financial_year, 1, 4) AS BIGINT) <= y.start_year
+                                          THEN y.start_year - CAST(substr(u.financial_year, 1, 4) AS BIGINT)
+                                          ELSE 1000 + CAST(substr(u.financial_year, 1, 4) AS BIGINT) - y.start_year END, u.unit_cost, u.unit) AS choice
+  FROM unit_costs AS u
+  CROSS JOIN years AS y
+  WHERE y.in_activity = 1
 ) AS ranked
 WHERE choice = 1;
 
--- 5. The market forces factor of each provider in each year: the row in force at the end of the year, else the latest before it, else the first.
-CREATE OR REPLACE TEMP VIEW provider_mff AS
-SELECT start_year, provider_code, mff FROM (
-  SELECT k.start_year, k.provider_code, o.mff,
-         row_number() OVER (PARTITION BY k.start_year, k.provider_code
-                            ORDER BY CASE WHEN o.valid_from IS NULL OR year(o.valid_from) <= k.start_year THEN 0 ELSE 1 END, o.valid_from DESC, o.mff) AS choice
-  FROM (SELECT DISTINCT start_year, provider_code FROM keys) AS k
-  JOIN organisations AS o ON o.org_code = k.provider_code
-  WHERE o.mff IS NOT NULL
-) AS ranked
-WHERE choice = 1;
+-- 2. Prices as a row uses them: the factor in millionths that brings them to the price base, and how they behave (the user's own table goes first).
+CREATE OR REPLACE TEMP TABLE price_lines AS
+SELECT p.start_year, p.pod, p.currency_code, p.provider_code, p.unit_cost, p.source,
+       CASE WHEN p.unit = 'bed_day' AND d.unit <> 'bed_day' THEN 1 ELSE 0 END AS by_day,
+       1000000 * s.price_base_index / y.index_value AS inflation,
+       CAST(round(1000000 * s.price_base_index / y.index_value) AS BIGINT) AS price_factor,
+       CAST(round(1000000 * coalesce(h.fixed_share, p.fixed_share)) AS BIGINT) AS fixed_millionths,
+       CAST(round(1000000 * coalesce(h.fixed_share + h.semi_fixed_share, p.fixed_share + p.semi_fixed_share)) AS BIGINT) AS not_variable_millionths
+FROM prices AS p
+CROSS JOIN settings AS s
+JOIN pods AS d ON d.pod = p.pod
+LEFT JOIN behaviour AS h ON h.pod = p.pod AND h.overrides = 1 AND h.provider_code IS NULL
+LEFT JOIN years AS y ON y.start_year = p.price_year;
 
--- 6. How the cost of each key behaves: the user's own table before the price's shares, those before the reference; a provider's line before the general.
-CREATE OR REPLACE TEMP VIEW key_behaviour AS
-SELECT start_year, pod, currency_code, provider_code, fixed_share, semi_fixed_share, overrides FROM (
-  SELECT k.*, h.fixed_share, h.semi_fixed_share, h.overrides,
-         row_number() OVER (PARTITION BY k.start_year, k.pod, k.currency_code, k.provider_code
-                            ORDER BY h.overrides DESC, CASE WHEN h.provider_code IS NULL THEN 1 ELSE 0 END) AS choice
-  FROM keys AS k
-  JOIN behaviour AS h ON h.pod = k.pod AND (h.provider_code IS NULL OR h.provider_code = k.provider_code)
-) AS ranked
-WHERE choice = 1;
+CREATE OR REPLACE TEMP TABLE national_price AS
+SELECT * FROM price_lines WHERE provider_code IS NULL AND currency_code <> '*';
 
--- 7. One line a key: its price, and scaled factors (millionths) for own costs (recorded, provider) and for national prices.
+-- 3. What holds for a POD in a year, whatever the currency: its proxy, if it has one, and its cost behaviour.
+CREATE OR REPLACE TEMP TABLE pod_year AS
+SELECT y.start_year, y.financial_year, d.pod, p.unit_cost, p.source, p.by_day, p.inflation, p.price_factor,
+       CAST(round(1000000 * s.price_base_index / y.index_value) AS BIGINT) AS recorded_factor,
+       coalesce(p.fixed_millionths, CAST(round(1000000 * coalesce(own.fixed_share, h.fixed_share)) AS BIGINT)) AS fixed_millionths,
+       coalesce(p.not_variable_millionths, CAST(round(1000000 * coalesce(own.fixed_share + own.semi_fixed_share, h.fixed_share + h.semi_fixed_share)) AS BIGINT))
+         AS not_variable_millionths,
+       s.largest_cost
+FROM years AS y
+CROSS JOIN settings AS s
+CROSS JOIN pods AS d
+LEFT JOIN behaviour AS h ON h.pod = d.pod AND h.overrides = 0 AND h.provider_code IS NULL
+LEFT JOIN behaviour AS own ON own.pod = d.pod AND own.overrides = 1 AND own.provider_code IS NULL
+LEFT JOIN price_lines AS p ON p.start_year = y.start_year AND p.pod = d.pod AND p.currency_code = '*' AND p.provider_code IS NULL
+WHERE y.in_activity = 1;
+
+-- 4. The market forces factor of each provider in each year: the row in force at the end of the year, else the latest before it, else the first.
 --    adjust: own costs are brought to national average prices. pay: national prices are brought to the provider's. none: neither.
-CREATE OR REPLACE TEMP TABLE rates AS
-SELECT k.start_year, y.financial_year, k.pod, k.currency_code, k.provider_code,
-       b.unit_cost, b.cost_basis, b.source, m.mff,
-       CASE WHEN b.unit = 'bed_day' AND d.unit <> 'bed_day' THEN 1 ELSE 0 END AS priced_by_day,
-       CAST(round(1000000 * s.price_base_index / y.index_value
-            * CASE WHEN s.mff_mode = 'adjust' THEN s.mff_base / coalesce(m.mff, s.mff_base) ELSE 1 END) AS BIGINT) AS recorded_factor,
-       CAST(round(1000000 * s.price_base_index / py.index_value
-            * CASE WHEN s.mff_mode = 'adjust' AND b.cost_basis = 'provider' THEN s.mff_base / coalesce(m.mff, s.mff_base)
-                   WHEN s.mff_mode = 'pay' AND b.cost_basis <> 'provider' THEN coalesce(m.mff, s.mff_base) / s.mff_base
-                   ELSE 1 END) AS BIGINT) AS price_factor,
-       CAST(round(1000000 * CASE WHEN h.overrides = 1 OR b.fixed_share IS NULL THEN h.fixed_share ELSE b.fixed_share END) AS BIGINT) AS fixed_millionths,
-       CAST(round(1000000 * CASE WHEN h.overrides = 1 OR b.fixed_share IS NULL THEN h.fixed_share + h.semi_fixed_share
-                                 ELSE b.fixed_share + b.semi_fixed_share END) AS BIGINT) AS not_variable_millionths
-FROM keys AS k
+CREATE OR REPLACE TEMP TABLE provider_year AS
+SELECT m.start_year, m.provider_code, m.mff,
+       CASE WHEN s.mff_mode = 'adjust' THEN s.mff_base / m.mff ELSE 1.0 END AS own_factor,
+       CASE WHEN s.mff_mode = 'pay' THEN m.mff / s.mff_base END AS national_factor,
+       CAST(round(1000000 * s.price_base_index / m.index_value * CASE WHEN s.mff_mode = 'adjust' THEN s.mff_base / m.mff ELSE 1.0 END) AS BIGINT) AS recorded_factor
+FROM (
+  SELECT y.start_year, y.index_value, o.org_code AS provider_code, o.mff,
+         row_number() OVER (PARTITION BY y.start_year, o.org_code
+                            ORDER BY CASE WHEN o.valid_from IS NULL OR year(o.valid_from) <= y.start_year THEN 0 ELSE 1 END, o.valid_from DESC, o.mff) AS choice
+  FROM organisations AS o
+  CROSS JOIN years AS y
+  WHERE o.mff IS NOT NULL AND y.in_activity = 1
+) AS m
 CROSS JOIN settings AS s
-LEFT JOIN price_index AS y ON y.start_year = k.start_year
-LEFT JOIN best_offer AS b
-  ON b.start_year = k.start_year AND b.pod = k.pod
- AND b.currency_code IS NOT DISTINCT FROM k.currency_code AND b.provider_code IS NOT DISTINCT FROM k.provider_code
-LEFT JOIN price_index AS py ON py.start_year = b.price_year
-LEFT JOIN provider_mff AS m ON m.start_year = k.start_year AND m.provider_code = k.provider_code
-LEFT JOIN key_behaviour AS h
-  ON h.start_year = k.start_year AND h.pod = k.pod
- AND h.currency_code IS NOT DISTINCT FROM k.currency_code AND h.provider_code IS NOT DISTINCT FROM k.provider_code
-LEFT JOIN pods AS d ON d.pod = k.pod;
+WHERE m.choice = 1;
 
--- 8. The rate beside each row, and how many units it buys (a stay of no nights, priced by the day, counts one day).
+CREATE OR REPLACE TEMP TABLE own_price AS
+SELECT p.start_year, p.pod, p.currency_code, p.provider_code, p.unit_cost, p.by_day, p.fixed_millionths, p.not_variable_millionths,
+       CAST(round(p.inflation * coalesce(m.own_factor, 1.0)) AS BIGINT) AS price_factor
+FROM price_lines AS p
+LEFT JOIN provider_year AS m ON m.start_year = p.start_year AND m.provider_code = p.provider_code
+WHERE p.provider_code IS NOT NULL;
+
+-- 5. The user's own cost behaviour of one provider, which goes before all other.
+CREATE OR REPLACE TEMP TABLE own_behaviour AS
+SELECT pod, provider_code, CAST(round(1000000 * fixed_share) AS BIGINT) AS fixed_millionths,
+       CAST(round(1000000 * (fixed_share + semi_fixed_share)) AS BIGINT) AS not_variable_millionths
+FROM behaviour
+WHERE overrides = 1 AND provider_code IS NOT NULL;
+
+-- 6. Each row with its lines. Activity belongs to the financial year in which it ends (a stay still open: in which it began).
+CREATE OR REPLACE TEMP VIEW dated AS
+SELECT *, year(coalesce(end_date, start_date)) - CASE WHEN month(coalesce(end_date, start_date)) < 4 THEN 1 ELSE 0 END AS start_year
+FROM activity;
+
 CREATE OR REPLACE TEMP VIEW rated AS
-SELECT a.*, r.financial_year, r.unit_cost, r.cost_basis AS price_basis, r.source, r.mff, r.recorded_factor, r.price_factor,
-       r.fixed_millionths, r.not_variable_millionths, s.price_base, s.mff_mode, s.largest_cost,
-       CASE WHEN r.priced_by_day <> 1 THEN a.units WHEN a.length_of_stay_days < 1 THEN 1 ELSE a.length_of_stay_days END AS quantity
-FROM activity AS a
-CROSS JOIN settings AS s
-LEFT JOIN rates AS r
-  ON r.start_year = year(coalesce(a.end_date, a.start_date)) - CASE WHEN month(coalesce(a.end_date, a.start_date)) < 4 THEN 1 ELSE 0 END
- AND r.pod = a.pod
- AND r.currency_code IS NOT DISTINCT FROM a.currency_code AND r.provider_code IS NOT DISTINCT FROM a.provider_code;
+SELECT a.*, g.financial_year, m.mff, g.source, g.largest_cost,
+       coalesce(o.unit_cost, n.unit_cost, g.unit_cost) AS unit_cost,
+       CASE WHEN o.unit_cost IS NOT NULL THEN 'provider' WHEN n.unit_cost IS NOT NULL THEN 'national' WHEN g.unit_cost IS NOT NULL THEN 'proxy' END AS price_basis,
+       CASE WHEN o.unit_cost IS NOT NULL THEN o.price_factor
+            WHEN m.national_factor IS NOT NULL THEN CAST(round(coalesce(n.inflation, g.inflation) * m.national_factor) AS BIGINT)
+            ELSE coalesce(n.price_factor, g.price_factor) END AS price_factor,
+       coalesce(m.recorded_factor, g.recorded_factor) AS recorded_factor,
+       coalesce(b.fixed_millionths, o.fixed_millionths, n.fixed_millionths, g.fixed_millionths) AS fixed_millionths,
+       coalesce(b.not_variable_millionths, o.not_variable_millionths, n.not_variable_millionths, g.not_variable_millionths) AS not_variable_millionths,
+       CASE WHEN coalesce(o.by_day, n.by_day, g.by_day) = 0 THEN a.units WHEN a.length_of_stay_days < 1 THEN 1 ELSE a.length_of_stay_days END AS quantity
+FROM dated AS a
+LEFT JOIN pod_year AS g ON g.start_year = a.start_year AND g.pod = a.pod
+LEFT JOIN national_price AS n ON n.start_year = a.start_year AND n.pod = a.pod AND n.currency_code = a.currency_code
+LEFT JOIN own_price AS o ON o.start_year = a.start_year AND o.pod = a.pod AND o.currency_code = a.currency_code AND o.provider_code = a.provider_code
+LEFT JOIN provider_year AS m ON m.start_year = a.start_year AND m.provider_code = a.provider_code
+LEFT JOIN own_behaviour AS b ON b.pod = a.pod AND b.provider_code = a.provider_code;
 
--- 9. Which cost it is, or why there is none.
+-- 7. Pence, rounded once, half away from zero; none where it cannot be known or believed.
+--    1e8: a price is in ten-thousandths of a pound (100 to the penny), a factor in millionths. A believable cost cannot overflow.
+CREATE OR REPLACE TEMP VIEW priced AS
+SELECT *,
+       CASE WHEN fixed_millionths IS NULL THEN NULL
+            WHEN recorded_cost_pence BETWEEN 0 AND largest_cost THEN (recorded_cost_pence * recorded_factor + 500000) // 1000000
+            WHEN recorded_cost_pence BETWEEN -largest_cost AND 0 THEN -((-recorded_cost_pence * recorded_factor + 500000) // 1000000)
+            WHEN recorded_cost_pence IS NOT NULL OR quantity < 1 OR quantity > 1000000 OR unit_cost > 100000000000 THEN NULL
+            WHEN unit_cost * quantity > 100 * largest_cost THEN NULL
+            ELSE (unit_cost * quantity * price_factor + 50000000) // 100000000 END AS cost_pence
+FROM rated;
+
+-- 8. Where the cost came from, or why there is none.
 CREATE OR REPLACE TEMP VIEW based AS
 SELECT *,
-       CASE WHEN financial_year IS NULL OR fixed_millionths IS NULL THEN 'none'
-            WHEN recorded_cost_pence IS NOT NULL AND recorded_cost_pence BETWEEN -largest_cost AND largest_cost THEN 'recorded'
-            WHEN recorded_cost_pence IS NOT NULL THEN 'none'
-            WHEN price_basis IS NULL OR price_factor IS NULL OR quantity IS NULL OR quantity < 1 THEN 'none'
-            WHEN quantity > 1000000 OR unit_cost > 100000000000 THEN 'none'
-            WHEN unit_cost * quantity > 100 * largest_cost THEN 'none'
-            ELSE price_basis END AS cost_basis,
-       CASE WHEN financial_year IS NULL THEN 'no date, or a year outside the price index'
-            WHEN fixed_millionths IS NULL THEN 'point of delivery has no price and no cost behaviour'
-            WHEN recorded_cost_pence BETWEEN -largest_cost AND largest_cost THEN NULL
+       CASE WHEN cost_pence IS NULL THEN 'none' WHEN recorded_cost_pence IS NOT NULL THEN 'recorded' ELSE price_basis END AS cost_basis,
+       CASE WHEN cost_pence IS NOT NULL THEN CASE WHEN recorded_cost_pence IS NULL AND price_basis = 'proxy' THEN source END
+            WHEN financial_year IS NULL THEN 'no date, a year outside the price index, or a point of delivery that is not known'
             WHEN recorded_cost_pence IS NOT NULL THEN 'recorded cost beyond the largest believable cost'
             WHEN price_basis IS NULL THEN 'no price for this point of delivery and currency'
             WHEN price_factor IS NULL THEN 'price from a year outside the price index'
             WHEN quantity IS NULL OR quantity < 1 THEN 'units missing or below 1'
-            WHEN quantity > 1000000 OR unit_cost > 100000000000 THEN 'cost beyond the largest believable cost'
-            WHEN unit_cost * quantity > 100 * largest_cost THEN 'cost beyond the largest believable cost'
-            WHEN price_basis = 'proxy' THEN source END AS cost_note
-FROM rated;
+            ELSE 'cost beyond the largest believable cost' END AS cost_note
+FROM priced;
 
--- 10. Pence, rounded once, half away from zero. 1e8: price is in ten-thousandths of a pound (100 to the penny), factor in millionths.
-CREATE OR REPLACE TEMP VIEW priced AS
-SELECT *,
-       CASE WHEN cost_basis = 'recorded' AND recorded_cost_pence < 0 THEN -((-recorded_cost_pence * recorded_factor + 500000) // 1000000)
-            WHEN cost_basis = 'recorded' THEN (recorded_cost_pence * recorded_factor + 500000) // 1000000
-            WHEN cost_basis <> 'none' THEN (unit_cost * quantity * price_factor + 50000000) // 100000000 END AS cost_pence
-FROM based;
-
--- 11. Fixed, and fixed with semi-fixed, are rounded; the rest follows by subtraction, so that the three are the cost on every row.
+-- 9. Fixed, and fixed with semi-fixed, are rounded; the rest follows by subtraction, so that the three are the cost on every row.
 CREATE OR REPLACE TEMP VIEW split AS
 SELECT *,
        CASE WHEN cost_pence < 0 THEN -((-cost_pence * fixed_millionths + 500000) // 1000000)
             ELSE (cost_pence * fixed_millionths + 500000) // 1000000 END AS fixed_pence,
        CASE WHEN cost_pence < 0 THEN -((-cost_pence * not_variable_millionths + 500000) // 1000000)
             ELSE (cost_pence * not_variable_millionths + 500000) // 1000000 END AS not_variable_pence
-FROM priced;
+FROM based;
 
 CREATE OR REPLACE TEMP VIEW ledger AS
 SELECT activity_id, patient_id, start_date, end_date, setting, pod, currency_code, provider_code, icb_code, units, length_of_stay_days,
        primary_diagnosis, primary_procedure, recorded_cost_pence, financial_year, unit_cost, cost_pence, fixed_pence,
        not_variable_pence - fixed_pence AS semi_fixed_pence, cost_pence - not_variable_pence AS variable_pence,
        cost_basis, cost_note, mff, mff_mode, price_base
-FROM split;
+FROM split
+CROSS JOIN (SELECT price_base, mff_mode FROM settings) AS s;

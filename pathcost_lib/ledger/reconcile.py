@@ -39,8 +39,8 @@ class Reconciliation(Result):
         )
         tail = f" Beyond {self.tolerance_pct:g}%: {len(wrong)} lines ({where})." if len(wrong) else ""
         return (
-            f"{self.year}: quantum £{total:,.2f}, of which £{unmatched:,.2f} ({100 * unmatched / total:.2f}%) is matched "
-            f"to no patient; closes to £{self.difference_gbp:,.2f}.{tail}"
+            f"{self.year}: quantum £{total:,.2f}, of which £{unmatched:,.2f} ({100 * unmatched / total:.2f}%) is "
+            f"matched to no patient; closes to £{self.difference_gbp:,.2f}.{tail}"
         )
 
     @property

@@ -108,20 +108,18 @@ def link(ledger: Relation, definition: Definition | Sequence[Definition], *, pat
         )
     if len({d.name for d in definitions}) != len(definitions):
         raise InputError("Two of the pathways linked together have the same name.")
-    engine = ledger.engine
+    engine, rows = ledger.engine, ledger.origin or ledger
     columns = f"activity_id, patient_id, start_date, icb_code, provider_code, {', '.join(INDEX_FIELDS)}"
     anywhere = " OR ".join(f"({d.where()})" for d in definitions)
     candidates = engine.view(
-        "candidates", f"SELECT {columns} FROM ledger WHERE {anywhere}", {"ledger": ledger}, materialise=True
+        "candidates", f"SELECT {columns} FROM rows WHERE {anywhere}", {"rows": rows}, materialise=True
     )
     qualifying = " UNION ALL ".join(
         f"SELECT '{d.name}' AS pathway, {n} AS priority, activity_id, patient_id, start_date, icb_code, provider_code "
         f"FROM candidates WHERE {d.where()}"
         for n, d in enumerate(definitions)
     )
-    extent = engine.view(
-        "extent", "SELECT min(start_date) AS f, max(start_date) AS t FROM ledger", {"ledger": ledger}
-    ).to_arrow()
+    extent = rows.query("SELECT min(start_date) AS f, max(start_date) AS t FROM this").to_arrow()
     settings = pd.DataFrame(
         {"overlap": [overlaps.pop()], "data_from": [extent["f"][0].as_py()], "data_to": [extent["t"][0].as_py()]}
     )

@@ -34,10 +34,14 @@ _COMMENT = re.compile(r"--[^\n]*")
 
 @dataclass(frozen=True)
 class Relation:
-    """A named view or table in an engine. Rows stay there until they are asked for."""
+    """A named view or table in an engine. Rows stay there until they are asked for.
+
+    `origin`, where there is one, has the same rows and passes its columns on unchanged: reading them there is cheaper.
+    """
 
     engine: Engine
     name: str
+    origin: Relation | None = None
 
     @property
     def columns(self) -> list[str]:
