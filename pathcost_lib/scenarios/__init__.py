@@ -15,6 +15,10 @@ from pathcost_lib.scenarios.appraisal import (
     return_on_investment,
 )
 from pathcost_lib.scenarios.checks import outpatient_checks, run_checks
+from pathcost_lib.scenarios.demand import DemandModel, Growth, Projection, project
+from pathcost_lib.scenarios.demand_cost import CostPath, capacity, cost_path, do_nothing_gap
+from pathcost_lib.scenarios.demand_simulation import DemandSimulation, simulate_demand, tornado
+from pathcost_lib.scenarios.draws import Correlation, Distribution
 from pathcost_lib.scenarios.model import PaymentRule
 from pathcost_lib.scenarios.release import Release, flexible_budget, stranded_cost
 from pathcost_lib.scenarios.scenario import Scenario, list_scenarios, load_scenario
@@ -30,8 +34,15 @@ from pathcost_lib.scenarios.simulation import Simulation, simulate
 from pathcost_lib.scenarios.system import SystemImpact, control_totals, system_impact, transition_payment
 
 __all__ = [
+    "Correlation",
+    "CostPath",
+    "DemandModel",
+    "DemandSimulation",
+    "Distribution",
     "GainShareTerms",
+    "Growth",
     "PaymentRule",
+    "Projection",
     "Release",
     "Scenario",
     "Simulation",
@@ -39,8 +50,11 @@ __all__ = [
     "acceptable_share",
     "appraise",
     "break_even",
+    "capacity",
     "control_totals",
+    "cost_path",
     "discount_factors",
+    "do_nothing_gap",
     "flexible_budget",
     "gain_share",
     "list_scenarios",
@@ -50,13 +64,16 @@ __all__ = [
     "outpatient_checks",
     "payback",
     "payment_at_risk",
+    "project",
     "realise",
     "return_on_investment",
     "run_checks",
     "scheme_register",
     "settlement",
     "simulate",
+    "simulate_demand",
     "stranded_cost",
     "system_impact",
+    "tornado",
     "transition_payment",
 ]

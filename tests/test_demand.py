@@ -1,0 +1,264 @@
+"""Demand by driver: the identity, worked examples, the official populations, and the gap."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pathcost_lib.errors import InputError
+from pathcost_lib.scenarios import (
+    DemandModel,
+    Distribution,
+    Growth,
+    capacity,
+    cost_path,
+    do_nothing_gap,
+    project,
+    tornado,
+)
+from pathcost_lib.scenarios.demand import ACTIVITY_DRIVERS
+
+SEXES = ("female", "male")
+
+
+def people(persons: np.ndarray, *, first: int = 2024, youngest: int = 60) -> pd.DataFrame:
+    """Return a population from persons by (ICB, year, sex, age)."""
+    icbs, years, sexes, ages = persons.shape
+    index = pd.MultiIndex.from_product(
+        [[f"Q{i}" for i in range(icbs)], range(first, first + years), SEXES[:sexes], range(youngest, youngest + ages)],
+        names=["icb_code", "year", "sex", "age"],
+    )
+    return pd.DataFrame({"persons": persons.ravel()}, index=index).reset_index().assign(variant="principal")
+
+
+def use(rate: np.ndarray, *, youngest: int = 60, icbs: bool = False) -> pd.DataFrame:
+    """Return rates from (ICB,) POD, sex, age."""
+    pods, sexes, ages = rate.shape[-3:]
+    levels = [[f"pod{p}" for p in range(pods)], SEXES[:sexes], range(youngest, youngest + ages)]
+    names = ["pod", "sex", "age"]
+    if icbs:
+        levels, names = [[f"Q{i}" for i in range(len(rate))], *levels], ["icb_code", *names]
+    return pd.DataFrame({"rate": rate.ravel()}, index=pd.MultiIndex.from_product(levels, names=names)).reset_index()
+
+
+numbers = st.integers(0, 2**31)
+
+
+@st.composite
+def settings_of(draw):
+    rng = np.random.default_rng(draw(numbers))
+    population = people(rng.uniform(0, 5e4, (2, 5, 2, 6)))
+    rates = use(rng.uniform(0, 3, (2, 3, 2, 6)), icbs=True)
+    growth = Growth(
+        non_demographic_pct={"pod0": draw(st.floats(-5, 5)), "*": draw(st.floats(-5, 5))},
+        health_status_years=draw(st.floats(-0.5, 0.5)),
+        waiting_list_pct={"pod1": draw(st.floats(0, 30))},
+        waiting_list_years=draw(st.integers(1, 4)),
+        level_up_share=draw(st.floats(0, 1)),
+        level_up_years=draw(st.integers(1, 6)),
+    )
+    return population, rates, growth
+
+
+laws = settings(max_examples=20, deadline=None)
+SPAN = {"base_year": 2024, "horizon": 2028}
+PARTS = ["base_activity", *(f"{d}_activity" for d in ACTIVITY_DRIVERS), "interaction_activity"]
+
+
+@pytest.mark.property
+@laws
+@given(settings_of(), st.randoms())
+def test_drivers_and_interaction_add_exactly_at_every_cell_and_sum(given_, random):
+    population, rates, growth = given_
+    table = project(population, rates, growth=growth, **SPAN).table
+    assert (table[PARTS].sum(axis=1) == table["activity"]).all()
+    for by in (["icb_code"], ["year"], ["pod", "year"]):
+        sums = table.groupby(by)[[*PARTS, "activity"]].sum()
+        assert (sums[PARTS].sum(axis=1) == sums["activity"]).all()
+    shuffled = table.sample(frac=1, random_state=random.randint(0, 2**31))
+    assert shuffled["activity"].sum() == table["activity"].sum() == table[PARTS].to_numpy().sum()
+    costs = cost_path(
+        project(population, rates, growth=growth, **SPAN),
+        pd.DataFrame({"pod": ["pod0", "pod1", "pod2"], "unit_cost_gbp": [123.4567, 89.1, 5000.0]}),
+        price_pct=2.5,
+    ).table
+    money = [c for c in costs.columns if c.endswith("_gbp") and c != "cost_gbp"]
+    assert (costs[money].sum(axis=1) == costs["cost_gbp"]).all()
+    assert costs[money].to_numpy().sum() == costs["cost_gbp"].sum()
+
+
+@pytest.mark.property
+@laws
+@given(settings_of())
+def test_each_driver_alone_equals_its_isolated_effect(given_):
+    population, rates, growth = given_
+    whole = project(population, rates, growth=growth, **SPAN).table
+    still = population.merge(
+        population.loc[population["year"] == 2024].drop(columns="year"), on=["icb_code", "sex", "age", "variant"]
+    ).rename(columns={"persons_y": "persons"})
+    only = {
+        "demographic": (population, Growth()),
+        "health_status": (still, Growth(health_status_years=growth.health_status_years)),
+        "non_demographic": (still, Growth(non_demographic_pct=growth.non_demographic_pct)),
+        "level_up": (still, Growth(level_up_share=growth.level_up_share, level_up_years=growth.level_up_years)),
+        "waiting_list": (
+            still,
+            Growth(waiting_list_pct=growth.waiting_list_pct, waiting_list_years=growth.waiting_list_years),
+        ),
+    }
+    for driver, (persons, alone) in only.items():
+        table = project(persons, rates, growth=alone, **SPAN).table
+        effect = table["activity"] - table["base_activity"]
+        assert effect.to_numpy() == pytest.approx(whole[f"{driver}_activity"].to_numpy(), abs=2e-6)
+        assert (table["interaction_activity"].abs() <= 2e-6).all()
+
+
+@pytest.mark.property
+@laws
+@given(numbers)
+def test_zero_growth_gives_the_base_exactly(number):
+    rng = np.random.default_rng(number)
+    year = rng.uniform(0, 5e4, (2, 1, 2, 6))
+    population, rates = people(np.repeat(year, 5, axis=1)), use(rng.uniform(0, 3, (3, 2, 6)))
+    table = project(population, rates, **SPAN).table
+    assert (table["activity"] == table["base_activity"]).all()
+    assert (table[PARTS[1:]] == 0).all().all()
+    assert sorted(table["year"].unique()) == [2024, 2025, 2026, 2027, 2028]
+
+
+@pytest.mark.unit
+def test_factors_by_hand():
+    # 100 people of 60 and 200 of 61 and over; use 1 and 2 a head. Next year 110 and 200.
+    persons = np.array([[[[100.0, 200.0]], [[110.0, 200.0]]]])
+    population, rates = people(persons), use(np.array([[[1.0, 2.0]]]))
+    growth = Growth(non_demographic_pct={"*": 10.0}, health_status_years=0.5, waiting_list_pct={"pod0": 6.0})
+    row = project(population, rates, base_year=2024, horizon=2025, growth=growth).table.iloc[1]
+    assert row["base_activity"] == 500
+    assert row["demographic_activity"] == 10
+    # Half a year younger: 61 uses 1.5 a head; 60 is the youngest, and stays at 1.
+    assert row["health_status_activity"] == -100
+    assert row["non_demographic_activity"] == pytest.approx(50)
+    assert row["waiting_list_activity"] == pytest.approx(10)  # 6 % over three years
+    assert row["activity"] == pytest.approx((110 + 200 * 1.5) * 1.1 + 10)
+    assert row["interaction_activity"] == pytest.approx(461 - 500 - 10 + 100 - 50 - 10)
+
+
+@pytest.mark.unit
+def test_levelling_up_by_hand():
+    population = people(np.full((2, 2, 1, 1), 100.0))
+    rates = use(np.array([[[[1.0]]], [[[3.0]]]]), icbs=True)
+    table = project(
+        population, rates, base_year=2024, horizon=2025, growth=Growth(level_up_share=0.5, level_up_years=1)
+    )
+    last = table.table[table.table["year"] == 2025].set_index("icb_code")["activity"]
+    assert last.to_dict() == {"Q0": 150.0, "Q1": 300.0}  # pooled use is 2 a head: half of the gap is closed
+    with pytest.raises(InputError, match="rates by ICB"):
+        project(population, use(np.array([[[1.0]]])), base_year=2024, horizon=2025, growth=Growth(level_up_share=0.5))
+
+
+@pytest.mark.unit
+def test_open_top_age_coverage_and_calibration():
+    population = people(np.full((1, 2, 1, 5), 10.0), youngest=58)
+    rates = use(np.array([[[1.0, 3.0]]]))  # ages 60 and 61: 58 and 59 have none, 62 joins 61
+    actual = pd.DataFrame({"icb_code": ["Q0"], "pod": ["pod0"], "activity": [140.0]})
+    result = project(population, rates, base_year=2024, horizon=2025, base_activity=actual)
+    assert result.not_covered == "Not covered: ages below 60, 40.0 % of persons, for want of rates."
+    assert result.table["activity"].tolist() == [140.0, 140.0]
+    assert project(population, rates, base_year=2024, horizon=2025).table["activity"].tolist() == [70.0, 70.0]
+    assert "changes by 0.0 %" in result.summary
+
+
+@pytest.mark.unit
+def test_bad_input_is_said_plainly():
+    population, rates = people(np.ones((1, 2, 1, 2))), use(np.ones((1, 1, 2)))
+    with pytest.raises(InputError, match="no year 2026, 2027"):
+        project(population, rates, base_year=2024, horizon=2027)
+    with pytest.raises(InputError, match="Allowed: principal"):
+        project(population, rates, base_year=2024, horizon=2025, variant="high")
+    with pytest.raises(InputError, match="no column persons"):
+        project(population.drop(columns="persons"), rates, base_year=2024, horizon=2025)
+    with pytest.raises(InputError, match="repeat pod, sex, age"):
+        project(population, pd.concat([rates, rates]), base_year=2024, horizon=2025)
+    with pytest.raises(InputError, match="Did you mean pod0"):
+        growth = Growth(non_demographic_pct={"pod": 1.0})
+        project(population, rates, base_year=2024, horizon=2025, growth=growth)
+
+
+@pytest.mark.unit
+def test_cost_behaviour_capacity_and_gap_by_hand():
+    population = people(np.array([[[[100.0]], [[112.0]]]]))
+    projection = project(population, use(np.array([[[10.0]]])), base_year=2024, horizon=2025)
+    units = pd.DataFrame({"pod": ["pod0"], "unit_cost_gbp": [10.0], "fixed_share": [0.5], "semi_fixed_share": [0.3]})
+    average = cost_path(projection, units, price_pct=10.0)
+    assert average.table["cost_gbp"].tolist() == pytest.approx([10_000, 12_320])
+    assert average.table["price_gbp"].iloc[1] == pytest.approx(1000)
+    assert average.table["interaction_gbp"].iloc[1] == pytest.approx(120)
+    # In steps of 5 %, 12 % more needs three more: 5,000 fixed + 3,000 x 23/20 + 2,000 x 1.12.
+    steps = cost_path(projection, units, behaviour="steps")
+    assert steps.table["cost_gbp"].tolist() == pytest.approx([10_000, 10_690], abs=0.001)
+    assert cost_path(projection, units.assign(pod="other")).not_costed["reason"].tolist() == ["no unit cost"]
+    gap = do_nothing_gap(average, allocation_growth_pct=5.0, efficiency_pct=1.0)
+    assert gap["gap_gbp"].tolist() == pytest.approx([0, 12_320 * 0.99 - 10_500])
+    needs = pd.DataFrame({"pod": ["pod0"], "bed_days_per_unit": [3.0], "staff_minutes_per_unit": [30.0]})
+    row = capacity(projection.table[["pod", "year", "activity"]], needs, occupancy_pct=90).iloc[0]
+    assert row["beds"] == pytest.approx(1000 * 3 / 365.25 / 0.9)
+    assert row["staff_hours"] == 500
+
+
+@pytest.mark.unit
+def test_tornado_ranks_assumptions():
+    population = people(np.array([[[[100.0]], [[100.0]]]]))
+    growth = Growth(
+        non_demographic_pct={"pod0": Distribution("interval", (1.0, 2.0))},
+        waiting_list_pct={"pod0": Distribution("interval", (0.0, 30.0))},
+    )
+    model = DemandModel(population, use(np.array([[[1.0]]])), base_year=2024, horizon=2025)
+    table = tornado(model, growth, year=2025)
+    assert table["assumption"].tolist() == ["waiting_list_pct.pod0", "non_demographic_pct.pod0"]
+    assert table["low"].tolist() == pytest.approx([101.5, 100 * 1.01 + 5])
+    assert table["high"].tolist() == pytest.approx([111.5, 100 * 1.02 + 5])
+
+
+# -- the official populations and rates -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def official(public_data):
+    folder = public_data / "icb_population_projections"
+    read = pd.read_csv(folder / "icb_population_by_age_sex_2000_2043_principal.csv.gz")
+    read = read[read["area_code"].str.startswith("E54") & read["year"].between(2025, 2040)]
+    keys = ["area_code", "year", "age"]
+    population = read.melt(keys, ["female", "male"], var_name="sex", value_name="persons")
+    population = population.rename(columns={"area_code": "icb_code"}).assign(variant="principal")
+    raw = pd.read_csv(folder / "icb_activity_rates_by_age_sex_2022.csv.gz")
+    raw = raw[raw["area_code"].str.startswith("E54")].rename(columns={"group": "g"})
+    raw = raw.rename(columns={"female_rate_smoothed": "female", "male_rate_smoothed": "male", "area_code": "icb_code"})
+    raw["pod"] = raw.pop("g")
+    rates = raw.melt(["icb_code", "pod", "age"], ["female", "male"], var_name="sex", value_name="rate")
+    return population, rates
+
+
+@pytest.mark.published
+def test_official_growth_by_two_routes(official):
+    population, rates = official
+    result = project(population, rates, base_year=2025, horizon=2040)
+    table = result.table
+    assert table.groupby(["icb_code", "pod"]).ngroups == 42 * 13
+    assert "ages below 18" in result.not_covered
+    # Route two: an expected value by a plain join on keys, nothing shared with the arrays.
+    top = population.assign(age=population["age"].clip(upper=90)).groupby(["icb_code", "year", "age", "sex"])["persons"]
+    joined = top.sum().reset_index().merge(rates, on=["icb_code", "age", "sex"])
+    expected = (joined["persons"] * joined["rate"]).groupby([joined["icb_code"], joined["year"], joined["pod"]]).sum()
+    ours = table.set_index(["icb_code", "year", "pod"])["activity"].reindex(expected.index)
+    assert ours.to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-9)
+    # Sense: an ageing population (FIGURES: all 0.5 %/y, 65+ 1.8 %/y) uses more of what the old use.
+    sums = table[table["year"].isin([2025, 2040])].pivot_table(
+        index="pod", columns="year", values="activity", aggfunc="sum"
+    )
+    growth = 100 * ((sums[2040] / sums[2025]) ** (1 / 15) - 1)
+    assert growth.between(0.0, 2.5).all()
+    assert growth["emer_bds"] > growth["emer_n"] > growth["walkin"]
+    assert growth["amb"] > growth["walkin"]
