@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pathcost_lib.errors import InputError
+from pathcost_lib.ledger import cost_activity
 from pathcost_lib.pathways.definition import load_definition
 from pathcost_lib.sources import connect, open_dataset
 from pathcost_lib.sources.contracts import CONTRACTS, type_problem
@@ -320,9 +321,13 @@ def test_a_file_of_another_shape_is_refused_by_name_and_line(tmp_path, content, 
         ('file = "extract.csv"', 'file = "extracts.csv"', "there is no file extracts.csv"),
         ('encoding = "utf-8"', 'encoding = "utf-88"', "Name its encoding"),
         ("[[table]]", "[table]", "at least one|not valid TOML"),
-        ("date_diff('day', start_date, end_date)", "CAST(patient_id AS BIGINT)", "Look at length_of_stay_days"),
-        ("date_diff('day', start_date, end_date)", "no_such(end_date)", "Look at length_of_stay_days"),
-        ("'cancelled'", "cancelled", "Look at"),
+        ("date_diff('day', start_date, end_date)", "CAST(patient_id AS BIGINT)", "Look at .*length_of_stay_days"),
+        ("date_diff('day', start_date, end_date)", "no_such(end_date)", "Look at .*length_of_stay_days"),
+        ("'cancelled'", "cancelled", "Look at .*exclude"),
+        ("{ constant = 1 }", '{ constant = "one" }', "constant fails on extract.csv .*Look at .*units"),
+        (', reason = "cancelled"', "", "each of exclude needs where and reason"),
+        ('delimiter = ","', 'delimiter = "::"', "delimiter must be one character"),
+        ('missing = ["NULL"]', 'missing = "NULL"', "missing must be a list"),
     ],
 )
 def test_a_wrong_mapping_says_where_and_what_is_allowed(tmp_path, old, new, said):
@@ -363,6 +368,20 @@ def test_every_dollar_of_synthea_is_accounted_for(synthea, public_data):
     assert sum(costs) == Decimal("101514375.52") == Decimal(int(money.kept_pence + money.reported_pence)) / 100
     assert rows_of(synthea)["recorded_cost_pence"].sum() == money.kept_pence
     assert synthea.report.counts["rows_reported"].sum() == money.unreadable_rows == 0
+    years = [f"{year}-{(year + 1) % 100:02d}" for year in range(2010, 2022)]
+    dtypes = {"VARCHAR": "string", "BIGINT": "int64", "DOUBLE": "float64"}
+    ledger = cost_activity(
+        synthea.dataset.activity,
+        pd.DataFrame({c.name: pd.Series(dtype=dtypes[c.type]) for c in CONTRACTS["unit_costs"].columns}),
+        synthea.dataset.organisations,
+        price_base="2021-22",
+        mff="none",
+        price_index=pd.DataFrame({"financial_year": years, "gdp_deflator": 100.0}),
+    )
+    costed = ledger.query(
+        "SELECT cost_basis, CAST(sum(cost_pence) AS BIGINT) AS pence FROM this GROUP BY 1"
+    ).to_pandas()
+    assert costed.to_dict("records") == [{"cost_basis": "recorded", "pence": 10_151_437_552}]
 
 
 @pytest.mark.published

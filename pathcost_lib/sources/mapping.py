@@ -24,10 +24,8 @@ are typed, money is never a float, and a row that breaks a rule is reported unde
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -37,20 +35,14 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
-from pathcost_lib.sources.contracts import CONTRACTS, Column
-from pathcost_lib.sources.csv_files import Dialect, headings, load_text, number_list, quote_name, quote_text
+from pathcost_lib.sources.csv_files import headings, load_text, number_list, quote_name, quote_text
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.engine import DuckDBEngine, Engine, Relation, connect
-from pathcost_lib.sources.typed_text import MONEY, Reading
+from pathcost_lib.sources.mapping_file import Feed, engine_kind, is_required, read_mapping
 
 __all__ = ["MappingReport", "MappingResult", "map_folder"]
-
-_TABLE_KEYS = {"name", "file", "encoding", "delimiter", "quote", "missing", "exclude", "columns"}
-_COLUMN_KEYS = {"from", "constant", "sql", "codes", "unlisted", "date", "money", "thousands"}
-
-_SOURCE = re.compile(r"\bsource\s*\.\s*(?:\"([^\"]+)\"|(\w+))")
 
 
 @dataclass(frozen=True)
@@ -126,35 +118,6 @@ class _Rule:
     action: str = "rejected"
 
 
-@dataclass(frozen=True)
-class _Feed:
-    """One `[[table]]` of a mapping: a table of ours, the file that feeds it, and where each column comes from."""
-
-    mapping: str
-    name: str
-    file: str
-    columns: Mapping[str, Mapping[str, Any]]
-    dialect: Dialect
-    missing: tuple[str, ...]
-    exclude: tuple[Mapping[str, str], ...]
-
-    def at(self, column: str) -> str:
-        return f"{self.mapping}, table {self.name}, column {column}"
-
-    @property
-    def ours(self) -> dict[str, Column]:
-        return {column.name: column for column in CONTRACTS[self.name].columns}
-
-    @property
-    def sources(self) -> list[str]:
-        """Columns of the file that the mapping reads, in the order met."""
-        named = [str(spec["from"]) for spec in self.columns.values() if "from" in spec]
-        texts = [str(spec["sql"]) for spec in self.columns.values() if "sql" in spec]
-        texts += [item["where"] for item in self.exclude]
-        named += [quoted or bare for text in texts for quoted, bare in _SOURCE.findall(text)]
-        return list(dict.fromkeys(named))
-
-
 def map_folder(source_folder: Path | str, mapping_toml: Path | str, engine: Engine | None = None) -> MappingResult:
     """Take a folder of an analyst's files to our tables, as a mapping says.
 
@@ -190,7 +153,7 @@ def map_folder(source_folder: Path | str, mapping_toml: Path | str, engine: Engi
     findings: list[dict[str, object]] = []
     counts: list[dict[str, object]] = []
     money: list[dict[str, object]] = []
-    for feed in _read_mapping(mapping_toml):
+    for feed in read_mapping(mapping_toml):
         for path in _files(source_folder, feed):
             rules = list(_rules(feed))
             staged = _stage(engine, feed, path, rules)
@@ -210,79 +173,7 @@ def map_folder(source_folder: Path | str, mapping_toml: Path | str, engine: Engi
     return MappingResult(Dataset(engine, {name: _union(engine, name, found) for name, found in parts.items()}), report)
 
 
-# -- the mapping itself ------------------------------------------------------------------------------------------------
-
-
-def _read_mapping(path: Path) -> list[_Feed]:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"There is no mapping {path}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name} is not valid TOML: {error}.") from None
-    tables = content.get("table")
-    if not isinstance(tables, list) or not tables:
-        raise InputError(f"{path.name} maps nothing: it needs at least one [[table]].")
-    return [_feed(path.name, table) for table in tables]
-
-
-def _feed(mapping: str, table: Mapping[str, Any]) -> _Feed:
-    where = f"{mapping}, table {table.get('name', '(no name)')}"
-    for key in ("name", "file", "columns"):
-        if not table.get(key):
-            raise InputError(f"{where} has no {key!r}.")
-    for key in table:
-        require_one_of(key, _TABLE_KEYS, what=f"{where}: key")
-    name = require_one_of(table["name"], CONTRACTS, what=f"{mapping}: table")
-    feed = _Feed(
-        mapping=mapping,
-        name=name,
-        file=table["file"],
-        columns=table["columns"],
-        dialect=Dialect(**{key: table[key] for key in ("encoding", "delimiter", "quote") if key in table}),
-        missing=("", *table.get("missing", ())),
-        exclude=tuple(table.get("exclude", ())),
-    )
-    for column, spec in feed.columns.items():
-        require_one_of(column, feed.ours, what=f"{where}: column")
-        _check_column(feed, column, spec)
-    for needed in feed.ours.values():
-        if _required(needed) and needed.name not in feed.columns:
-            raise InputError(f"{where} does not say where {needed.name} comes from, and {name} needs it.")
-    return feed
-
-
-def _check_column(feed: _Feed, column: str, spec: Mapping[str, Any]) -> None:
-    where = feed.at(column)
-    if not isinstance(spec, Mapping) or len({"from", "constant", "sql"} & set(spec)) != 1:
-        raise InputError(f'{where} needs one of from, constant or sql, such as {{ from = "THEIR COLUMN" }}.')
-    for key in spec:
-        require_one_of(key, _COLUMN_KEYS, what=f"{where}: option")
-    if "from" not in spec and set(spec) - {"constant", "sql"}:
-        raise InputError(f"{where}: codes, date, money and the like go with from, not with constant or sql.")
-    if "unlisted" in spec and "codes" not in spec:
-        raise InputError(f"{where}: unlisted goes with codes.")
-    if "money" in spec:
-        require_one_of(spec["money"], MONEY, what=f"{where}: money")
-    if column.endswith("_pence") and "from" in spec and "money" not in spec:
-        raise InputError(f"{where}: say what money it is in: money = {' or '.join(repr(m) for m in MONEY)}.")
-    if allowed := feed.ours[column].allowed:
-        given = [spec["constant"]] if "constant" in spec else list(spec.get("codes", {}).values())
-        given += [spec["unlisted"]] if spec.get("unlisted", "reject") not in ("reject", "keep") else []
-        for value in given:
-            require_one_of(str(value), allowed, what=where)
-
-
-def _required(column: Column) -> bool:
-    return not (column.null or column.optional)
-
-
-def _kind(column: Column) -> str:
-    """Return the engine's type of one of our columns; identifiers are text, which holds any of them."""
-    return "VARCHAR" if "VARCHAR" in column.type else column.type
-
-
-def _files(folder: Path, feed: _Feed) -> list[Path]:
+def _files(folder: Path, feed: Feed) -> list[Path]:
     found = sorted(folder.glob(feed.file))
     if not found:
         raise InputError(f"{feed.mapping}, table {feed.name}: there is no file {feed.file} in {folder}.")
@@ -292,7 +183,7 @@ def _files(folder: Path, feed: _Feed) -> list[Path]:
 # -- from text to typed rows -------------------------------------------------------------------------------------------
 
 
-def _stage(engine: Engine, feed: _Feed, path: Path, rules: list[_Rule]) -> Relation:
+def _stage(engine: Engine, feed: Feed, path: Path, rules: list[_Rule]) -> Relation:
     """Read one file once into a table: its row number, our columns, the first rule broken, the values replaced."""
     names = _parquet_columns(engine, path) if path.suffix == ".parquet" else headings(path, feed.dialect)
     lacking = [name for name in feed.sources if name not in names]
@@ -310,13 +201,15 @@ def _stage(engine: Engine, feed: _Feed, path: Path, rules: list[_Rule]) -> Relat
             return engine.view(feed.name, f"{rows} {select}", materialise=True)
         return load_text(engine, feed.name, path, feed.dialect, select)
     except duckdb.Error as error:
-        # The engine's own words may quote a patient's value: say only which of the mapping's expressions are suspect.
-        suspects = [c for c, spec in feed.columns.items() if "sql" in spec]
-        if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException) or not (suspects or feed.exclude):
+        if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException):
             raise
+        # The engine's own words may quote a patient's value: say only where to look.
+        suspects = [c for c, spec in feed.columns.items() if "sql" in spec or "constant" in spec]
+        suspects += ["exclude"] if feed.exclude else []
         raise InputError(
-            f"{feed.mapping}, table {feed.name}: an SQL expression fails on {path.name} ({type(error).__name__}). "
-            f"Look at {', '.join(suspects) or 'exclude'}; use TRY_CAST and try_strptime where a value may be odd."
+            f"{feed.mapping}, table {feed.name}: an SQL expression or a constant fails on {path.name} "
+            f"({type(error).__name__}). Look at {', '.join(suspects)}; use TRY_CAST and try_strptime where "
+            "a value may be odd."
         ) from None
 
 
@@ -333,7 +226,7 @@ def _parquet_columns(engine: Engine, path: Path) -> list[str]:
         raise InputError(f"{path.name} cannot be read as Parquet: it is damaged or cut short.") from None
 
 
-def _select(feed: _Feed, rules: list[_Rule]) -> str:
+def _select(feed: Feed, rules: list[_Rule]) -> str:
     """Return the query that types the rows: their texts, our columns, those derived by SQL, the first broken rule."""
     absent = ", ".join(quote_text(token) for token in feed.missing)
     texts = [
@@ -342,7 +235,9 @@ def _select(feed: _Feed, rules: list[_Rule]) -> str:
     ]
     source = f"struct_pack({', '.join(texts)})" if texts else "NULL"
     direct = [f"{_direct(feed, c)} AS {c}" for c in feed.ours if "sql" not in feed.columns.get(c, {})]
-    derived = [f"CAST(({s['sql']}) AS {_kind(feed.ours[c])}) AS {c}" for c, s in feed.columns.items() if "sql" in s]
+    derived = [
+        f"CAST(({s['sql']}) AS {engine_kind(feed.ours[c])}) AS {c}" for c, s in feed.columns.items() if "sql" in s
+    ]
     first = " ".join(f"WHEN {r.broken} THEN {n}" for n, r in enumerate(rules) if r.action != "replaced")
     replaced = [f"({r.broken}) AS __replaced_{n}" for n, r in enumerate(rules) if r.action == "replaced"]
     checks = ", ".join([f"CASE {first} END AS __broken" if first else "CAST(NULL AS INTEGER) AS __broken", *replaced])
@@ -354,14 +249,14 @@ def _select(feed: _Feed, rules: list[_Rule]) -> str:
     )
 
 
-def _direct(feed: _Feed, column: str) -> str:
+def _direct(feed: Feed, column: str) -> str:
     """Return the expression of a column that is constant, absent, or comes from one column of theirs."""
-    kind, spec = _kind(feed.ours[column]), feed.columns.get(column, {})
+    kind, spec = engine_kind(feed.ours[column]), feed.columns.get(column, {})
     if "constant" in spec:
         return f"CAST({quote_text(str(spec['constant']))} AS {kind})"
     if "from" not in spec:
         return f"CAST(NULL AS {kind})"
-    return _reading(feed, column).sql(_coded(spec))
+    return feed.reading(column).sql(_coded(spec))
 
 
 def _coded(spec: Mapping[str, Any]) -> str:
@@ -374,21 +269,10 @@ def _coded(spec: Mapping[str, Any]) -> str:
     return f"CASE WHEN {value} IS NULL THEN NULL ELSE CASE {value} {listed} ELSE {other} END END"
 
 
-def _reading(feed: _Feed, column: str) -> Reading:
-    spec = feed.columns[column]
-    dates = spec.get("date", ())
-    return Reading(
-        kind=_kind(feed.ours[column]),
-        dates=(dates,) if isinstance(dates, str) else tuple(dates),
-        money=spec.get("money", ""),
-        thousands=spec.get("thousands", ""),
-    )
-
-
 # -- rules and what became of the rows ---------------------------------------------------------------------------------
 
 
-def _rules(feed: _Feed) -> Iterator[_Rule]:
+def _rules(feed: Feed) -> Iterator[_Rule]:
     """Yield the rules of a feed, in the order in which a row is held to them."""
     for item in feed.exclude:
         yield _Rule("", str(item["reason"]), f"coalesce(({item['where']}), false)", "excluded")
@@ -402,16 +286,16 @@ def _rules(feed: _Feed) -> Iterator[_Rule]:
                 yield _Rule(column, f"{spec['from']} is not a listed code. Listed: {', '.join(spec['codes'])}", broken)
             elif unlisted != "keep":
                 yield _Rule(column, f"{spec['from']} is not a listed code, so {unlisted} was taken", broken, "replaced")
-        if value and _kind(target) != "VARCHAR":
+        if value and engine_kind(target) != "VARCHAR":
             yield _Rule(
                 column,
-                f"{spec['from']} is not {_reading(feed, column).words}",
+                f"{spec['from']} is not {feed.reading(column).words}",
                 f"{value} IS NOT NULL AND {column} IS NULL",
             )
         if target.allowed:
             allowed = ", ".join(quote_text(code) for code in target.allowed)
             yield _Rule(column, f"not allowed. Allowed: {', '.join(target.allowed)}", f"{column} NOT IN ({allowed})")
-        if _required(target):
+        if is_required(target):
             yield _Rule(column, "missing, and the table needs it", f"{column} IS NULL")
 
 
@@ -433,7 +317,7 @@ _FINDINGS = """
 """
 
 
-def _money_columns(feed: _Feed) -> list[str]:
+def _money_columns(feed: Feed) -> list[str]:
     return [column for column in feed.columns if column.endswith("_pence")]
 
 
