@@ -65,6 +65,9 @@ def test_ready_scenarios_run(name):
     assert scenario.name == name
     assert len(scenario.identity) == 12
     assert scenario.interventions or scenario.checks or scenario.demand
+    if scenario.demand:
+        kinds = {a.kind for a in scenario.demand.growth.assumptions().values()}
+        assert "interval" in kinds
     if scenario.interventions:
         impact = system_impact(scenario)
         assert impact.identity == scenario.identity
@@ -122,6 +125,23 @@ def test_files_that_are_not_scenarios(tmp_path):
         row = {"icb_code": "Q", "provider_code": "R", "setting": "admitted", "pod": "elective", "source": "x"}
         row |= {"activity": 1, "cost_gbp": 1, "fixed_share": 0.7, "semi_fixed_share": 0.4}
         parse_scenario(GOOD | {"baseline": [row]}, "example.toml")
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"horizon": 2020}, "before the base year, 2024"),
+        ({"price_pct": "high"}, "80 % interval"),
+        ({"non_demographic_pct": {"elective": {"low": 2, "high": 1}}}, r"non_demographic_pct\.elective: low"),
+        ({"variants": {"principal": -1}}, "at least 0"),
+        ({"prices_pct": 1}, "Did you mean price_pct"),
+    ],
+)
+def test_bad_growth_assumptions_are_refused(changes, says):
+    with pytest.raises(InputError, match=says) as error:
+        parse_scenario(GOOD | {"demand": {"base_year": 2024, "horizon": 2030} | changes}, "example.toml")
+    assert "example.toml, [demand]" in str(error.value)
 
 
 @pytest.mark.unit

@@ -9,7 +9,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,26 @@ import pandas as pd
 from pathcost_lib import paths
 from pathcost_lib.codes import PODS, SETTINGS
 from pathcost_lib.errors import InputError, require_one_of
-from pathcost_lib.scenarios.draws import Correlation
+from pathcost_lib.scenarios.demand import Growth
+from pathcost_lib.scenarios.draws import Correlation, Distribution, parse_distribution
 from pathcost_lib.scenarios.interventions import Intervention, parse_interventions
 from pathcost_lib.scenarios.model import PAYMENT_RULES, PaymentRule
 from pathcost_lib.scenarios.release import Release
 from pathcost_lib.scenarios.schema import Field, Where, check_table, start_year
 
-__all__ = ["Scenario", "list_scenarios", "load_scenario"]
+__all__ = ["Demand", "Scenario", "list_scenarios", "load_scenario"]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """The growth part of a scenario: years, population variants by weight, growth, and what funding is assumed."""
+
+    base_year: int
+    horizon: int
+    variants: Mapping[str, float]
+    growth: Growth
+    allocation_growth_pct: float
+    efficiency_pct: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +58,7 @@ class Scenario:
     optimism_bias_pct: float
     correlations: tuple[Correlation, ...]
     checks: tuple[Mapping[str, Any], ...]
-    demand: Mapping[str, Any] = field(default_factory=dict)
+    demand: Demand | None = None
     identity: str = ""
 
     def __str__(self) -> str:
@@ -95,6 +108,21 @@ _PAYMENT = {
 _RELEASE = {
     "semi_fixed_step_pct": Field("number", default=5.0, low=0.01, high=100),
     "capacity": Field("table", default={}),
+}
+
+_DEMAND = {
+    "base_year": Field("integer", required=True, low=1990, high=2100),
+    "horizon": Field("integer", required=True, low=1990, high=2100),
+    "variants": Field("table", default={"principal": 1.0}),
+    "non_demographic_pct": Field("table", default={}),
+    "health_status_years": Field("any", default=0.0),
+    "waiting_list_pct": Field("table", default={}),
+    "waiting_list_years": Field("integer", default=3, low=1),
+    "level_up_share": Field("any", default=0.0),
+    "level_up_years": Field("integer", default=10, low=1),
+    "price_pct": Field("any", default=0.0),
+    "allocation_growth_pct": Field("number", default=0.0),
+    "efficiency_pct": Field("number", default=0.0, low=0, high=100),
 }
 
 _CORRELATION = {"of": Field("list", required=True), "rho": Field("number", required=True, low=-1, high=1)}
@@ -153,7 +181,6 @@ def parse_scenario(content: Mapping[str, Any], file: str) -> Scenario:
         price_base=values["price_base"],
         realisation=float(values["realisation"]),
         optimism_bias_pct=float(values["optimism_bias_pct"]),
-        demand=values["demand"],
         years=tuple(range(first, first + values["years"])),
         interventions=interventions,
         baseline=_baseline(values["baseline"], where),
@@ -161,6 +188,7 @@ def parse_scenario(content: Mapping[str, Any], file: str) -> Scenario:
         release=_release(values["release"], where),
         correlations=tuple(correlations),
         checks=tuple(values["check"]),
+        demand=_demand(values["demand"], where) if values["demand"] else None,
         identity=hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12],
     )
 
@@ -183,6 +211,32 @@ def _baseline(tables: list[Any], where: Where) -> pd.DataFrame | None:
     elif frame["payment_gbp"].isna().any():
         raise where.fail("[[baseline]] payment_gbp", "must be given for every row or for none.")
     return frame.fillna({"currency_code": "*"})
+
+
+def _demand(table: Mapping[str, Any], where: Where) -> Demand:
+    place = where.inside("[demand]")
+    values = check_table(table, _DEMAND, place)
+    if values["horizon"] < values["base_year"]:
+        raise place.fail("horizon", f"{values['horizon']} is before the base year, {values['base_year']}.")
+    weights = check_table(values["variants"], {v: Field("number", low=0) for v in values["variants"]}, place)
+
+    def read(key: str) -> Distribution:
+        return parse_distribution(values[key], where=place.key(key))
+
+    def by_pod(key: str) -> dict[str, Distribution | float]:
+        return {pod: parse_distribution(v, where=place.key(f"{key}.{pod}")) for pod, v in values[key].items()}
+
+    growth = Growth(
+        non_demographic_pct=by_pod("non_demographic_pct"),
+        health_status_years=read("health_status_years"),
+        waiting_list_pct=by_pod("waiting_list_pct"),
+        waiting_list_years=values["waiting_list_years"],
+        level_up_share=read("level_up_share"),
+        level_up_years=values["level_up_years"],
+        price_pct=read("price_pct"),
+    )
+    funding = (float(values["allocation_growth_pct"]), float(values["efficiency_pct"]))
+    return Demand(values["base_year"], values["horizon"], weights, growth, *funding)
 
 
 def _by_pod(table: Mapping[str, Any], place: Where, high: float | None) -> dict[str, float]:
