@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -38,19 +37,19 @@ def sample(
         str, typer.Option(help="tiny, default (England at 1:100, about 570,000 people), or a number.")
     ] = "default",
     out: Annotated[Path | None, typer.Option(help="Folder to write; data/sample if not given.")] = None,
-    seed: Annotated[int, typer.Option(help="Another seed makes another England.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="Another seed makes another England.")] = None,
     jobs: Annotated[int, typer.Option(help="Processes at work at once; the result does not depend on it.")] = 2,
     force: Annotated[bool, typer.Option(help="Make it anew even if it is there and current.")] = False,
 ) -> None:
     """Make the synthetic England."""
-    from pathcost_lib.sources.sample import generate, is_current
+    from pathcost_lib.sources.sample import is_current
 
     folder = out or paths.sample()
     size = int(people) if people.isdigit() else people
     if not force and is_current(folder, people=size, seed=seed):
         typer.echo(f"The sample in {folder} is current.")
         return
-    generate(folder, people=size, seed=seed, jobs=jobs, progress=sys.stderr.isatty())
+    _make_sample(folder, size, jobs, seed)
     typer.echo(f"Sample written to {folder}")
 
 
@@ -103,12 +102,16 @@ def pack(
     failed = 0
     for code in icb:
         try:
-            built = packs.build(code, year=year, pathway=pathway, data=folder, out=out, parameters=_settings(set_))
+            built = packs.build(code, year=year, pathway=str(pathway), data=folder, out=out, parameters=_settings(set_))
         except InputError as error:
             failed += 1
             typer.echo(f"{code}: {error}", err=True)
-        else:
-            typer.echo(str(built.folder))
+            continue
+        for why in built.failures:
+            typer.echo(f"{code}: {why}", err=True)
+        failed += bool(built.failures)
+        if not built.failures:
+            typer.echo(str(built.folder / "board-pack.html"))
     raise typer.Exit(1 if failed else 0)
 
 
@@ -126,12 +129,27 @@ def _data(folder: Path | None) -> Path:
     """Return the data folder asked for, or the sample's, which is made where it is not there."""
     if folder is not None:
         return folder
-    from pathcost_lib.sources.sample import generate, is_current
+    from pathcost_lib.sources.sample import is_current
 
     if not is_current(paths.sample()):
         typer.echo(f"Making the synthetic England in {paths.sample()} (once, about a minute) ...", err=True)
-        generate(paths.sample(), jobs=2, progress=sys.stderr.isatty())
+        _make_sample(paths.sample(), "default", 2, None)
     return paths.sample()
+
+
+def _make_sample(folder: Path, people: str | int, jobs: int, seed: int | None) -> None:
+    from tqdm import tqdm
+
+    from pathcost_lib.sources.sample import generate
+
+    with tqdm(desc="ICBs", unit="ICB", disable=None) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        options = {} if seed is None else {"seed": seed}
+        generate(folder, people=people, jobs=jobs, progress=show, **options)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """A synthetic England: invented people and providers in real ICBs, calibrated to published figures, with planted truths."""
 
+from pathcost_lib.sources.sample.current import is_current
 from pathcost_lib.sources.sample.generate import SIZES, VERSION, generate
 
-__all__ = ["SIZES", "VERSION", "generate"]
+__all__ = ["SIZES", "VERSION", "generate", "is_current"]
