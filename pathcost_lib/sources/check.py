@@ -24,7 +24,7 @@ from pathcost_lib.sources.files import source_name, unreadable
 __all__ = ["QualityReport", "check"]
 
 _SQL = Path(__file__).with_name("check.sql")
-_SEVERITIES = {"error": "error(s)", "warning": "warning(s)", "info": "note(s)"}
+_SEVERITIES = {"error": "errors", "warning": "warnings", "info": "notes"}
 #: An ODS code is three to six capitals and digits, beginning with a letter: nothing else is shown as an example.
 _ODS_CODE = "^[A-Z][A-Z0-9]{2,5}$"
 #: A code on fewer rows is not shown.
@@ -71,11 +71,11 @@ class QualityReport(Result):
     @property
     def summary(self) -> str:
         """How much was checked, how much was found, and the errors in words."""
-        held = ", ".join(f"{name} {rows:,}" for name, rows in self.rows.items())
+        held = ", ".join(f"{name} {rows:,}" for name, rows in self.rows.items()) or "none"
         found = ", ".join(f"{len(self._of(severity))} {words}" for severity, words in _SEVERITIES.items())
         lines = [f"{e.file} {e.column}: {e.rule} ({e.rows:,} rows)" for e in self.errors.itertuples()]
         worst = f" Errors: {'; '.join(lines)}." if lines else " No errors."
-        return f"{self.rules} rules checked on rows of {held or 'no table'}. Found: {found}.{worst}"
+        return f"{self.rules} rules checked (rows: {held}). Found: {found}.{worst}"
 
     def _of(self, severity: str) -> pd.DataFrame:
         return self.table[self.table["severity"] == severity].reset_index(drop=True)
@@ -109,58 +109,56 @@ def check(dataset: Dataset, *, as_of: date | None = None) -> QualityReport:
             raise
     effect = "Nothing can be computed from this table, and no other rule was checked."
     lines = [{"severity": "error", "example": "", "what_it_does": effect, **line} for line in broken]
-    held = {
-        name: sum(pq.read_metadata(path).num_rows for path in dataset.files[name])
-        for name in {str(line["table"]) for line in broken}
-    }
+    names = {str(line["table"]) for line in broken}
+    held = {name: sum(pq.read_metadata(path).num_rows for path in dataset.files[name]) for name in names}
     return QualityReport(_frame(lines, held), _no_coverage(), held, 1)
 
 
 def _check(dataset: Dataset, as_of: date) -> QualityReport:
     tables = conform({name: dataset.tables[name] for name in CONTRACTS if name in dataset}, dataset.files)
     steps = _activity_steps(tables) if "activity" in tables else {}
-    lines: list[dict[str, object]] = []
-    rows: dict[str, int] = {}
-    rules = 0
+    rows = {name: relation.count() for name, relation in tables.items()}
+    lines, rules = _not_checked(tables), 0
     for name, relation in tables.items():
-        contract = CONTRACTS[name]
-        by_row = [rule for rule in _row_rules(contract, as_of) if not rule.needs or rule.needs in tables]
-        by_code = [rule for rule in _code_rules(contract) if not rule.needs or rule.needs in tables]
-        rows[name] = relation.count()
-        found = [_count_codes(relation, rule, tables) for rule in by_code] + _repeated(relation, contract)
-        for step in dict.fromkeys(rule.of for rule in by_row):
-            of_step = [rule for rule in by_row if rule.of == step]
-            weight = "count(*)" if step == "rows_with" else "sum(held)"
-            found += zip(
-                of_step,
-                _count(steps.get(step, relation) if name == "activity" else relation, of_step, weight),
-                strict=True,
-            )
-        where = source_name(name, dataset.files.get(name, []))
-        lines += [_line(rule, name, where, n) for rule, n in found if n]
+        found = _found(CONTRACTS[name], tables, steps if name == "activity" else {"rows_with": relation}, as_of)
+        broken = {rule: n for rule, n in found if n}
+        where = _where(dataset, name, [rule for rule in broken if rule.severity != "info"])
+        whole = source_name(name, dataset.files.get(name, []))
+        lines += [_line(rule, name, where.get(rule, whole), n) for rule, n in broken.items()]
         rules += len(found)
-    coverage = steps["coverage"].to_pandas() if steps else _no_coverage()
-    return QualityReport(_frame([*lines, *_not_checked(tables)], rows), coverage, rows, rules)
+    return QualityReport(_frame(lines, rows), steps["coverage"].to_pandas() if steps else _no_coverage(), rows, rules)
 
 
 def _activity_steps(tables: Mapping[str, Relation]) -> dict[str, Relation]:
-    """Run `check.sql`; a table that is not held is empty there, and its rules are left out here."""
-    ids = tables["activity"].schema["patient_id"]
-    absent = {
-        name: tables["activity"].engine.view(
-            name,
-            "SELECT "
-            + ", ".join(
-                f"CAST(NULL AS {c.type if ' or ' not in c.type else ids}) AS {c.name}" for c in contract.columns
-            )
-            + " WHERE false",
-        )
-        for name, contract in CONTRACTS.items()
-        if name not in tables
-    }
+    """Run `check.sql`; a table that is not held is empty there, and its rules are left out by `_found`."""
+    activity = tables["activity"]
+    inputs: dict[str, Relation | pd.DataFrame] = dict(tables)
+    for name in CONTRACTS.keys() - tables.keys():
+        types = {c.name: activity.schema["patient_id"] if " or " in c.type else c.type for c in CONTRACTS[name].columns}
+        nulls = ", ".join(f"CAST(NULL AS {kind}) AS {column}" for column, kind in types.items())
+        inputs[name] = activity.engine.view(name, f"SELECT {nulls} WHERE false")
     pods = [(p.code, p.setting, p.code in _HRG_PODS, p.code in _ADMISSIONS) for p in PODS.values()]
-    frame = pd.DataFrame(pods, columns=["pod", "pod_setting", "counts_hrg", "is_admission"])
-    return tables["activity"].engine.run(_SQL, {**tables, **absent, "pods": frame})
+    inputs["pods"] = pd.DataFrame(pods, columns=["pod", "pod_setting", "counts_hrg", "is_admission"])
+    shown = {"setting": CONTRACTS["activity"]["setting"].allowed, "kind": CONTRACTS["organisations"]["kind"].allowed}
+    allowed = [(name, code) for name, codes in shown.items() for code in codes]
+    inputs["allowed"] = pd.DataFrame(allowed, columns=["name", "code"])
+    return activity.engine.run(_SQL, inputs)
+
+
+def _found(
+    contract: Contract, tables: Mapping[str, Relation], steps: Mapping[str, Relation], as_of: date
+) -> list[tuple[Rule, int]]:
+    """Return every rule of a table that can be checked, with the rows that break it."""
+    relation = tables[contract.table]
+    held = [r for r in (*_row_rules(contract, as_of), *_code_rules(contract)) if not r.needs or r.needs in tables]
+    found = _repeated(relation, contract)
+    for of in dict.fromkeys(rule.of for rule in held):
+        rules = [rule for rule in held if rule.of == of]
+        if of == "codes":
+            found += [_count_codes(relation, rule, tables) for rule in rules]
+        else:
+            found += zip(rules, _count(steps[of], rules, "count(*)" if of == "rows_with" else "sum(held)"), strict=True)
+    return found
 
 
 # -- rules -------------------------------------------------------------------------------------------------------------
@@ -192,23 +190,22 @@ def _literal(value: object) -> str:
 
 
 def _code_rules(contract: Contract) -> list[Rule]:
-    """Return the rules on a column's distinct values (`code` in the SQL): allowed, of a shape, known elsewhere."""
+    """Return the rules on a column's distinct values; where another table must hold them, `test` is a key of _KNOWN."""
     rules = []
     for c in contract.columns:
         effect = c.effect or _CODE
         if c.allowed:
-            listed = ", ".join(f"'{value}'" for value in c.allowed)
-            allowed = "Allowed: " + ", ".join(c.allowed)
-            rules.append(Rule("error", c.name, "value is not allowed", f"code NOT IN ({listed})", effect, allowed))
+            listed, allowed = ", ".join(f"'{value}'" for value in c.allowed), "Allowed: " + ", ".join(c.allowed)
+            rules.append(Rule("error", c.name, "value is not allowed", f"{c.name} NOT IN ({listed})", effect, allowed))
         if c.shape:
-            test = f"NOT regexp_matches(code, '^({c.shape})$')"
+            test = f"NOT regexp_matches({c.name}, '^({c.shape})$')"
             rules.append(Rule(c.malformed, c.name, f"not {c.like}", test, effect))
         if c.refers == "patients":
             rules.append(Rule("warning", c.name, "not in patients", "patients", effect, needs="patients"))
         elif c.refers:
             words = "not an ICB in organisations" if c.refers == "icb" else "not in organisations"
             rules.append(Rule("error", c.name, words, c.refers, effect, needs="organisations"))
-    return rules
+    return [replace(rule, of="codes") for rule in rules]
 
 
 # -- counts ------------------------------------------------------------------------------------------------------------
@@ -236,11 +233,12 @@ _KNOWN = {
 def _count_codes(relation: Relation, rule: Rule, tables: Mapping[str, Relation]) -> tuple[Rule, int]:
     """Count the rows that break a rule on a column's distinct values; of organisations, give codes as examples."""
     column, view = rule.column, relation.engine.view
-    sql = f"SELECT {column} AS code, count(*) AS held FROM this WHERE {column} IS NOT NULL GROUP BY {column}"
+    sql = f"SELECT {column}, count(*) AS held FROM this WHERE {column} IS NOT NULL GROUP BY {column}"
     codes = view("codes", sql, {"this": relation})
     if rule.test not in _KNOWN:
-        return rule, _sum(codes.query(f"SELECT held FROM this WHERE {rule.test}"))
-    sql = f"SELECT c.* FROM codes AS c LEFT JOIN ({_KNOWN[rule.test]}) AS k ON k.code = c.code WHERE k.code IS NULL"
+        return rule, _count(codes, [rule], "sum(held)")[0]
+    known = f"LEFT JOIN ({_KNOWN[rule.test]}) AS k ON k.code = c.{column}"
+    sql = f"SELECT c.{column} AS code, c.held FROM codes AS c {known} WHERE k.code IS NULL"
     unknown = view("unknown", sql, {"codes": codes, "known": tables[rule.needs]}, materialise=True)
     rows = _sum(unknown)
     return (replace(rule, example=_examples(unknown, tables)) if rows and rule.test != "patients" else rule), rows
@@ -280,6 +278,24 @@ def _whole_repeats(relation: Relation, contract: Contract, key: str, present: st
     return _sum(relation.engine.view("whole_rows", sql, {"this": relation, "keys": keys}), "held - 1")
 
 
+def _where(dataset: Dataset, name: str, broken: list[Rule]) -> dict[Rule, str]:
+    """Return which of a table's files break each rule, where one file is enough to tell: most rows first."""
+    files = dataset.files.get(name, [])
+    rules = [rule for rule in broken if rule.test and not rule.needs and rule.of in ("rows_with", "codes")]
+    if len(files) < 2 or not rules:
+        return {}
+    counts = {}
+    for path in files:
+        part = conform({name: dataset.engine.register("part", path)}, {name: [path]})[name]
+        counts[path.relative_to(dataset.folder or "").as_posix()] = dict(zip(rules, _count(part, rules), strict=True))
+    words = {}
+    for rule in rules:
+        found = sorted(((n[rule], file) for file, n in counts.items() if n[rule]), key=lambda pair: (-pair[0], pair[1]))
+        more = f" and {len(found) - 3} more files" if len(found) > 3 else ""
+        words[rule] = ", ".join(f"{file} ({n:,})" for n, file in found[:3]) + more
+    return words
+
+
 # -- the report --------------------------------------------------------------------------------------------------------
 
 _COLUMNS = ["severity", "table", "file", "column", "rule", "rows", "share_pct", "example", "what_it_does"]
@@ -291,20 +307,9 @@ def _line(rule: Rule, table: str, file: str, rows: int) -> dict[str, object]:
 
 
 def _not_checked(tables: Mapping[str, Relation]) -> list[dict[str, object]]:
-    return [
-        {
-            "severity": "info",
-            "table": name,
-            "file": "",
-            "column": "",
-            "rule": "the table is not held",
-            "rows": 0,
-            "example": f"Expected {name}.parquet or {name}/*.parquet",
-            "what_it_does": "Rules that need it were not checked, and analyses that need it stop with this reason.",
-        }
-        for name in CONTRACTS
-        if name not in tables
-    ]
+    effect = "Rules that need it were not checked, and analyses that need it stop with this reason."
+    absent = [(n, f"Expected {n}.parquet or {n}/*.parquet") for n in CONTRACTS if n not in tables]
+    return [_line(Rule("info", "", "the table is not held", "", effect, words), name, "", 0) for name, words in absent]
 
 
 def _frame(lines: list[dict[str, object]], rows: Mapping[str, int]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 -- Activity beside what its rules need, and what is counted by group rather than by row.
--- Reads: activity, patients, organisations, unit_costs, pods (pod, pod_setting, counts_hrg, is_admission).
+-- Reads: activity, patients, organisations, unit_costs, pods (pod, pod_setting, counts_hrg, is_admission),
+--        allowed (setting and kind: the values that may be shown).
 
 -- 1. One line a patient, an organisation, a price: so that joining them repeats no row of activity.
 CREATE OR REPLACE TEMP VIEW people AS
@@ -46,10 +47,11 @@ SELECT 1 AS held FROM (
 ) AS admissions
 WHERE start_date < in_hospital_until;
 
--- 5. What is held, by setting and kind of provider.
+-- 5. What is held, by setting and kind of provider. A value that is not allowed is not shown: it could be anything.
 CREATE OR REPLACE TEMP VIEW coverage AS
-SELECT m.setting, coalesce(o.kind, 'unknown') AS provider_kind, CAST(sum(m.held) AS BIGINT) AS activity_rows,
-       CAST(sum(m.units) AS BIGINT) AS units, count(DISTINCT m.provider_code) AS providers,
+SELECT coalesce(s.code, 'not allowed') AS setting, coalesce(k.code, 'unknown') AS provider_kind,
+       CAST(sum(m.held) AS BIGINT) AS activity_rows, CAST(sum(m.units) AS BIGINT) AS units,
+       count(DISTINCT m.provider_code) AS providers,
        min(m.month) AS first_month, max(m.month) AS last_month, count(DISTINCT m.month) AS months_held
 FROM (
   SELECT setting, provider_code, CAST(date_trunc('month', start_date) AS DATE) AS month, count(*) AS held, sum(units) AS units
@@ -57,5 +59,7 @@ FROM (
   GROUP BY setting, provider_code, CAST(date_trunc('month', start_date) AS DATE)
 ) AS m
 LEFT JOIN spans AS o ON o.org_code = m.provider_code
-GROUP BY m.setting, coalesce(o.kind, 'unknown')
-ORDER BY m.setting, provider_kind;
+LEFT JOIN allowed AS s ON s.name = 'setting' AND s.code = m.setting
+LEFT JOIN allowed AS k ON k.name = 'kind' AND k.code = o.kind
+GROUP BY coalesce(s.code, 'not allowed'), coalesce(k.code, 'unknown')
+ORDER BY setting, provider_kind;

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from pathcost_lib.errors import InputError
+from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.sources.contracts import CONTRACTS, TABLES, Column, Contract, engine_type, type_problem
 from pathcost_lib.sources.engine import Engine, Relation, connect
 from pathcost_lib.sources.files import find_tables, read_source, source_name, unreadable
@@ -53,15 +53,12 @@ class Dataset:
         engine = engine or connect()
         tables = {}
         for name, frame in frames.items():
+            contract = CONTRACTS[require_one_of(name, TABLES, what="Table")]
             arrow = pa.Table.from_pandas(frame, preserve_index=False)
-            schema = arrow.schema
             # A column of nothing but None has no type in pandas: give it the contract's.
-            blank = [
-                c
-                for c in CONTRACTS[name].columns
-                if c.name in schema.names and pa.types.is_null(schema.field(c.name).type)
-            ]
-            tables[name] = _as_contract(engine.register(name, arrow), [_cast(c) for c in blank])
+            blank = {field.name for field in arrow.schema if pa.types.is_null(field.type)}
+            casts = dict(_cast(column) for column in contract.columns if column.name in blank)
+            tables[name] = _as_contract(engine.register(name, arrow), casts)
         return cls(engine, tables)
 
 
@@ -92,8 +89,8 @@ def open_dataset(folder: str | Path, engine: Engine | None = None) -> Dataset:
     engine = engine or connect()
     sources = {name: read_source(name, paths) for name, paths in files.items()}
     schemas = {name: schema for name, (schema, _) in sources.items()}
-    tables = {name: engine.register(name, source) for name, (_, source) in sources.items()}
     try:
+        tables = {name: engine.register(name, source) for name, (_, source) in sources.items()}
         return Dataset(engine, conform(tables, files, schemas), folder, files)
     except InputError:
         raise
@@ -154,16 +151,10 @@ def _listed(problems: list[str]) -> str:
 
 
 def _identifiers_differ(schemas: Mapping[str, pa.Schema]) -> list[str]:
-    kinds = {
-        name: "text" if engine_type(schema.field("patient_id").type) == "VARCHAR" else "a number"
-        for name, schema in schemas.items()
-        if "patient_id" in schema.names
-    }
-    if len(set(kinds.values())) < 2:
-        return []
-    return [
-        "column patient_id: " + ", ".join(f"{kind} in {name}" for name, kind in kinds.items()) + ". Allowed: one type."
-    ]
+    held = {name: schema.field("patient_id").type for name, schema in schemas.items() if "patient_id" in schema.names}
+    kinds = {name: "text" if engine_type(kind) == "VARCHAR" else "a number" for name, kind in held.items()}
+    listed = ", ".join(f"{kind} in {name}" for name, kind in kinds.items())
+    return [f"column patient_id: {listed}. Allowed: one type."] if len(set(kinds.values())) > 1 else []
 
 
 # -- values and types --------------------------------------------------------------------------------------------------
@@ -189,29 +180,25 @@ def _value_problems(relation: Relation, contract: Contract, schema: pa.Schema, f
     return [f"{where}, column {name}: {n:,} rows {words[name]}." for name, n in row.items() if n]
 
 
-def _cast(column: Column) -> tuple[str, str]:
-    return column.name, f"CAST({{}} AS {column.type.split(' or ')[-1]}) AS {column.name}"
-
-
-def _casts(contract: Contract, schema: pa.Schema) -> list[tuple[str, str]]:
-    """Return which columns to widen, and the optional ones to add as nulls."""
-    casts = []
+def _casts(contract: Contract, schema: pa.Schema) -> dict[str, str]:
+    """Return how to read the columns that must be widened, and the optional ones to add as nulls."""
+    casts: dict[str, str] = {}
     for column in contract.columns:
         found = engine_type(schema.field(column.name).type) if column.name in schema.names else "missing"
-        if found in column.types or (column.type, found) == ("INTEGER", "BIGINT"):
-            continue
-        if " or " in column.type:  # an identifier in a narrower or a decimal whole number
-            casts.append((column.name, f"CAST({{}} AS BIGINT) AS {column.name}"))
-        else:
-            casts.append(_cast(column))
+        if found not in column.types and (column.type, found) != ("INTEGER", "BIGINT"):
+            casts.update([_cast(column)])
     return casts
 
 
-def _as_contract(relation: Relation, casts: list[tuple[str, str]]) -> Relation:
+def _cast(column: Column) -> tuple[str, str]:
+    # Of an identifier's two types the first, a number: text needs no cast.
+    return column.name, f"CAST({{}} AS {column.types[0]}) AS {column.name}"
+
+
+def _as_contract(relation: Relation, casts: Mapping[str, str]) -> Relation:
     if not casts:
         return relation
-    changed = dict(casts)
     held = relation.columns
-    expressions = [changed[name].format(name) if name in changed else f'"{name}"' for name in held]
-    expressions += [template.format("NULL") for name, template in casts if name not in held]
-    return relation.engine.view(relation.name, f"SELECT {', '.join(expressions)} FROM this", {"this": relation})
+    listed = [casts[name].format(name) if name in casts else f'"{name}"' for name in held]
+    listed += [cast.format("NULL") for name, cast in casts.items() if name not in held]
+    return relation.engine.view(relation.name, f"SELECT {', '.join(listed)} FROM this", {"this": relation})

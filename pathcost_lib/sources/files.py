@@ -82,10 +82,13 @@ def _same_schema(name: str, first: Path, expected: pa.Schema, path: Path, schema
     ours, theirs = ({field.name: engine_type(field.type) for field in each} for each in (expected, schema))
     differing = [column for column in {**ours, **theirs} if ours.get(column) != theirs.get(column)]
     if differing:
-        pairs = (f"{c} is {theirs.get(c, 'missing')} and {ours.get(c, 'missing')}" for c in differing)
+        # Only our own names are said: a file without headings has values in their place.
+        known = [column for column in differing if column in {c.name for c in CONTRACTS[name].columns}]
+        pairs = [f"{c} is {theirs.get(c, 'missing')} and {ours.get(c, 'missing')}" for c in known]
+        others = [f"{len(differing) - len(known)} other columns"] if len(differing) > len(known) else []
         raise InputError(
-            f"{path.parent}: the files of table {name} differ. {path.name} and {first.name}: {', '.join(pairs)}. "
-            "Allowed: the same columns and types in every file."
+            f"{path.parent}: the files of table {name} differ. {path.name} and {first.name}: "
+            f"{', '.join(pairs + others)}. Allowed: the same columns and types in every file."
         )
 
 
@@ -125,7 +128,9 @@ def _typed(path: Path, name: str, values: pa.ChunkedArray, wanted: tuple[pa.Data
         return values.cast(pa.large_string()).cast(kind)
     except pa.ArrowException:
         rows = sum(not _casts(values.slice(row, 1), kind) for row in range(len(values)))
-    raise InputError(f"{path.name}, column {name}: {rows:,} rows cannot be read. Allowed: {words}.")
+    # A file without headings has values in their place, so only our own names are said.
+    column = f"column {name}" if words else "a column that is not ours"
+    raise InputError(f"{path.name}, {column}: {rows:,} rows cannot be read. Allowed: {words or 'text in UTF-8'}.")
 
 
 def _casts(values: pa.ChunkedArray, kind: pa.DataType) -> bool:
