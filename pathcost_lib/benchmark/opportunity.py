@@ -119,8 +119,8 @@ def opportunity(
 
     # the same numbers serve every measure, so that adding one changes no other
     null_normal = Streams(rng, units[unit]).normal(draws)
-    normal = Streams(rng, [*units[unit], "mean of units"]).normal(draws)
-    uniform = special.ndtr(Streams(rng, ["spread of units"]).normal(draws)[:, 0])
+    normal, scale = Streams(rng, units[unit]).normal(draws), special.ndtr(Streams(rng, units[unit]).normal(draws))
+    which = special.ndtr(Streams(rng, ["mean and spread"]).normal(draws)[:, 0])
 
     p_value, shrunk, aim, mean = (np.full(len(df), np.nan) for _ in range(4))
     limits = np.full((2 * len(levels), len(df)), np.nan)
@@ -132,7 +132,7 @@ def opportunity(
         here = code[rows]
         known = _known(df.iloc[rows], target, named)
         y, s = cost[rows], error[rows]
-        true = posterior_draws(y, s, uniform, normal[:, [*here, len(units)]])
+        true = posterior_draws(y, s, which=which, scale=scale[:, here], normal=normal[:, here])
         if known is not None:
             aim[rows], compared = known, np.broadcast_to(known, true.shape)
             z = (y - known) / s

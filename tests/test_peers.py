@@ -1,0 +1,164 @@
+"""Peers by distance, dated code lists, and apportioning over successions and splits."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
+from scipy.stats import zscore
+
+from pathcost_lib import benchmark
+from pathcost_lib.errors import InputError
+
+
+@pytest.fixture
+def features() -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    return pd.DataFrame(
+        {
+            "icb": [f"Q{i:02d}" for i in range(42)],
+            "over_65": rng.normal(0.19, 0.03, 42),
+            "deprivation": rng.normal(5, 1, 42),
+            "people": rng.lognormal(14, 0.4, 42),
+        }
+    )
+
+
+@pytest.mark.oracle
+def test_distances_are_scipys_on_z_scores(features):
+    found = benchmark.similar_peers(features, unit="icb")
+    z = zscore(features[["over_65", "deprivation", "people"]].to_numpy())
+    np.testing.assert_allclose(found.distances.to_numpy(), cdist(z, z), atol=1e-12)
+    nearest = np.argsort(cdist(z, z)[5])[1:11]
+    own = found.table[found.table["unit"] == "Q05"]
+    assert own["peer"].tolist() == [f"Q{i:02d}" for i in nearest]
+    assert own["rank"].tolist() == list(range(1, 11))
+    assert "10 peers for each of 42 units" in found.summary
+
+
+@pytest.mark.unit
+def test_weights_and_the_users_own_peers(features):
+    heavy = benchmark.similar_peers(features, unit="icb", weights={"over_65": 0, "people": 0})
+    gap = (features["deprivation"] - features["deprivation"][7]).abs()
+    assert heavy.table.query("unit == 'Q07'")["peer"].tolist() == features["icb"][gap.argsort()[1:11]].tolist()
+    own = benchmark.similar_peers(features, unit="icb", override={"Q07": ["Q30", "Q02"]})
+    rows = own.table.query("unit == 'Q07'")
+    assert rows["peer"].tolist() == ["Q30", "Q02"]
+    assert set(rows["chosen_by"]) == {"user"}
+    assert len(own.table) == 41 * 10 + 2
+
+
+@pytest.mark.unit
+def test_bad_features_are_refused(features):
+    for change, named in (
+        ({"override": {"Q07": ["Q99"]}}, "Unit 'Q99' is not known"),
+        ({"override": {"Q07": ["Q07"]}}, "cannot be its own peer"),
+        ({"weights": {"age": 1}}, "Feature 'age' is not known"),
+        ({"n": 42}, "42 units cannot give 42"),
+    ):
+        with pytest.raises(InputError, match=named):
+            benchmark.similar_peers(features, unit="icb", **change)
+    with pytest.raises(InputError, match=r"Every feature must be a number.*Q03"):
+        benchmark.similar_peers(features.assign(people=features["people"].where(features["icb"] != "Q03")), unit="icb")
+    with pytest.raises(InputError, match=r"Each unit must be one row.*Q00"):
+        benchmark.similar_peers(pd.concat([features, features.head(1)]), unit="icb")
+    flat = benchmark.similar_peers(features.assign(country="1"), unit="icb")
+    assert flat.left_out == ("country",)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1_000))
+@pytest.mark.property
+def test_peers_do_not_depend_on_the_order_of_rows_nor_on_units_of_measure(seed):
+    rng = np.random.default_rng(seed)
+    df = pd.DataFrame(rng.integers(0, 4, (20, 3)), columns=list("abc")).assign(unit=[f"U{i:02d}" for i in range(20)])
+    df["a"] += np.arange(20)
+    found = benchmark.similar_peers(df, unit="unit", n=5)
+    moved = df.sample(frac=1, random_state=seed).assign(a=lambda d: 1_000 * d["a"] - 7)
+    again = benchmark.similar_peers(moved, unit="unit", n=5)
+    pd.testing.assert_frame_equal(again.table, found.table)
+
+
+# --- code lists and successions
+
+
+@pytest.fixture
+def organisations() -> pd.DataFrame:
+    columns = ["org_code", "kind", "valid_from", "valid_to", "successor_code", "successor_share"]
+    new, old = date(2026, 4, 1), date(2026, 3, 31)
+    rows = [
+        ("QHL", "icb", date(2022, 7, 1), None, None, None),
+        ("QNQ", "icb", date(2022, 7, 1), old, "QRL", 0.2293),
+        ("QNQ", "icb", date(2022, 7, 1), old, "S0E4D", 0.5886),
+        ("QNQ", "icb", date(2022, 7, 1), old, "S9B9J", 0.1820),
+        ("QRL", "icb", date(2022, 7, 1), None, None, None),
+        ("S0E4D", "icb", new, None, None, None),
+        ("S9B9J", "icb", new, None, None, None),
+        ("RRK", "acute", date(2018, 4, 1), None, None, None),
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.mark.unit
+def test_code_lists_are_dated(organisations):
+    assert benchmark.current_codes(organisations, kind="icb", on=date(2026, 3, 31)) == ["QHL", "QNQ", "QRL"]
+    assert benchmark.current_codes(organisations, kind="icb", on=date(2026, 4, 1)) == ["QHL", "QRL", "S0E4D", "S9B9J"]
+    with pytest.raises(InputError, match="No organisation of kind 'icb' is valid on 01 January 1999"):
+        benchmark.current_codes(organisations, kind="icb", on=date(1999, 1, 1))
+
+
+@pytest.mark.unit
+def test_a_split_is_apportioned_and_what_does_not_add_up_is_said(organisations):
+    df = pd.DataFrame({"icb_code": ["QHL", "QNQ", "QRL"], "people": [100.0, 1_000, 50], "mean_age": [40, 41, 45]})
+    found = benchmark.apportion(df, organisations, code="icb_code", additive="people", on=date(2026, 4, 1))
+    people = found.table.set_index("icb_code")["people"]
+    assert people.sum() == pytest.approx(1_150)
+    assert people["QRL"] == pytest.approx(50 + 1_000 * 0.2293 / 0.9999)  # published shares sum to 0.9999
+    assert found.not_carried == ("mean_age",)
+    assert "do not add up: mean_age" in found.summary
+    before = benchmark.apportion(df, organisations, code="icb_code", additive="people", on=date(2026, 3, 31))
+    assert before.table["people"].tolist() == df["people"].tolist()
+
+
+@pytest.mark.unit
+def test_successions_are_followed_on_and_checked():
+    df = pd.DataFrame({"org": ["A"], "year": ["2024-25"], "gbp": [9.0]})
+    chain = pd.DataFrame(
+        {"org_code": ["A", "A", "B"], "successor_code": ["B", "C", "D"], "successor_share": [0.25, 0.75, 1]}
+    )
+    found = benchmark.apportion(df, chain, code="org", additive="gbp", by="year").table
+    assert dict(zip(found["org"], found["gbp"], strict=True)) == {"C": 6.75, "D": 2.25}
+    with pytest.raises(InputError, match=r"Successor shares must sum to 1.*A"):
+        benchmark.apportion(df, chain.assign(successor_share=[0.2, 0.75, 1]), code="org", additive="gbp")
+    circle = pd.DataFrame({"org_code": ["A", "B"], "successor_code": ["B", "A"], "successor_share": [1.0, 1.0]})
+    with pytest.raises(InputError, match="circle"):
+        benchmark.apportion(df, circle, code="org", additive="gbp")
+
+
+@pytest.mark.published
+def test_forty_two_boards_become_thirty_six_and_no_one_is_lost(public_data):
+    folder = public_data / "icb_lookups"
+    successions = pd.read_csv(folder / "DERIVED_icb42_to_icb36_april_2026.csv").rename(
+        columns={"ICB": "org_code", "icb_2026": "successor_code", "share_of_old_icb": "successor_share"}
+    )
+    stays = successions["org_code"] == successions["successor_code"]
+    core = pd.read_csv(folder / "DERIVED_icb_core_table_42.csv")
+    df = core[["icb_ods_code", "Population", "G&A WP"]]
+    found = benchmark.apportion(df, successions[~stays], code="icb_ods_code", additive="Population")
+    assert df["icb_ods_code"].nunique() == 42
+    assert found.table["icb_ods_code"].nunique() == 36
+    assert found.shares["org_code"].nunique() == 12
+    assert found.table["Population"].sum() == pytest.approx(df["Population"].sum(), rel=1e-12)
+    assert found.not_carried == ("G&A WP",)
+    essex = found.table.set_index("icb_ods_code").loc["D7T5G", "Population"]
+    assert essex == pytest.approx(1_294_419.0 + 0.3544 * 1_080_854.8 + 0.2012 * 1_666_618.2, rel=1e-3)
+    whole = core.assign(old_share=core["pop65plus_mid2023"] / core["pop_mid2023"])
+    peers = benchmark.similar_peers(whole[["icb_ods_code", "old_share", "Population"]], unit="icb_ods_code")
+    london = {"QKK", "QMF", "QMJ", "QRV", "QWE"}
+    near = set(peers.table.query("unit == 'QRV'")["peer"].head(4))
+    assert len(near & london) >= 2  # the young, large boards are one another's peers
