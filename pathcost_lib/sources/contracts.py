@@ -198,6 +198,8 @@ def data_dictionary() -> str:
             f"| {c.name} | {c.type} | {_null_words(c)} | {_allowed_words(c)} | {c.meaning} |" for c in contract.columns
         ]
         parts.append("\n".join(lines) + "\n")
+        rules = [f"- {rule.severity}, `{rule.column}`: {rule.rule}. *{rule.effect}*" for rule in contract.rules]
+        parts += ["`check` also looks for:\n", "\n".join(rules) + "\n"] if rules else []
     return "\n".join(parts)
 
 
