@@ -229,6 +229,19 @@ def test_a_file_damaged_inside_is_named_by_column(tmp_path, name):
 
 
 @pytest.mark.unit
+def test_a_table_that_cannot_be_read_to_its_end_is_not_written_in_part(tmp_path):
+    activity = pd.concat([VALID["activity"].assign(provider_code="100")] * 500).reset_index(drop=True)
+    activity.loc[len(activity) - 1, "provider_code"] = "A1"
+    dataset = Dataset.from_frames({"activity": activity})
+    numbers = dataset.activity.query("SELECT CAST(provider_code AS BIGINT) AS number FROM this")
+    kept = dataset.activity.write_parquet(tmp_path / "out" / "activity.parquet").read_bytes()
+    with pytest.raises(Exception, match="A1"):
+        numbers.write_parquet(tmp_path / "out" / "activity.parquet")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["activity.parquet"]
+    assert (tmp_path / "out" / "activity.parquet").read_bytes() == kept
+
+
+@pytest.mark.unit
 def test_damage_in_a_column_read_at_the_door_is_refused_there(tmp_path):
     path = tmp_path / "population.parquet"
     pq.write_table(arrow(VALID["population"]), path, compression="zstd", use_dictionary=False)
@@ -598,7 +611,7 @@ def test_text_identifiers_are_not_printed_either():
     doubled = pd.concat([frames["activity"]] * 2).assign(units=0)
     report = checked({**VALID, **frames, "activity": doubled})
     assert line(report, "activity", "activity_id", "whole row repeated")["rows"] == len(VALID["activity"])
-    assert " errors, " in report.summary and "units: outside what is allowed" in report.summary
+    assert " errors, " in report.summary and "activity, units: outside what is allowed" in report.summary
 
 
 # -- awkward activity --------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from pathcost_lib.sources.files import source_name, unreadable
 __all__ = ["QualityReport", "check"]
 
 _SQL = Path(__file__).with_name("check.sql")
-_SEVERITIES = {"error": "errors", "warning": "warnings", "info": "notes"}
+_SEVERITIES = {"error": "error", "warning": "warning", "info": "note"}
 #: An ODS code is three to six capitals and digits, beginning with a letter: nothing else is shown as an example.
 _ODS_CODE = "^[A-Z][A-Z0-9]{2,5}$"
 #: A code on fewer rows is not shown.
@@ -72,8 +72,9 @@ class QualityReport(Result):
     def summary(self) -> str:
         """How much was checked, how much was found, and the errors in words."""
         held = ", ".join(f"{name} {rows:,}" for name, rows in self.rows.items()) or "none"
-        found = ", ".join(f"{len(self._of(severity))} {words}" for severity, words in _SEVERITIES.items())
-        lines = [f"{e.file} {e.column}: {e.rule} ({e.rows:,} rows)" for e in self.errors.itertuples()]
+        found = ", ".join(_many(len(self._of(severity)), word) for severity, word in _SEVERITIES.items())
+        errors = self.errors.to_dict("records")
+        lines = [f"{e['file']}, {e['column']}: {e['rule']} ({_many(e['rows'], 'row')})" for e in errors]
         worst = f" Errors: {'; '.join(lines)}." if lines else " No errors."
         return f"{self.rules} rules checked (rows: {held}). Found: {found}.{worst}"
 
@@ -312,13 +313,17 @@ def _not_checked(tables: Mapping[str, Relation]) -> list[dict[str, object]]:
     return [_line(Rule("info", "", "the table is not held", "", effect, words), name, "", 0) for name, words in absent]
 
 
+def _many(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def _frame(lines: list[dict[str, object]], rows: Mapping[str, int]) -> pd.DataFrame:
     frame = pd.DataFrame(lines, columns=_COLUMNS)
     total = frame["table"].map(rows)
     order = frame["severity"].map(list(_SEVERITIES).index)
     table = frame["table"].map(list(CONTRACTS).index)
     return (
-        frame.assign(share_pct=100 * frame["rows"] / total, order=order, place=table)
+        frame.assign(share_pct=(100 * frame["rows"] / total).where(frame["rows"] > 0, 0.0), order=order, place=table)
         .sort_values(["order", "place", "rows"], ascending=[True, True, False], kind="stable")[_COLUMNS]
         .reset_index(drop=True)
     )

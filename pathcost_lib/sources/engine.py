@@ -233,8 +233,11 @@ class DuckDBEngine(Engine):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
         target = str(part).replace("'", "''")
-        self.execute(f"COPY (SELECT * FROM {name}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
-        part.replace(path)
+        try:
+            self.execute(f"COPY (SELECT * FROM {name}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
         return path
 
 
