@@ -1,4 +1,4 @@
-"""A synthetic England: invented people and providers in real ICBs, calibrated to published figures, with planted truths."""
+"""A synthetic England: invented people and providers in real ICBs, published figures, planted truths."""
 
 from pathcost_lib.sources.sample.current import is_current
 from pathcost_lib.sources.sample.generate import SIZES, VERSION, generate

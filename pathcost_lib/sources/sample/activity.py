@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtr
@@ -31,32 +31,41 @@ _GROWTH = np.array([1 + TRENDS[p] / 100 for p in POD_CODES])
 _MENTAL = SETTINGS.index("mental_health")
 
 
+_TYPES = {
+    "person": np.int32,
+    "day": np.int32,
+    "item": np.int16,
+    "provider": np.int16,
+    "units": np.int32,
+    "nights": np.int32,
+    "log_cost": np.float32,
+}
+
+
 @dataclass
 class Rows:
-    """Activity as arrays: person in the block, day, item, provider, units, nights (-1: not a stay), planted log cost."""
+    """Activity as arrays: person in the block, day, item, provider, units, nights (-1: no stay), planted log cost."""
 
-    person: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
-    day: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
-    item: np.ndarray = field(default_factory=lambda: np.empty(0, np.int16))
-    provider: np.ndarray = field(default_factory=lambda: np.empty(0, np.int16))
-    units: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
-    nights: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
-    log_cost: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
+    person: np.ndarray
+    day: np.ndarray
+    item: np.ndarray
+    provider: np.ndarray
+    units: np.ndarray
+    nights: np.ndarray
+    log_cost: np.ndarray
 
     def __len__(self) -> int:
         return len(self.person)
 
     def take(self, which: np.ndarray) -> Rows:
         """Return some of the rows, by mask or number."""
-        return Rows(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
+        return Rows(**{name: getattr(self, name)[which] for name in _TYPES})
 
     @staticmethod
     def concatenate(parts: list[Rows]) -> Rows:
         """Return all rows of several sets."""
-        return Rows(
-            **{f.name: np.concatenate([getattr(p, f.name) for p in parts]).astype(f.default_factory().dtype)  # type: ignore[misc]
-               for f in fields(Rows)}
-        )  # fmt: skip
+        joined = {name: np.concatenate([getattr(p, name) for p in parts]).astype(kind) for name, kind in _TYPES.items()}
+        return Rows(**joined)
 
 
 def background(world: World, people: People, icb: str, rng: np.random.Generator) -> list[Rows]:
@@ -85,7 +94,9 @@ def background(world: World, people: People, icb: str, rng: np.random.Generator)
             item = world.catalogue.draw(pod, people.sex[person], band[person], rng)
             provider = _provider(world, people, pod, person, icb, rng)
             if pod not in world.spells:
-                units = rng.geometric(1 / unit_mean(pod), len(person)) if _BED_DAYS[pod] else np.ones(len(person), np.int32)
+                units = (
+                    rng.geometric(1 / unit_mean(pod), len(person)) if _BED_DAYS[pod] else np.ones(len(person), np.int32)
+                )
                 parts.append(_rows(pod, person, day, item, provider, units))
                 continue
             stay = rng.standard_normal(len(person))
@@ -97,7 +108,7 @@ def background(world: World, people: People, icb: str, rng: np.random.Generator)
 
 
 def journeys(world: World, people: People, icb: str, rng: np.random.Generator) -> list[Rows]:
-    """Draw the eight journeys: who has one, how severe, the index event, what surrounds it, and deaths (in `people`)."""
+    """Draw the eight journeys: who has one, how severe, the index event, what surrounds it; deaths go to `people`."""
     parts: list[Rows] = []
     first, last = EXTRACT[0] - MARGIN, EXTRACT[1] + MARGIN
     band = people.band(0)
@@ -107,7 +118,9 @@ def journeys(world: World, people: People, icb: str, rng: np.random.Generator) -
         mental = PODS[POD_CODES[main]].setting == "mental_health"
         rate = world.incidence[number][people.sex, band] * world.deprivation[main, people.tenth]
         rate = rate * frailty_multiplier(people.mental_frailty if mental else people.frailty, 0.8)
-        person = np.flatnonzero(rng.random(len(people)) < -np.expm1(-rate * (last - first + 1) / 365.25)).astype(np.int32)
+        person = np.flatnonzero(rng.random(len(people)) < -np.expm1(-rate * (last - first + 1) / 365.25)).astype(
+            np.int32
+        )
         day = world.day(main, first, last, len(person), rng)
         lives = (people.born[person] <= day) & (day < people.died[person])
         person, day = person[lives], day[lives]

@@ -1,4 +1,4 @@
-"""What a contact can be: every combination of POD, currency, diagnosis and procedure, and the journeys that use them."""
+"""What a contact can be: each combination of POD, currency, diagnosis and procedure, and the journeys that use them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib.codes import PODS, SETTINGS
-from pathcost_lib.sources.sample.reference import BANDS, POD_CODES, POD_INDEX, SEXES, read
+from pathcost_lib.sources.sample.reference import BANDS, POD_INDEX, SEXES, read
 
 __all__ = ["Catalogue", "Contact", "Index", "Journey", "load_journeys"]
 
@@ -80,7 +80,7 @@ class Catalogue:
         for pod, rows in mix.groupby("pod"):
             weights = _weights(rows)
             cumulative = np.cumsum(weights / weights.sum(axis=2, keepdims=True), axis=2)
-            self.choice[POD_INDEX[pod]] = (rows.index.to_numpy(np.int16), cumulative.astype(np.float32))
+            self.choice[POD_INDEX[str(pod)]] = (rows.index.to_numpy(np.int16), cumulative.astype(np.float32))
 
     def item(self, pod: str, currency: str, diagnosis: str = "", procedure: str = "", nights: float = 6.0) -> int:
         """Return the number of an item, adding it if it is new."""
@@ -120,8 +120,8 @@ def load_journeys(catalogue: Catalogue) -> tuple[list[Journey], dict[int, Journe
 
 def _journey(name: str, raw: dict[str, Any], catalogue: Catalogue) -> Journey:
     index, short, death = raw.get("index"), raw.get("short"), raw.get("death", {})
-    if short:
-        short = {**index, **short}
+    if index and short:
+        short = index | short
     return Journey(
         name=name,
         index=_index(index, catalogue) if index else None,

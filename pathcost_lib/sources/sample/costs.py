@@ -23,9 +23,7 @@ _NIGHTS_SHARE = 0.5
 _NON_PATIENT, _EXCLUDED = 0.06, 0.03
 
 
-def true_costs(
-    world: World, rows: Rows, end: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def true_costs(world: World, rows: Rows, end: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return each row's true cost in pence at its own year's prices, and which of them the provider recorded.
 
     National unit cost x units x prices of the year x the provider's market forces factor and own effect; for what is
@@ -103,7 +101,9 @@ def _proxies(national: pd.DataFrame) -> pd.DataFrame:
         variable_share=("variable_share", "first"),
     )
     proxies = proxies[~proxies["pod"].isin(_NO_PROXY)]
-    return proxies.assign(currency_code="*", provider_code=None, source="Proxy: plain mean of the POD's national unit costs")
+    return proxies.assign(
+        currency_code="*", provider_code=None, source="Proxy: plain mean of the POD's national unit costs"
+    )
 
 
 def _own_prices(world: World, national: pd.DataFrame) -> pd.DataFrame:
@@ -114,7 +114,7 @@ def _own_prices(world: World, national: pd.DataFrame) -> pd.DataFrame:
     for code, kind, ratio in zip(frame["org_code"], frame["kind"], level, strict=True):
         pods = [p for p in POD_CODES if PODS[p].setting == kind]
         own = national[national["pod"].isin(pods)]
-        parts.append(own.assign(provider_code=code, unit_cost_gbp=own["unit_cost_gbp"] * ratio, source="Provider's own costing"))
+        parts.append(
+            own.assign(provider_code=code, unit_cost_gbp=own["unit_cost_gbp"] * ratio, source="Provider's own costing")
+        )
     return pd.concat(parts)
-
-

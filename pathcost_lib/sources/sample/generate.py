@@ -201,11 +201,13 @@ def _write_icb(world: World, icb: int, n: int, folder: Path) -> tuple[int, np.nd
 def _block(
     world: World, people: People, code: str, rng: np.random.Generator
 ) -> tuple[Rows, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return a block's rows in order of person and day, their ends, costs, which costs are recorded, and which are kept."""
+    """Return a block's rows by person and day, their ends, their costs, whether recorded, and whether kept."""
     rows = Rows.concatenate(journeys(world, people, code, rng) + background(world, people, code, rng))
     rows = count_effects(world, rows, code, rng)
     rows, end = truncate(world, people, rows)
-    order = np.argsort((rows.person.astype(np.int64) << 32) + (rows.day.astype(np.int64) << 12) + rows.item, kind="stable")
+    order = np.argsort(
+        (rows.person.astype(np.int64) << 32) + (rows.day.astype(np.int64) << 12) + rows.item, kind="stable"
+    )
     rows, end = rows.take(order), end[order]
     cost, recorded = true_costs(world, rows, end, rng)
     coverage = np.array([world.plan.coverage.get(code, 1.0) for code in world.codes])
@@ -287,7 +289,9 @@ def _number_of(people: str | int) -> int:
     if isinstance(people, str):
         return SIZES[require_one_of(people, SIZES, what="Sample size")]
     if not 420 <= people <= _LARGEST:
-        raise InputError(f"A sample of {people:,} people is not possible. Allowed: tiny, default, or 420 to {_LARGEST:,}.")
+        raise InputError(
+            f"A sample of {people:,} people is not possible. Allowed: tiny, default, or 420 to {_LARGEST:,}."
+        )
     return int(people)
 
 
@@ -302,5 +306,3 @@ def _apportion(number: int, weights: np.ndarray) -> np.ndarray:
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-

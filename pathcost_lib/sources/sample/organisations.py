@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pathcost_lib.sources.sample.reference import read
+from pathcost_lib.sources.sample.reference import read, records
 from pathcost_lib.sources.sample.truths import provider_effects
 
 __all__ = ["KIND_OF_POD", "PROVIDER_KINDS", "current_icbs", "flows", "organisations", "providers"]
@@ -49,15 +50,16 @@ def providers(rng: np.random.Generator) -> pd.DataFrame:
             regions = icbs.groupby("region_code")["population"].sum()
             rows += [(kind, f"{title} {region}", "", region, 1.0) for region in regions.index]
             continue
-        for icb in icbs.itertuples():
-            number = _how_many(kind, icb.population, icb.acute_trusts)
-            sizes = np.sort(rng.dirichlet(np.full(number, 8.0)))[::-1]
-            rows += [(kind, f"{title} {icb.icb_code} {n}", icb.icb_code, icb.region_code, s) for n, s in enumerate(sizes, 1)]
+        for icb in records(icbs):
+            code, region = icb["icb_code"], icb["region_code"]
+            sizes = np.sort(rng.dirichlet(np.full(_how_many(kind, icb), 8.0)))[::-1]
+            rows += [(kind, f"{title} {code} {n}", code, region, size) for n, size in enumerate(sizes, 1)]
     frame = pd.DataFrame(rows, columns=["kind", "name", "icb_code", "region_code", "size"])
-    number = frame.groupby("kind").cumcount() + 1
-    frame.insert(0, "org_code", [f"{PROVIDER_KINDS[k][0]}-{n:03d}" for k, n in zip(frame["kind"], number, strict=True)])
+    counter = frame.groupby("kind").cumcount() + 1
+    codes = [f"{PROVIDER_KINDS[kind][0]}-{n:03d}" for kind, n in zip(frame["kind"], counter, strict=True)]
+    frame.insert(0, "org_code", codes)
     frame["mff"] = _market_forces(frame, rng)
-    frame["recorded"] = (frame["kind"] == "acute") & (number % _WITHOUT_RECORDED_COSTS != 0)
+    frame["recorded"] = (frame["kind"] == "acute") & (counter % _WITHOUT_RECORDED_COSTS != 0)
     return pd.concat([frame, provider_effects(frame, rng)], axis=1)
 
 
@@ -110,13 +112,13 @@ def organisations(frame: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["kind", "org_code", "successor_code"]).reset_index(drop=True)
 
 
-def _how_many(kind: str, population: int, acute_trusts: int) -> int:
+def _how_many(kind: str, icb: dict[str, Any]) -> int:
     if kind == "acute":
-        return max(1, int(acute_trusts))
+        return max(1, icb["acute_trusts"])
     if kind == "mental_health":
         return 1
     people_each = {"community": 900_000, "primary_care": 250_000, "social_care": 500_000}[kind]
-    return max(1, round(population / people_each))
+    return max(1, round(icb["population"] / people_each))
 
 
 def _factors() -> dict[str, float]:

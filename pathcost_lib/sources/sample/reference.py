@@ -1,8 +1,9 @@
-"""The published figures that the synthetic England is calibrated to, as arrays over point of delivery, sex and age band."""
+"""The published figures that the synthetic England is calibrated to, as arrays over POD, sex and age band."""
 
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ __all__ = [
     "days_from",
     "deprivation",
     "read",
+    "records",
     "target_rates",
 ]
 
@@ -51,6 +53,11 @@ def read(name: str) -> pd.DataFrame:
     return frame.fillna(dict.fromkeys(texts, ""))
 
 
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a small table's rows as dictionaries."""
+    return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
+
+
 def age_band(age: np.ndarray) -> np.ndarray:
     """Return the index of the band that holds each age."""
     return np.searchsorted([last for _, last in BANDS], age).astype(np.int8)
@@ -76,7 +83,9 @@ def deprivation(share_of_people: np.ndarray) -> np.ndarray:
     share_of_people : ndarray, shape (10,)
         Share of England's people in each tenth, most deprived first.
     """
-    table = read("deprivation_gradient").pivot_table(index="setting", columns="decile", values="ratio_to_least_deprived")
+    table = read("deprivation_gradient").pivot_table(
+        index="setting", columns="decile", values="ratio_to_least_deprived"
+    )
     ratios = table.loc[list(SETTINGS)].to_numpy(float)
     ratios = ratios / (ratios @ share_of_people)[:, None]
     return ratios[[SETTINGS.index(PODS[pod].setting) for pod in POD_CODES]]

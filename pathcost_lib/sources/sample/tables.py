@@ -9,7 +9,7 @@ import pyarrow as pa
 from pathcost_lib.sources.sample.activity import Rows
 from pathcost_lib.sources.sample.organisations import PROVIDER_KINDS
 from pathcost_lib.sources.sample.people import ALIVE, People
-from pathcost_lib.sources.sample.reference import EXTRACT, SEXES, read
+from pathcost_lib.sources.sample.reference import EXTRACT, SEXES, read, records
 from pathcost_lib.sources.sample.world import World
 
 __all__ = ["PROJECTION_YEARS", "dictionary", "outcomes", "patients", "population"]
@@ -22,11 +22,11 @@ _RANGES = {"oxford_knee_score": (0, 48, 0), "oxford_hip_score": (0, 48, 0), "eq5
 
 
 def dictionary(codes: np.ndarray, values: list[str | None]) -> pa.Array:
-    """Return text as dictionary codes; a value of None is null."""
-    empty = np.array([v is None for v in values])
-    mask = empty[codes] if empty.any() else None
-    indices = pa.array(codes.astype(np.int32), mask=mask)
-    return pa.DictionaryArray.from_arrays(indices, pa.array([v or "" for v in values], pa.string()))
+    """Return text as dictionary codes; a value of None is null. The dictionary holds each text once."""
+    texts = sorted({value for value in values if value is not None})
+    number = {text: n for n, text in enumerate(texts)}
+    mapped = np.array([-1 if value is None else number[value] for value in values], np.int32)[codes]
+    return pa.DictionaryArray.from_arrays(pa.array(mapped, mask=mapped < 0), pa.array(texts, pa.string()))
 
 
 def patients(world: World, people: People, icb: int, first_id: int) -> pa.Table:
@@ -51,23 +51,32 @@ def patients(world: World, people: People, icb: int, first_id: int) -> pa.Table:
 
 def outcomes(world: World, people: People, rows: Rows, first_id: int, rng: np.random.Generator) -> pa.Table:
     """Return what hip and knee patients reported before and after: published means, response and correlation."""
-    quality = np.random.default_rng(np.random.SeedSequence([world.seed, 1])).normal(0, _QUALITY_SD, len(world.providers))
+    quality = np.random.default_rng(np.random.SeedSequence([world.seed, 1])).normal(
+        0, _QUALITY_SD, len(world.providers)
+    )
     quality[world.codes == world.plan.dear_no_better] = 0.0
     procedure = np.array([item[3] for item in world.catalogue.items])
     parts = []
-    for measure in read("proms").itertuples():
-        journey = next(j for j in world.journeys if j.name == measure.pathway)
+    for measure in records(read("proms")):
+        journey = next(j for j in world.journeys if j.name == measure["pathway"])
         assert journey.index is not None
         operated = procedure == procedure[journey.index.items[0]]
         cases = rows.take(operated[rows.item])
-        cases = cases.take(rng.random(len(cases)) < measure.response_share)
+        cases = cases.take(rng.random(len(cases)) < measure["response_share"])
         z = rng.standard_normal((2, len(cases)))
-        low, high, places = _RANGES[measure.instrument]
+        low, high, places = _RANGES[measure["instrument"]]
         shift = quality[cases.provider] * (1.0 if high > 1 else 0.01)
-        related = measure.correlation * z[0] + np.sqrt(1 - measure.correlation**2) * z[1]
+        related = measure["correlation"] * z[0] + np.sqrt(1 - measure["correlation"] ** 2) * z[1]
         for stage, mean, sd, deviate, add, day in (
-            ("pre", measure.pre_mean, measure.pre_sd, z[0], 0.0, cases.day - rng.integers(5, 31, len(cases))),
-            ("post", measure.post_mean, measure.post_sd, related, shift, cases.day + rng.integers(180, 241, len(cases))),
+            ("pre", measure["pre_mean"], measure["pre_sd"], z[0], 0.0, cases.day - rng.integers(5, 31, len(cases))),
+            (
+                "post",
+                measure["post_mean"],
+                measure["post_sd"],
+                related,
+                shift,
+                cases.day + rng.integers(180, 241, len(cases)),
+            ),
         ):
             score = np.clip(mean + sd * deviate + add, low, high).round(places)
             known = day <= np.minimum(people.died[cases.person], EXTRACT[1])
@@ -76,8 +85,8 @@ def outcomes(world: World, people: People, rows: Rows, first_id: int, rng: np.ra
                 pa.table(
                     {
                         "patient_id": first_id + cases.person[known].astype(np.int64),
-                        "pathway": pa.array([measure.pathway] * count, pa.string()),
-                        "instrument": pa.array([measure.instrument] * count, pa.string()),
+                        "pathway": pa.array([measure["pathway"]] * count, pa.string()),
+                        "instrument": pa.array([measure["instrument"]] * count, pa.string()),
                         "stage": pa.array([stage] * count, pa.string()),
                         "measured_on": pa.array(day[known].astype(np.int32)).cast(pa.date32()),
                         "score": score[known],
@@ -100,10 +109,10 @@ def population(world: World, people: np.ndarray) -> pd.DataFrame:
     years = np.array(PROJECTION_YEARS)
     england = np.average(np.log(world.icbs["growth_2024_2035"]), weights=world.icbs["population"])
     frames = []
-    for number, icb in enumerate(world.icbs.itertuples()):
+    for number, icb in enumerate(records(world.icbs)):
         if not people[number]:
             continue
-        local = np.exp((years - 2023) / 11 * (np.log(icb.growth_2024_2035) - england))
+        local = np.exp((years - 2023) / 11 * (np.log(icb["growth_2024_2035"]) - england))
         base = people[number] * world.age_sex[number]
         for variant, index in growth.items():
             persons = base * index / start * local[:, None, None]
@@ -111,7 +120,7 @@ def population(world: World, people: np.ndarray) -> pd.DataFrame:
             frames.append(
                 pd.DataFrame(
                     {
-                        "icb_code": icb.icb_code,
+                        "icb_code": icb["icb_code"],
                         "year": years[year].astype(np.int32),
                         "age": age.astype(np.int32),
                         "sex": np.array(SEXES)[sex],
@@ -124,7 +133,7 @@ def population(world: World, people: np.ndarray) -> pd.DataFrame:
 
 
 def _growth(frame: pd.DataFrame) -> np.ndarray:
-    """Return one variant's index by year, age and sex: straight lines between the anchor years and between age bands."""
+    """Return one variant's index by year, age and sex: straight lines between anchor years and between bands."""
     ages, years = np.arange(91), np.array(PROJECTION_YEARS)
     result = np.empty((len(years), 91, 2))
     for s, sex in enumerate(SEXES):
@@ -137,4 +146,3 @@ def _growth(frame: pd.DataFrame) -> np.ndarray:
         for age in ages:
             result[:, age, s] = np.interp(years, (2023, *_ANCHORS), points[:, age])
     return result
-

@@ -1,4 +1,4 @@
-"""The planted truths: which effects are in the synthetic England, how large, and where, so that analyses can be marked."""
+"""The planted truths: which effects are in the synthetic England, how large and where, to mark analyses by."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class CountEffect:
 
 @dataclass(frozen=True)
 class Plan:
-    """Where the effects are. Providers are named by code; the keys of `index_cost` and `after` are (journey, provider)."""
+    """Where the effects are. Providers are named by code; keys of `index_cost` and `after` are (journey, provider)."""
 
     index_cost: dict[tuple[str, str], float]
     after: dict[tuple[str, str], float]
@@ -52,7 +52,7 @@ class Plan:
 
     @classmethod
     def for_providers(cls, providers: pd.DataFrame) -> Plan:
-        """Place the effects: the nth largest provider of a kind in an ICB, by name, so that they stay where they are."""
+        """Place the effects, each on the nth largest provider of a kind in an ICB."""
 
         def nth(kind: str, icb: str, n: int) -> str:
             found = providers[(providers["kind"] == kind) & (providers["icb_code"] == icb)]
@@ -77,10 +77,10 @@ class Plan:
                 CountEffect("cost_shift", "community_contact", 1.25, april, icb="QT1"),
             ),
             coverage={
-                nth("community", "QOP", 1): 0.55,
+                nth("community", "QYG", 1): 0.55,
                 nth("community", "QF7", 1): 0.70,
-                nth("primary_care", "QWO", 1): 0.60,
-                nth("primary_care", "QWO", 2): 0.40,
+                nth("primary_care", "QHM", 1): 0.60,
+                nth("primary_care", "QHM", 2): 0.40,
                 nth("primary_care", "QHL", 3): 0.50,
                 nth("primary_care", "QK1", 1): 0.65,
             },
@@ -124,7 +124,7 @@ class Plan:
                 "outcome_gain_difference": 0.0,
             },
             "variance_components_log_cost": {
-                "rows": "recorded cost of admitted, outpatient and A&E contacts, MFF taken out, over the national unit cost",
+                "rows": "A&E and outpatient contacts: recorded over national unit cost, MFF taken out",
                 "icb_sd": ICB_SD,
                 "provider_sd": PROVIDER_SD,
                 "residual_sd": RESIDUAL_SD,
@@ -141,22 +141,34 @@ class Plan:
                 for c in self.counts
                 if c.truth == "step_change"
             ],
-            "poor_coverage": [{"provider_code": code, "share_of_rows_kept": kept} for code, kept in self.coverage.items()],
-            "demand_trend_pct_per_year": {pod: TRENDS[pod] for pod in POD_CODES if PODS[pod].unit not in ("bed_day", "week")},
+            "poor_coverage": [
+                {"provider_code": code, "share_of_rows_kept": kept} for code, kept in self.coverage.items()
+            ],
+            "demand_trend_pct_per_year": {
+                pod: TRENDS[pod] for pod in POD_CODES if PODS[pod].unit not in ("bed_day", "week")
+            },
             "quantum_gap": [
                 {"provider_code": code, "setting": "admitted", "financial_year": "2024-25", "share_of_total": gap}
                 for code, gap in self.quantum_gap.items()
             ],
             "uncostable": [
-                {"pod": "diagnostic_imaging", "currency_code": "RD99Z", "reason": "no unit cost and no proxy for the POD"},
-                {"pod": "talking_therapy_contact", "currency_code": "IAPTG", "reason": "no unit cost and no proxy for the POD"},
+                {
+                    "pod": "diagnostic_imaging",
+                    "currency_code": "RD99Z",
+                    "reason": "no unit cost and no proxy for the POD",
+                },
+                {
+                    "pod": "talking_therapy_contact",
+                    "currency_code": "IAPTG",
+                    "reason": "no unit cost and no proxy for the POD",
+                },
             ],
             "extract": {"from": day(EXTRACT[0]), "to": day(EXTRACT[1])},
         }
 
 
 def provider_effects(providers: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Draw each provider's log cost effect: its ICB's plus its own, centred and scaled so that the planted SDs are exact."""
+    """Draw each provider's log cost effect: its ICB's plus its own, centred and scaled to the planted SDs."""
     icbs = sorted(set(providers["icb_code"]) - {""})
     icb_effect = dict(zip(icbs, _standard(rng, len(icbs)) * ICB_SD, strict=True))
     own = np.zeros(len(providers))

@@ -1,4 +1,4 @@
-"""All that every block of people shares: rates, items, journeys, providers and the planted truths. Built once, then read."""
+"""What every block of people shares: rates, items, journeys, providers, planted truths. Built once, then read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pathcost_lib.codes import PODS, SETTINGS
+from pathcost_lib.codes import SETTINGS
 from pathcost_lib.sources.sample.catalogue import Catalogue, Journey, load_journeys
 from pathcost_lib.sources.sample.organisations import KIND_OF_POD, PROVIDER_KINDS, current_icbs, flows, providers
 from pathcost_lib.sources.sample.reference import (
@@ -41,15 +41,15 @@ MENTAL_CORRELATION = 0.4
 _MEAN_UNITS = {"rehabilitation_day": 12.0, "mental_health_bed_day": 28.0, "critical_care_day": 5.0}
 
 _OFFICE_HOURS = {
-    "gp_appointment", "practice_nurse_appointment", "outpatient_first", "outpatient_follow_up", "outpatient_procedure",
-    "diagnostic_imaging", "day_case", "elective", "mental_health_contact", "talking_therapy_contact", "social_care_week",
+    "gp_appointment", "practice_nurse_appointment", "outpatient_first", "outpatient_follow_up", "day_case", "elective",
+    "outpatient_procedure", "diagnostic_imaging", "mental_health_contact", "talking_therapy_contact",
 }  # fmt: skip
 _WINTER = {"gp_appointment": 0.06, "call_111": 0.10, "non_elective": 0.05, "non_elective_short": 0.03}
 
 
 @dataclass
 class World:
-    """Shared, read-only state. Arrays over PODs are in the order of `codes.PODS`, over providers in that of `providers`.
+    """Shared, read-only state. Arrays over PODs are in the order of `codes.PODS`, over providers in `providers`' own.
 
     `age_sex` is ICB x age (0 to 90 and over) x sex, shares of the ICB's people; `log_level` is each provider's log cost
     over the national average, market forces included.
@@ -102,8 +102,10 @@ def build(seed: int) -> World:
     catalogue.finish()
     frame = providers(rng)
     plan = Plan.for_providers(frame)
-    # A planted outlier has no effect of its own besides, so that what is planted is what shows.
-    frame.loc[frame["org_code"].isin([provider for _, provider in plan.index_cost]), "log_effect"] = 0.0
+    # A planted outlier has no effect of its own besides, and records its costs, so that what is planted is what shows.
+    outliers = [provider for _, provider in plan.index_cost]
+    frame.loc[frame["org_code"].isin(outliers), "log_effect"] = 0.0
+    frame.loc[frame["org_code"].isin([*outliers, *plan.quantum_gap]), "recorded"] = True
     cases = read("incidence")
     incidence = np.stack([by_band(cases[cases["pathway"] == j.name], "per_100_000") / 1e5 for j in journeys])
     background, fill = _residual(target_rates(), incidence, journeys, spells)
