@@ -6,7 +6,7 @@ ICB ?= QHL
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pack lab test test-all lint types notebooks bench lock clean
+.PHONY: help setup pack lab test test-all test-spark lint types notebooks bench lock clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,11 @@ lab: setup ## Open JupyterLab on the notebooks
 test: setup ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-test-all: setup notebooks test ## Run the tests and every notebook
+test-all: setup notebooks test test-spark ## Run the tests, on Spark too, and every notebook
+
+test-spark: setup ## Run the same ground floor on Spark (installs PySpark; needs Java 17)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-spark.lock
+	$(BIN)/python -m pytest tests/spark
 
 lint: setup ## Check style, types, floors and that notebooks are clean
 	$(BIN)/ruff check .
@@ -47,6 +51,7 @@ bench: setup ## Measure: ratios against named baselines of the same run
 lock: setup ## Renew requirements.lock and environment.yml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra spark --no-emit-index-url --no-header --constraint requirements.lock pyproject.toml -o requirements-spark.lock
 
 clean: ## Remove the sample, the reports and the environment
 	rm -rf .venv data/sample reports/20*

@@ -25,10 +25,11 @@ def test_conda_users_get_the_same_dependencies():
 
 
 @pytest.mark.unit
-def test_the_lock_holds_every_dependency_with_its_hash_and_names_no_host():
-    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("name", "extra"), [("requirements.lock", "test"), ("requirements-spark.lock", "spark")])
+def test_the_locks_hold_every_dependency_with_its_hash_and_name_no_host(name, extra):
+    lock = (ROOT / name).read_text(encoding="utf-8")
     pinned = set(re.findall(r"^([a-z0-9_.-]+)==", lock, re.MULTILINE))
-    wanted = {re.split(r"[<>=\[ ]", d)[0] for d in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]}
+    wanted = {re.split(r"[<>=\[ ]", d)[0] for d in PROJECT["dependencies"] + PROJECT["optional-dependencies"][extra]}
     assert wanted <= pinned
     assert "--hash=sha256:" in lock
     assert "://" not in lock

@@ -1,7 +1,19 @@
 """Pathways: definitions, the link from ledger rows to pathways, and their summaries."""
 
 from pathcost_lib.pathways.definition import Definition, Phase, available, load_definition
+from pathcost_lib.pathways.flow import Flow, flow
 from pathcost_lib.pathways.link import Links, Statement, link
 from pathcost_lib.pathways.summary import summarise
 
-__all__ = ["Definition", "Links", "Phase", "Statement", "available", "link", "load_definition", "summarise"]
+__all__ = [
+    "Definition",
+    "Flow",
+    "Links",
+    "Phase",
+    "Statement",
+    "available",
+    "flow",
+    "link",
+    "load_definition",
+    "summarise",
+]

@@ -12,7 +12,7 @@ from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.pathways.link import Links
 from pathcost_lib.sources.engine import Relation
 
-__all__ = ["summarise"]
+__all__ = ["chosen_pathways", "summarise"]
 
 #: Columns that a pathway has, and columns that each of its contacts has.
 _OF_PATHWAY = ("pathway", "icb_code", "index_provider_code")
@@ -55,7 +55,7 @@ def summarise(
     extra = [c for c in by if c not in (*_OF_PATHWAY, *_OF_CONTACT)]
     for column in extra:
         require_one_of(column, [*_OF_PATHWAY, *_OF_CONTACT, *ledger.columns], what="Column to summarise by")
-    chosen = _chosen(links, year)
+    chosen = chosen_pathways(links, year)
     of_pathway = [c for c in by if c in _OF_PATHWAY]
     of_contact = [c for c in by if c not in _OF_PATHWAY]
     contacts = links.links
@@ -100,7 +100,8 @@ def _sums(*kinds: str) -> str:
     return ", ".join(f"CAST(coalesce(sum({kind}_pence), 0) AS BIGINT) AS {kind}_pence" for kind in kinds)
 
 
-def _chosen(links: Links, year: str | None) -> Relation:
+def chosen_pathways(links: Links, year: str | None) -> Relation:
+    """Return the pathways whose window the data hold, and closes in the financial year if one is given."""
     where = "complete"
     if year is not None:
         first, last = financial_year_bounds(year)

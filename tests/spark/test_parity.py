@@ -1,0 +1,96 @@
+"""Spark gives what DuckDB gives, to the penny, from the same SQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from factories import make_tables, write_tables
+from test_ledger import HOW
+from test_pathways import CHEST, KNEE, with_overlap
+
+from pathcost_lib.ledger import cost_activity, coverage, reconcile, split_periods
+from pathcost_lib.pathways import flow, link, summarise
+from pathcost_lib.sources import Dataset, Engine, connect, open_dataset
+
+TABLES = make_tables(patients=60)
+
+
+def same(one: pd.DataFrame, other: pd.DataFrame) -> None:
+    """Compare every value, whatever null is written as; floats are only ever means and errors of the same integers."""
+    assert list(one.columns) == list(other.columns)
+    keys = [c for c in one.columns if not pd.api.types.is_float_dtype(one[c])]
+    one, other = (f.sort_values(keys).reset_index(drop=True).astype(object) for f in (one, other))
+    pd.testing.assert_frame_equal(
+        one.where(one.notna(), None), other.where(other.notna(), None), check_exact=False, rtol=1e-12
+    )
+
+
+def ledger_on(engine: Engine, mff: str = "adjust"):
+    data = Dataset.from_frames(TABLES, engine)
+    return data, cost_activity(data.activity, data.unit_costs, data.organisations, price_base="2024-25", mff=mff, **HOW)
+
+
+@pytest.mark.property
+@pytest.mark.parametrize("mff", ["adjust", "pay"])
+def test_the_same_ledger(spark_engine, mff):
+    same(ledger_on(connect(), mff)[1].to_pandas(), ledger_on(spark_engine, mff)[1].to_pandas())
+
+
+@pytest.mark.property
+@pytest.mark.parametrize("overlap", ["nearest_index", "equal_split"])
+def test_the_same_links_statement_and_summaries(spark_engine, overlap):
+    both = []
+    for engine in (connect(), spark_engine):
+        data, ledger = ledger_on(engine)
+        links = link(ledger, [with_overlap(KNEE, overlap), with_overlap(CHEST, overlap)], patients=data.patients)
+        table = summarise(links, ledger, ["pathway", "icb_code", "phase", "setting", "currency_code"], year="2024-25")
+        both.append((links.links.to_pandas(), table, links.statement(ledger)))
+    same(both[0][0], both[1][0])
+    same(both[0][1], both[1][1])
+    assert both[0][2] == both[1][2]
+    assert both[0][2].difference_pence == 0
+
+
+@pytest.mark.property
+def test_the_same_periods_reconciliation_coverage_and_flow(spark_engine):
+    both = []
+    for engine in (connect(), spark_engine):
+        data, ledger = ledger_on(engine, "pay")
+        months = split_periods(ledger, "month").query(
+            "SELECT period, setting, CAST(sum(cost_pence) AS BIGINT) AS pence, CAST(sum(days) AS BIGINT) AS days "
+            "FROM this GROUP BY period, setting"
+        )
+        books = TABLES["quantum"]
+        rates = pd.DataFrame(
+            {
+                "setting": ["emergency"],
+                "pod": ["ae_type1"],
+                "age_from": [0],
+                "age_to": [120],
+                "sex": ["all"],
+                "contacts_per_head_per_year": [0.4],
+            }
+        )
+        order = flow(link(ledger, KNEE), ledger)
+        both.append(
+            (
+                months.to_pandas(),
+                reconcile(ledger, books).table,
+                coverage(data.activity, TABLES["population"], year="2024-25", rates=rates),
+                order.table,
+                order.variants,
+            )
+        )
+    for one, other in zip(*both, strict=True):
+        same(one, other)
+
+
+@pytest.mark.end_to_end
+def test_parquet_is_read_and_written(spark_engine, tmp_path: Path):
+    data = open_dataset(write_tables(tmp_path, TABLES), spark_engine)
+    out = data.activity.query("SELECT pod, count(*) AS n FROM this GROUP BY pod").write_parquet(
+        tmp_path / "out.parquet"
+    )
+    assert pd.read_parquet(out)["n"].sum() == len(TABLES["activity"])
