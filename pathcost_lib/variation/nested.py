@@ -115,23 +115,21 @@ def profile(sums: Sums, theta: Array, *, reml: bool, residual_variance: float | 
     deviance = rows * np.log(2 * np.pi * variance) + rss / variance + log_determinant
     deviance += 2 * np.log(np.diag(factor)).sum() if reml else 0.0
 
-    # Downwards: what ancestors' effects do to each group's 1'V⁻¹1 and 1'V⁻¹[X y].
+    # Downwards: the effects of a group and its ancestors together have, given the rows, relative variance w, and are
+    # linear in [X y] with coefficients t. They turn what the group's own rows say, a and b, into 1'V⁻¹1 and 1'V⁻¹[X y].
     gradient, slopes = np.zeros(len(theta)), np.zeros(len(theta))
     blups: list[Array] = []
     blup_variances: list[Array] = []
-    c: Array = np.empty(0)
-    v: Array = np.empty((p + 1, 0))
+    w: Array = np.zeros(1)
+    t: Array = np.zeros((p + 1, 1))
     for level in reversed(range(len(theta))):
         a, b = own[level]
-        if level == len(theta) - 1:
-            c, v = a, b
-        else:
-            above = theta[level + 1]
+        if level < len(theta) - 1:
             children = np.diff(np.append(sums.starts[level], len(a)))
-            c, v = (
-                a - a**2 * np.repeat(above * (1 - above * c), children),
-                b - a * np.repeat(above * v, children, axis=1),
-            )
+            w, t = np.repeat(w, children), np.repeat(t, children, axis=1)
+        c, v = a - a**2 * w, b - a * t
+        left = 1 - theta[level] * a
+        w, t = theta[level] * left + left**2 * w, theta[level] * b + left * t
         x, residual = v[:p], v[p] - np.einsum("ig,i->g", v[:p], beta)
         slopes[level] = -float(np.sum(residual**2))
         gradient[level] = float(c.sum()) + slopes[level] / variance
