@@ -6,7 +6,7 @@ import csv
 import gzip
 import io
 import random
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from pathcost_lib.pathways.definition import load_definition
 from pathcost_lib.sources import connect, open_dataset
 from pathcost_lib.sources.contracts import CONTRACTS, type_problem
 from pathcost_lib.sources.mapping import MappingResult, map_folder
+from pathcost_lib.sources.typed_text import Reading
 
 MAPPINGS = Path(__file__).parents[1] / "data" / "mappings"
 
@@ -117,17 +118,20 @@ def expected(row: list[str]) -> tuple[str, int | None]:
 def awkward_rows() -> st.SearchStrategy[list[list[str]]]:
     dates = ["31/12/2023", "1/2/2024", "29/02/2023", "29/02/2024 10:15", "2024-01-01", "01/02/24", "", "NULL", "soon"]
     costs = ["1,234.50", "0", "-12.30", "£7.1", "1,23.00", "12.345", "12.3400", "1e5", "", "nan", "99999999999.99", "."]
-    one = st.tuples(
-        st.sampled_from(["a", "b é", " c ", "", 'd"d', "line\nbreak"]),
-        st.sampled_from(["p1", "p2", "NULL"]),
-        st.sampled_from(dates),
-        st.sampled_from(["31/12/2023", "", "31/11/2023"]),
-        st.sampled_from(["1", "2", " 2", "3", "", "one"]),
-        st.sampled_from(["RRK", "", "R;R|K,X"]),
-        st.sampled_from(costs),
-        st.sampled_from(["done", "cancelled", ""]),
-    )
-    return st.lists(one.map(list), max_size=12)
+    values = [
+        ["a", "b é", " c ", 'd"d', "line\nbreak", ""],
+        ["p1", "p2", "NULL"],
+        dates,
+        ["31/12/2023", "", "31/11/2023"],
+        ["1", "2", " 2", "3", "", "one"],
+        ["RRK", "R;R|K,X", ""],
+        costs,
+        ["done", "", "cancelled"],
+    ]
+    # One column at a time is odd, so that each oddity decides its row's fate; then all at once.
+    odd = st.integers(0, 7).flatmap(lambda n: st.sampled_from(values[n]).map(lambda v: [*GOOD[:n], v, *GOOD[n + 1 :]]))
+    wild = st.tuples(*map(st.sampled_from, values)).map(list)
+    return st.lists(odd | wild, max_size=12)
 
 
 @pytest.mark.property
@@ -185,6 +189,40 @@ def test_two_hundred_damaged_files_are_read_right_or_refused(tmp_path):
         assert kept <= {row[0].strip(" ") for row in read}
         assert "SENTINEL7" not in result.report.table.to_csv()
     assert 40 < refused < 200  # the damage is neither harmless nor always fatal
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("reading", "text", "value"),
+    [
+        (Reading("DATE", dates=("%d/%m/%Y",)), "29/02/2024", date(2024, 2, 29)),
+        (Reading("DATE", dates=("%d/%m/%Y",)), "29/02/2023", None),
+        (Reading("DATE", dates=("%d/%m/%Y",)), "01/02/24", None),
+        (Reading("DATE", dates=("%d/%m/%Y", "%d %b %y")), "1 Feb 24", date(2024, 2, 1)),
+        (Reading("DATE"), "2024-02-01 23:59:59", date(2024, 2, 1)),
+        (Reading("INTEGER", dates=("%Y-%m-%d",)), "1948-07-05", 1948),
+        (Reading("BIGINT", money="pounds"), "0.29", 29),
+        (Reading("BIGINT", money="pounds"), "-12.3", -1230),
+        (Reading("BIGINT", money="pounds"), "£12.340000", 1234),
+        (Reading("BIGINT", money="pounds"), "12.345", None),
+        (Reading("BIGINT", money="pounds"), "1,234.50", None),
+        (Reading("BIGINT", money="pounds", thousands=","), "1,234,567.89", 123456789),
+        (Reading("BIGINT", money="pounds", thousands=","), "12,34.50", None),
+        (Reading("BIGINT", money="pounds"), "999999999999999.99", 99999999999999999),
+        (Reading("BIGINT", money="pounds"), "9999999999999999", None),
+        (Reading("BIGINT", money="pence"), "1234.0", 1234),
+        (Reading("BIGINT", money="pence"), "1234.5", None),
+        (Reading("BIGINT"), "1e3", None),
+        (Reading("INTEGER"), "3000000000", None),
+        (Reading("INTEGER"), "7.00", 7),
+        (Reading("DOUBLE"), "1.5e-3", 0.0015),
+        (Reading("DOUBLE"), "1e999", None),
+        (Reading("DOUBLE"), "NaN", None),
+    ],
+)
+def test_texts_become_values_exactly_or_not_at_all(reading, text, value):
+    rows = connect().fetch(f"SELECT {reading.sql('t')} AS v FROM (SELECT CAST('{text}' AS VARCHAR) AS t)")
+    assert rows["v"][0].as_py() == value
 
 
 @pytest.mark.unit
