@@ -136,7 +136,9 @@ def xmr(
         if not len(used):
             continue
         counted = ranges[at[0] + 1 : used[-1] + 1]
-        middle, mean_range = number[used].mean(), _mean_range(counted, screen)
+        # About the first value, so that rounding does not put a constant series beside its own mean.
+        middle = number[used[0]] + (number[used] - number[used[0]]).mean()
+        mean_range = _mean_range(counted, screen)
         centre[at], lower[at], upper[at] = middle, middle - LIMIT * mean_range, middle + LIMIT * mean_range
         provisional[at] = len(used) < ENOUGH
         holds[:, at] = _rules(number[at], middle, LIMIT * mean_range)
