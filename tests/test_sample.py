@@ -161,6 +161,11 @@ def test_tables_are_clean(england: Sample) -> None:
     assert [d.date() for d in dates] == [date(2023, 4, 1), date(2025, 3, 31), date(2025, 3, 31)]
     # Open stays: few, and near the extract's end; a stay of known end has nights that fit its dates.
     assert 0 < england.value("SELECT avg(CAST(end_date IS NULL AS INTEGER)) FROM activity") < 0.002
+    beds = """
+        SELECT lag(coalesce(end_date, DATE '2025-03-31')) OVER patient > start_date AS clash
+        FROM activity WHERE pod IN ('day_case', 'elective', 'non_elective', 'non_elective_short')
+        WINDOW patient AS (PARTITION BY patient_id ORDER BY start_date, activity_id)"""
+    assert england.value(f"SELECT count(*) FROM ({beds}) WHERE clash") == 0
     wrong = "length_of_stay_days IS NOT NULL AND length_of_stay_days <> date_diff('day', start_date, end_date)"
     assert england.value(f"SELECT count(*) FROM activity WHERE {wrong} OR end_date < start_date") == 0
 
@@ -489,6 +494,8 @@ def test_nearly_all_can_be_costed_and_what_cannot_is_named(england: Sample) -> N
     named = {(u["pod"], u["currency_code"]) for u in england.truth["uncostable"]}
     assert set(zip(uncosted["pod"], uncosted["currency_code"], strict=True)) == named
     assert 0 < uncosted["n"].sum() < 0.002 * england.value("SELECT count(*) FROM activity")
+    by_proxy = "SELECT avg(CAST(currency_code = 'LOCAL' AS INTEGER)) FROM activity WHERE setting = 'community'"
+    assert 0.005 < england.value(by_proxy) < 0.04
     shares = england.frame("SELECT fixed_share + semi_fixed_share + variable_share AS s, unit_cost FROM unit_costs")
     assert shares["s"].to_numpy() == pytest.approx(1.0)
     assert (shares["unit_cost"] > 0).all()

@@ -14,7 +14,7 @@ from pathcost_lib.sources.sample.reference import EXTRACT, POD_CODES, POD_INDEX,
 from pathcost_lib.sources.sample.truths import TRENDS
 from pathcost_lib.sources.sample.world import LOADINGS, MARGIN, SOCIAL_CARE, World, unit_mean
 
-__all__ = ["Rows", "background", "count_effects", "journeys", "truncate"]
+__all__ = ["Rows", "background", "count_effects", "journeys", "one_bed_at_a_time", "truncate"]
 
 #: Spread of log length of stay between patients of one HRG.
 _STAY_SD = 0.6
@@ -185,6 +185,16 @@ def truncate(world: World, people: People, rows: Rows) -> tuple[Rows, np.ndarray
     stays = _SPELLS[pod] | bed_days
     rows.nights = np.where(stays & ~is_open, used, -1).astype(np.int32)
     return rows, np.where(is_open, -1, end).astype(np.int32)
+
+
+def one_bed_at_a_time(world: World, rows: Rows, end: np.ndarray) -> None:
+    """End a spell where the same person's next one begins. Rows are in order of person and day; changed in place."""
+    spells = np.flatnonzero(_SPELLS[world.catalogue.pod[rows.item]])
+    earlier, later = spells[:-1], spells[1:]
+    overlaps = (rows.person[earlier] == rows.person[later]) & ((end[earlier] < 0) | (end[earlier] > rows.day[later]))
+    earlier, later = earlier[overlaps], later[overlaps]
+    end[earlier] = rows.day[later]
+    rows.nights[earlier] = rows.day[later] - rows.day[earlier]
 
 
 @dataclass

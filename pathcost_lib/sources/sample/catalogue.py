@@ -104,10 +104,12 @@ class Catalogue:
         self.pod = np.array([POD_INDEX[item[0]] for item in self.items], np.int8)
         self.setting = np.array([SETTINGS.index(PODS[item[0]].setting) for item in self.items], np.int8)
         self.nights = np.array(self._nights)
-        published = read("unit_costs").set_index(["pod", "currency_code"])["unit_cost_gbp"]
-        pounds = published.reindex(pd.MultiIndex.from_tuples([item[:2] for item in self.items])).fillna(0.0)
-        #: Ten-thousandths of a pound at 2023-24 prices; 0 where there is no price.
-        self.unit_cost = (pounds.to_numpy() * 10_000).round().astype(np.int64)
+        prices = read("unit_costs")
+        published = prices.set_index(["pod", "currency_code"])["unit_cost_gbp"].to_dict()
+        typical = prices.groupby("pod")["unit_cost_gbp"].mean()
+        pounds = [published.get(item[:2], typical[item[0]]) for item in self.items]
+        #: Ten-thousandths of a pound at 2023-24 prices; the POD's mean where no price is published: it cost something.
+        self.unit_cost = (np.array(pounds) * 10_000).round().astype(np.int64)
 
 
 def load_journeys(catalogue: Catalogue) -> tuple[list[Journey], dict[int, Journey]]:

@@ -41,7 +41,7 @@ def true_costs(world: World, rows: Rows, end: np.ndarray, rng: np.random.Generat
     inflation = np.array([prices[year] / prices["2023-24"] for year, _, _ in YEARS])
     unit = catalogue.unit_cost[rows.item]
     pence = unit * rows.units * inflation[year_of(rows, end)] * np.exp(log_cost) * stay / 100
-    recorded = world.providers["recorded"].to_numpy()[rows.provider] & by_contact & (unit > 0) & (end >= 0)
+    recorded = world.providers["recorded"].to_numpy()[rows.provider] & by_contact & (end >= 0)
     return np.rint(pence).astype(np.int64), recorded
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from pathcost_lib.codes import SETTINGS
 from pathcost_lib.errors import InputError, require_one_of
-from pathcost_lib.sources.sample.activity import Rows, background, count_effects, journeys, truncate
+from pathcost_lib.sources.sample.activity import Rows, background, count_effects, journeys, one_bed_at_a_time, truncate
 from pathcost_lib.sources.sample.costs import quantum, true_costs, unit_costs, year_of
 from pathcost_lib.sources.sample.organisations import organisations
 from pathcost_lib.sources.sample.people import People, draw_people
@@ -209,6 +209,7 @@ def _block(
         (rows.person.astype(np.int64) << 32) + (rows.day.astype(np.int64) << 12) + rows.item, kind="stable"
     )
     rows, end = rows.take(order), end[order]
+    one_bed_at_a_time(world, rows, end)
     cost, recorded = true_costs(world, rows, end, rng)
     coverage = np.array([world.plan.coverage.get(code, 1.0) for code in world.codes])
     kept = rng.random(len(rows)) < coverage[rows.provider]
