@@ -57,9 +57,10 @@ def compare(
     Returns
     -------
     Comparison
-        `by`, pathways, contacts (of the focus), mean_gbp, lower_95, upper_95, reference_gbp, reference_lower_95,
-        reference_upper_95, difference_gbp, difference_lower_95, difference_upper_95, reason. The differences of the
-        parts add up to the difference of the whole. Where an interval cannot be had it is NaN and `reason` says why.
+        `by`, pathways, contacts (of the focus), mean_gbp, lower_95, upper_95; reference_contacts, reference_gbp,
+        reference_lower_95, reference_upper_95 (of all units); difference_gbp, difference_lower_95,
+        difference_upper_95; reason. The differences of the parts add up to the difference of the whole. Where an
+        interval cannot be had it is NaN and `reason` says why.
 
     Raises
     ------
@@ -74,7 +75,7 @@ def compare(
     others' mean and standard error come exactly from the units' counts, means and standard errors (sums of squares
     within and between). Neither case mix nor need is adjusted for.
     """
-    require_one_of(focus, groups[unit], what="Unit")
+    require_one_of(focus, groups[unit], what=f"{unit} with a complete pathway")
     parts = list(by)
     values = [list((order or {}).get(c, sorted(cells[c].unique()))) for c in parts]
     units = list(groups[unit])
@@ -90,10 +91,13 @@ def compare(
     table = ours[[*parts, "pathways", "contacts", "mean_gbp"]].copy()
     level = f"{round(confidence * 100)}"
     _limits(table, "", ours, ours["pathways"] - 1, level, confidence)
+    table["reference_contacts"] = everyone["contacts"]
     table["reference_gbp"] = everyone["mean_gbp"]
     _limits(table, "reference_", everyone, everyone["pathways"] - 1, level, confidence)
     table["difference_gbp"] = ours["mean_gbp"] - everyone["mean_gbp"]
     if others.empty:
+        # The only unit is its own reference: shown twice, it would tell what is suppressed once.
+        table[[c for c in table.columns if c.startswith("reference_")]] = np.nan
         table[["difference_gbp", f"difference_lower_{level}", f"difference_upper_{level}"]] = np.nan
         table["reason"] = "the data hold one unit only, so there is nothing to compare with"
         return Comparison(table, unit, confidence)
@@ -126,14 +130,17 @@ def outside_share(
     Returns
     -------
     DataFrame
-        phase ("whole_pathway" last), inside_contacts, outside_contacts, outside_pct, reference_pct (all units). NaN
-        where there is no cost to share out.
+        phase ("whole_pathway" last), pathways, inside_contacts, outside_contacts, outside_pct, reference_pct (of all
+        units). NaN where there is no cost to share out, or one unit only.
     """
     if cells.empty:
         raise InputError("There are no pathways to share out.")
     frame = cells.assign(
         outside=(cells["provider_code"] != cells[index]).to_numpy(), at_focus=(cells[unit] == focus).to_numpy()
     )
+    # The count belongs to each provider of the index event, once.
+    pathways = int(frame[frame["at_focus"]].groupby(index)["pathways"].first().sum())
+    compared = len(cells[unit].unique()) > 1
     rows = []
     for phase in [*phases, "whole_pathway"]:
         part = frame if phase == "whole_pathway" else frame[frame["phase"] == phase]
@@ -141,10 +148,11 @@ def outside_share(
         rows.append(
             {
                 "phase": phase,
+                "pathways": pathways,
                 "inside_contacts": int(here.loc[~here["outside"], "contacts"].sum()),
                 "outside_contacts": int(here.loc[here["outside"], "contacts"].sum()),
                 "outside_pct": _percent_outside(here),
-                "reference_pct": _percent_outside(part),
+                "reference_pct": _percent_outside(part) if compared else float("nan"),
             }
         )
     return pd.DataFrame(rows)
@@ -165,10 +173,10 @@ def cost_basis(cells: pd.DataFrame, coverage: pd.DataFrame | None, *, unit: str,
     Returns
     -------
     DataFrame
-        setting, cost_basis, contacts, contacts_pct (of the setting's contacts), coverage_pct, reason.
+        setting, cost_basis, pathways, contacts, contacts_pct (of the setting's contacts), coverage_pct, reason.
     """
     here = cells[cells[unit] == focus]
-    table = here[["setting", "cost_basis", "contacts"]].copy()
+    table = here[["setting", "cost_basis", "pathways", "contacts"]].copy()
     table["contacts_pct"] = 100 * table["contacts"] / table.groupby("setting")["contacts"].transform("sum")
     for column, ranking in (("setting", SETTINGS), ("cost_basis", COST_BASES)):
         table[column] = pd.Categorical(table[column], [*ranking])
@@ -217,12 +225,12 @@ def _pool(rows: pd.DataFrame, parts: list[str]) -> pd.DataFrame:
         return rows
     n, mean = rows["pathways"].astype(float), rows["mean_gbp"]
     within = (n * (n - 1) * rows["se_gbp"] ** 2).fillna(0.0)
-    sums = rows[parts].assign(n=n, total=n * mean, squares=within + n * mean**2)
+    sums = rows[[*parts, "contacts"]].assign(n=n, total=n * mean, squares=within + n * mean**2)
     sums = sums.groupby(parts, sort=False).sum().reset_index() if parts else sums.sum().to_frame().T
     pooled = sums["total"] / sums["n"]
     spread = (sums["squares"] - sums["n"] * pooled**2).clip(lower=0)
     error = np.sqrt(spread / (sums["n"] - 1).where(sums["n"] > 1) / sums["n"])
-    return sums[parts].assign(pathways=sums["n"], mean_gbp=pooled, se_gbp=error)
+    return sums[[*parts, "contacts"]].assign(pathways=sums["n"], mean_gbp=pooled, se_gbp=error)
 
 
 def _welch(ours: pd.DataFrame, others: pd.DataFrame) -> pd.Series:

@@ -28,9 +28,9 @@ class StageRanks(Result):
         return f"{self.ranked} of {len(self.table)} providers have at least {self.fewest} pathways and are ranked."
 
     def of(self, providers: Collection[str]) -> pd.DataFrame:
-        """Return the rows of some providers, in the order of their pathways' rank; those not ranked last."""
-        rows = self.table[self.table["provider_code"].isin(providers)]
-        return rows.sort_values(["pathway_rank", "provider_code"], na_position="last").reset_index(drop=True)
+        """Return the ranked ones of some providers, in the order of their pathways' rank."""
+        rows = self.table[self.table["provider_code"].isin(providers) & (self.table["reason"] == "")]
+        return rows.drop(columns="reason").sort_values(["pathway_rank", "provider_code"]).reset_index(drop=True)
 
 
 def stage_ranks(

@@ -111,7 +111,9 @@ def read_section(path: Path) -> Section:
             text = _TITLE.sub("", cell.source, count=1 if heading else 0).strip()
             blocks += [Prose(text)] if text else []
             continue
-        blocks += [_block(o, f"{path.name}, cell {number}") for o in cell.get("outputs", [])]
+        blocks += [
+            _block(o, f"{path.name}, cell {number}") for o in cell.get("outputs", []) if TALLY not in o.get("data", {})
+        ]
     section = Section(path.stem, title, tuple(blocks))
     if not title:
         raise InputError(f"{path.name}: no cell tagged `pack` holds a title (a line that begins with one #).")

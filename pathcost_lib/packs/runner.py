@@ -138,7 +138,9 @@ def execute(notebook: Path, output: Path, values: Mapping[str, Any], *, timeout:
         output.unlink(missing_ok=True)
         said = _ANSI.sub("", str(error.evalue)).strip()
         kind = "" if error.ename == InputError.__name__ else f"{error.ename}: "
-        raise NotebookError(f"{notebook.name}, cell {error.cell_index}: {kind}{said}") from None
+        # Counted from nought, after the cell that papermill puts in with the values.
+        number = error.cell_index + 1 - bool(values)
+        raise NotebookError(f"{notebook.name}, cell {number}: {kind}{said}") from None
     except (DeadKernelError, TimeoutError) as error:
         output.unlink(missing_ok=True)
         raise NotebookError(f"{notebook.name}: {type(error).__name__}: {error}") from None

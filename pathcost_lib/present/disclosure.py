@@ -10,8 +10,8 @@ Source: NHS England, Hospital Episode Statistics analysis guide, disclosure cont
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -41,7 +41,7 @@ RULES = {
         8,
         5,
         4000,
-        "Numbers of 1 to 7, and whatever rests on them, are shown as *; other numbers are rounded to the nearest 5.",
+        "Counts of 1 to 7, and whatever rests on them, are shown as *; other counts are rounded to the nearest 5.",
     )
 }
 
@@ -67,7 +67,7 @@ class Disclosed:
     rule: Rule
     primary: int = 0
     secondary: int = 0
-    counts: tuple[str, ...] = field(default=())
+    counts: tuple[str, ...] = ()
 
     @property
     def note(self) -> str:
@@ -75,15 +75,12 @@ class Disclosed:
         if not self.counts:
             return ""
         if not self.primary:
-            return f"Numbers are rounded to the nearest {self.rule.base}."
+            return f"Counts are rounded to the nearest {self.rule.base}."
         return f"{self.rule.text} Rows suppressed: {self.primary} small, {self.secondary} to protect them."
 
-    def select(self, rows: pd.Series | None = None, columns: Sequence[str] | None = None) -> Disclosed:
-        """Return some rows and columns, still disclosed."""
-        keep = self.frame.index if rows is None else self.frame.index[rows.to_numpy(dtype=bool)]
-        cols = list(self.frame.columns if columns is None else columns)
-        frame, hidden = self.frame.loc[keep, cols], self.hidden.loc[keep, cols]
-        return Disclosed(frame, hidden, self.rule, self.primary, self.secondary, self.counts)
+    def select(self, columns: Sequence[str]) -> Disclosed:
+        """Return some columns, still disclosed."""
+        return replace(self, frame=self.frame[[*columns]], hidden=self.hidden[[*columns]])
 
 
 def disclose(
@@ -92,6 +89,7 @@ def disclose(
     counts: str | Sequence[str],
     rule: str = "hes",
     totals: Sequence[Sequence[str]] = (),
+    apart: Mapping[str, Sequence[str]] | None = None,
     exempt: Sequence[str] = (),
 ) -> Disclosed:
     """Return `table` as it may be shown.
@@ -108,8 +106,10 @@ def disclose(
     totals : sequence of sequence of str
         Groupings of the rows over which totals are shown, here or elsewhere: `[["phase"], ["setting"]]`; `[[]]` is
         one total of all rows.
+    apart : mapping of str to sequence of str, optional
+        Another count column, and the number columns that rest on it alone: a national mean beside a local one.
     exempt : sequence of str
-        Number columns that do not rest on the row's people (a national figure beside a local one).
+        Number columns that rest on no patients at all, or on far more than a table of this kind could tell of.
 
     Raises
     ------
@@ -118,20 +118,25 @@ def disclose(
     """
     chosen = RULES[require_one_of(rule, RULES, what="Disclosure rule")]
     names = [counts] if isinstance(counts, str) else list(counts)
-    for column in {*names, *(c for group in totals for c in group)} - set(table.columns):
+    others = {count: list(columns) for count, columns in (apart or {}).items()}
+    for column in {*names, *others, *(c for group in totals for c in group)} - set(table.columns):
         raise InputError(f"Column {column!r} is not in the table. Columns: {', '.join(map(str, table.columns))}.")
     frame = table.reset_index(drop=True).copy()
-    numbers = [str(c) for c in frame.select_dtypes("number") if c not in exempt]
-    values = frame[names].to_numpy(dtype=float)
-    small = np.asarray(((values > 0) & (values < chosen.smallest)).any(axis=1))
-    hide = _protect(frame, small, values, totals)
-    hidden = pd.DataFrame(False, index=frame.index, columns=frame.columns)
-    hidden.loc[hide, numbers] = True
+    elsewhere = {*exempt, *others, *(c for columns in others.values() for c in columns)}
+    numbers = [str(c) for c in frame.select_dtypes("number") if c not in elsewhere]
     frame[numbers] = frame[numbers].astype(float)
-    if names:
-        _coarsen(frame, names, numbers, chosen)
-    frame = frame.mask(hidden)
-    return Disclosed(frame, hidden, chosen, int(small.sum()), int((hide & ~small).sum()), tuple(names))
+    hidden = pd.DataFrame(False, index=frame.index, columns=frame.columns)
+    small, hide = np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool)
+    # Other counts first: a difference from a suppressed reference would give it away, so the row goes with it.
+    for resting_on, columns in [*(([count], [count, *more]) for count, more in others.items()), (names, numbers)]:
+        values = frame[resting_on].to_numpy(dtype=float)
+        small = small | ((values > 0) & (values < chosen.smallest)).any(axis=1)
+        hide = _protect(frame, hide | small, values, totals)
+        hidden.loc[hide, columns] = True
+        if resting_on:
+            _coarsen(frame, resting_on, columns, chosen)
+    primary, secondary = int(small.sum()), int((hide & ~small).sum())
+    return Disclosed(frame.mask(hidden), hidden, chosen, primary, secondary, (*names, *others))
 
 
 def _protect(frame: pd.DataFrame, small: np.ndarray, values: np.ndarray, totals: Sequence[Sequence[str]]) -> np.ndarray:

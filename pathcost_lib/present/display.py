@@ -185,13 +185,18 @@ def figure_bundle(
     if not alt.strip():
         raise InputError(f"Figure {name!r} has no alternative text: say in `alt` what it shows.")
     forms = ((style.WIDE, height), (style.NARROW, tall or 1.25 * height))
-    wide, narrow = (
-        style.to_svg(style.draw(function, data.frame, width=across, height=high, **options)) for across, high in forms
-    )
+    wide, narrow = (_svg(function, data.frame, across, high, options) for across, high in forms)
     # Rounded counts are not drawn; suppressed rows are missed.
     text = " ".join(part for part in (note, data.note if data.primary else "") if part)
     payload = {"name": name, "title": title, "alt": alt, "note": text, "narrow": narrow}
     return {"text/plain": f"{title}. {alt}", "image/svg+xml": wide, FIGURE: payload}
+
+
+def _svg(function: Callable[..., Axes], frame: pd.DataFrame, width: float, height: float, options: Any) -> str:
+    drawn = style.draw(function, frame, width=width, height=height, **options)
+    if not drawn.axes[0].axison:  # a reason in place of a figure needs no more room than its words
+        drawn = style.draw(function, frame, width=width, height=0.7, **options)
+    return style.to_svg(drawn)
 
 
 def expect(*, figures: int, tables: int) -> None:
@@ -212,7 +217,7 @@ def table_html(payload: Mapping[str, Any], identifier: str = "") -> str:
     head = "".join(_head_cell(columns[n]) for n in shown)
     body = "".join("<tr>" + "".join(_body_cell(columns, row, n) for n in shown) + "</tr>" for row in rows)
     mark = f' id="{html.escape(identifier)}"' if identifier else ""
-    caption = f"<caption{mark}>{html.escape(payload['title'])}</caption>"
+    caption = f"<caption{mark}><span>{html.escape(payload['title'])}</span></caption>"
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -226,7 +231,8 @@ def _on_page(column: Mapping[str, Any], position: int, rows: list[list[Any]]) ->
 def _head_cell(column: Mapping[str, Any]) -> str:
     limit = LIMIT.search(column["key"])
     text = f"{limit[2]}% interval" if limit else column["heading"]
-    unit_text = f' <span class="unit">({html.escape(column["unit"])})</span>' if column["unit"] else ""
+    # Cells bear their own pound sign, and counts are plain.
+    unit_text = ' <span class="unit">(%)</span>' if column["unit"] == "%" else ""
     return f'<th scope="col"{_number(column)}>{html.escape(text)}{unit_text}</th>'
 
 

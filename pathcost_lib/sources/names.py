@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from pathcost_lib.codes import financial_year
+from pathcost_lib.sources.contracts import CONTRACTS
+from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.engine import Relation
 
-__all__ = ["financial_years", "icb_codes", "organisation_names", "organisations_in", "organisations_near"]
+__all__ = [
+    "financial_years",
+    "icb_codes",
+    "organisation_names",
+    "organisations_in",
+    "organisations_near",
+    "table_or_empty",
+]
 
 
 def icb_codes(activity: Relation) -> list[str]:
@@ -45,3 +54,11 @@ def organisations_near(organisations: Relation, icb_code: str) -> set[str]:
     here = rows["icb_code"] == icb_code
     regions = set(rows.loc[here, "region_code"].dropna())
     return set(rows.loc[here | rows["region_code"].isin(regions), "org_code"])
+
+
+def table_or_empty(dataset: Dataset, name: str) -> Relation:
+    """Return a table of the dataset, or one of its columns and no rows where the extract does without (prices, say)."""
+    if name in dataset:
+        return dataset.tables[name]
+    columns = ", ".join(f"CAST(NULL AS {c.type.split(' or ')[-1]}) AS {c.name}" for c in CONTRACTS[name].columns)
+    return dataset.engine.view(name, f"SELECT {columns} WHERE 1 = 0")

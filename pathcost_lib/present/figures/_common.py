@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 from matplotlib.artist import Artist
@@ -12,17 +12,34 @@ from matplotlib.axes import Axes
 from pathcost_lib.present import style
 from pathcost_lib.present.format import pounds, say
 
-__all__ = ["axis_title", "empty", "key", "margin_text", "pound_axis", "rows_down", "say_list"]
+__all__ = ["axis_title", "empty", "key", "margin_text", "pound_axis", "row_label", "rows_down", "say_list"]
 
 
-def rows_down(ax: Axes, names: Iterable[str], *, bold: Sequence[int] = ()) -> list[str]:
+def rows_down(ax: Axes, names: Iterable[str], *, bold: Sequence[int] = ()) -> None:
     """Label the rows from top to bottom, wrapped to the width that there is."""
-    texts = [textwrap.fill(say(name), 16 if style.compact(ax) else 30) for name in names]
-    ax.set_yticks(range(len(texts)), texts)
+    texts = [textwrap.wrap(say(name), 16 if style.compact(ax) else 30) for name in names]
+    ax.set_yticks(range(len(texts)), [""] * len(texts))
     ax.set_ylim(len(texts) - 0.45, -0.55)
-    for index in bold:
-        ax.get_yticklabels()[index].set_fontweight("bold")
-    return texts
+    for row, lines in enumerate(texts):
+        row_label(ax, row, lines, bold=row in bold)
+
+
+def row_label(ax: Axes, row: float, lines: Sequence[str], *, bold: bool = False, size: float = 8.5) -> None:
+    """Write a row's label left of the axes, each line on its own: set flush right whatever face the page has."""
+    for number, line in enumerate(lines):
+        ax.annotate(
+            line,
+            xy=(0, row),
+            xycoords=ax.get_yaxis_transform(),
+            xytext=(-5, size * 1.15 * ((len(lines) - 1) / 2 - number)),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            color=style.INK,
+            fontsize=size,
+            fontweight="bold" if bold else "normal",
+            annotation_clip=False,
+        )
 
 
 def axis_title(ax: Axes, text: str) -> None:
@@ -75,12 +92,11 @@ def empty(ax: Axes, text: str) -> Axes:
     return ax
 
 
-def say_list(table: pd.DataFrame, column: str, template: str, **forms: object) -> str:
-    """Say a table row by row for those who cannot see the figure; rows with a suppressed value say so."""
+def say_list(table: pd.DataFrame, column: str, template: str, **forms: Callable[[float | None], str]) -> str:
+    """Say a table row by row for those who cannot see the figure; rows whose first value is suppressed say so."""
     said = []
     for row in table.to_dict("records"):
-        name = say(row[column])
-        values = {k: form(row[k]) for k, form in forms.items() if callable(form)}
-        missing = any(pd.isna(row[k]) for k in forms)
-        said.append(f"{name}: not shown" if missing else f"{name}: " + template.format(**values))
+        values = {k: form(row[k]) for k, form in forms.items()}
+        hidden = pd.isna(row[next(iter(forms))])
+        said.append(f"{say(row[column])}: " + ("not shown" if hidden else template.format(**values)))
     return "; ".join(said) + "."

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from pathcost_lib.present import style
 from pathcost_lib.present.figures._common import empty, key, margin_text, pound_axis, rows_down, say_list
@@ -32,32 +36,29 @@ def against_reference(ax: Axes, table: pd.DataFrame, *, by: str, area: str, refe
     ours = theirs = None
     for row, item in enumerate(table.to_dict("records")):
         at = row - 0.2
-        ax.plot([item["reference_lower_95"], item["reference_upper_95"]], [at, at], color=style.MUTED, lw=1.4)
-        theirs = ax.plot(
-            item["reference_gbp"],
-            at,
-            marker="D",
-            ms=5,
-            mfc=style.PAPER,
-            mec=style.MUTED,
-            mew=1.3,
-            color=style.MUTED,
-            lw=1.4,
-        )[0]
+        if not pd.isna(item["reference_gbp"]):
+            theirs = _reference(ax, item, at)
         if pd.isna(item["mean_gbp"]):
             margin_text(ax, row, "* not shown", color=style.MUTED)
             continue
         here = row + 0.14
         ax.plot([item["lower_95"], item["upper_95"]], [here, here], color=style.FOCUS, lw=2.6)
         ours = ax.plot(item["mean_gbp"], here, marker="o", ms=7, color=style.FOCUS, mec=style.PAPER, lw=2.6)[0]
-        margin_text(ax, at, pounds(item["reference_gbp"]), color=style.MUTED)
         margin_text(ax, here + 0.06, pounds(item["mean_gbp"]), color=style.FOCUS, bold=True)
     rows_down(ax, table[by])
-    ax.set_xlim(left=min(0.0, float(table[["lower_95", "reference_lower_95"]].min().min())))
+    ax.set_xlim(left=-0.025 * ax.get_xlim()[1])
     pound_axis(ax, "£ per patient (bar: 95% interval)")
-    if ours is not None and theirs is not None:
-        key(ax, [ours, theirs], [area, reference])
+    keyed = [(mark, text) for mark, text in ((ours, area), (theirs, reference)) if mark is not None]
+    key(ax, [mark for mark, _ in keyed], [text for _, text in keyed])
     return ax
+
+
+def _reference(ax: Axes, item: Mapping[Hashable, Any], at: float) -> Line2D:
+    color = style.MUTED
+    ax.plot([item["reference_lower_95"], item["reference_upper_95"]], [at, at], color=color, lw=1.4)
+    if not pd.isna(item["mean_gbp"]):
+        margin_text(ax, at, pounds(item["reference_gbp"]), color=color)
+    return ax.plot(item["reference_gbp"], at, marker="D", ms=5, mfc=style.PAPER, mec=color, mew=1.3, color=color)[0]
 
 
 def describe_against_reference(table: pd.DataFrame, *, by: str, area: str, reference: str = "England") -> str:

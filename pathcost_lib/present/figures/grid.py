@@ -11,12 +11,13 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from pathcost_lib.present import style
 from pathcost_lib.present.disclosure import MARK
-from pathcost_lib.present.figures._common import empty
+from pathcost_lib.present.figures._common import empty, row_label
 from pathcost_lib.present.format import pounds, say
 
 __all__ = ["describe_grid", "grid"]
 
-_SCALE = LinearSegmentedColormap.from_list("pathcost", ["#eef4fa", "#9cc4e6", "#2f7fb8", "#0b3c5d"])
+# Not the house's own colours, which turn with a dark page: here the number's ink goes with its cell.
+_SCALE = LinearSegmentedColormap.from_list("pathcost", ["#eef4fa", "#9cc4e6", "#2f80b9", "#0c3d5e"])
 
 
 def grid(
@@ -50,11 +51,14 @@ def grid(
         ax=ax,
         annot_kws={"fontsize": 7.5 if style.compact(ax) else 9},
     )
+    for number in ax.texts:
+        number.set_color("#fdfdfd" if number.get_color() == "w" else "#1c2934")
     narrow = style.compact(ax)
     heads = [textwrap.fill(say(str(c)), 8 if narrow else 16, break_long_words=False) for c in wide.columns]
     ax.set_xticklabels(heads, rotation=0, fontsize=7 if narrow else 8.5, color=style.INK)
-    names = [textwrap.fill(say(str(r)), 10 if narrow else 24) for r in wide.index]
-    ax.set_yticklabels(names, rotation=0, fontsize=7.5 if narrow else 8.5)
+    ax.set_yticks(ax.get_yticks(), [""] * len(wide))
+    for row, name in enumerate(wide.index):
+        row_label(ax, row + 0.5, textwrap.wrap(say(name), 12 if narrow else 24), size=7.5 if narrow else 8.5)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.set_xlabel("£ per patient (darker: more)", loc="left")

@@ -36,14 +36,17 @@ def outside_share(ax: Axes, table: pd.DataFrame, *, by: str = "phase", reference
             continue
         ax.barh(row, 100, height=0.56, color=style.GRID)
         ax.barh(row, item["outside_pct"], height=0.56, color=style.FOCUS)
-        ax.plot([item["reference_pct"]] * 2, [row - 0.4, row + 0.4], color=style.INK, lw=2.2)
+        if not pd.isna(item["reference_pct"]):
+            ax.plot([item["reference_pct"]] * 2, [row - 0.4, row + 0.4], color=style.INK, lw=2.2)
         margin_text(ax, row, percent(item["outside_pct"]), color=style.FOCUS, bold=True)
     rows_down(ax, table[by], bold=[len(table) - 1])
     ax.set_xlim(0, 100.5)
     ax.set_xticks([0, 25, 50, 75, 100], ["0%", "25%", "50%", "75%", "100%"])
     ax.set_xlabel("Share of cost")
     handles = [Patch(color=style.FOCUS), Patch(color=style.GRID), Line2D([], [], color=style.INK, lw=2.2)]
-    key(ax, handles, ["Other providers", "Provider of the index event", f"Other providers, {reference}"])
+    texts = ["Other providers", "Provider of the index event", f"Other providers, {reference}"]
+    known = 3 if table["reference_pct"].notna().any() else 2
+    key(ax, handles[:known], texts[:known])
     return ax
 
 

@@ -46,7 +46,7 @@ def stage_ranks(ax: Axes, table: pd.DataFrame, *, by: str = "provider", ranked: 
     rows_down(ax, shown[by], bold=[n for n, name in enumerate(shown[by]) if name in own])
     ax.set_xlim(0.2, ranked + 0.8)
     middle = MaxNLocator(nbins=5 if style.compact(ax) else 8, integer=True).tick_values(1, ranked)
-    ax.set_xticks([1, *(t for t in middle if ranked * 0.06 < t - 1 and t < ranked * 0.94), ranked])
+    ax.set_xticks([1, *(t for t in middle if ranked * 0.06 < t - 1 and t < ranked * 0.9), ranked])
     ax.xaxis.set_major_formatter(lambda value, _: count(value))
     ax.grid(True, axis="x")
     axis_title(ax, f"Rank among {ranked} providers (1: lowest cost; bar: 95% interval)")

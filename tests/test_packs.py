@@ -1,0 +1,327 @@
+"""Packs: parameters that are refused, pages that stand alone, workbooks that are typed, and nothing half-written."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import openpyxl
+import pandas as pd
+import pytest
+from factories import make_tables, write_tables
+
+from pathcost_lib import ledger, packs, paths, pathways, present, sources
+from pathcost_lib.errors import InputError
+from pathcost_lib.packs import builder, runner
+from pathcost_lib.packs.blocks import Figure, Message, Prose, Section, Table, read_section
+from pathcost_lib.packs.render import render_html
+from pathcost_lib.packs.workbook import sheet_name, write_workbook
+from pathcost_lib.present import display, figures
+
+COVER = {"organisation": 'NHS <script>alert("x")</script> ICB', "year": "2024-25", "about": "About & more."}
+HOSTILE = ["=cmd()", "+1", "-1", "@SUM(A1)", '<script>"</script>', "../../etc"]
+
+
+def _table(frame: pd.DataFrame, name: str = "By phase", title: str = "Cost by phase") -> Table:
+    counts = [c for c in ("contacts",) if c in frame]
+    return Table(display.table_bundle(present.disclose(frame, counts=counts), name=name, title=title)[display.TABLE])
+
+
+@pytest.fixture
+def sections() -> list[Section]:
+    frame = pd.DataFrame({"provider": HOSTILE, "contacts": [3, 10, 20, 30, 40, 50], "mean_gbp": [1234.5] * 6})
+    shares = pd.DataFrame({"phase": ["a", "b"], "outside_pct": [10.0, 90.0], "reference_pct": [20.0, 80.0]})
+    options = {"name": "f", "title": "A <b>figure</b>", "alt": 'Says "10%" & more'}
+    bundle = display.figure_bundle(figures.outside_share, present.disclose(shares, counts=[]), **options)
+    words = {k: bundle[display.FIGURE][k] for k in ("name", "title", "alt", "note", "narrow")}
+    blocks = (
+        Message("£10 more <i>than</i> England."),
+        Prose("## Part\n\nText with <script>bad()</script> and a [link](http://example.org)."),
+        Figure(wide=bundle["image/svg+xml"], **words),
+        _table(frame),
+        _table(frame, name="By phase", title="The same name"),
+    )
+    return [Section("02_notebook", "What it costs", blocks)]
+
+
+# -- parameters -------------------------------------------------------------------------------------------------------
+def _notebook(path: Path, *cells: tuple[str, list[str]], markdown: str = "# Title") -> Path:
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    notebook.metadata["language_info"] = {"name": "python"}
+    notebook.cells = [nbformat.v4.new_markdown_cell(markdown, metadata={"tags": ["pack"]})]
+    notebook.cells += [nbformat.v4.new_code_cell(text, metadata={"tags": tags}) for text, tags in cells]
+    nbformat.write(notebook, path)
+    return path
+
+
+PARAMETERS = ('icb: str = "QHL"  # ODS code\ndraws: int = 10  # Number\nrate: float = 0.5  # Share', ["parameters"])
+
+
+@pytest.mark.unit
+def test_unknown_parameter_and_wrong_type_are_refused(tmp_path: Path) -> None:
+    notebook = _notebook(tmp_path / "n.ipynb", PARAMETERS)
+    with pytest.raises(InputError, match=r"parameter 'draw' is not known. Did you mean draws\?"):
+        runner.check_parameters(notebook, {"draw": 5})
+    with pytest.raises(InputError, match="draws must be int, not str: '5'"):
+        runner.check_parameters(notebook, {"draws": "5"})
+    with pytest.raises(InputError, match="draws must be int, not bool"):
+        runner.check_parameters(notebook, {"draws": True})
+    runner.check_parameters(notebook, {"draws": 5, "rate": 1})
+
+
+@pytest.mark.unit
+def test_text_from_a_command_line_becomes_the_declared_type_and_no_other(tmp_path: Path) -> None:
+    declared = runner.parameters_of(_notebook(tmp_path / "n.ipynb", PARAMETERS))
+    assert runner.typed(declared["icb"], "01E5") == "01E5"
+    assert runner.typed(declared["icb"], "no") == "no"
+    assert runner.typed(declared["draws"], "12") == 12
+    with pytest.raises(InputError, match="draws must be int"):
+        runner.typed(declared["draws"], "1e3")
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ([], "0 cells are tagged"),
+        ([PARAMETERS, PARAMETERS], "2 cells are tagged"),
+        ([('icb: str = "Q"  # code = QHL', ["parameters"])], "1 lines of parameters, but only 0"),
+        ([("n: list = []", ["parameters"])], "of type list. Allowed: str, int, float, bool"),
+    ],
+)
+def test_a_notebook_with_bad_parameters_cell_is_refused(tmp_path: Path, cells: list[Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        runner.parameters_of(_notebook(tmp_path / "n.ipynb", *cells))
+
+
+@pytest.mark.unit
+def test_build_refuses_what_it_does_not_know_before_running_anything(tmp_path: Path) -> None:
+    data = write_tables(tmp_path / "data", make_tables(patients=6))
+    options: Mapping[str, Any] = {"year": "2024-25", "data": data, "out": tmp_path / "reports"}
+    for wrong, said in (
+        ({"parameters": {"draw": 5}}, "Notebook parameter 'draw' is not known"),
+        ({"pathway": "knee"}, "Pathway 'knee' is not known"),
+        ({"year": "2031-32"}, "Financial year '2031-32' is not known. .*Allowed: 2023-24, 2024-25"),
+        ({"formats": ("docx",)}, "Format 'docx' is not known"),
+        ({"notebooks": ["99_none"]}, "Notebook '99_none' is not known"),
+    ):
+        with pytest.raises(InputError, match=said):
+            packs.build("QZ1", **{**options, **wrong})
+    with pytest.raises(InputError, match=r"ICB 'QZ9' is not known.*QZ1, QZ2, QZ3"):
+        packs.build("QZ9", **options)
+    assert not (tmp_path / "reports").exists()
+
+
+# -- blocks -----------------------------------------------------------------------------------------------------------
+def _executed(path: Path, outputs: list[dict[str, Any]]) -> Path:
+    _notebook(path, ("x", ["pack"]))
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[-1].outputs = [nbformat.v4.new_output("display_data", data=data) for data in outputs]
+    nbformat.write(notebook, path)
+    return path
+
+
+@pytest.mark.unit
+def test_what_has_not_passed_disclosure_cannot_enter_a_pack(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"n.ipynb, cell 2: .*disclosure"):
+        read_section(_executed(tmp_path / "n.ipynb", [{"text/html": "<table></table>"}]))
+
+
+@pytest.mark.unit
+def test_a_lost_or_empty_figure_is_found(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="meant to show"):
+        read_section(_executed(tmp_path / "n.ipynb", [{display.TALLY: {"figures": 1, "tables": 0}}, _message()]))
+    payload = {"name": "f", "title": "T", "alt": "A", "note": "", "narrow": ""}
+    with pytest.raises(InputError, match="figure 'f' is empty"):
+        read_section(_executed(tmp_path / "n.ipynb", [{display.FIGURE: payload}]))
+
+
+def _message() -> dict[str, Any]:
+    return display.message_bundle("One line.")
+
+
+# -- page -------------------------------------------------------------------------------------------------------------
+class _Page(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def all(self, *names: str) -> Iterator[dict[str, str | None]]:
+        return (attrs for tag, attrs in self.tags if tag in names)
+
+
+def _check_page(text: str) -> None:
+    """Hold one page to what every page must be: self-contained, in order, labelled."""
+    page = _Page(text)
+    assert not list(page.all("script", "link", "iframe", "object", "embed", "form"))
+    addresses = [a[k] for a in (attrs for _, attrs in page.tags) for k in ("src", "srcset", "href") if a.get(k)]
+    assert all(str(a).startswith(("data:image/svg+xml;base64,", "#")) for a in addresses)
+    assert "url(" not in text
+    assert "@import" not in text
+    assert "default-src 'none'" in text
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    identifiers = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(identifiers) == len(set(identifiers))
+    targets = {str(a["href"])[1:] for a in page.all("a")} | {
+        str(a["aria-labelledby"]) for _, a in page.tags if "aria-labelledby" in a
+    }
+    assert targets <= set(identifiers)
+    assert all((a.get("alt") or "").strip() for a in page.all("img"))
+    assert all(a.get("scope") in ("col", "row") for a in page.all("th"))
+    assert len(list(page.all("table"))) == len(list(page.all("caption")))
+    assert next(page.all("a"))["class"] == "skip"
+    assert next(page.all("html"))["lang"] == "en-GB"
+
+
+@pytest.mark.unit
+def test_page_is_self_contained_and_text_stays_text(sections: list[Section]) -> None:
+    text = render_html(sections, **COVER)
+    _check_page(text)
+    assert "&lt;script&gt;" in text
+    assert "<i>than" not in text
+    assert "http://example.org" in text  # as text, not as a link
+    assert text == render_html(sections, **COVER)
+
+
+@pytest.mark.unit
+def test_page_holds_only_disclosed_numbers(sections: list[Section]) -> None:
+    row = re.search(r"<tr><th scope=\"row\">=cmd\(\)</th>(.*?)</tr>", render_html(sections, **COVER))
+    assert row
+    assert re.findall(r">([^<]+)</td>", row[1]) == ["*", "*"]
+
+
+# -- workbook ---------------------------------------------------------------------------------------------------------
+@pytest.mark.unit
+def test_workbook_is_typed_and_runs_no_text_as_formula(sections: list[Section], tmp_path: Path) -> None:
+    path = tmp_path / "pack.xlsx"
+    write_workbook(path, sections, **COVER)
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames == ["Contents", "By phase", "By phase 2", "Suppression"]
+    sheet = book["By phase"]
+    assert [c.value for c in sheet[5]] == ["Provider", "Contacts (number)", "Mean (£)"]
+    assert sheet.freeze_panes == "B6"
+    for row, text in enumerate(HOSTILE, start=6):
+        assert (sheet.cell(row, 1).value, sheet.cell(row, 1).data_type) == (text, "s")
+        assert sheet.cell(row, 1).quotePrefix
+    assert sheet["B6"].value == "*"
+    assert (sheet["B7"].value, sheet["B7"].data_type) == (10, "n")
+    assert sheet["C7"].number_format == "£#,##0;-£#,##0"
+    kinds = {cell.data_type for s in book for cells in s.iter_rows() for cell in cells}
+    assert kinds <= {"s", "n"}
+
+
+@pytest.mark.unit
+def test_workbook_is_the_same_bytes_each_time(sections: list[Section], tmp_path: Path) -> None:
+    for name in ("one.xlsx", "two.xlsx"):
+        write_workbook(tmp_path / name, sections, **COVER)
+    assert (tmp_path / "one.xlsx").read_bytes() == (tmp_path / "two.xlsx").read_bytes()
+
+
+@pytest.mark.unit
+def test_names_of_sheets_and_folders_cannot_go_astray() -> None:
+    taken: set[str] = set()
+    assert sheet_name("a/b:[c]*?", taken) == "A b  c"
+    assert len(sheet_name("x" * 60, taken)) == 31
+    assert sheet_name("x" * 60, taken).endswith(" 2")
+    assert builder.safe_name("../../etc/passwd") == "etc_passwd"
+    assert builder.safe_name("..") == "unnamed"
+
+
+# -- whole packs ------------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tables(tmp_path_factory.mktemp("data"), make_tables(patients=240))
+
+
+@pytest.mark.notebook
+def test_a_failed_run_keeps_the_old_pack_and_leaves_nothing_half_written(data: Path, tmp_path: Path) -> None:
+    notebook = _notebook(tmp_path / "01_x.ipynb", PARAMETERS, ("raise ValueError('no')", ["pack"]))
+    old = tmp_path / "reports" / "2024-25" / "QZ1"
+    old.mkdir(parents=True)
+    (old / "board-pack.html").write_text("old", encoding="utf-8")
+    pack = packs.build("QZ1", year="2024-25", data=data, out=tmp_path / "reports", notebooks=[notebook])
+    assert pack.failures == ("01_x.ipynb, cell 3: ValueError: no",)
+    assert [p.name for p in old.parent.iterdir()] == ["QZ1"]
+    assert (old / "board-pack.html").read_text(encoding="utf-8") == "old"
+
+
+@pytest.mark.unit
+def test_a_run_that_ended_between_the_renames_is_mended(tmp_path: Path) -> None:
+    (tmp_path / ".QZ1.old").mkdir()
+    builder._recover(tmp_path / "QZ1")
+    assert [p.name for p in tmp_path.iterdir()] == ["QZ1"]
+
+
+@pytest.mark.end_to_end
+def test_a_pack_reconciles_to_the_ledger_and_is_the_same_twice(data: Path, tmp_path: Path) -> None:
+    one, two = (
+        packs.build("QZ1", year="2024-25", data=data, out=tmp_path / name, parameters={"draws": "200"})
+        for name in ("one", "two")
+    )
+    assert not one.failures
+    names = ["02_pathway_cost.ipynb", "board-pack.html", "board-pack.xlsx", "manifest.json"]
+    assert [p.name for p in one.files] == names
+    for name in names[1:3]:
+        assert (one.folder / name).read_bytes() == (two.folder / name).read_bytes()
+    _check_page((one.folder / "board-pack.html").read_text(encoding="utf-8"))
+
+    dataset = sources.open_dataset(data)
+    costed = ledger.cost_activity(
+        dataset.activity, dataset.unit_costs, dataset.organisations, price_base="2024-25"
+    ).materialise()
+    statement = pathways.link(
+        costed, pathways.load_definition("knee_replacement"), patients=dataset.patients
+    ).statement(costed)
+    pounds = {
+        row[0].value: row[1].value
+        for row in openpyxl.load_workbook(one.folder / names[2])["Every pound once"]["A6":"B10"]
+    }
+    assert pounds["Ledger: all activity with a cost"] == statement.ledger_pence / 100
+    assert pounds["Outside any pathway"] == statement.outside_pence / 100
+    assert pounds["Unexplained"] == 0
+    inside = [v for k, v in pounds.items() if k.startswith("In ")]
+    assert sum(inside) == pytest.approx(statement.attributed_pence / 100, abs=0.001)
+
+    manifest = json.loads((one.folder / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["parameters"]["02_pathway_cost"]["draws"] == 200
+    assert manifest["seeds"] == {"02_pathway_cost": 20250401}
+    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in manifest["inputs"].values())
+    assert {Path(name).name for name in manifest["inputs"]} >= {"activity.parquet", "knee_replacement.toml"}
+    assert set(manifest["outputs"]) == set(names[:3])
+
+
+@pytest.mark.end_to_end
+def test_a_pack_of_one_area_without_prices_or_population(tmp_path: Path) -> None:
+    """As with records from elsewhere: costs recorded in the activity, one area, no population."""
+    tables = make_tables(patients=90)
+    activity = tables["activity"].assign(icb_code="QZ1", recorded_cost_pence=12_345)
+    activity["recorded_cost_pence"] = activity["recorded_cost_pence"].astype("Int64")
+    people = tables["patients"].assign(icb_code="QZ1")
+    data = write_tables(
+        tmp_path / "data", {"activity": activity, "patients": people, "organisations": tables["organisations"]}
+    )
+    own = tmp_path / "own.toml"
+    text = (paths.pathway_definitions() / "knee_replacement.toml").read_text(encoding="utf-8")
+    own.write_text(
+        text.replace('"knee_replacement"', '"own_knee"').replace('"Primary knee', '"Own knee'), encoding="utf-8"
+    )
+    pack = packs.build("QZ1", year="2024-25", data=data, pathway=str(own), out=tmp_path / "reports")
+    assert not pack.failures
+    page = (pack.folder / "board-pack.html").read_text(encoding="utf-8")
+    _check_page(page)
+    assert "Own knee replacement, ICB QZ1" in page
+    assert "compared with nothing" in page
+    assert "Coverage is not computable" in page

@@ -1,0 +1,348 @@
+"""Words for numbers, disclosure control, figures, and what a notebook hands over."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from scipy import stats
+
+from pathcost_lib import present
+from pathcost_lib.benchmark import pathway_cost, stage_rank
+from pathcost_lib.errors import InputError
+from pathcost_lib.present import display, figures, sentences, style
+from pathcost_lib.present import format as words
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("value", "said"), [(1234.5, "£1,235"), (-2.5, "−£3"), (0, "£0"), (-0.4, "£0"), (math.nan, "–"), (None, "–")]
+)
+def test_pounds_round_half_away_from_zero(value: float | None, said: str) -> None:
+    assert words.pounds(value) == said
+
+
+@pytest.mark.unit
+def test_differences_say_their_sign_and_intervals_their_ends() -> None:
+    assert words.signed_pounds(12.2) == "+£12"
+    assert words.interval(-3, 4.6, words.signed_pounds) == "−£3 to +£5"
+    assert words.interval(1, math.nan) == "–"
+    assert words.percent(12.5) == "13%"
+
+
+@pytest.mark.unit
+def test_units_and_headings_come_from_column_names() -> None:
+    units = words.units_of(["phase", "mean_gbp", "lower_95", "held_pct", "held_upper_95", "stage_rank"])
+    assert [u.code for u in units.values()] == ["", "gbp", "gbp", "pct", "pct", "rank"]
+    assert words.heading("difference_lower_95") == "Difference, lower 95% limit"
+    assert words.heading("reference_gbp") == "Reference"
+    assert words.say("primary_care") == "Primary care"
+    assert words.say("NHS North ICB") == "NHS North ICB"
+
+
+# -- disclosure -------------------------------------------------------------------------------------------------------
+@pytest.mark.unit
+def test_hes_rule_keeps_zero_hides_one_to_seven_and_rounds_the_rest() -> None:
+    table = pd.DataFrame({"phase": list("abcde"), "contacts": [0, 1, 7, 8, 12], "mean_gbp": [0.0, 5.0, 6.0, 7.0, 8.0]})
+    shown = present.disclose(table, counts="contacts")
+    assert shown.frame["contacts"].tolist()[0] == 0
+    assert shown.frame["contacts"].tolist()[3:] == [10, 10]
+    assert shown.frame["contacts"].isna().tolist() == [False, True, True, False, False]
+    assert shown.frame["mean_gbp"].isna().tolist() == [False, True, True, False, False]
+    assert (shown.primary, shown.secondary) == (2, 0)
+
+
+@pytest.mark.unit
+def test_percentages_keep_a_decimal_place_only_from_four_thousand() -> None:
+    table = pd.DataFrame({"contacts": [3997, 3998], "held_pct": [12.34, 12.34]})
+    assert present.disclose(table, counts="contacts").frame["held_pct"].tolist() == [12.0, 12.3]
+
+
+@pytest.mark.unit
+def test_a_lone_suppressed_row_takes_a_second_with_it_where_a_total_is_shown() -> None:
+    table = pd.DataFrame({"phase": list("abc"), "contacts": [3, 40, 20], "mean_gbp": [1.0, 2.0, 3.0]})
+    assert present.disclose(table, counts="contacts").hidden["mean_gbp"].tolist() == [True, False, False]
+    shown = present.disclose(table, counts="contacts", totals=[[]])
+    assert shown.hidden["mean_gbp"].tolist() == [True, False, True]
+    assert shown.secondary == 1
+
+
+@pytest.mark.unit
+def test_a_local_difference_goes_with_a_suppressed_reference() -> None:
+    table = pd.DataFrame({"contacts": [0], "all_contacts": [4], "reference_gbp": [9.0], "difference_gbp": [-9.0]})
+    shown = present.disclose(table, counts="contacts", apart={"all_contacts": ["reference_gbp"]})
+    assert shown.hidden[["all_contacts", "reference_gbp", "difference_gbp"]].all(axis=None)
+
+
+@pytest.mark.property
+@given(st.lists(st.integers(0, 60), min_size=12, max_size=12))
+def test_no_shown_row_or_column_of_a_grid_has_exactly_one_hidden_cell(counts: list[int]) -> None:
+    keys = [(s, p) for s in "xyz" for p in "abcd"]
+    grid = pd.DataFrame(keys, columns=["setting", "phase"]).assign(contacts=counts, mean_gbp=np.arange(12.0))
+    shown = present.disclose(grid, counts="contacts", totals=[["setting"], ["phase"]])
+    hidden = grid.assign(hidden=shown.hidden["contacts"])
+    for by in ("setting", "phase"):
+        for _, group in hidden.groupby(by):
+            alone = group["hidden"].sum() == 1
+            # Then all else in the group is nought, and so is the total small: it is suppressed in its own table.
+            assert not alone or group["contacts"].sum() < 8
+    left = shown.frame["contacts"].dropna()
+    assert ((left == 0) | (left >= 10)).all()
+    assert (left % 5 == 0).all()
+
+
+@pytest.mark.unit
+def test_unknown_rule_and_column_are_refused() -> None:
+    table = pd.DataFrame({"contacts": [9]})
+    with pytest.raises(InputError, match=r"Disclosure rule 'x' is not known.*hes"):
+        present.disclose(table, counts="contacts", rule="x")
+    with pytest.raises(InputError, match="'people' is not in the table"):
+        present.disclose(table, counts="people")
+
+
+# -- display ----------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def phases() -> pd.DataFrame:
+    mean = np.array([620.0, 6900.0, 840.0])
+    frame = pd.DataFrame({"phase": ["before", "operation", "recovery"], "contacts": [40, 25, 60], "mean_gbp": mean})
+    frame["lower_95"], frame["upper_95"] = mean * 0.9, mean * 1.1
+    frame["reference_gbp"] = [600.0, 6500.0, 900.0]
+    frame["reference_lower_95"], frame["reference_upper_95"] = frame["reference_gbp"] - 9, frame["reference_gbp"] + 9
+    frame["difference_gbp"] = frame["mean_gbp"] - frame["reference_gbp"]
+    frame["difference_lower_95"] = frame["difference_gbp"] - [50, 100, 20]
+    frame["difference_upper_95"] = frame["difference_gbp"] + [50, 100, 20]
+    return frame
+
+
+@pytest.mark.unit
+def test_a_table_carries_its_numbers_and_shows_intervals_in_one_column(phases: pd.DataFrame) -> None:
+    bundle = display.table_bundle(present.disclose(phases, counts="contacts"), name="t", title="By phase")
+    payload = bundle[display.TABLE]
+    assert payload["rows"][1][:3] == ["operation", 25.0, 6900.0]
+    assert [c["unit"] for c in payload["columns"][:4]] == ["", "number", "£", "£"]
+    page = bundle["text/html"]
+    assert "£6,210 to £7,590" in page
+    assert '<th scope="row">Operation</th>' in page
+    assert '<th scope="col" class="number">95% interval</th>' in page
+    assert page.count("<caption") == 1
+
+
+@pytest.mark.unit
+def test_a_suppressed_cell_is_a_star_in_payload_and_page(phases: pd.DataFrame) -> None:
+    phases.loc[0, "contacts"] = 3
+    bundle = display.table_bundle(present.disclose(phases, counts="contacts", totals=[[]]), name="t", title="By phase")
+    rows = bundle[display.TABLE]["rows"]
+    assert rows[0][1:] == ["*"] * 10
+    assert rows[1][1] == "*"
+    assert "620" not in str(bundle)
+
+
+@pytest.mark.unit
+def test_only_disclosed_data_with_title_and_alternative_text_are_shown(phases: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="not passed"):
+        display.table_bundle(phases, name="t", title="By phase")  # type: ignore[arg-type]
+    safe = present.disclose(phases, counts="contacts")
+    with pytest.raises(InputError, match="no title"):
+        display.table_bundle(safe, name="t", title=" ")
+    with pytest.raises(InputError, match="alternative text"):
+        display.figure_bundle(figures.waterfall, safe, name="f", title="T", alt="", by="phase", area="A")
+
+
+@pytest.mark.unit
+def test_text_in_a_table_cannot_become_markup() -> None:
+    table = present.disclose(pd.DataFrame({"provider": ['<script>alert("x")</script>']}), counts=[])
+    page = display.table_bundle(table, name="t", title="<b>T</b>")["text/html"]
+    assert "<script" not in page
+    assert "<b>" not in page
+
+
+@pytest.mark.unit
+def test_a_figure_comes_in_two_widths_and_is_the_same_bytes_each_time(phases: pd.DataFrame) -> None:
+    safe = present.disclose(phases, counts="contacts")
+    options = {"name": "f", "title": "T", "alt": "Alt.", "by": "phase", "area": "<Area> & co"}
+    one, two = (display.figure_bundle(figures.against_reference, safe, **options) for _ in range(2))
+    assert one == two
+    wide, narrow = one["image/svg+xml"], one[display.FIGURE]["narrow"]
+    assert wide != narrow
+    assert "&lt;Area&gt; &amp; co" in wide
+    assert "£6,900" in wide
+
+
+@pytest.mark.unit
+def test_a_notebook_that_lost_a_figure_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(display._shown, "figures", 1)
+    monkeypatch.setitem(display._shown, "tables", 0)
+    with pytest.raises(AssertionError, match="'figures': 1"):
+        present.expect(figures=2, tables=0)
+
+
+# -- figures ----------------------------------------------------------------------------------------------------------
+def _all_figures(phases: pd.DataFrame) -> dict[str, Figure]:
+    grid = pd.DataFrame({"setting": ["admitted"] * 3, "phase": phases["phase"], "mean_gbp": [1.0, np.nan, 900.0]})
+    outside = phases[["phase"]].assign(outside_pct=[80.0, np.nan, 30.0], reference_pct=[70.0, 5.0, 40.0])
+    ranks = pd.DataFrame({"provider": ["A", "B"]})
+    for kind in ("stage", "pathway"):
+        ranks[[f"{kind}_rank", f"{kind}_rank_lower_95", f"{kind}_rank_upper_95"]] = [[2, 1, 9], [30, 12, 40]]
+    basis = pd.DataFrame(
+        {"setting": ["admitted", "admitted", "community"], "cost_basis": ["national", "none", "proxy"]}
+    )
+    basis = basis.assign(contacts_pct=[90.0, 10.0, np.nan], coverage_pct=[99.0, 99.0, np.nan])
+    calls = {
+        "against_reference": (phases, {"by": "phase", "area": "NHS Area"}),
+        "waterfall": (phases, {"by": "phase", "area": "NHS Area"}),
+        "grid": (grid, {}),
+        "outside_share": (outside, {}),
+        "stage_ranks": (ranks, {"ranked": 40}),
+        "cost_basis": (basis, {}),
+    }
+    return {
+        f"{name} {width}": style.draw(getattr(figures, name), table, width=width, height=4, **options)
+        for name, (table, options) in calls.items()
+        for width in (style.WIDE, style.NARROW)
+    }
+
+
+@pytest.mark.unit
+def test_no_text_of_any_figure_is_cut_off(phases: pd.DataFrame) -> None:
+    for name, drawn in _all_figures(phases).items():
+        renderer = FigureCanvasAgg(drawn).get_renderer()
+        ax = drawn.axes[0]
+        low, high = ax.get_xlim()
+        ticks = [label for label in ax.get_xticklabels() if low <= label.get_position()[0] <= high]
+        for text in [*ax.texts, *ticks, ax.xaxis.label, *(t for key in drawn.legends for t in key.get_texts())]:
+            box = text.get_window_extent(renderer)
+            inside = box.x0 >= -1 and box.x1 <= drawn.bbox.x1 + 1 and box.y0 >= -1 and box.y1 <= drawn.bbox.y1 + 1
+            assert inside, f"{name}: {text.get_text()!r} is cut off"
+
+
+@pytest.mark.unit
+def test_waterfall_ends_where_the_organisation_stands(phases: pd.DataFrame) -> None:
+    drawn = style.draw(figures.waterfall, phases, width=7, height=4, by="phase", area="A")
+    bars = drawn.axes[0].patches
+    assert bars[0].get_x() == pytest.approx(8000.0)
+    assert bars[-1].get_x() + bars[-1].get_width() == pytest.approx(8360.0)
+    said = figures.describe_waterfall(phases, by="phase", area="A")
+    assert "England, £8,000" in said
+    assert "A, £8,360" in said
+    assert "Operation: +£400 (+£300 to +£500)" in said
+
+
+@pytest.mark.unit
+def test_a_waterfall_with_a_suppressed_step_shows_none(phases: pd.DataFrame) -> None:
+    phases.loc[1, "difference_gbp"] = np.nan
+    drawn = style.draw(figures.waterfall, phases, width=7, height=4, by="phase", area="A")
+    assert not drawn.axes[0].patches
+    assert "not shown" in figures.describe_waterfall(phases, by="phase", area="A")
+
+
+# -- sentences --------------------------------------------------------------------------------------------------------
+def _whole(low: float, high: float) -> present.Disclosed:
+    row = {"pathways": 25, "mean_gbp": 8360.0, "lower_95": 8000.0, "upper_95": 8720.0, "reference_gbp": 8000.0}
+    row |= {"difference_gbp": 360.0, "difference_lower_95": low, "difference_upper_95": high}
+    return present.disclose(pd.DataFrame([row]), counts="pathways")
+
+
+@pytest.mark.unit
+def test_message_names_a_difference_only_where_the_interval_leaves_zero_out() -> None:
+    coverage = pd.DataFrame({"setting": ["community", "admitted"], "coverage_pct": [61.0, 100.0]})
+    said = {"area": "A", "title": "Knee", "reference": "England"}
+    unsure = sentences.pathway_message(_whole(-10.0, 700.0), coverage, **said)
+    assert "no difference is shown (−£10 to +£700)" in unsure
+    assert "61% (Community) to 100% (Admitted)" in unsure
+    assert "no more than that" in unsure
+    sure = sentences.pathway_message(_whole(20.0, 700.0), coverage, **said)
+    assert "£360 more than in England" in sure
+    assert "not adjusted for case mix" in sure
+
+
+@pytest.mark.unit
+def test_message_of_too_few_or_of_one_area_alone_says_so() -> None:
+    none = pd.DataFrame({"setting": ["admitted"], "coverage_pct": [np.nan]})
+    said = {"area": "A", "title": "Knee", "reference": "England"}
+    alone = sentences.pathway_message(_whole(math.nan, math.nan), none, **said)
+    assert "too few pathways to say" in alone
+    assert "Coverage is not computable" in alone
+    few = present.disclose(pd.DataFrame([{"pathways": 5, "mean_gbp": 8360.0}]), counts="pathways")
+    assert "8,360" not in sentences.pathway_message(few, none, **said)
+
+
+# -- the numbers behind the page --------------------------------------------------------------------------------------
+def _summaries(costs: dict[str, np.ndarray]) -> pd.DataFrame:
+    rows = [(icb, len(x), len(x), x.mean(), x.std(ddof=1) / len(x) ** 0.5) for icb, x in costs.items()]
+    return pd.DataFrame(rows, columns=["icb_code", "pathways", "contacts", "mean_gbp", "se_gbp"])
+
+
+@pytest.mark.oracle
+def test_pooling_units_is_pooling_their_patients_and_the_difference_is_welch() -> None:
+    """Oracle: scipy on the patients themselves."""
+    rng = np.random.default_rng(5)
+    costs = {"A": rng.gamma(2, 900, 40), "B": rng.gamma(3, 700, 55), "C": rng.gamma(2, 800, 31)}
+    groups = _summaries(costs)
+    row = pathway_cost.compare(groups, groups, unit="icb_code", focus="A").table.iloc[0]
+    everyone = np.concatenate(list(costs.values()))
+    low, high = stats.t.interval(0.95, len(everyone) - 1, everyone.mean(), stats.sem(everyone))
+    assert (row["reference_lower_95"], row["reference_upper_95"]) == pytest.approx((low, high))
+    others = np.concatenate([costs["B"], costs["C"]])
+    welch = stats.ttest_ind(costs["A"], others, equal_var=False).confidence_interval(0.95)
+    share = len(others) / len(everyone)
+    limits = (row["difference_lower_95"], row["difference_upper_95"])
+    assert limits == pytest.approx((share * welch.low, share * welch.high))
+    assert row["difference_gbp"] == pytest.approx(costs["A"].mean() - everyone.mean())
+
+
+@pytest.mark.unit
+def test_one_area_alone_has_no_reference_that_would_tell_what_is_suppressed() -> None:
+    groups = _summaries({"A": np.array([1.0, 2.0, 3.0])})
+    row = pathway_cost.compare(groups, groups, unit="icb_code", focus="A").table.iloc[0]
+    assert row[["reference_gbp", "difference_gbp"]].isna().all()
+    assert "one unit only" in row["reason"]
+
+
+@pytest.mark.unit
+def test_outside_share_by_hand() -> None:
+    rows = [("A", "P", "op", "P", 3, 10, 90.0), ("A", "P", "op", "Q", 3, 10, 10.0), ("B", "Q", "op", "P", 2, 9, 100.0)]
+    columns = ["icb_code", "index_provider_code", "phase", "provider_code", "pathways", "contacts", "cost_gbp"]
+    cells = pd.DataFrame(rows, columns=columns)
+    table = pathway_cost.outside_share(cells, unit="icb_code", focus="A", phases=["op"])
+    assert table["outside_pct"].tolist() == [10.0, 10.0]
+    assert table["reference_pct"].tolist() == [55.0, 55.0]
+    assert table["pathways"].tolist() == [3, 3]
+
+
+def _rank_inputs() -> tuple[pd.DataFrame, pd.DataFrame]:
+    pathways = pd.DataFrame({"index_provider_code": ["P", "Q", "R"], "pathways": [50, 50, 3]})
+    pathways = pathways.assign(mean_gbp=[900.0, 800.0, 10.0], se_gbp=[10.0, 10.0, 1.0])
+    stages = pathways.assign(phase="op", provider_code=["P", "Q", "R"], mean_gbp=[100.0, 500.0, 1.0], se_gbp=200.0)
+    return stages, pathways
+
+
+@pytest.mark.unit
+def test_a_provider_can_be_cheap_at_its_stage_and_dear_as_a_pathway() -> None:
+    stages, pathways = _rank_inputs()
+    options = {"index_phase": "op", "fewest": 8, "draws": 500}
+    ranks = stage_rank.stage_ranks(stages, pathways, rng=np.random.default_rng(1), **options)
+    table = ranks.table.set_index("provider_code")
+    assert table["stage_rank"].tolist()[:2] == [1, 2]
+    assert table["pathway_rank"].tolist()[:2] == [2, 1]
+    assert table.loc["P", ["stage_rank_lower_95", "stage_rank_upper_95"]].tolist() == [1, 2]  # wide: it may be either
+    assert table.loc["P", ["pathway_rank_lower_95", "pathway_rank_upper_95"]].tolist() == [2, 2]
+    assert math.isnan(table.loc["R", "pathway_rank"])
+    assert "fewer than 8" in table.loc["R", "reason"]
+    assert ranks.ranked == 2
+    assert ranks.of(["P", "R"])["provider_code"].tolist() == ["P"]
+
+
+@pytest.mark.unit
+def test_ranks_do_not_depend_on_the_order_of_rows() -> None:
+    stages, pathways = _rank_inputs()
+    options = {"index_phase": "op", "fewest": 2, "draws": 300}
+    one = stage_rank.stage_ranks(stages, pathways, rng=np.random.default_rng(1), **options).table
+    two = stage_rank.stage_ranks(stages[::-1], pathways[::-1], rng=np.random.default_rng(1), **options).table
+    pd.testing.assert_frame_equal(one, two.sort_values("provider_code", ignore_index=True))
