@@ -190,7 +190,13 @@ def test_too_few_to_compare_with_is_a_reason():
     table = claim(df)
     assert (table["opportunity_gbp"] == 0).all()
     assert table["reason"].str.contains("fewer than 5").all()
-    more, _ = boards(np.random.default_rng(1))
+    more, _ = boards(np.random.default_rng(1), spread=800)
+    tiny = more.assign(n=more["n"].where(more["icb"] != "Q03", 1), se=more["se"].where(more["icb"] != "Q04"))
+    found = claim(tiny).set_index("icb")
+    assert (found.loc[["Q03", "Q04"], "reason"] == "fewer than 2 patients, or no standard error").all()
+    rest = claim(more[~more["icb"].isin(["Q03", "Q04"])]).set_index("icb")
+    assert found["significant"].any()
+    pd.testing.assert_frame_equal(found.drop(["Q03", "Q04"]), rest)
     lonely = claim(more, "best_5_of_10", peers=ring().query("unit != 'Q03'"))
     assert "fewer than 5" in lonely.set_index("icb").loc["Q03", "reason"]
 
@@ -199,7 +205,7 @@ def test_too_few_to_compare_with_is_a_reason():
     ("change", "named"),
     [
         ({"v": -1.0}, r"v must not be negative.*Q04"),
-        ({"se": 0.0}, r"se must be more than 0.*Q04"),
+        ({"se": -1.0}, r"se must not be negative.*Q04"),
         ({"n": 0}, r"n must be more than 0.*Q04"),
         ({"icb": "Q03"}, r"must be one row.*Q03"),
         ({"share": 1.2}, r"share must be between 0 and 1.*Q04"),

@@ -113,7 +113,7 @@ def price_volume_mix(
     by, currency : str or list of str, optional
         Columns: within which volume and mix are measured; what is priced.
     activity, cost : str
-        Columns: units, and cost in pounds.
+        Columns: units, and cost in pounds, taken to the penny for each currency.
     within : str, optional
         Column that classes currencies, such as the POD: splits mix into mix between classes and case mix inside them.
 

@@ -87,8 +87,8 @@ def opportunity(
     Raises
     ------
     InputError
-        Negative cost, a standard error or count of nought, a unit twice, shares outside 0 to 1, an unknown target, or
-        best_5_of_10 without peers.
+        Negative cost or standard error, a count of nought, a unit twice, shares outside 0 to 1, an unknown target, or
+        best_5_of_10 without peers. (One patient, or no standard error, is a row with a reason.)
 
     Notes
     -----
@@ -107,7 +107,9 @@ def opportunity(
     if target == "best_5_of_10" and peers is None:
         raise InputError("best_5_of_10 needs peers: pass similar_peers(...).table, or your own unit and peer columns.")
     df = df.sort_values(named, ignore_index=True)
-    cost, error, n = numbers(df, value, named), numbers(df, se, named, above=0), numbers(df, count, named, above=0)
+    cost, n = numbers(df, value, named), numbers(df, count, named, above=0)
+    error = numbers(df.assign(**{se: df[se].fillna(0)}), se, named)
+    usable = (error > 0) & (n >= 2)
     share = numbers(df, variable_share, named) if variable_share else None
     if share is not None:
         refuse(df, share > 1, named, f"{variable_share} must be between 0 and 1")
@@ -126,7 +128,7 @@ def opportunity(
     limits = np.full((2 * len(levels), len(df)), np.nan)
     edges = [edge for level in levels for edge in ((1 - level) / 2, (1 + level) / 2)]
     for one in range(group.max() + 1):
-        rows = np.flatnonzero(group == one)
+        rows = np.flatnonzero((group == one) & usable)
         if len(rows) < FEWEST_UNITS:
             continue
         here = code[rows]
@@ -169,7 +171,11 @@ def opportunity(
         shrunk_value=shrunk,
         **figures,
         cost_in_scope_gbp=scope,
-        reason=np.select([claimed, ~tested], ["", lacking], "not above the target beyond chance"),
+        reason=np.select(
+            [claimed, ~usable, ~tested],
+            ["", "fewer than 2 patients, or no standard error", lacking],
+            "not above the target beyond chance",
+        ),
     )
     return Opportunities(table, str(target), false_discovery_rate)
 

@@ -8,6 +8,7 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
+from scipy.spatial.distance import cdist
 
 from pathcost_lib.benchmark.cells import as_list, numbers, refuse, require_columns
 from pathcost_lib.errors import InputError, require_one_of
@@ -89,7 +90,7 @@ def similar_peers(
         raise InputError("No feature differs between units.")
     weight = np.sqrt([float((weights or {}).get(str(name), 1.0)) for name in scores])
     scaled = scores.to_numpy() * weight
-    distance = np.sqrt(((scaled[:, None, :] - scaled[None, :, :]) ** 2).sum(axis=2))
+    distance = cdist(scaled, scaled)
     codes, chosen = scores.index.to_numpy(), {str(k): list(v) for k, v in (override or {}).items()}
     for code in [*chosen, *(peer for peers in chosen.values() for peer in peers)]:
         require_one_of(code, codes, what="Unit")

@@ -46,7 +46,7 @@ def posterior_draws(
     tau = 5 * max(float(np.std(value)), bulk) * ((np.arange(SPREADS) + 0.5) / SPREADS) ** 2  # finer near nought
     log_density = np.empty((SPREADS, MEANS))
     for i, spread in enumerate(tau):
-        log_density[i] = special.logsumexp(_log_parts(value, variance, mu[:, None], spread), axis=2).sum(axis=1)
+        log_density[i] = np.logaddexp.reduce(_log_parts(value, variance, mu[:, None], spread), axis=2).sum(axis=1)
     mass = special.softmax(log_density + np.log(np.gradient(tau))[:, None]).ravel()
     chosen = np.searchsorted(np.cumsum(mass), which).clip(max=mass.size - 1)
     middle, spread = mu[chosen % MEANS][:, None], tau[chosen // MEANS][:, None]
