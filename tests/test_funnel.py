@@ -131,6 +131,22 @@ def test_zeros_and_missing_are_defined(options: dict) -> None:
 
 
 @pytest.mark.unit
+def test_an_indicator_with_nothing_to_judge_says_so_and_spares_the_others() -> None:
+    frame = pd.concat(
+        [ratios([0, 0, 0], [50, 60, 70]).assign(i="none"), ratios([5, 9, 30], [50, 60, 70]).assign(i="some")]
+    )
+    result = draw(frame, "proportion", indicator="i")
+    table = result.table.set_index(["indicator", "unit"])
+    assert (table.loc["none", "flag"] == "not computable").all() and table.loc["none", "reason"].str.contains(
+        "target"
+    ).all()
+    assert table.loc[("some", "R02"), "flag"] == "high_998"
+    assert result.limits_at([50], "none")["upper_95"].isna().all()
+    empty = draw(ratios([np.nan], [0.0]))
+    assert empty.table.loc[0, "flag"] == "not computable" and "0 units" in empty.summary
+
+
+@pytest.mark.unit
 def test_a_value_on_its_limit_is_within() -> None:
     upper = 5000 + stats.norm.ppf(0.975) * 100
     frame = pd.DataFrame({"unit": ["a", "b"], "m": [upper, np.nextafter(upper, np.inf)], "s": [100.0, 100.0]})

@@ -18,8 +18,7 @@ from scipy import stats
 
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import Result
-from pathcost_lib.variation import dispersion as spread
-from pathcost_lib.variation.limits import Scale, exact_limit, exact_z, level_name, reference_distribution, scale_for
+from pathcost_lib.variation.limits import Fit, Options, fit_units, level_name, scale_for
 from pathcost_lib.variation.screening import adjust_pvalues
 
 __all__ = ["FunnelResult", "funnel"]
@@ -35,54 +34,6 @@ READINGS = {
     "worse": ("better than expected", "worse than expected"),
     "neither": ("lower than expected", "higher than expected"),
 }
-
-
-@dataclass(frozen=True)
-class Options:
-    """What was asked of a funnel."""
-
-    kind: str
-    limits: tuple[float, ...]
-    overdispersion: str
-    method: str
-    trim: float
-    target: float | None
-    fixed_denominator: bool
-    unbiased: bool
-    higher_is: str
-    false_discovery: float
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What one indicator's funnel was fitted with: enough to draw its limits at any denominator."""
-
-    options: Options
-    scale: Scale
-    target: float
-    phi: float
-    inflation: float
-    tau2: float
-    units: int
-
-    def limits(self, size: Array, se: Array | None = None) -> dict[str, Array]:
-        """Return lower and upper limits by column name, at each denominator."""
-        exact = self.options.method == "exact"
-        reference = reference_distribution(self.options.kind, self.target, size) if exact else None
-        centre = self.scale.forward(np.asarray(self.target, dtype=float))
-        se = self.scale.standard_error(self.target, size) if se is None else se
-        spread_se = np.sqrt(se**2 * self.inflation + self.tau2)
-        columns = {}
-        for level in self.options.limits:
-            tail = (1 - level) / 2
-            for side, probability in (("lower", tail), ("upper", 1 - tail)):
-                if exact:
-                    limit = exact_limit(reference, probability) / size
-                    limit = np.minimum(limit, 1.0) if self.options.kind == "proportion" else limit
-                else:
-                    limit = self.scale.inverse(centre + stats.norm.ppf(probability) * spread_se)
-                columns[f"{side}_{level_name(level)}"] = limit
-        return columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,9 +214,11 @@ def funnel(
     twice = int(table.duplicated(keys).sum())
     if twice:
         raise InputError(f"Funnel: {twice} rows repeat a {' and '.join(keys)}. There must be one row for each.")
-    groups = {"": table} if indicator is None else {str(k): g for k, g in table.groupby(indicator, sort=False)}
     if not len(table):
         raise InputError("Funnel: the table has no rows.")
+    groups = (
+        {"": table} if indicator is None else {str(k): g for k, g in table.groupby(indicator, sort=False, dropna=False)}
+    )
     pieces, fits = [], {}
     for name, part in groups.items():
         piece, fits[name] = _one(part, options, numerator, denominator, value, se)
@@ -345,8 +298,13 @@ def _one(
         _check_counts(counts, size, usable, options, (str(numerator), str(denominator)))
         values = np.divide(counts, size, out=np.full(len(size), np.nan), where=usable)
     if not usable.any():
-        raise InputError(f"Funnel: no unit can be computed ({reason}).")
-    fit, z, z_adjusted = _fit(counts[usable], values[usable], size[usable], own_se, options)
+        return _nothing(values, size, options, reason)
+    try:
+        fit, z, z_adjusted = fit_units(counts[usable], values[usable], size[usable], own_se, options)
+    except InputError as error:
+        if options.target is not None:
+            raise InputError(f"Funnel: {error}.") from None
+        return _nothing(values, size, options, str(error))
     columns = fit.limits(size[usable], own_se)
     names = [level_name(level) for level in options.limits]
     # How many limits a unit is beyond, below 0 where low: limits lie one inside the other.
@@ -375,6 +333,17 @@ def _one(
     return frame, fit
 
 
+def _nothing(values: Array, size: Array, options: Options, reason: str) -> tuple[pd.DataFrame, Fit]:
+    """Return an indicator on which no unit can be judged: the reason stands in every row."""
+    scale = scale_for(options.kind, options.method, fixed_denominator=options.fixed_denominator, sd=np.nan)
+    fit = Fit(options, scale, np.nan, np.nan, 1.0, 0.0, 0)
+    frame = pd.DataFrame({"value": values, "denominator": size, "z": np.nan, "z_adjusted": np.nan} | fit.limits(size))
+    frame = frame.assign(
+        flag="not computable", reading="not computable", p_value=np.nan, q_value=np.nan, flag_fdr=False
+    )
+    return frame.assign(reason=reason), fit
+
+
 def _check_counts(counts: Array, size: Array, usable: Flags, options: Options, names: tuple[str, str]) -> None:
     negative, which = (counts < 0) | (size < 0), " or ".join(names)
     if negative.any():
@@ -389,33 +358,3 @@ def _check_counts(counts: Array, size: Array, usable: Flags, options: Options, n
         raise InputError(
             f"Funnel: {int((~whole).sum())} rows of {which} are not whole, as exact limits need. Use method='cqc'."
         )
-
-
-def _fit(counts: Array, values: Array, size: Array, own_se: Array | None, options: Options) -> tuple[Fit, Array, Array]:
-    """Return the fit, z and adjusted z of the units that can be computed."""
-    # Cases-weighted pooled standard deviation, for limits at any number of cases.
-    sd = float(np.sqrt(np.average((own_se**2) * size, weights=size))) if own_se is not None else np.nan
-    scale = scale_for(options.kind, options.method, fixed_denominator=options.fixed_denominator, sd=sd)
-    target = options.target
-    if target is None:
-        target = 1.0 if options.kind == "ratio" else float(np.average(values, weights=size))
-    low, high = {"mean": (-np.inf, np.inf), "proportion": (0.0, 1.0)}.get(options.kind, (0.0, np.inf))
-    if not low < target < high:
-        raise InputError(
-            f"Funnel: a {options.kind} cannot be compared with a target of {target:g}: there would be no variation."
-        )
-    if options.method == "exact":
-        z = exact_z(reference_distribution(options.kind, target, size), counts)
-        return Fit(options, scale, target, float(np.mean(z**2)), 1.0, 0.0, len(z)), z, z
-    se = scale.standard_error(target, size) if own_se is None else own_se
-    observed = np.maximum(counts, 0.5) / size if scale.name == "log" else values
-    z = (scale.forward(observed) - scale.forward(np.asarray(target))) / se
-    phi = spread.estimate_phi(z, trim=options.trim, method=options.method, unbiased=options.unbiased)
-    factor = spread.inflation(phi, len(z)) if options.overdispersion == "multiplicative" else 1.0
-    tau2 = 0.0
-    if options.overdispersion == "additive":
-        estimated = options.target is None and options.kind != "ratio"
-        tau2 = spread.estimate_tau2(
-            z, se, trim=options.trim, method=options.method, unbiased=options.unbiased, target_estimated=estimated
-        )
-    return Fit(options, scale, target, phi, factor, tau2, len(z)), z, z * se / np.sqrt(se**2 * factor + tau2)

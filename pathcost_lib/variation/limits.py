@@ -1,4 +1,4 @@
-"""Where funnel limits lie: exact limits of counts, and the scales on which counts and means are near enough normal.
+"""Where funnel limits lie: exact limits of counts, scales on which statistics are near enough normal, and the fit.
 
 References
 ----------
@@ -18,7 +18,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-__all__ = ["Scale", "exact_limit", "exact_z", "level_name", "reference_distribution", "scale_for"]
+from pathcost_lib.errors import InputError
+from pathcost_lib.variation import dispersion
+
+__all__ = [
+    "Fit",
+    "Options",
+    "Scale",
+    "exact_limit",
+    "exact_z",
+    "fit_units",
+    "level_name",
+    "reference_distribution",
+    "scale_for",
+]
 
 Array = NDArray[np.float64]
 
@@ -120,3 +133,90 @@ def exact_z(distribution: Any, count: ArrayLike) -> Array:
 
 def _mid(distribution: Any, count: Array) -> Array:
     return np.asarray(distribution.cdf(count) - 0.5 * distribution.pmf(count), dtype=float)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked of a funnel."""
+
+    kind: str
+    limits: tuple[float, ...]
+    overdispersion: str
+    method: str
+    trim: float
+    target: float | None
+    fixed_denominator: bool
+    unbiased: bool
+    higher_is: str
+    false_discovery: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What one indicator's funnel was fitted with: enough to draw its limits at any denominator."""
+
+    options: Options
+    scale: Scale
+    target: float
+    phi: float
+    inflation: float
+    tau2: float
+    units: int
+
+    def limits(self, size: Array, se: Array | None = None) -> dict[str, Array]:
+        """Return lower and upper limits by column name, at each denominator."""
+        if not self.units:
+            names = [f"{side}_{level_name(level)}" for level in self.options.limits for side in ("lower", "upper")]
+            return {name: np.full(len(size), np.nan) for name in names}
+        exact = self.options.method == "exact"
+        reference = reference_distribution(self.options.kind, self.target, size) if exact else None
+        centre = self.scale.forward(np.asarray(self.target, dtype=float))
+        se = self.scale.standard_error(self.target, size) if se is None else se
+        spread_se = np.sqrt(se**2 * self.inflation + self.tau2)
+        columns = {}
+        for level in self.options.limits:
+            tail = (1 - level) / 2
+            for side, probability in (("lower", tail), ("upper", 1 - tail)):
+                if exact:
+                    limit = exact_limit(reference, probability) / size
+                    limit = np.minimum(limit, 1.0) if self.options.kind == "proportion" else limit
+                else:
+                    limit = self.scale.inverse(centre + stats.norm.ppf(probability) * spread_se)
+                columns[f"{side}_{level_name(level)}"] = limit
+        return columns
+
+
+def fit_units(
+    counts: Array, values: Array, size: Array, own_se: Array | None, options: Options
+) -> tuple[Fit, Array, Array]:
+    """Return the fit, z and adjusted z of units that can be computed.
+
+    Raises
+    ------
+    InputError
+        If the target leaves nothing to vary, such as a proportion of 0.
+    """
+    # Weighted by cases pooled standard deviation, for limits at any number of cases.
+    sd = float(np.sqrt(np.average((own_se**2) * size, weights=size))) if own_se is not None else np.nan
+    scale = scale_for(options.kind, options.method, fixed_denominator=options.fixed_denominator, sd=sd)
+    target = options.target
+    if target is None:
+        target = 1.0 if options.kind == "ratio" else float(np.average(values, weights=size))
+    low, high = {"mean": (-np.inf, np.inf), "proportion": (0.0, 1.0)}.get(options.kind, (0.0, np.inf))
+    if not low < target < high:
+        raise InputError(f"with a target of {target:g} no {options.kind} would vary")
+    if options.method == "exact":
+        z = exact_z(reference_distribution(options.kind, target, size), counts)
+        return Fit(options, scale, target, float(np.mean(z**2)), 1.0, 0.0, len(z)), z, z
+    se = scale.standard_error(target, size) if own_se is None else own_se
+    observed = np.maximum(counts, 0.5) / size if scale.name == "log" else values
+    z = (scale.forward(observed) - scale.forward(np.asarray(target))) / se
+    phi = dispersion.estimate_phi(z, trim=options.trim, method=options.method, unbiased=options.unbiased)
+    factor = dispersion.inflation(phi, len(z)) if options.overdispersion == "multiplicative" else 1.0
+    tau2 = 0.0
+    if options.overdispersion == "additive":
+        estimated = options.target is None and options.kind != "ratio"
+        tau2 = dispersion.estimate_tau2(
+            z, se, trim=options.trim, method=options.method, unbiased=options.unbiased, target_estimated=estimated
+        )
+    return Fit(options, scale, target, phi, factor, tau2, len(z)), z, z * se / np.sqrt(se**2 * factor + tau2)
