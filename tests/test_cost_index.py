@@ -75,8 +75,13 @@ def test_a_schedule_may_be_the_reference(two_providers):
     assert short.table["reason"].tolist() == ["one currency: no interval"] * 2
     with pytest.raises(InputError, match=r"must hold each key once.*HN22A"):
         benchmark.cost_index(two_providers, reference=pd.concat([schedule, schedule.tail(1)]), **COLUMNS)
-    with pytest.raises(InputError, match="No activity can be indexed for"):
-        benchmark.cost_index(two_providers, reference=schedule[schedule["hrg"] == "QQ"], **COLUMNS)
+    nothing = benchmark.cost_index(two_providers, reference=schedule[schedule["hrg"] == "QQ"], **COLUMNS).table
+    assert nothing["index"].isna().all()
+    assert set(nothing["reason"]) == {"no activity can be indexed"}
+    unknown = two_providers.assign(gbp=two_providers["gbp"].where(two_providers["provider"] == "A"))
+    table = benchmark.cost_index(unknown, **COLUMNS).table.set_index("provider")
+    assert table.loc["A", "index"] == pytest.approx(100)
+    assert table.loc["B", ["reason", "excluded_activity"]].tolist() == ["no activity can be indexed", 40]
 
 
 @pytest.mark.unit

@@ -33,6 +33,15 @@ def test_two_units_swap_with_the_normal_probability():
 
 
 @pytest.mark.oracle
+def test_few_observations_draw_from_students_t():
+    df = units([0.0, 3.0], [1.0, 0.0]).assign(n=[3, 3])  # only the first moves: it is higher with t's tail beyond 3
+    table = benchmark.rank(df, **COLUMNS, count="n", draws=40_000, rng=np.random.default_rng(1)).table
+    assert table.loc[0, "probability_highest_quarter"] == pytest.approx(stats.t.sf(3, 2), abs=0.004)
+    with pytest.raises(InputError, match=r"n must be more than 1.*Q01"):
+        benchmark.rank(df.assign(n=[3, 1]), **COLUMNS, count="n", rng=np.random.default_rng(1))
+
+
+@pytest.mark.oracle
 def test_equal_units_have_every_rank_alike():
     table = rank(units([5.0] * 40, 1.0), draws=8_000)
     np.testing.assert_allclose(table["probability_lowest_quarter"], 0.25, atol=0.02)

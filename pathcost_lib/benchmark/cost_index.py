@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from pathcost_lib.benchmark.cells import as_list, encode, match, numbers, refuse, require_columns
+from pathcost_lib.benchmark.cells import as_list, encode, match, numbers, require_columns
 from pathcost_lib.benchmark.intervals import Limits, limit_columns
 from pathcost_lib.results import Result
 
@@ -102,8 +102,6 @@ def cost_index(
         [unknown, n == 0, unlisted], ["cost is not known", "no activity to price", "not in the reference"], ""
     )
     used = why == ""
-    refuse(df, np.bincount(group, used, len(groups))[group] == 0, group_keys, "No activity can be indexed for")
-
     g, c, shape = group[used], code[used], (len(groups), len(currencies))
 
     def grid(values: np.ndarray) -> np.ndarray:
@@ -150,7 +148,9 @@ def cost_index(
         sole_share=np.where(own_n == all_n, expected_cells, 0).sum(axis=1) / np.where(expected > 0, expected, np.nan),
         excluded_activity=np.bincount(group, np.where(used, 0, n), len(groups)),
         excluded_cost_gbp=np.bincount(group, np.where(used, 0, paid), len(groups)),
-        reason=np.select([expected == 0, np.isnan(error)], ["no cost expected", "one currency: no interval"], ""),
+        reason=np.select(
+            [expected == 0, np.isnan(error)], ["no activity can be indexed", "one currency: no interval"], ""
+        ),
     )
     left = df.loc[~used, currency_keys].assign(activity=n[~used], cost_gbp=paid[~used], reason=why[~used])
     excluded = left.groupby([*currency_keys, "reason"], as_index=False)[["activity", "cost_gbp"]].sum()

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from pathcost_lib.benchmark.cells import numbers, refuse, require_columns
+from pathcost_lib.benchmark.cells import as_list, numbers, refuse, require_columns
 from pathcost_lib.benchmark.intervals import limit_columns
 from pathcost_lib.benchmark.streams import Streams
 from pathcost_lib.errors import InputError
@@ -36,6 +36,7 @@ def rank(
     by: str,
     value: str,
     se: str,
+    count: str | None = None,
     draws: int = 10_000,
     rng: np.random.Generator,
     confidence: float = 0.95,
@@ -48,6 +49,8 @@ def rank(
         One row per unit.
     by, value, se : str
         Columns: unit; estimate (rank 1 = lowest); its standard error, same unit.
+    count : str, optional
+        Column: observations behind each estimate; draws are then Student's t with count - 1 degrees of freedom.
     draws : int
         Simulations. The first k are the same whatever the number, and whatever the order of rows.
     rng : numpy Generator
@@ -62,21 +65,24 @@ def rank(
     Raises
     ------
     InputError
-        A unit twice, a missing value, a missing or negative standard error, or no draws.
+        A unit twice, a missing value, a missing or negative standard error, a count under two, or no draws.
 
     Notes
     -----
-    Marshall and Spiegelhalter, BMJ 1998;316:1701: values drawn from their normal sampling distributions and ranked.
+    Marshall and Spiegelhalter, BMJ 1998;316:1701: values drawn from their sampling distributions and ranked.
     A quarter holds a quarter of the units, rounded up.
     """
     if draws < 1:
         raise InputError(f"{draws} draws cannot rank: give at least 1.")
-    df = _one_row_each(df, by, [value], [se])
+    df = _one_row_each(df, by, [value], [se, *as_list(count)])
     centre, error, units = df[value].to_numpy(dtype=float), numbers(df, se, [by]), len(df)
+    free = numbers(df, count, [by], above=1) - 1 if count else None
     streams, counts = Streams(rng, df[by]), np.zeros((units, units), dtype=np.int64)
     for start in range(0, draws, CHUNK):
-        drawn = centre + error * streams.normal(min(CHUNK, draws - start))
-        ranks = stats.rankdata(drawn, method="min", axis=1).astype(np.int64) - 1
+        chance = streams.normal(min(CHUNK, draws - start))
+        if free is not None:
+            chance = special.stdtrit(free, special.ndtr(chance))
+        ranks = stats.rankdata(centre + error * chance, method="min", axis=1).astype(np.int64) - 1
         counts += np.bincount((np.arange(units) * units + ranks).ravel(), minlength=units**2).reshape(units, units)
     share = counts.cumsum(axis=1) / draws
     quarter = -(-units // 4)
