@@ -80,7 +80,7 @@ def import_(
     target = out or paths.root() / "data" / "own" / mapping.stem
     result = map_folder(folder, mapping)
     result.write(target)
-    typer.echo(result.summary)
+    typer.echo(result.report.summary)
     typer.echo(f"Tables written to {target}")
 
 
