@@ -122,8 +122,10 @@ def test_short_series_are_provisional_and_tiny_ones_have_no_limits() -> None:
     one = xmr([5.0])
     assert one.table["reason"][0] == "too few points for limits" and np.isnan(one.table["upper"][0])
     assert one.variation == "common_cause" and one.assurance == "no_target"
-    with pytest.raises(InputError, match="no number"):
-        xmr([np.nan])
+    none = xmr([np.nan, np.nan])
+    assert none.variation == "no_data" and list(none.table["reason"]) == ["no data"] * 2
+    with pytest.raises(InputError, match="empty"):
+        xmr([])
 
 
 @pytest.mark.unit

@@ -44,7 +44,7 @@ class XmR(Result):
         hold, "; " between), reading (common cause, improvement, concern, special cause, no data), provisional, reason
         (where there are no limits).
     variation : str
-        Icon of the latest point: common_cause, or improvement, concern or neither with _high or _low.
+        Icon of the latest point: common_cause, no_data, or improvement, concern or neither with _high or _low.
     assurance : str
         Icon against the target: consistently_hits, consistently_misses, hit_or_miss, no_target.
     provisional : bool
@@ -73,7 +73,7 @@ class XmRSeries(Result):
     @property
     def summary(self) -> str:
         """How many series show special cause."""
-        special = int((self.icons["variation"] != "common_cause").sum())
+        special = int((~self.icons["variation"].isin(["common_cause", "no_data"])).sum())
         return f"{len(self.icons):,} series; {special} show special cause at their latest point."
 
 
@@ -110,7 +110,7 @@ def xmr(
     Raises
     ------
     InputError
-        If there is no number, a value is infinite, a label is not in the index, or dates repeat or are out of order.
+        If there is no row, a value is infinite, a label is not in the index, or dates repeat or are out of order.
 
     Notes
     -----
@@ -159,10 +159,11 @@ def xmr(
             "reason": _reasons(number, upper),
         }
     )
-    last = int(np.flatnonzero(~np.isnan(number))[-1])
-    return XmR(
-        table, _variation(table.iloc[last]), _assurance(table.iloc[last], improvement, target), bool(provisional[last])
-    )
+    known = np.flatnonzero(~np.isnan(number))
+    if not len(known):
+        return XmR(table, "no_data", "no_target", True)
+    point = table.iloc[known[-1]]
+    return XmR(table, _variation(point), _assurance(point, improvement, target), bool(point["provisional"]))
 
 
 def xmr_many(table: pd.DataFrame, *, by: str | list[str], period: str, value: str, **options: Any) -> XmRSeries:
@@ -203,8 +204,8 @@ def xmr_many(table: pd.DataFrame, *, by: str | list[str], period: str, value: st
 def _series(values: ArrayLike | pd.Series, frequency: str | None) -> pd.Series:
     series = values if isinstance(values, pd.Series) else pd.Series(np.asarray(values, dtype=float))
     series = pd.Series(series.to_numpy(dtype=float, na_value=np.nan), index=series.index)
-    if not series.notna().any():
-        raise InputError("XmR: the series holds no number.")
+    if not len(series):
+        raise InputError("XmR: the series is empty.")
     if np.isinf(series).any():
         raise InputError(f"XmR: {int(np.isinf(series).sum())} values are infinite.")
     if series.index.has_duplicates or not series.index.is_monotonic_increasing:
