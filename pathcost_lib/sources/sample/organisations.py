@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib.sources.sample.reference import read, records
-from pathcost_lib.sources.sample.truths import provider_effects
 
 __all__ = ["KIND_OF_POD", "PROVIDER_KINDS", "current_icbs", "flows", "organisations", "providers"]
 
@@ -42,7 +41,7 @@ def current_icbs() -> pd.DataFrame:
 
 
 def providers(rng: np.random.Generator) -> pd.DataFrame:
-    """Return every invented provider: org_code, name, kind, icb_code, region_code, mff, size, log effects, recorded."""
+    """Return every invented provider: org_code, name, kind, icb_code, region_code, size, mff, recorded."""
     icbs = current_icbs()
     rows: list[tuple[str, str, str, str, float]] = []
     for kind, (_, title) in PROVIDER_KINDS.items():
@@ -60,7 +59,7 @@ def providers(rng: np.random.Generator) -> pd.DataFrame:
     frame.insert(0, "org_code", codes)
     frame["mff"] = _market_forces(frame, rng)
     frame["recorded"] = (frame["kind"] == "acute") & (counter % _WITHOUT_RECORDED_COSTS != 0)
-    return pd.concat([frame, provider_effects(frame, rng)], axis=1)
+    return frame
 
 
 def flows(frame: pd.DataFrame) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:

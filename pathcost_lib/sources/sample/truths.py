@@ -58,19 +58,19 @@ class Plan:
             found = providers[(providers["kind"] == kind) & (providers["icb_code"] == icb)]
             return str(found["org_code"].iloc[n - 1])
 
-        efficient_but_dear, dear_but_efficient = nth("acute", "QOP", 2), nth("acute", "QWO", 2)
-        hip = nth("acute", "QWO", 1)
+        # ICBs of one large trust each, so that one in a hundred still leaves enough operations to see the effect by.
+        efficient, dear, hip = nth("acute", "QK1", 1), nth("acute", "QNC", 1), nth("acute", "QH8", 1)
         july = days_from("2024-07-01")
         april = days_from("2024-04-01")
         return cls(
             index_cost={
                 ("knee_replacement", nth("acute", "QHL", 1)): 1.40,
                 ("knee_replacement", nth("acute", "QOP", 1)): 0.70,
-                ("knee_replacement", efficient_but_dear): 0.80,
-                ("knee_replacement", dear_but_efficient): 1.20,
+                ("knee_replacement", efficient): 0.80,
+                ("knee_replacement", dear): 1.20,
                 ("hip_replacement", hip): 1.35,
             },
-            after={("knee_replacement", efficient_but_dear): 3.0, ("knee_replacement", dear_but_efficient): 0.4},
+            after={("knee_replacement", efficient): 3.0, ("knee_replacement", dear): 0.4},
             counts=(
                 CountEffect("step_change", "ae_type1", 1.35, july, provider=nth("acute", "QHL", 2)),
                 CountEffect("cost_shift", "outpatient_follow_up", 0.75, april, icb="QT1"),
@@ -82,7 +82,7 @@ class Plan:
                 nth("primary_care", "QHM", 1): 0.60,
                 nth("primary_care", "QHM", 2): 0.40,
                 nth("primary_care", "QHL", 3): 0.50,
-                nth("primary_care", "QK1", 1): 0.65,
+                nth("primary_care", "QJ2", 1): 0.65,
             },
             quantum_gap={nth("acute", "QYG", 1): 0.02},
             dear_no_better=hip,
@@ -144,6 +144,7 @@ class Plan:
             "poor_coverage": [
                 {"provider_code": code, "share_of_rows_kept": kept} for code, kept in self.coverage.items()
             ],
+            "demand_trend_holds": "at a given age; ageing, births and deaths move crude counts too, by about 1% a year",
             "demand_trend_pct_per_year": {
                 pod: TRENDS[pod] for pod in POD_CODES if PODS[pod].unit not in ("bed_day", "week")
             },
@@ -167,19 +168,27 @@ class Plan:
         }
 
 
-def provider_effects(providers: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Draw each provider's log cost effect: its ICB's plus its own, centred and scaled to the planted SDs."""
+def provider_effects(providers: pd.DataFrame, outliers: list[str], rng: np.random.Generator) -> pd.DataFrame:
+    """Draw each provider's log cost effect: its ICB's plus its own, scaled so that the planted SDs are exact.
+
+    Planted outliers and their ICBs have none, so that what is planted is what shows.
+    """
+    free = ~providers["org_code"].isin(outliers).to_numpy()
+    quiet = set(providers.loc[~free, "icb_code"])
     icbs = sorted(set(providers["icb_code"]) - {""})
-    icb_effect = dict(zip(icbs, _standard(rng, len(icbs)) * ICB_SD, strict=True))
-    own = np.zeros(len(providers))
+    drawn = _standard(rng, np.array([icb not in quiet for icb in icbs])) * ICB_SD
+    icb = providers["icb_code"].map(dict(zip(icbs, drawn, strict=True))).fillna(0.0).to_numpy()
+    total = np.zeros(len(providers))
     for kind in ("acute", "community", "mental_health", "ambulance"):
         rows = (providers["kind"] == kind).to_numpy()
-        own[rows] = _standard(rng, int(rows.sum())) * PROVIDER_SD
-    icb = providers["icb_code"].map(icb_effect).fillna(0.0).to_numpy()
-    costed = providers["kind"].isin(["acute", "community", "mental_health", "ambulance"]).to_numpy()
-    return pd.DataFrame({"icb_log_effect": icb, "log_effect": np.where(costed, icb + own, 0.0)}, index=providers.index)
+        total[rows] = icb[rows] + _standard(rng, free[rows], icb[rows]) * PROVIDER_SD
+    return pd.DataFrame({"icb_log_effect": icb, "log_effect": total}, index=providers.index)
 
 
-def _standard(rng: np.random.Generator, n: int) -> np.ndarray:
-    draws = rng.standard_normal(n)
-    return (draws - draws.mean()) / draws.std()
+def _standard(rng: np.random.Generator, free: np.ndarray, other: np.ndarray | None = None) -> np.ndarray:
+    """Draw standard normals, 0 where not free, of mean 0 and SD 1 exactly, and uncorrelated with another effect."""
+    draws = rng.standard_normal(len(free)) * free
+    columns = [free.astype(float)] if other is None or not other.any() else [free.astype(float), other * free]
+    basis = np.stack(columns, axis=1)
+    draws = draws - basis @ np.linalg.lstsq(basis, draws, rcond=None)[0]
+    return draws / draws.std()

@@ -23,7 +23,7 @@ from pathcost_lib.sources.sample.reference import (
     read,
     target_rates,
 )
-from pathcost_lib.sources.sample.truths import TRENDS, Plan
+from pathcost_lib.sources.sample.truths import TRENDS, Plan, provider_effects
 
 __all__ = ["FRAILTY_SD", "LOADINGS", "MARGIN", "MENTAL_CORRELATION", "SOCIAL_CARE", "World", "build", "unit_mean"]
 
@@ -102,9 +102,8 @@ def build(seed: int) -> World:
     catalogue.finish()
     frame = providers(rng)
     plan = Plan.for_providers(frame)
-    # A planted outlier has no effect of its own besides, and records its costs, so that what is planted is what shows.
     outliers = [provider for _, provider in plan.index_cost]
-    frame.loc[frame["org_code"].isin(outliers), "log_effect"] = 0.0
+    frame = frame.join(provider_effects(frame, outliers, rng))
     frame.loc[frame["org_code"].isin([*outliers, *plan.quantum_gap]), "recorded"] = True
     cases = read("incidence")
     incidence = np.stack([by_band(cases[cases["pathway"] == j.name], "per_100_000") / 1e5 for j in journeys])
