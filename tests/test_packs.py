@@ -256,6 +256,9 @@ def test_a_failed_run_keeps_the_old_pack_and_leaves_nothing_half_written(data: P
     assert pack.failures == ("01_x.ipynb, cell 3: ValueError: no",)
     assert [p.name for p in old.parent.iterdir()] == ["QZ1"]
     assert (old / "board-pack.html").read_text(encoding="utf-8") == "old"
+    fresh = packs.build("QZ1", year="2023-24", data=data, out=tmp_path / "reports", notebooks=[notebook])
+    assert fresh.failures
+    assert [p.name for p in (tmp_path / "reports").iterdir()] == ["2024-25"]
 
 
 @pytest.mark.unit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -113,34 +114,53 @@ def build(
     target = Path(out or paths.reports()).resolve() / safe_name(year) / safe_name(icb)
     target.parent.mkdir(parents=True, exist_ok=True)
     _recover(target)
-    title = f"{definition.title}. {definition.description}"
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=".part", dir=target.parent) as name:
-        work = Path(name) / target.name
-        work.mkdir()
-        seconds: dict[str, float] = {}
-        sections: list[Section] = []
-        try:
-            for notebook, values in plan.items():
-                seconds[notebook.stem] = execute(notebook, work / notebook.name, values)
-                sections.append(read_section(work / notebook.name))
-        except (NotebookError, InputError) as error:
-            return Pack(icb, target, failures=(str(error),))
-        cover = {"organisation": _organisation(dataset, icb), "year": year, "about": title}
-        if "html" in formats:
-            (work / "board-pack.html").write_text(render_html(sections, **cover), encoding="utf-8", newline="\n")
-        if "xlsx" in formats:
-            write_workbook(work / "board-pack.xlsx", sections, **cover)
-        manifest = make_manifest(
-            inputs=[*_inputs(dataset, pathway, own), *chosen],
-            root=paths.root().resolve(),
-            parameters={n.stem: _settings(n, v) for n, v in plan.items()},
-            seconds=seconds,
-            outputs=work.iterdir(),
-        )
-        text = json.dumps(manifest, indent=2, ensure_ascii=False)
-        (work / "manifest.json").write_text(text + "\n", encoding="utf-8", newline="\n")
-        _swap(work, target)
+    cover = {
+        "organisation": _organisation(dataset, icb),
+        "year": year,
+        "about": f"{definition.title}. {definition.description}",
+    }
+    inputs = [*_inputs(dataset, pathway, own), *chosen]
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=".part", dir=target.parent) as name:
+            work = Path(name) / target.name
+            work.mkdir()
+            manifest = _write(work, plan, cover, formats, inputs)
+            _swap(work, target)
+    except (NotebookError, InputError) as error:
+        return Pack(icb, target, failures=(str(error),))
+    finally:
+        with contextlib.suppress(OSError):  # a year in which nothing was built leaves no empty folder
+            target.parent.rmdir()
     return Pack(icb, target, tuple(sorted(target.iterdir())), manifest)
+
+
+def _write(
+    work: Path,
+    plan: Mapping[Path, Mapping[str, Any]],
+    cover: Mapping[str, str],
+    formats: Sequence[str],
+    inputs: Sequence[Path],
+) -> dict[str, Any]:
+    """Run the notebooks, write every file of the pack into `work`, and return its manifest."""
+    seconds: dict[str, float] = {}
+    sections: list[Section] = []
+    for notebook, values in plan.items():
+        seconds[notebook.stem] = execute(notebook, work / notebook.name, values)
+        sections.append(read_section(work / notebook.name))
+    if "html" in formats:
+        (work / "board-pack.html").write_text(render_html(sections, **cover), encoding="utf-8", newline="\n")
+    if "xlsx" in formats:
+        write_workbook(work / "board-pack.xlsx", sections, **cover)
+    manifest = make_manifest(
+        inputs=inputs,
+        root=paths.root().resolve(),
+        parameters={n.stem: _settings(n, v) for n, v in plan.items()},
+        seconds=seconds,
+        outputs=work.iterdir(),
+    )
+    text = json.dumps(manifest, indent=2, ensure_ascii=False)
+    (work / "manifest.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+    return manifest
 
 
 def _notebook(name: Path | str) -> Path:
