@@ -19,6 +19,7 @@ from pathcost_lib.scenarios.demand import DemandModel, Growth, Projection, proje
 from pathcost_lib.scenarios.demand_cost import CostPath, capacity, cost_path, do_nothing_gap
 from pathcost_lib.scenarios.demand_simulation import DemandSimulation, simulate_demand, tornado
 from pathcost_lib.scenarios.draws import Correlation, Distribution
+from pathcost_lib.scenarios.forecasting import Backtest, Forecast, backtest, forecast, join_long_run
 from pathcost_lib.scenarios.model import PaymentRule
 from pathcost_lib.scenarios.release import Release, flexible_budget, stranded_cost
 from pathcost_lib.scenarios.scenario import Scenario, list_scenarios, load_scenario
@@ -34,11 +35,13 @@ from pathcost_lib.scenarios.simulation import Simulation, simulate
 from pathcost_lib.scenarios.system import SystemImpact, control_totals, system_impact, transition_payment
 
 __all__ = [
+    "Backtest",
     "Correlation",
     "CostPath",
     "DemandModel",
     "DemandSimulation",
     "Distribution",
+    "Forecast",
     "GainShareTerms",
     "Growth",
     "PaymentRule",
@@ -49,6 +52,7 @@ __all__ = [
     "SystemImpact",
     "acceptable_share",
     "appraise",
+    "backtest",
     "break_even",
     "capacity",
     "control_totals",
@@ -56,7 +60,9 @@ __all__ = [
     "discount_factors",
     "do_nothing_gap",
     "flexible_budget",
+    "forecast",
     "gain_share",
+    "join_long_run",
     "list_scenarios",
     "load_scenario",
     "net_present_value",
