@@ -167,7 +167,7 @@ def fit(sums: Sums, *, reml: bool) -> Fit:
 
     # Moderate start: groups explain about a tenth of the variance at each level.
     root = np.full(sums.levels, 0.3)
-    options = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 500}
+    options = {"ftol": 1e-12, "gtol": 1e-10, "maxiter": 500}
     for _ in range(5):
         search = optimize.minimize(
             objective, root, jac=True, method="L-BFGS-B", bounds=[(0, None)] * sums.levels, options=options
@@ -191,7 +191,8 @@ def fit(sums: Sums, *, reml: bool) -> Fit:
         if not np.max(np.abs(step)) < 0.5:
             break
         theta[inside] = np.exp(here - step)
-        if np.max(np.abs(step)) < 1e-9:
+        # The next step would be of the order of this one squared.
+        if np.max(np.abs(step)) < 1e-6:
             break
     # Within a thousandth of a unit of deviance for a doubling of any variance.
     settled = not inside.any() or bool(np.max(np.abs(log_gradient(np.log(theta[inside])))) < 1e-3)
