@@ -83,8 +83,8 @@ def scale_for(kind: str, method: str, *, fixed_denominator: bool, sd: float) -> 
     -----
     Proportions: arcsine of the square root, standard error 1/(2√n). Ratios: "cqc" square root, 1/(2√E); "shmi" log,
     1/√(θE). Rates: log, √(1/(θN) + 1/N), for the denominator is a count as well; 1/(θN) alone where it is a fixed
-    population. A peer drops the first term's θ and gets limits that flag most units. Sources: Spiegelhalter 2012,
-    appendix A.
+    population. Without θ in the first term limits of a small rate leave most units outside. Source: Spiegelhalter
+    2012.
     """
     if kind == "proportion":
         return ARCSINE
@@ -112,7 +112,7 @@ def exact_limit(distribution: Any, probability: float) -> Array:
 
     Notes
     -----
-    Spiegelhalter 2005 (appendix A.1) draws the straight line on P(R <= r), which sets both limits half a case low, so
+    Spiegelhalter 2005 draws the straight line on P(R <= r), which sets both limits half a case low, so
     that the lower flags too few and the upper too many. On the mid-P cumulative P(R < r) + P(R = r)/2 each tail has its
     share on average over sizes. A count is outside a limit exactly where its mid-P tail is smaller than the limit's.
     Where no count is improbable enough, the lower limit is 0 (and an upper one the denominator): never flagged.

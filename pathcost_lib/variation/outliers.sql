@@ -38,23 +38,19 @@ FROM group_medians AS m
 JOIN group_deviations AS d ON m.outlier_group = d.outlier_group
 CROSS JOIN settings AS s;
 
-CREATE OR REPLACE TEMP VIEW judged AS
+CREATE OR REPLACE TEMP VIEW outlier_rows AS
 SELECT v.*, f.centre AS outlier_centre, f.reach AS outlier_reach,
   0.6744897501960817 * (v.outlier_log - f.centre) / f.mad AS robust_z
 FROM log_values AS v
 JOIN group_fences AS f ON v.outlier_group = f.outlier_group
 WHERE f.reach IS NOT NULL AND abs(v.outlier_log - f.centre) > f.reach;
 
-CREATE OR REPLACE TEMP VIEW outlier_rows AS
-SELECT * EXCLUDE (outlier_log, outlier_centre, outlier_reach)
-FROM judged;
-
 CREATE OR REPLACE TEMP VIEW outlier_counts AS
 SELECT outlier_group,
   CAST(sum(CASE WHEN robust_z < 0 THEN 1 ELSE 0 END) AS BIGINT) AS low_outliers,
   CAST(sum(CASE WHEN robust_z > 0 THEN 1 ELSE 0 END) AS BIGINT) AS high_outliers,
   sum(CASE WHEN robust_z > 0 THEN outlier_value - exp(outlier_centre + outlier_reach) ELSE 0 END) AS excess
-FROM judged
+FROM outlier_rows
 GROUP BY outlier_group;
 
 CREATE OR REPLACE TEMP VIEW outlier_summary AS

@@ -48,7 +48,8 @@ class OutlierResult(Result):
         One row per group: group, cases, median, lower_fence, upper_fence, low_outliers, high_outliers, excess (sum
         above the upper fence), all in the value's units; reason (where there are no fences).
     rows : Relation
-        The outlying rows with all their columns and `robust_z`: patients, so they stay in the engine.
+        The outlying rows with all their columns, the group's `outlier_centre` and `outlier_reach` (log scale) and
+        `robust_z`: patients, so they stay in the engine.
     """
 
     rows: Relation
