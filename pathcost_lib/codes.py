@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from pathcost_lib.errors import InputError
 
@@ -20,6 +20,7 @@ __all__ = [
     "financial_year",
     "financial_year_bounds",
     "label",
+    "months",
 ]
 
 SETTINGS = (
@@ -115,3 +116,14 @@ def financial_year_bounds(year: str) -> tuple[date, date]:
         raise InputError(f"Financial year {year!r} is not valid. Write it like 2024-25.")
     start = int(match[1])
     return date(start, 4, 1), date(start + 1, 3, 31)
+
+
+def months(first: date, last: date) -> list[tuple[str, date, date]]:
+    """Return the calendar months from `first`'s to `last`'s: name ("2024-04"), first day, last day."""
+    found = []
+    start = first.replace(day=1)
+    while start <= last:
+        following = (start + timedelta(days=32)).replace(day=1)
+        found.append((f"{start:%Y-%m}", start, following - timedelta(days=1)))
+        start = following
+    return found

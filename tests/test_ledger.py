@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pathcost_lib.codes import PODS, financial_year
 from pathcost_lib.errors import InputError
-from pathcost_lib.ledger import cost_activity, coverage
+from pathcost_lib.ledger import cost_activity
 from pathcost_lib.sources import Dataset
 
 INDEX = pd.DataFrame({"financial_year": ["2022-23", "2023-24", "2024-25"], "gdp_deflator": [91.3, 95.1, 100.0]})
@@ -223,35 +223,3 @@ def test_the_total_does_not_depend_on_the_order_of_rows_or_the_number_of_threads
         rows = ledger.query("SELECT activity_id, cost_pence FROM this ORDER BY activity_id").to_pandas()
         totals.add(tuple(rows["cost_pence"]))
     assert len(totals) == 1
-
-
-@pytest.mark.unit
-def test_coverage_is_held_over_expected_and_says_why_where_it_cannot_be():
-    rows = [activity_row(1, "gp_appointment", date(2024, 6, 1), icb_code="QZ1", units=30)]
-    rows += [activity_row(1, "ae_type1", date(2024, 6, 1), icb_code="QZ1")]
-    data = Dataset.from_frames({"activity": activity_frame(rows)})
-    people = pd.DataFrame(
-        {
-            "icb_code": ["QZ1"] * 2,
-            "year": 2024,
-            "age": [10, 70],
-            "sex": "female",
-            "variant": "principal",
-            "persons": [10.0, 20.0],
-        }
-    )
-    rates = pd.DataFrame(
-        {
-            "setting": "primary_care",
-            "pod": "gp_appointment",
-            "age_from": [0, 65],
-            "age_to": [64, 120],
-            "sex": "all",
-            "contacts_per_head_per_year": [1.0, 2.0],
-        }
-    )
-    table = coverage(data.activity, people, year="2024-25", rates=rates).set_index("setting")
-    assert table.loc["primary_care", ["held", "expected", "coverage_pct"]].tolist() == [30, 50.0, 60.0]
-    assert pd.isna(table.loc["emergency", "coverage_pct"]) and "no national rate" in table.loc["emergency", "reason"]
-    with pytest.raises(InputError, match="no persons for 2030"):
-        coverage(data.activity, people, year="2030-31", rates=rates)

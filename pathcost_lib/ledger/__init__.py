@@ -1,9 +1,18 @@
 """The ledger: activity with a cost on every row, and how much of the expected activity it covers."""
 
 from pathcost_lib.ledger import tdabc
-from pathcost_lib.ledger.coverage import coverage
+from pathcost_lib.ledger.coverage import coverage, coverage_bounds, coverage_by_month
 from pathcost_lib.ledger.periods import split_periods
 from pathcost_lib.ledger.pricing import cost_activity, national_mff
 from pathcost_lib.ledger.reconcile import reconcile
 
-__all__ = ["cost_activity", "coverage", "national_mff", "reconcile", "split_periods", "tdabc"]
+__all__ = [
+    "cost_activity",
+    "coverage",
+    "coverage_bounds",
+    "coverage_by_month",
+    "national_mff",
+    "reconcile",
+    "split_periods",
+    "tdabc",
+]

@@ -1,4 +1,4 @@
-"""How much of the activity that a population would be expected to have is in the data."""
+"""How much of the activity that a population would be expected to have is in the data, and what the rest might cost."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib import paths
-from pathcost_lib.codes import financial_year_bounds
+from pathcost_lib.codes import financial_year_bounds, months
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources.engine import Relation
 
-__all__ = ["coverage"]
+__all__ = ["coverage", "coverage_bounds", "coverage_by_month"]
 
 _SQL = Path(__file__).with_name("coverage.sql")
+_NO_RATE = "no national rate or no population for this ICB and setting"
 
 
 def coverage(
@@ -31,35 +32,125 @@ def coverage(
     year : str
         Financial year.
     rates : DataFrame, optional
-        setting, pod, age_from, age_to, sex ("all" for both), contacts_per_head_per_year; the published national ones
-        of `data/reference/contacts_per_head.csv` if not given.
+        setting, pod, age_from, age_to, sex ("all" for both), contacts_per_head_per_year; the national ones of
+        `data/reference/contacts_per_head.csv` if not given.
 
     Returns
     -------
     DataFrame
-        One row per ICB and setting: held and expected (units of the setting's points of delivery), coverage_pct,
-        and the reason where it cannot be computed. Indirect standardisation: expected = sum over age and sex of
-        persons times the national rate; it carries no adjustment for need other than age and sex, so 90 to 110 is
-        within what need alone would explain.
+        One row per ICB and setting: held and expected (units of the setting's points of delivery), coverage_pct, and
+        the reason where it cannot be computed. Indirect standardisation: expected = sum over age and sex of persons
+        times the national rate; need beyond age and sex is not allowed for, and moves it by some per cent either way.
 
     Raises
     ------
     InputError
         If the population does not hold the year.
     """
-    first, last = financial_year_bounds(year)
-    rates = pd.read_csv(paths.reference() / "contacts_per_head.csv") if rates is None else rates
-    settings = pd.DataFrame({"first_day": [first], "last_day": [last], "year": [first.year], "share_of_year": [1.0]})
-    steps = activity.engine.run(
-        _SQL, {"activity": activity, "population": population, "rates": rates, "settings": settings}
-    )
-    cells = steps["coverage"].to_pandas()
-    if cells["expected"].isna().all():
-        raise InputError(f"The population table holds no persons for {first.year} (variant principal): no coverage.")
+    cells = _run(activity, population, year, rates, "by_icb")
     table = cells.groupby(["icb_code", "setting"], as_index=False).agg(
         held=("held", "sum"), expected=("expected", lambda x: x.sum(min_count=1))
     )
     known = table["expected"] > 0
     table["coverage_pct"] = np.where(known, 100 * table["held"] / table["expected"].where(known), np.nan)
-    table["reason"] = np.where(known, "", "no national rate or no population for this ICB and setting")
+    table["reason"] = np.where(known, "", _NO_RATE)
     return table
+
+
+def coverage_by_month(
+    activity: Relation, population: Relation | pd.DataFrame, *, year: str, rates: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Compare held and expected activity by provider, setting and month: where a month is missing or thin.
+
+    A provider is expected to have its own share, over the year, of what its ICBs' people would have in the month, by
+    days. This finds months that are missing; a provider that records too little all year shows in `coverage` of its
+    ICB instead, because no one publishes whom a provider ought to see.
+
+    Parameters
+    ----------
+    activity, population, year, rates
+        As in `coverage`.
+
+    Returns
+    -------
+    DataFrame
+        provider_code, setting, month ("2024-04"), held, expected, coverage_pct.
+
+    Raises
+    ------
+    InputError
+        If the population does not hold the year.
+    """
+    return _run(activity, population, year, rates, "by_month")
+
+
+def coverage_bounds(
+    ledger: Relation, population: Relation | pd.DataFrame, *, year: str, rates: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Bound what activity that is missing, or held without a cost, would add to each ICB's cost.
+
+    Missing units are those expected less those held (none where more are held), by point of delivery. Each missing or
+    uncosted unit is costed at the mean cost of its point of delivery over all ICBs, and, for the bounds, at
+    the lowest and the highest ICB's mean.
+
+    Parameters
+    ----------
+    ledger : Relation
+        From `cost_activity`.
+    population, year, rates
+        As in `coverage`.
+
+    Returns
+    -------
+    DataFrame
+        One row per ICB and setting: cost_gbp (held and costed), missing_units, uncosted_units, added_gbp,
+        added_lower_gbp, added_upper_gbp, and the reason where the points of delivery have no rate or no cost anywhere.
+
+    Raises
+    ------
+    InputError
+        If the population does not hold the year.
+    """
+    cells = _run(ledger, population, year, rates, "by_icb")
+    own = cells["cost_pence"] / 100 / cells["costed"].where(cells["costed"] > 0)
+    pods = (
+        cells.assign(own=own)
+        .groupby("pod")
+        .agg(cost=("cost_pence", "sum"), units=("costed", "sum"), low=("own", "min"), high=("own", "max"))
+    )
+    pods["mean"] = pods["cost"] / 100 / pods["units"].where(pods["units"] > 0)
+    cells = cells.merge(pods[["mean", "low", "high"]], left_on="pod", right_index=True)
+    cells["missing_units"] = (cells["expected"] - cells["held"]).clip(lower=0)
+    cells["uncosted_units"] = cells["held"] - cells["costed"]
+    add = cells["missing_units"].fillna(0) + cells["uncosted_units"]
+    for name, price in (("added_gbp", "mean"), ("added_lower_gbp", "low"), ("added_upper_gbp", "high")):
+        cells[name] = np.where(add > 0, add * cells[price], 0.0)
+    unknown = cells["expected"].isna() | ((add > 0) & cells["mean"].isna())
+    cells["reason"] = cells["pod"].where(unknown)
+    cells["cost_gbp"] = cells["cost_pence"] / 100
+    summed = ["cost_gbp", "missing_units", "uncosted_units", "added_gbp", "added_lower_gbp", "added_upper_gbp"]
+    table = cells.groupby(["icb_code", "setting"], as_index=False)[summed].sum()
+    pods_without = cells.dropna(subset="reason").groupby(["icb_code", "setting"])["reason"].agg(", ".join)
+    why = ("no rate or no cost for " + pods_without).rename("reason").reset_index()
+    return table.merge(why, how="left", on=["icb_code", "setting"]).fillna({"reason": ""})
+
+
+def _run(
+    activity: Relation, population: Relation | pd.DataFrame, year: str, rates: pd.DataFrame | None, step: str
+) -> pd.DataFrame:
+    first, last = financial_year_bounds(year)
+    if "cost_pence" not in activity.columns:
+        activity = activity.query("SELECT *, CAST(NULL AS BIGINT) AS cost_pence FROM this")
+    table = pd.DataFrame(months(first, last), columns=["month", "first_day", "last_day"])
+    table["share_of_year"] = [((t - f).days + 1) / ((last - first).days + 1) for _, f, t in months(first, last)]
+    inputs = {
+        "activity": activity,
+        "population": population,
+        "rates": pd.read_csv(paths.reference() / "contacts_per_head.csv") if rates is None else rates,
+        "months": table,
+        "settings": pd.DataFrame({"year": [first.year]}),
+    }
+    steps = activity.engine.run(_SQL, inputs)
+    if steps["expected"].count() == 0:
+        raise InputError(f"The population table holds no persons for {first.year} (variant principal): no coverage.")
+    return steps[step].to_pandas()

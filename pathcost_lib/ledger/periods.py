@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from pathcost_lib.codes import financial_year
+from pathcost_lib.codes import financial_year, months
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.sources.engine import Relation
 
@@ -58,12 +58,6 @@ def split_periods(
 
 
 def _periods(first: date, last: date, by: str) -> pd.DataFrame:
-    rows = []
-    start = first.replace(day=1)
-    while start <= last:
-        following = (start + timedelta(days=32)).replace(day=1)
-        name = f"{start:%Y-%m}" if by == "month" else financial_year(start)
-        rows.append((name, start, following - timedelta(days=1)))
-        start = following
-    months = pd.DataFrame(rows, columns=["period", "first_day", "last_day"])
-    return months.groupby("period", as_index=False).agg(first_day=("first_day", "min"), last_day=("last_day", "max"))
+    rows = [(name if by == "month" else financial_year(f), f, t) for name, f, t in months(first, last)]
+    table = pd.DataFrame(rows, columns=["period", "first_day", "last_day"])
+    return table.groupby("period", as_index=False).agg(first_day=("first_day", "min"), last_day=("last_day", "max"))
