@@ -147,6 +147,16 @@ def test_factors_by_hand():
 
 
 @pytest.mark.unit
+def test_health_status_holds_from_an_age():
+    population = people(np.full((1, 2, 1, 3), 100.0), youngest=53)
+    rates = use(np.array([[[9.0, 1.0, 2.0]]]), youngest=53)  # the young use more: fewer years must not add use
+    growth = Growth(health_status_years=1.0, scenario="test abc")
+    result = project(population, rates, base_year=2024, horizon=2025, growth=growth)
+    assert result.table["activity"].tolist() == [1200.0, 1100.0]  # only those of 55 are read a year younger
+    assert result.scenario == "test abc"
+
+
+@pytest.mark.unit
 def test_levelling_up_by_hand():
     population = people(np.full((2, 2, 1, 1), 100.0))
     rates = use(np.array([[[[1.0]]], [[[3.0]]]]), icbs=True)

@@ -19,6 +19,7 @@ from pathcost_lib.scenarios import (
     discount_factors,
     load_scenario,
     project,
+    sensitivity,
     simulate,
     simulate_demand,
     simulation,
@@ -154,6 +155,15 @@ def test_correlation_widens_a_portfolio():
     together = simulate(scenario, draws=2000, rng=1).table
     apart = simulate(replace(scenario, correlations=()), draws=2000, rng=1).table
     assert together["sd_gbp"].iloc[-1] > 1.1 * apart["sd_gbp"].iloc[-1]
+
+
+@pytest.mark.unit
+def test_sensitivity_ranks_effects():
+    table = sensitivity(load_scenario("outpatient_reform"))
+    assert table["intervention"].tolist() == ["fewer_follow_ups", "fewer_first"]
+    central = system_impact(load_scenario("outpatient_reform")).appraise().net_present_value_gbp
+    assert (table["low_gbp"] < central).all()
+    assert (table["high_gbp"] > central).all()
 
 
 # -- demand -----------------------------------------------------------------------------------------------------------

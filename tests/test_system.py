@@ -17,6 +17,7 @@ from pathcost_lib.scenarios import (
     PaymentRule,
     Release,
     acceptable_share,
+    compare,
     control_totals,
     flexible_budget,
     gain_share,
@@ -62,6 +63,9 @@ def test_payment_rules_move_the_burden_not_the_total():
         assert position["impact_gbp"].tolist() == [commissioner, 500_000 - commissioner]
     half = PaymentRule("blended", {"non_elective": 0.2})  # the 2019/20 blended emergency payment: 20 % variable
     assert system_impact(scenario, payment=half).by_organisation("2018-19")["impact_gbp"].tolist() == [200_000, 300_000]
+    table = compare(*(system_impact(scenario, payment=rule) for rule in ("block", "activity")))
+    assert table["net_gbp"].tolist() == [3_750_000, 3_750_000]
+    assert table["worse_off"].tolist() == ["nobody", "provider"]
     host = PaymentRule("capitation", host="alliance")
     position = system_impact(scenario, payment=host).by_organisation("2018-19").set_index("organisation")
     assert position["impact_gbp"].to_dict() == {"alliance": 1e6, "commissioner": 0, "provider": -500_000}

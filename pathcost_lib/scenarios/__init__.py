@@ -31,8 +31,8 @@ from pathcost_lib.scenarios.sharing import (
     scheme_register,
     settlement,
 )
-from pathcost_lib.scenarios.simulation import Simulation, simulate
-from pathcost_lib.scenarios.system import SystemImpact, control_totals, system_impact, transition_payment
+from pathcost_lib.scenarios.simulation import Simulation, sensitivity, simulate
+from pathcost_lib.scenarios.system import SystemImpact, compare, control_totals, system_impact, transition_payment
 
 __all__ = [
     "Backtest",
@@ -55,6 +55,7 @@ __all__ = [
     "backtest",
     "break_even",
     "capacity",
+    "compare",
     "control_totals",
     "cost_path",
     "discount_factors",
@@ -75,6 +76,7 @@ __all__ = [
     "return_on_investment",
     "run_checks",
     "scheme_register",
+    "sensitivity",
     "settlement",
     "simulate",
     "simulate_demand",

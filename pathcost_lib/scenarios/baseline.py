@@ -78,14 +78,15 @@ def baseline(
 
 
 def _condition(intervention: Intervention) -> str:
-    """Return a selection as SQL; codes hold no quotes, which the file's check made sure of."""
+    """Return a selection as SQL."""
     parts = []
-    for key, items in intervention.select.items():
+    for key, codes in intervention.select.items():
         column = key.removesuffix("_prefix")
+        items = ["'" + code.replace("'", "''") + "'" for code in codes]
         if key == column:
-            parts.append(f"{column} IN ({', '.join(repr(item) for item in items)})")
+            parts.append(f"{column} IN ({', '.join(items)})")
         else:
-            parts.append("(" + " OR ".join(f"starts_with({column}, {item!r})" for item in items) + ")")
+            parts.append("(" + " OR ".join(f"starts_with({column}, {item})" for item in items) + ")")
     return " AND ".join(parts)
 
 

@@ -39,21 +39,27 @@ class Growth:
         Growth in use at a given age (technology, expectations); "*" stands for PODs not named.
     health_status_years : years of age per calendar year
         How many years younger, in health, an age becomes each year (0.1: one year in ten).
+    health_status_from_age : int
+        Youngest age that it holds for; below it, younger does not mean less use (infants, births).
     waiting_list_pct : mapping of POD to %
         Backlog as % of a base year's activity, cleared evenly over `waiting_list_years`, then gone.
     level_up_share : 0 to 1
         Part of the gap closed, over `level_up_years`, for ICBs whose use is below the pooled use for their ages.
     price_pct : %/year
         Pay and prices above the price base (real, if the price base is).
+    scenario : str
+        Name and identity of the scenario file that the assumptions come from; it goes on every output.
     """
 
     non_demographic_pct: Mapping[str, Assumption] = field(default_factory=dict)
     health_status_years: Assumption = 0.0
+    health_status_from_age: int = 55
     waiting_list_pct: Mapping[str, Assumption] = field(default_factory=dict)
     waiting_list_years: int = 3
     level_up_share: Assumption = 0.0
     level_up_years: int = 10
     price_pct: Assumption = 0.0
+    scenario: str = ""
 
     def assumptions(self) -> dict[str, Distribution]:
         """Return every assumption by name ("non_demographic_pct.elective")."""
@@ -82,6 +88,7 @@ class Projection(Result):
     base_year: int
     variant: str
     not_covered: str
+    scenario: str = ""
 
     @property
     def summary(self) -> str:
@@ -154,7 +161,7 @@ class DemandModel:
         self.by_icb = "icb_code" in rates.columns
         self._rates = self._rate_array(rates)
         self._people = self._people_array(people)
-        self._sums: dict[int, FloatArray] = {}
+        self._sums: dict[tuple[int, int], FloatArray] = {}
         self.scale = np.ones((len(self.icbs), len(self.pods)))
         if base_activity is not None:
             actual = self._by_cell(base_activity)
@@ -193,22 +200,23 @@ class DemandModel:
             raise InputError(f"base_activity: {int(full.isna().sum())} pairs of ICB and POD have no activity.")
         return full.to_numpy(float).reshape(len(self.icbs), len(self.pods))
 
-    def _at_shift(self, shift: int) -> FloatArray:
-        """Return activity (ICB, POD, year) with rates read `shift` whole years younger."""
-        if shift not in self._sums:
-            at = np.clip(np.arange(len(self.ages)) - shift, 0, len(self.ages) - 1)
+    def _at_shift(self, shift: int, from_age: int = 0) -> FloatArray:
+        """Return activity (ICB, POD, year) with rates from `from_age` read `shift` whole years younger."""
+        if (shift, from_age) not in self._sums:
+            at = np.arange(len(self.ages))
+            at = np.where(self.ages >= from_age, np.clip(at - shift, 0, len(at) - 1), at)
             rates = np.broadcast_to(self._rates[..., at], (len(self.icbs), *self._rates.shape[1:]))
             flat = (len(self.icbs), len(self.pods), -1)
             people = self._people.reshape(len(self.icbs), len(self.years), -1)
-            self._sums[shift] = rates.reshape(flat) @ people.transpose(0, 2, 1)
-        return self._sums[shift]
+            self._sums[shift, from_age] = rates.reshape(flat) @ people.transpose(0, 2, 1)
+        return self._sums[shift, from_age]
 
-    def aged(self, shift: FloatArray, *, base_population: bool = False) -> FloatArray:
+    def aged(self, shift: FloatArray, from_age: int = 0, *, base_population: bool = False) -> FloatArray:
         """Return activity (ICB, POD, year, draw) at a health-status shift of shape (year, draw), in years."""
         whole = np.floor(shift).astype(int)
         part = shift - whole
         first = int(whole.min())
-        sums = np.stack([self._at_shift(k) for k in range(first, int(whole.max()) + 2)], axis=-1)
+        sums = np.stack([self._at_shift(k, from_age) for k in range(first, int(whole.max()) + 2)], axis=-1)
         found = np.empty((*sums.shape[:2], *shift.shape))
         for year in range(len(self.years)):
             here = sums[:, :, 0 if base_population else year]
@@ -258,7 +266,7 @@ class DemandModel:
     def activity(self, growth: Growth, drawn: Mapping[str, FloatArray]) -> FloatArray:
         """Return activity (ICB, POD, year, draw) with every driver at work."""
         f = self.factors(growth, drawn)
-        found = self.aged(f["health_status"])
+        found = self.aged(f["health_status"], growth.health_status_from_age)
         found *= f["non_demographic"]
         found *= f["level_up"]
         base = self._at_shift(0)[:, :, 0] * self.scale
@@ -272,7 +280,7 @@ class DemandModel:
         base = (self._at_shift(0)[:, :, 0] * self.scale)[:, :, None, None]
         return {
             "demographic": self.aged(np.zeros_like(f["health_status"])),
-            "health_status": self.aged(f["health_status"], base_population=True),
+            "health_status": self.aged(f["health_status"], growth.health_status_from_age, base_population=True),
             "non_demographic": base * f["non_demographic"],
             "level_up": base * f["level_up"],
             "waiting_list": base + base * f["waiting_list"],
@@ -320,7 +328,7 @@ def project(
     table["activity"] = total.ravel()
     table = table.reset_index()
     table.insert(1, "year", table.pop("year"))
-    return Projection(table, base_year, variant, model.not_covered)
+    return Projection(table, base_year, variant, model.not_covered, growth.scenario)
 
 
 def _require(frame: pd.DataFrame, columns: list[str], name: str) -> None:

@@ -28,6 +28,7 @@ class CostPath(Result):
     """
 
     not_costed: pd.DataFrame
+    scenario: str = ""
 
     @property
     def summary(self) -> str:
@@ -100,7 +101,7 @@ def cost_path(
     drivers = [f"{name}_gbp" for name in (*ACTIVITY_DRIVERS, "price")]
     table["interaction_gbp"] = total - base - table[drivers].sum(axis=1)
     table["cost_gbp"] = total
-    return CostPath(table, pods)
+    return CostPath(table, pods, projection.scenario)
 
 
 def capacity(activity: pd.DataFrame, requirements: pd.DataFrame, *, occupancy_pct: float = 92.0) -> pd.DataFrame:

@@ -49,6 +49,7 @@ class DemandSimulation(Result):
     price: FloatArray
     price_central: FloatArray
     noise: FloatArray
+    scenario: str = ""
 
     @property
     def summary(self) -> str:
@@ -174,7 +175,7 @@ def simulate_demand(
     noise = special.ndtri(uniforms("poisson", draws, seed=seed))
     total = found.sum(axis=(0, 1))
     table = _summary(total, total, central.sum(axis=(0, 1)), labels, ("year",), noise)
-    return DemandSimulation(table, found, central, labels, price, price_central, noise)
+    return DemandSimulation(table, found, central, labels, price, price_central, noise, growth.scenario)
 
 
 def tornado(model: DemandModel, growth: Growth, *, year: int) -> pd.DataFrame:

@@ -190,6 +190,10 @@ def _parse(table: Mapping[str, Any], file: str) -> Intervention:
             raise where.fail(key, f"{values[key]} is before the start, {values['start']}.")
     if (values["change"] == "move") != (values["to"] is not None):
         raise where.fail("to", 'a table of where activity goes is required for change = "move", and only then.')
+    if values["exit_cost_gbp"] and not (values["exit_year"] or values["end"]):
+        raise where.fail("exit_cost_gbp", "falls in the exit year or the end; give exit_year or end.")
+    if bool(values["double_running_gbp"]) != bool(values["double_running_years"]):
+        raise where.fail("double_running_gbp", "goes with double_running_years; give both or neither.")
     if values["stay_share"] != 1.0 and values["change"] != "shorten_stay":
         raise where.fail("stay_share", 'is the share of cost that follows bed days: only for change = "shorten_stay".')
     return Intervention(

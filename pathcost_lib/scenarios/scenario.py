@@ -116,6 +116,7 @@ _DEMAND = {
     "variants": Field("table", default={"principal": 1.0}),
     "non_demographic_pct": Field("table", default={}),
     "health_status_years": Field("any", default=0.0),
+    "health_status_from_age": Field("integer", default=55, low=0),
     "waiting_list_pct": Field("table", default={}),
     "waiting_list_years": Field("integer", default=3, low=1),
     "level_up_share": Field("any", default=0.0),
@@ -169,6 +170,7 @@ def parse_scenario(content: Mapping[str, Any], file: str) -> Scenario:
         first = min(i.start for i in interventions)
     else:
         first = start_year(values["price_base"])
+    identity = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
     correlations = []
     for table in values["correlation"]:
         checked = check_table(table, _CORRELATION, where.inside("[[correlation]]"))
@@ -188,8 +190,8 @@ def parse_scenario(content: Mapping[str, Any], file: str) -> Scenario:
         release=_release(values["release"], where),
         correlations=tuple(correlations),
         checks=tuple(values["check"]),
-        demand=_demand(values["demand"], where) if values["demand"] else None,
-        identity=hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12],
+        demand=_demand(values["demand"], where, f"{values['name']} {identity}") if values["demand"] else None,
+        identity=identity,
     )
 
 
@@ -213,7 +215,7 @@ def _baseline(tables: list[Any], where: Where) -> pd.DataFrame | None:
     return frame.fillna({"currency_code": "*"})
 
 
-def _demand(table: Mapping[str, Any], where: Where) -> Demand:
+def _demand(table: Mapping[str, Any], where: Where, scenario: str) -> Demand:
     place = where.inside("[demand]")
     values = check_table(table, _DEMAND, place)
     if values["horizon"] < values["base_year"]:
@@ -229,11 +231,13 @@ def _demand(table: Mapping[str, Any], where: Where) -> Demand:
     growth = Growth(
         non_demographic_pct=by_pod("non_demographic_pct"),
         health_status_years=read("health_status_years"),
+        health_status_from_age=values["health_status_from_age"],
         waiting_list_pct=by_pod("waiting_list_pct"),
         waiting_list_years=values["waiting_list_years"],
         level_up_share=read("level_up_share"),
         level_up_years=values["level_up_years"],
         price_pct=read("price_pct"),
+        scenario=scenario,
     )
     funding = (float(values["allocation_growth_pct"]), float(values["efficiency_pct"]))
     return Demand(values["base_year"], values["horizon"], weights, growth, *funding)

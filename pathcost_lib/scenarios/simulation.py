@@ -23,7 +23,7 @@ from pathcost_lib.scenarios.scenario import Scenario
 from pathcost_lib.scenarios.system import build_model
 from pathcost_lib.sources.engine import Relation
 
-__all__ = ["Simulation", "describe", "simulate"]
+__all__ = ["Simulation", "describe", "sensitivity", "simulate"]
 
 FloatArray = NDArray[np.float64]
 
@@ -144,3 +144,25 @@ def simulate(
         scenario.identity,
         seed,
     )
+
+
+def sensitivity(
+    scenario: Scenario, ledger: Relation | pd.DataFrame | None = None, *, schedule: Schedule = "green_book"
+) -> pd.DataFrame:
+    """Return the system's net present value with each uncertain effect at its p10 and p90, the others at their means.
+
+    Returns
+    -------
+    DataFrame
+        intervention, low_gbp, high_gbp, swing_gbp; largest swing first.
+    """
+    model = build_model(scenario, ledger)
+    uncertain = [n for n, item in enumerate(model.interventions) if item.effect.kind != "fixed"]
+    effects = np.array([[item.effect.mean] * (2 * len(uncertain)) for item in model.interventions])
+    for column, number in enumerate(uncertain):
+        effects[number, 2 * column : 2 * column + 2] = model.interventions[number].effect.ppf([0.1, 0.9])
+    worth = net_present_value(np.moveaxis(model.totals(effects).sum(axis=0), 0, -1), schedule)
+    table = pd.DataFrame({"intervention": [model.interventions[n].name for n in uncertain]})
+    table["low_gbp"], table["high_gbp"] = worth[0::2], worth[1::2]
+    table["swing_gbp"] = (table["high_gbp"] - table["low_gbp"]).abs()
+    return table.sort_values("swing_gbp", ascending=False, ignore_index=True)

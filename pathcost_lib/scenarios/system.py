@@ -24,7 +24,7 @@ from pathcost_lib.scenarios.release import Release
 from pathcost_lib.scenarios.scenario import Scenario
 from pathcost_lib.sources.engine import Relation
 
-__all__ = ["SystemImpact", "build_model", "control_totals", "system_impact", "transition_payment"]
+__all__ = ["SystemImpact", "build_model", "compare", "control_totals", "system_impact", "transition_payment"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +209,25 @@ def system_impact(
         scenario.name if scenario else "",
         scenario.identity if scenario else "",
     )
+
+
+def compare(*impacts: SystemImpact) -> pd.DataFrame:
+    """Set scenarios (or one scenario under several payment rules) side by side.
+
+    Returns
+    -------
+    DataFrame
+        scenario, identity, payment_rule, net_gbp (all years), net_present_value_gbp, worse_off (organisations).
+    """
+    rows = []
+    for impact in impacts:
+        position = impact.by_organisation()
+        worse = ", ".join(position.loc[position["impact_gbp"] < -0.005, "organisation"]) or "nobody"
+        value = impact.appraise().net_present_value_gbp
+        net = float(impact.system.sum())
+        rows.append((impact.scenario, impact.identity, impact.payment_rule, net, value, worse))
+    columns = ["scenario", "identity", "payment_rule", "net_gbp", "net_present_value_gbp", "worse_off"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def transition_payment(impact: SystemImpact) -> pd.DataFrame | NotComputable:
