@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from pathcost_lib import paths
 from pathcost_lib.errors import InputError
-from pathcost_lib.sources import connect
-from pathcost_lib.variation import adjust_pvalues, cost_drivers, funnel, robust_outliers, screen, trim_points
+from pathcost_lib.sources import connect, open_dataset
+from pathcost_lib.sources.sample import generate
+from pathcost_lib.variation import (
+    adjust_pvalues,
+    cost_drivers,
+    funnel,
+    robust_outliers,
+    screen,
+    trim_points,
+    variance_components,
+    xmr_many,
+)
 
 
 @pytest.mark.oracle
@@ -185,3 +198,96 @@ def test_cost_drivers_add_up() -> None:
     assert table["share"].sum() == pytest.approx(1) and found.table.loc[0, "difference_gbp"] == 650
     with pytest.raises(InputError, match="Q9"):
         cost_drivers(summary, unit_column="icb_code", unit="Q9")
+
+
+# -- the sample's planted truths --
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict]:
+    """Return `costs` (log of recorded over national cost at the same prices) and `activity`, and the truths."""
+    icbs = ("QHL", "QOP", "QT1", "QK1", "QNC", "QH8")
+    folder = generate(tmp_path_factory.mktemp("planted") / "sample", people=900_000, icbs=icbs)
+    data = open_dataset(folder)
+    index = pd.read_csv(paths.reference() / "price_index.csv").set_index("financial_year")["gdp_deflator"]
+    rise = index["2024-25"] / index["2023-24"]
+    costs = data.engine.view(
+        "costs",
+        f"""
+        SELECT a.provider_code, o.icb_code, o.kind, a.setting, a.pod, a.currency_code,
+          ln(a.recorded_cost_pence * 100.0 / (u.unit_cost * a.units) / o.mff
+            / CASE WHEN a.end_date >= DATE '2024-04-01' THEN {rise} ELSE 1 END) AS log_ratio
+        FROM activity AS a
+        JOIN unit_costs AS u ON u.pod = a.pod AND u.currency_code = a.currency_code AND u.provider_code IS NULL
+        JOIN organisations AS o ON o.org_code = a.provider_code
+        WHERE a.recorded_cost_pence IS NOT NULL AND u.currency_code <> '*'
+        """,
+        {name: getattr(data, name) for name in ("activity", "unit_costs", "organisations")},
+    )
+    return {"costs": costs, "activity": data.activity}, json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.unit
+def test_planted_variance_components_are_found(planted: tuple) -> None:
+    tables, truth = planted
+    truth = truth["variance_components_log_cost"]
+    rows = tables["costs"].query("SELECT * FROM this WHERE setting IN ('outpatient', 'emergency') AND kind = 'acute'")
+    found = variance_components(rows, outcome="log_ratio", groups=["icb_code", "provider_code"])
+    assert np.sqrt(found.variances["residual"]) == pytest.approx(truth["residual_sd"], rel=0.01)
+    table = found.table.set_index("component")
+    for group, sd in (("icb_code", truth["icb_sd"]), ("provider_code", truth["provider_sd"])):
+        assert table.loc[group, "lower_95"] <= sd**2 <= table.loc[group, "upper_95"]
+    # Each provider's whole deviation, its ICB's and its own, is what was drawn for it.
+    icb = found.blups["icb_code"].set_index("level")["blup"]
+    own = found.blups["provider_code"]
+    whole = pd.Series((own["blup"] + own["icb_code"].map(icb)).to_numpy(), index=own["level"])[
+        own["rows"].to_numpy() > 500
+    ]
+    drawn = pd.Series(truth["provider_log_effect"]).reindex(whole.index)
+    assert np.corrcoef(whole, drawn)[0, 1] > 0.99
+
+
+@pytest.mark.unit
+def test_planted_outliers_are_found(planted: tuple) -> None:
+    tables, truth = planted
+    operations = (
+        tables["costs"]
+        .query(
+            "SELECT CASE WHEN currency_code LIKE 'HN22%' THEN 'knee_replacement' ELSE 'hip_replacement' END "
+            "AS pathway, provider_code, avg(log_ratio) AS mean_log_ratio, CAST(count(*) AS BIGINT) AS cases FROM this "
+            "WHERE pod = 'elective' AND (currency_code LIKE 'HN22%' OR currency_code LIKE 'HN12%') GROUP BY 1, 2"
+        )
+        .to_pandas()
+    )
+    operations["se"] = truth["variance_components_log_cost"]["residual_sd"] / np.sqrt(operations["cases"])
+    options = {"value": "mean_log_ratio", "se": "se", "denominator": "cases", "kind": "mean", "indicator": "pathway"}
+    table = funnel(operations, unit="provider_code", overdispersion="additive", higher_is="worse", **options).table
+    flags = table.set_index(["indicator", "unit"])["flag"]
+    flagged = set(flags.index[flags != "within"])
+    outliers = {(e["pathway"], e["provider_code"]) for e in truth["outlier_providers"]}
+    odd = ("efficient_operation_expensive_pathway", "dear_operation_cheap_pathway", "dear_and_no_better")
+    others = set(flags.index) - outliers - {(truth[name]["pathway"], truth[name]["provider_code"]) for name in odd}
+    assert outliers <= flagged
+    # Providers truly vary in the sample as well: published limits then flag up to 12 % (docs/calibration-variation.md).
+    assert len(flagged & others) <= 0.12 * len(others)
+    three = set(flags.index[flags.str.endswith("998")])
+    assert len(three & others) <= 0.02 * len(others) + 1
+
+
+@pytest.mark.unit
+def test_planted_step_change_is_found(planted: tuple) -> None:
+    tables, truth = planted
+    (step,) = truth["step_change"]
+    monthly = (
+        tables["activity"]
+        .query(
+            "SELECT provider_code, CAST(date_trunc('month', start_date) AS DATE) AS month, "
+            f"CAST(count(*) AS DOUBLE) AS n FROM this WHERE pod = '{step['pod']}' "
+            "AND start_date BETWEEN DATE '2023-04-01' AND DATE '2025-03-31' GROUP BY 1, 2"
+        )
+        .to_pandas()
+    )
+    charts = xmr_many(monthly, by="provider_code", period="month", value="n", baseline=15)
+    own = charts.table[charts.table["provider_code"] == step["provider_code"]]
+    after = pd.to_datetime(own["period"]) >= step["from_date"]
+    assert own.loc[after, "special_cause"].mean() > 0.8
+    assert not own.loc[~after, "rule"].str.contains("outside").any()
+    assert charts.icons.set_index("provider_code").loc[step["provider_code"], "variation"] == "neither_high"
