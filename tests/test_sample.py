@@ -19,7 +19,7 @@ from pathcost_lib.sources.sample import generate
 from pathcost_lib.sources.sample.generate import _apportion, _blocks
 
 #: ICBs that hold most of the planted truths, at one in 64: enough for the effects to stand out of chance.
-PLANTED_ICBS = ("QHL", "QOP", "QT1", "QK1", "QNC", "QH8")
+PLANTED_ICBS = ("QHL", "QOP", "QT1", "QNX", "QNC", "QU9")
 #: The reference tables that the sample is calibrated to.
 REFERENCE = (
     "age_structure", "behaviour", "contacts_per_head", "currency_mix", "deprivation_gradient", "icb_age_shares",
@@ -332,7 +332,7 @@ def test_planted_rest_of_pathway_shows(planted: Sample) -> None:
     for name in ("efficient_operation_expensive_pathway", "dear_operation_cheap_pathway"):
         effect = planted.truth[name]
         ratio = contacts[effect["provider_code"]] / contacts.median()
-        assert ratio == pytest.approx(effect["contacts_after_discharge_ratio"], rel=0.35)
+        assert ratio == pytest.approx(effect["contacts_after_discharge_ratio"], rel=0.35, abs=0.2)
 
 
 @pytest.mark.unit

@@ -58,19 +58,19 @@ class Plan:
             found = providers[(providers["kind"] == kind) & (providers["icb_code"] == icb)]
             return str(found["org_code"].iloc[n - 1])
 
-        # ICBs of one large trust each, so that one in a hundred still leaves enough operations to see the effect by.
-        efficient, dear, hip = nth("acute", "QK1", 1), nth("acute", "QNC", 1), nth("acute", "QH8", 1)
+        # Large trusts, so that one in a hundred still leaves enough operations to see the effect by.
+        efficient, dear, hip = nth("acute", "QNX", 1), nth("acute", "QNC", 1), nth("acute", "QU9", 1)
         july = days_from("2024-07-01")
         april = days_from("2024-04-01")
         return cls(
             index_cost={
                 ("knee_replacement", nth("acute", "QHL", 1)): 1.40,
                 ("knee_replacement", nth("acute", "QOP", 1)): 0.70,
-                ("knee_replacement", efficient): 0.80,
-                ("knee_replacement", dear): 1.20,
+                ("knee_replacement", efficient): 0.75,
+                ("knee_replacement", dear): 1.10,
                 ("hip_replacement", hip): 1.35,
             },
-            after={("knee_replacement", efficient): 3.0, ("knee_replacement", dear): 0.4},
+            after={("knee_replacement", efficient): 2.5, ("knee_replacement", dear): 0.25},
             counts=(
                 CountEffect("step_change", "ae_type1", 1.35, july, provider=nth("acute", "QHL", 2)),
                 CountEffect("cost_shift", "outpatient_follow_up", 0.75, april, icb="QT1"),
