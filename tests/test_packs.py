@@ -285,9 +285,8 @@ def test_a_pack_reconciles_to_the_ledger_and_is_the_same_twice(data: Path, tmp_p
     costed = ledger.cost_activity(
         dataset.activity, dataset.unit_costs, dataset.organisations, price_base="2024-25"
     ).materialise()
-    statement = pathways.link(
-        costed, pathways.load_definition("knee_replacement"), patients=dataset.patients
-    ).statement(costed)
+    links = pathways.link(costed, pathways.load_definition("knee_replacement"), patients=dataset.patients)
+    statement = links.statement(costed)
     pounds = {
         row[0].value: row[1].value
         for row in openpyxl.load_workbook(one.folder / names[2])["Every pound once"]["A6":"B10"]
@@ -297,6 +296,13 @@ def test_a_pack_reconciles_to_the_ledger_and_is_the_same_twice(data: Path, tmp_p
     assert pounds["Unexplained"] == 0
     inside = [v for k, v in pounds.items() if k.startswith("In ")]
     assert sum(inside) == pytest.approx(statement.attributed_pence / 100, abs=0.001)
+
+    ours = links.pathways.to_pandas().query("complete and icb_code == 'QZ1'")
+    ours = ours[pd.to_datetime(ours["window_to"]).between("2024-04-01", "2025-03-31")]
+    rows = links.links.to_pandas().merge(ours[["pathway_id"]], on="pathway_id")
+    means = rows.groupby("phase")["cost_pence"].sum() / 100 / len(ours)
+    sheet = openpyxl.load_workbook(one.folder / names[2])["By phase"]
+    assert {r[0].value.lower(): r[2].value for r in sheet["A6":"C9"]} == pytest.approx(means.to_dict())
 
     manifest = json.loads((one.folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["parameters"]["02_pathway_cost"]["draws"] == 200

@@ -258,7 +258,9 @@ def _cell(value: Any, hidden: bool) -> Any:
         return MARK
     if value is None or pd.isna(value):
         return None
-    return value if isinstance(value, str | int | float) else getattr(value, "item", lambda: str(value))()
+    value = value if isinstance(value, str | int | float) else getattr(value, "item", lambda: str(value))()
+    # Sums of floats differ in their last digits from run to run; a millionth of anything shown is noise.
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def _require(data: object, title: str, kind: str) -> None:

@@ -57,7 +57,8 @@ def cost_basis(ax: Axes, table: pd.DataFrame) -> Axes:
                 )
             left += share
         if left < 99:
-            ax.text(left + 1, row, "* not shown", va="center", color=style.MUTED, fontsize=8)
+            words = "*" if style.compact(ax) and left > 40 else "* not shown"
+            ax.text(left + 1.5, row, words, va="center", color=style.MUTED, fontsize=8)
         covered = table.loc[table["setting"] == setting, "coverage_pct"].iloc[0]
         margin_text(ax, row, "n/a" if pd.isna(covered) else percent(covered), bold=not pd.isna(covered))
     margin_text(ax, -0.8, "Coverage", color=style.MUTED)
