@@ -128,8 +128,8 @@ class Plan:
                 "icb_sd": ICB_SD,
                 "provider_sd": PROVIDER_SD,
                 "residual_sd": RESIDUAL_SD,
-                "provider_log_effect": dict(zip(acute["org_code"], acute["log_effect"].round(6), strict=True)),
-                "icb_log_effect": acute.groupby("icb_code")["icb_log_effect"].first().round(6).to_dict(),
+                "provider_log_effect": dict(zip(acute["org_code"], acute["log_effect"].round(6) + 0.0, strict=True)),
+                "icb_log_effect": acute.groupby("icb_code")["icb_log_effect"].first().round(6).add(0.0).to_dict(),
             },
             "cost_shift": {
                 "icb_code": next(c.icb for c in self.counts if c.truth == "cost_shift"),
