@@ -205,7 +205,7 @@ def page(table: pd.DataFrame, pooled: pd.DataFrame, found: pd.DataFrame, fast: p
     pooled = pooled.assign(
         at_95=[judged(*r, 0.05) for r in zip(pooled["at_95"], pooled["error_95"], strict=True)],
         at_998=[judged(*r, 0.002) for r in zip(pooled["at_998"], pooled["error_998"], strict=True)],
-    )[["kind", "units", "at_95", "at_998"]]
+    )[["kind", "units", "at_95", "at_998"]].rename(columns={"at_95": "95 %", "at_998": "99.8 %"})
     fast["milliseconds"] = fast["milliseconds"].map("{:.1f}".format)
     text = Path(__file__).with_name("calibration-variation.template.md").read_text(encoding="utf-8")
     return text.format(
