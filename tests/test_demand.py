@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.scenarios import (
@@ -16,10 +20,12 @@ from pathcost_lib.scenarios import (
     capacity,
     cost_path,
     do_nothing_gap,
+    observed_growth,
     project,
     tornado,
 )
 from pathcost_lib.scenarios.demand import ACTIVITY_DRIVERS
+from pathcost_lib.sources.sample import generate
 
 SEXES = ("female", "male")
 
@@ -230,6 +236,80 @@ def test_tornado_ranks_assumptions():
     assert table["assumption"].tolist() == ["waiting_list_pct.pod0", "non_demographic_pct.pod0"]
     assert table["low"].tolist() == pytest.approx([101.5, 100 * 1.01 + 5])
     assert table["high"].tolist() == pytest.approx([111.5, 100 * 1.02 + 5])
+
+
+# -- growth as observed -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.oracle
+def test_observed_growth_against_statsmodels():
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(3)
+    keys = pd.MultiIndex.from_product([range(2015, 2020), range(60, 66), SEXES], names=["year", "age", "sex"])
+    cells = keys.to_frame(index=False).assign(pod="x", persons=rng.uniform(100, 900, len(keys)))
+    mean = cells["persons"] * 0.01 * (cells["age"] - 55) * 1.04 ** (cells["year"] - 2015)
+    cells["activity"] = rng.negative_binomial(8, 8 / (8 + mean))
+    ours = observed_growth(cells).table.iloc[0]
+    stratum = pd.get_dummies(cells["age"].astype(str) + cells["sex"], dtype=float)
+    design = stratum.assign(year=cells["year"] - 2017.0)
+    fit = sm.GLM(cells["activity"], design, family=sm.families.Poisson(), offset=np.log(cells["persons"])).fit(
+        scale="X2"
+    )
+    assert ours["growth_pct"] == pytest.approx(100 * np.expm1(fit.params["year"]), abs=1e-6)
+    assert ours["dispersion"] == pytest.approx(fit.scale, rel=1e-6)
+    limits = 100 * np.expm1(fit.conf_int().loc["year"])
+    assert (ours["lower_95"], ours["upper_95"]) == pytest.approx(tuple(limits), abs=1e-5)
+    assert observed_growth(cells[cells["year"] == 2015]).table["reason"].str.contains("two years").all()
+    with pytest.raises(InputError, match="one row for each pod, year and stratum"):
+        observed_growth(pd.concat([cells, cells]))
+
+
+@pytest.mark.unit
+def test_planted_demand_trends_of_the_sample_are_recovered(tmp_path):
+    folder = generate(tmp_path / "sample", people=60_000)
+    planted = pd.Series(_find(json.loads((folder / "truth.json").read_text()), "demand_trend_pct_per_year"))
+    # One ICB has a planted shift from follow-ups to community contacts in the second year: not a trend.
+    shifted = _find(json.loads((folder / "truth.json").read_text()), "cost_shift")["icb_code"]
+    counts = duckdb.connect().execute(SAMPLE_COUNTS.format(folder=folder, shifted=shifted)).df()
+    table = observed_growth(counts).table.set_index("pod").loc[planted.index]
+    assert len(planted) == 19
+    # Nineteen intervals at once: the squared distances in standard errors add to a chi-squared of 19 degrees.
+    error = (table["upper_95"] - table["lower_95"]) / (2 * stats.norm.ppf(0.975))
+    distance = (table["growth_pct"] - planted) / error
+    assert (distance**2).sum() < stats.chi2.ppf(0.99, 19)
+    assert (distance.abs() < 1.96).sum() >= 16  # fewer would come about once in seventy times
+    assert table.loc["gp_appointment", ["lower_95", "upper_95"]].between(0.5, 4.0).all()  # narrow enough to tell
+
+
+def _find(tree: object, key: str) -> object:
+    """Return the value of a key, however deep."""
+    if isinstance(tree, dict):
+        return tree[key] if key in tree else next((v for t in tree.values() if (v := _find(t, key))), None)
+    return None
+
+
+#: Contacts and person-days (person-weekdays where a POD has none at weekends) by POD, financial year, age and sex.
+SAMPLE_COUNTS = """
+WITH years AS (
+    SELECT * FROM (VALUES (2023, DATE '2023-04-01', DATE '2024-03-31', 366, 260),
+                          (2024, DATE '2024-04-01', DATE '2025-03-31', 365, 261)) AS t(year, a, b, days, weekdays)),
+people AS (
+    SELECT patient_id, sex, birth_year, died_on FROM '{folder}/patients.parquet' WHERE icb_code <> '{shifted}'),
+contacts AS (SELECT * FROM read_parquet('{folder}/activity/*/*.parquet', hive_partitioning = false)),
+pods AS (SELECT pod, bool_or(isodow(start_date) > 5) AS weekends FROM contacts GROUP BY 1),
+risk AS (
+    SELECT year, least(year - birth_year, 90) AS age, sex, any_value(days) AS days, any_value(weekdays) AS weekdays,
+        sum(CASE WHEN died_on IS NULL OR died_on > b THEN 1 WHEN died_on < a THEN 0 ELSE (died_on - a) / days END) AS n
+    FROM people CROSS JOIN years WHERE birth_year < year GROUP BY ALL),
+seen AS (
+    SELECT pod, year, least(year - birth_year, 90) AS age, sex, count(*) AS activity
+    FROM contacts JOIN people USING (patient_id) JOIN years ON start_date BETWEEN a AND b
+    WHERE birth_year < year GROUP BY ALL)
+SELECT pods.pod, risk.year, risk.age, risk.sex, coalesce(activity, 0) AS activity,
+    n * CASE WHEN weekends THEN days ELSE weekdays END AS persons
+FROM risk CROSS JOIN pods LEFT JOIN seen USING (pod, year, age, sex)
+"""
 
 
 # -- the official populations and rates -------------------------------------------------------------------------------

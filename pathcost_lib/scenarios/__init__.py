@@ -33,6 +33,7 @@ from pathcost_lib.scenarios.sharing import (
 )
 from pathcost_lib.scenarios.simulation import Simulation, sensitivity, simulate
 from pathcost_lib.scenarios.system import SystemImpact, compare, control_totals, system_impact, transition_payment
+from pathcost_lib.scenarios.trend import observed_growth
 
 __all__ = [
     "Backtest",
@@ -67,6 +68,7 @@ __all__ = [
     "list_scenarios",
     "load_scenario",
     "net_present_value",
+    "observed_growth",
     "optimism_bias",
     "outpatient_checks",
     "payback",
