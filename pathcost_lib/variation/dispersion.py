@@ -84,7 +84,7 @@ def estimate_tau2(
     Notes
     -----
     τ² = (Iφ - (I - 1)) / (Σw - Σw²/Σw), w = 1/se², over the I z-scores that trimming leaves (all of them when
-    winsorised). Trimming makes φ, and so τ², too small: limits flag up to 12 % at "95 %" where units truly vary.
+    winsorised). Trimming makes φ, and so τ², too small: limits flag 12 to 20 % at "95 %" where units truly vary.
     `unbiased` solves instead for the τ² at which trimmed, adjusted z-scores have the mean square that trimmed normal
     scores have (Paule and Mandel's equation, made robust).
     """
