@@ -289,6 +289,7 @@ def test_ledger_in_an_engine_with_overlapping_selections():
     assert matrix.loc["RRK", "total"] == pytest.approx(by_hand)
     assert matrix.loc["RRK", "knees"] == pytest.approx(0.5 * 1000 * 0.6 * 0.2 / 0.7)
     assert matrix.loc["RXK", "total"] == pytest.approx(0.5 * 0.2 * 200)
+    assert impact.summary.endswith("1 units selected have no cost.")
 
 
 @pytest.mark.unit

@@ -57,6 +57,7 @@ def baseline(
         raise InputError(f"The ledger has no column {', '.join(missing)}. It holds: {', '.join(relation.columns)}.")
     where = f"WHERE financial_year = '{_one_year(relation, year)}'" if "financial_year" in relation.columns else ""
     if in_pence:
+        known = ["units", *money]
         sums = ["CAST(sum(units) AS BIGINT) AS activity"]
         sums += [f"coalesce(CAST(sum({m}_pence) AS BIGINT), 0) / 100.0 AS {m}_gbp" for m in _MONEY]
         sums += ["CAST(sum(CASE WHEN cost_pence IS NULL THEN units ELSE 0 END) AS BIGINT) AS uncosted_activity"]
@@ -65,10 +66,12 @@ def baseline(
         sums = [f"CAST(sum({column}) AS DOUBLE) AS {column}" for column in known] + ["0 AS uncosted_activity"]
     flags = " || ".join(f"CASE WHEN {_condition(i)} THEN '1' ELSE '0' END" for i in interventions) or "''"
     # A small table may tell currencies apart; a ledger has too many of them.
-    keys = ", ".join(CELL if in_pence or "currency_code" not in relation.columns else [*CELL, "currency_code"])
+    level = CELL if in_pence or "currency_code" not in relation.columns else [*CELL, "currency_code"]
+    named = [f"coalesce({key}, 'unknown') AS {key}" for key in level]
+    rows = f"SELECT {', '.join([*named, *known])}, {flags} AS selected_by FROM this {where}"
+    keys = ", ".join([*level, "selected_by"])
     cells = relation.query(
-        f"SELECT {keys}, selected_by, {', '.join(sums)} FROM (SELECT *, {flags} AS selected_by FROM this {where}) AS t "
-        f"GROUP BY {keys}, selected_by ORDER BY {keys}, selected_by"
+        f"SELECT {keys}, {', '.join(sums)} FROM ({rows}) AS rows_selected GROUP BY {keys} ORDER BY {keys}"
     ).to_pandas()
     for number, intervention in enumerate(interventions):
         if not (cells["selected_by"].str[number] == "1").any():

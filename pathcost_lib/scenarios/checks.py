@@ -18,6 +18,7 @@ from pathcost_lib.scenarios.release import flexible_budget
 from pathcost_lib.scenarios.scenario import Scenario
 from pathcost_lib.scenarios.schema import Field, Where, check_table
 from pathcost_lib.scenarios.system import SystemImpact, build_model
+from pathcost_lib.sources.engine import Relation
 
 __all__ = [
     "CHECKS",
@@ -195,8 +196,23 @@ def run_checks(scenario: Scenario) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["scenario", "identity", "check", "measure", "value", "unit", "reading"])
 
 
-def outpatient_checks(scenario: Scenario, impact: SystemImpact) -> pd.DataFrame:
+def outpatient_checks(
+    scenario: Scenario,
+    impact: SystemImpact,
+    ledger: Relation | pd.DataFrame | None = None,
+    *,
+    year: str | None = None,
+) -> pd.DataFrame:
     """Put the three questions that outpatient savings fail (Edwards, BMJ 2018;361:k1826) to any scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What is claimed.
+    impact : SystemImpact
+        The same scenario, worked out.
+    ledger, year
+        As given to `system_impact`, if they were.
 
     Returns
     -------
@@ -205,7 +221,7 @@ def outpatient_checks(scenario: Scenario, impact: SystemImpact) -> pd.DataFrame:
         what of it is cash); 2 overheads reallocated (what each contact left has to carry); 3 a blanket percentage
         (variable cost released if the average contact goes, and if the cheapest go first).
     """
-    model = build_model(scenario)
+    model = build_model(scenario, ledger, year=year)
     last = impact.released[impact.released["financial_year"] == impact.financial_years[-1]]
     rows = []
     for number, item in enumerate(scenario.interventions):

@@ -41,6 +41,7 @@ class SystemImpact(Result):
     interventions: tuple[str, ...]
     financial_years: tuple[str, ...]
     payment_rule: str
+    uncosted_activity: float = 0.0
     scenario: str = ""
     identity: str = ""
 
@@ -48,12 +49,12 @@ class SystemImpact(Result):
     def summary(self) -> str:
         """Two sentences for a board."""
         position = self.by_organisation()
-        worse = position[position["impact_gbp"] < -0.005]
-        losers = ", ".join(worse["organisation"]) or "nobody"
+        losers = _worse_off(position)
         total = self.table["impact_gbp"].sum()
         return (
             f"Over {len(self.financial_years)} years the system's position changes by £{total:,.0f} net. "
             f"Worse off: {losers}."
+            + (f" {self.uncosted_activity:,.0f} units selected have no cost." if self.uncosted_activity else "")
         )
 
     def matrix(self, financial_year: str | None = None) -> pd.DataFrame:
@@ -110,6 +111,13 @@ class SystemImpact(Result):
 
     def _year(self, financial_year: str) -> str:
         return require_one_of(financial_year, self.financial_years, what="Financial year")
+
+
+def _worse_off(position: pd.DataFrame) -> str:
+    """Return who loses, the greatest loss first, at most five by name."""
+    worse = position[position["impact_gbp"] < -0.005].sort_values("impact_gbp")["organisation"].tolist()
+    more = f" and {len(worse) - 5} more" if len(worse) > 5 else ""
+    return ", ".join(worse[:5]) + more or "nobody"
 
 
 def build_model(
@@ -179,6 +187,11 @@ def system_impact(
     ------
     InputError
         If there is no baseline or an intervention selects nothing in it.
+
+    Notes
+    -----
+    Steps make the result at the mean effect differ from the mean result: a mean effect that just completes a step looks
+    better than its neighbours. `simulate` averages over the steps.
     """
     model = build_model(interventions, ledger, payment=payment, release=release, years=years, year=year)
     scenario = interventions if isinstance(interventions, Scenario) else None
@@ -206,6 +219,7 @@ def system_impact(
         tuple(i.name for i in model.interventions),
         tuple(labels),
         rule,
+        float(model.cells.loc[model.cells["selected_by"].str.contains("1"), "uncosted_activity"].sum()),
         scenario.name if scenario else "",
         scenario.identity if scenario else "",
     )
@@ -222,7 +236,7 @@ def compare(*impacts: SystemImpact) -> pd.DataFrame:
     rows = []
     for impact in impacts:
         position = impact.by_organisation()
-        worse = ", ".join(position.loc[position["impact_gbp"] < -0.005, "organisation"]) or "nobody"
+        worse = _worse_off(position)
         value = impact.appraise().net_present_value_gbp
         net = float(impact.system.sum())
         rows.append((impact.scenario, impact.identity, impact.payment_rule, net, value, worse))
