@@ -279,7 +279,7 @@ def run_one(how: str, folder: Path) -> None:
     if how != "scan":
         table, whole = answer
         keys = ["pathway", "phase", "setting", "icb_code", "contacts", *(f"{kind}_pence" for kind in KINDS)]
-        exact = table[keys].sort_values(keys).reset_index(drop=True).astype({k: str for k in keys})
+        exact = table[keys].sort_values(keys).reset_index(drop=True).astype(dict.fromkeys(keys, str))
         took["answer"] = str(pd.util.hash_pandas_object(exact, index=False).sum())
         took["se"] = round(float(table["se_gbp"].sum()), 2)
         took["pence"] = {k: int(v) for k, v in sorted(zip(whole["cost_basis"], whole["pence"], strict=True))}

@@ -140,7 +140,7 @@ def _data(folder: Path | None) -> Path:
 def _make_sample(folder: Path, people: str | int, jobs: int, seed: int | None) -> None:
     from tqdm import tqdm
 
-    from pathcost_lib.sources.sample import generate
+    from pathcost_lib.sources.sample import SEED, generate
 
     with tqdm(desc="ICBs", unit="ICB", disable=None) as bar:
 
@@ -148,8 +148,7 @@ def _make_sample(folder: Path, people: str | int, jobs: int, seed: int | None) -
             bar.total = total
             bar.update(done - bar.n)
 
-        options = {} if seed is None else {"seed": seed}
-        generate(folder, people=people, jobs=jobs, progress=show, **options)
+        generate(folder, people=people, jobs=jobs, progress=show, seed=SEED if seed is None else seed)
 
 
 def main() -> None:

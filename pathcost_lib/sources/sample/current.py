@@ -1,4 +1,4 @@
-"""Is the sample in a folder the one that this version of the suite would write?"""
+"""Tell whether the sample in a folder is the one that this version of the suite would write."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["is_current"]
 
 
 def is_current(folder: Path | str, *, people: str | int = "default", seed: int | None = None) -> bool:
-    """Return whether `folder` holds a whole sample of this version, size and seed (any seed if not given)."""
+    """Return whether `folder` holds a whole sample of this version, size and seed, of all ICBs (any seed if not given)."""
     try:
         held = json.loads((Path(folder) / "sample.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    wanted = {"version": VERSION, "people": SIZES.get(str(people), people)}
+    wanted = {"version": VERSION, "people": SIZES.get(str(people), people), "whole": True}
     if seed is not None:
         wanted["seed"] = seed
     return all(held.get(name) == value for name, value in wanted.items())

@@ -24,13 +24,13 @@ from pathcost_lib.sources.sample.reference import POD_CODES, YEARS, days_from
 from pathcost_lib.sources.sample.tables import dictionary, outcomes, patients, population
 from pathcost_lib.sources.sample.world import World, build
 
-__all__ = ["SIZES", "VERSION", "generate"]
+__all__ = ["SEED", "SIZES", "VERSION", "generate"]
 
 #: Change when the same seed gives other rows.
 VERSION = 1
 #: People at the start of the extract. England's mid-2023 population is 57.7 million.
 SIZES = {"tiny": 4_000, "default": 576_900}
-_SEED = 20_240_401
+SEED = 20_240_401
 #: People drawn together: the memory of a worker does not grow with the number of people.
 _BLOCK = 20_000
 _LARGEST = 60_000_000
@@ -57,7 +57,7 @@ def generate(
     folder: Path | str,
     *,
     people: str | int = "default",
-    seed: int = _SEED,
+    seed: int = SEED,
     jobs: int = 1,
     icbs: Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -108,7 +108,13 @@ def generate(
     try:
         summary = _write(world, shares, part, jobs, progress)
         _write_json(part / "truth.json", world.plan.to_json(world.providers) | {"seed": seed})
-        about = {"version": VERSION, "seed": seed, "people": number, "icbs": sorted(wanted)}
+        about = {
+            "version": VERSION,
+            "seed": seed,
+            "people": number,
+            "icbs": sorted(wanted),
+            "whole": set(wanted) == set(known),
+        }
         _write_json(part / "sample.json", about | summary)
         shutil.rmtree(target, ignore_errors=True)
         part.rename(target)
