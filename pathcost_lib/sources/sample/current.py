@@ -11,7 +11,7 @@ __all__ = ["is_current"]
 
 
 def is_current(folder: Path | str, *, people: str | int = "default", seed: int | None = None) -> bool:
-    """Return whether `folder` holds a whole sample of this version, size and seed, of all ICBs (any seed if not given)."""
+    """Return whether `folder` holds a sample of this version, size and seed (any, if not given), of all ICBs."""
     try:
         held = json.loads((Path(folder) / "sample.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
