@@ -19,7 +19,8 @@ __all__ = ["LARGEST_COST_PENCE", "cost_activity", "national_mff"]
 #: A single contact, stay or package dearer than £50m is a fault in the data, not a cost.
 LARGEST_COST_PENCE = 5_000_000_000
 
-_SQL = Path(__file__).with_name("pricing.sql")
+_PRICES = Path(__file__).with_name("prices.sql")
+_COSTING = Path(__file__).with_name("costing.sql")
 
 
 def cost_activity(
@@ -95,8 +96,8 @@ def cost_activity(
     )
     if "recorded_cost_pence" not in activity.columns:
         activity = activity.query("SELECT *, CAST(NULL AS BIGINT) AS recorded_cost_pence FROM this")
+    engine = activity.engine
     inputs = {
-        "activity": activity,
         "unit_costs": unit_costs,
         "organisations": organisations,
         "years": years.assign(in_activity=years["start_year"].between(*_reach(activity)).astype("int64")),
@@ -104,7 +105,12 @@ def cost_activity(
         "pods": pd.DataFrame([(p.code, p.unit) for p in PODS.values()], columns=["pod", "unit"]),
         "settings": settings,
     }
-    return replace(activity.engine.run(_SQL, inputs)["ledger"], origin=activity)
+    lines = engine.run(_PRICES, inputs)
+
+    def cost(rows: Relation) -> Relation:
+        return engine.run(_COSTING, lines | {"activity": rows})["ledger"]
+
+    return replace(cost(activity), origin=activity, remake=cost)
 
 
 def national_mff() -> float:

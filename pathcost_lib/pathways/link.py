@@ -14,7 +14,8 @@ from pathcost_lib.sources.engine import Relation
 
 __all__ = ["Links", "Statement", "link"]
 
-_SQL = Path(__file__).with_name("link.sql")
+_WINDOWS = Path(__file__).with_name("windows.sql")
+_LINK = Path(__file__).with_name("link.sql")
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,8 @@ def link(ledger: Relation, definition: Definition | Sequence[Definition], *, pat
         else candidates.query("SELECT patient_id, start_date AS died_on FROM this WHERE 1 = 0")
     )
     steps = engine.run(
-        _SQL,
+        _WINDOWS,
         {
-            "ledger": ledger,
             "qualifying": engine.view("qualifying", qualifying, {"candidates": candidates}),
             "rules": pd.DataFrame(
                 [(d.name, d.washout_days, d.before_days, d.after_days) for d in definitions],
@@ -145,4 +145,7 @@ def link(ledger: Relation, definition: Definition | Sequence[Definition], *, pat
             "settings": settings,
         },
     )
-    return Links(steps["links"], steps["pathways"], definitions)
+    # Only the rows of patients who have a pathway need a cost here.
+    theirs = ledger.having("patient_id", steps["windows"])
+    links = engine.run(_LINK, {"ledger": theirs, "pieces": steps["pieces"]})["links"]
+    return Links(links, steps["pathways"], definitions)

@@ -1,68 +1,7 @@
--- From index events to the days that each owns, and from there to the ledger rows that start on those days.
--- Reads: ledger, qualifying (pathway, priority, activity_id, patient_id, start_date, icb_code, provider_code), rules (pathway, washout_days, before_days, after_days),
---        phases (pathway, phase, from_day, to_day), deaths (patient_id, died_on), settings (overlap, data_from, data_to).
--- All the cutting is done on the small table of windows, into days that no two pieces of one owner share; then one join reaches the rows.
+-- The ledger rows that start on the days that a pathway owns.
+-- Reads: ledger, pieces (windows.sql).
 
--- 1. Index events: qualifying activity with none other of the patient's in the washout before it.
-CREATE OR REPLACE TEMP TABLE windows AS
-SELECT q.pathway, q.priority, q.activity_id AS pathway_id, q.patient_id, q.start_date AS index_date, q.icb_code, q.provider_code AS index_provider_code,
-       CAST(q.start_date - CAST(r.before_days AS INTEGER) AS DATE) AS window_from, CAST(q.start_date + CAST(r.after_days AS INTEGER) AS DATE) AS window_to
-FROM (
-  SELECT *, lag(start_date) OVER (PARTITION BY pathway, patient_id ORDER BY start_date, activity_id) AS previous
-  FROM qualifying
-) AS q
-JOIN rules AS r ON r.pathway = q.pathway
-WHERE q.previous IS NULL OR datediff('day', q.previous, q.start_date) > r.washout_days;
-
--- 2. The days on which ownership may change: a window opens, a window has closed, the midpoint between two index events is past.
-CREATE OR REPLACE TEMP VIEW marks AS
-SELECT patient_id, window_from AS day FROM windows
-UNION
-SELECT patient_id, CAST(window_to + 1 AS DATE) AS day FROM windows
-UNION
-SELECT a.patient_id, CAST(a.index_date + CAST(datediff('day', a.index_date, b.index_date) // 2 + 1 AS INTEGER) AS DATE) AS day
-FROM windows AS a
-JOIN windows AS b ON b.patient_id = a.patient_id AND b.index_date > a.index_date AND b.window_from <= a.window_to;
-
--- 3. Stretches of days between marks: inside one, the same windows are open and the same index is nearest.
-CREATE OR REPLACE TEMP VIEW stretches AS
-SELECT patient_id, from_date, CAST(next_mark - 1 AS DATE) AS to_date FROM (
-  SELECT patient_id, day AS from_date, lead(day) OVER (PARTITION BY patient_id ORDER BY day) AS next_mark
-  FROM marks
-) AS m
-WHERE next_mark IS NOT NULL;
-
--- 4. Who owns a stretch, nearest first; a tie goes to the earlier index, then to the pathway named first.
-CREATE OR REPLACE TEMP VIEW owners AS
-SELECT w.pathway, w.pathway_id, w.patient_id, w.index_date, s.from_date, s.to_date,
-       row_number() OVER (PARTITION BY s.patient_id, s.from_date
-                          ORDER BY abs(datediff('day', w.index_date, s.from_date)), w.index_date, w.priority, w.pathway_id) AS part,
-       count(*) OVER (PARTITION BY s.patient_id, s.from_date) AS parts
-FROM stretches AS s
-JOIN windows AS w ON w.patient_id = s.patient_id AND s.from_date BETWEEN w.window_from AND w.window_to;
-
--- 5. Cut once more at the phases.
-CREATE OR REPLACE TEMP TABLE pieces AS
-SELECT o.pathway, o.pathway_id, o.patient_id, o.index_date, p.phase,
-       greatest(o.from_date, CAST(o.index_date + CAST(p.from_day AS INTEGER) AS DATE)) AS from_date,
-       least(o.to_date, CAST(o.index_date + CAST(p.to_day AS INTEGER) AS DATE)) AS to_date,
-       CASE WHEN s.overlap = 'equal_split' THEN o.part ELSE 1 END AS part,
-       CASE WHEN s.overlap = 'equal_split' THEN o.parts ELSE 1 END AS parts
-FROM owners AS o
-CROSS JOIN settings AS s
-JOIN phases AS p ON p.pathway = o.pathway
-WHERE (s.overlap = 'equal_split' OR o.part = 1)
-  AND greatest(o.from_date, CAST(o.index_date + CAST(p.from_day AS INTEGER) AS DATE)) <= least(o.to_date, CAST(o.index_date + CAST(p.to_day AS INTEGER) AS DATE));
-
--- 6. Each pathway, and whether the data hold the whole of its window (a death closes a window).
-CREATE OR REPLACE TEMP TABLE pathways AS
-SELECT w.pathway, w.pathway_id, w.patient_id, w.index_date, w.icb_code, w.index_provider_code, w.window_from, w.window_to,
-       w.window_from >= s.data_from AND (w.window_to <= s.data_to OR coalesce(d.died_on <= s.data_to, FALSE)) AS complete
-FROM windows AS w
-CROSS JOIN settings AS s
-LEFT JOIN deaths AS d ON d.patient_id = w.patient_id;
-
--- 7. The rows. A split row's pence go out by cumulative division, so that the parts are the row to the penny.
+-- A split row's pence go out by cumulative division, so that the parts are the row to the penny.
 CREATE OR REPLACE TEMP VIEW shared AS
 SELECT p.pathway, p.pathway_id, l.patient_id, l.activity_id, p.phase, datediff('day', p.index_date, l.start_date) AS days_from_index,
        p.part, p.parts, l.setting, l.pod, l.provider_code, l.cost_basis,

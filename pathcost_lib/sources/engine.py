@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,13 @@ class Relation:
     """A named view or table in an engine. Rows stay there until they are asked for.
 
     `origin`, where there is one, has the same rows and passes its columns on unchanged: reading them there is cheaper.
+    `remake` makes the relation from some of its origin's rows, as it was made from all of them.
     """
 
     engine: Engine
     name: str
     origin: Relation | None = None
+    remake: Callable[[Relation], Relation] | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -61,6 +63,13 @@ class Relation:
         >>> ledger.query("SELECT setting, count(*) AS contacts FROM this GROUP BY setting")  # doctest: +SKIP
         """
         return self.engine.view("query", sql, {"this": self})
+
+    def having(self, column: str, among: Relation) -> Relation:
+        """Return the rows whose `column` is in `among`'s; picked before the relation is made, where that can be."""
+        rows = self.origin if self.origin is not None and self.remake is not None else self
+        sql = f"SELECT * FROM these_rows WHERE {column} IN (SELECT {column} FROM among)"
+        picked = self.engine.view(rows.name, sql, {"these_rows": rows, "among": among})
+        return self.remake(picked) if rows is not self and self.remake is not None else picked
 
     def materialise(self) -> Relation:
         """Compute the rows once and hold them in the engine (spilling to disk where they do not fit)."""

@@ -1,0 +1,67 @@
+-- A cost on every activity row: each looks its line up.
+-- Reads: activity; settings; and the small tables of prices.sql: pod_year, national_price, own_price, provider_year, own_behaviour.
+
+-- 1. Each row with its lines. Activity belongs to the financial year in which it ends (a stay still open: in which it began).
+CREATE OR REPLACE TEMP VIEW dated AS
+SELECT *, year(coalesce(end_date, start_date)) - CASE WHEN month(coalesce(end_date, start_date)) < 4 THEN 1 ELSE 0 END AS start_year
+FROM activity;
+
+CREATE OR REPLACE TEMP VIEW rated AS
+SELECT a.*, g.financial_year, m.mff, g.source, g.largest_cost,
+       coalesce(o.unit_cost, n.unit_cost, g.unit_cost) AS unit_cost,
+       CASE WHEN o.unit_cost IS NOT NULL THEN 'provider' WHEN n.unit_cost IS NOT NULL THEN 'national' WHEN g.unit_cost IS NOT NULL THEN 'proxy' END AS price_basis,
+       CASE WHEN o.unit_cost IS NOT NULL THEN o.price_factor
+            WHEN m.national_factor IS NOT NULL THEN CAST(round(coalesce(n.inflation, g.inflation) * m.national_factor) AS BIGINT)
+            ELSE coalesce(n.price_factor, g.price_factor) END AS price_factor,
+       coalesce(m.recorded_factor, g.recorded_factor) AS recorded_factor,
+       coalesce(b.fixed_millionths, o.fixed_millionths, n.fixed_millionths, g.fixed_millionths) AS fixed_millionths,
+       coalesce(b.not_variable_millionths, o.not_variable_millionths, n.not_variable_millionths, g.not_variable_millionths) AS not_variable_millionths,
+       CASE WHEN coalesce(o.by_day, n.by_day, g.by_day) = 0 THEN a.units WHEN a.length_of_stay_days < 1 THEN 1 ELSE a.length_of_stay_days END AS quantity
+FROM dated AS a
+LEFT JOIN pod_year AS g ON g.start_year = a.start_year AND g.pod = a.pod
+LEFT JOIN national_price AS n ON n.start_year = a.start_year AND n.pod = a.pod AND n.currency_code = a.currency_code
+LEFT JOIN own_price AS o ON o.start_year = a.start_year AND o.pod = a.pod AND o.currency_code = a.currency_code AND o.provider_code = a.provider_code
+LEFT JOIN provider_year AS m ON m.start_year = a.start_year AND m.provider_code = a.provider_code
+LEFT JOIN own_behaviour AS b ON b.pod = a.pod AND b.provider_code = a.provider_code;
+
+-- 2. Pence, rounded once, half away from zero; none where it cannot be known or believed.
+--    1e8: a price is in ten-thousandths of a pound (100 to the penny), a factor in millionths. A believable cost cannot overflow.
+CREATE OR REPLACE TEMP VIEW priced AS
+SELECT *,
+       CASE WHEN fixed_millionths IS NULL THEN NULL
+            WHEN recorded_cost_pence BETWEEN 0 AND largest_cost THEN (recorded_cost_pence * recorded_factor + 500000) // 1000000
+            WHEN recorded_cost_pence BETWEEN -largest_cost AND 0 THEN -((-recorded_cost_pence * recorded_factor + 500000) // 1000000)
+            WHEN recorded_cost_pence IS NOT NULL OR quantity < 1 OR quantity > 1000000 OR unit_cost > 100000000000 THEN NULL
+            WHEN unit_cost * quantity > 100 * largest_cost THEN NULL
+            ELSE (unit_cost * quantity * price_factor + 50000000) // 100000000 END AS cost_pence
+FROM rated;
+
+-- 3. Where the cost came from, or why there is none.
+CREATE OR REPLACE TEMP VIEW based AS
+SELECT *,
+       CASE WHEN cost_pence IS NULL THEN 'none' WHEN recorded_cost_pence IS NOT NULL THEN 'recorded' ELSE price_basis END AS cost_basis,
+       CASE WHEN cost_pence IS NOT NULL THEN CASE WHEN recorded_cost_pence IS NULL AND price_basis = 'proxy' THEN source END
+            WHEN financial_year IS NULL THEN 'no date, a year outside the price index, or a point of delivery that is not known'
+            WHEN recorded_cost_pence IS NOT NULL THEN 'recorded cost beyond the largest believable cost'
+            WHEN price_basis IS NULL THEN 'no price for this point of delivery and currency'
+            WHEN price_factor IS NULL THEN 'price from a year outside the price index'
+            WHEN quantity IS NULL OR quantity < 1 THEN 'units missing or below 1'
+            ELSE 'cost beyond the largest believable cost' END AS cost_note
+FROM priced;
+
+-- 4. Fixed, and fixed with semi-fixed, are rounded; the rest follows by subtraction, so that the three are the cost on every row.
+CREATE OR REPLACE TEMP VIEW split AS
+SELECT *,
+       CASE WHEN cost_pence < 0 THEN -((-cost_pence * fixed_millionths + 500000) // 1000000)
+            ELSE (cost_pence * fixed_millionths + 500000) // 1000000 END AS fixed_pence,
+       CASE WHEN cost_pence < 0 THEN -((-cost_pence * not_variable_millionths + 500000) // 1000000)
+            ELSE (cost_pence * not_variable_millionths + 500000) // 1000000 END AS not_variable_pence
+FROM based;
+
+CREATE OR REPLACE TEMP VIEW ledger AS
+SELECT activity_id, patient_id, start_date, end_date, setting, pod, currency_code, provider_code, icb_code, units, length_of_stay_days,
+       primary_diagnosis, primary_procedure, recorded_cost_pence, financial_year, unit_cost, cost_pence, fixed_pence,
+       not_variable_pence - fixed_pence AS semi_fixed_pence, cost_pence - not_variable_pence AS variable_pence,
+       cost_basis, cost_note, mff, mff_mode, price_base
+FROM split
+CROSS JOIN (SELECT price_base, mff_mode FROM settings) AS s;
