@@ -20,7 +20,7 @@ _LINK = Path(__file__).with_name("link.sql")
 
 @dataclass(frozen=True)
 class Statement:
-    """Where the ledger's pounds went, each counted by its own query, in whole pence."""
+    """Where the ledger's pounds went, each counted on its own, in whole pence."""
 
     ledger_pence: int
     attributed_pence: int
@@ -55,27 +55,18 @@ class Links:
 
     def statement(self, ledger: Relation) -> Statement:
         """Count the ledger, what is in a pathway and what is in none, separately; all within whole pence."""
-        engine = ledger.engine
-        total = engine.view(
+        pence = "CAST(coalesce(sum({}), 0) AS BIGINT)".format
+        whole = ledger.engine.view(
             "statement",
-            "SELECT CAST(coalesce(sum(cost_pence), 0) AS BIGINT) AS pence, "
-            "CAST(coalesce(sum(CASE WHEN cost_pence IS NULL THEN 1 ELSE 0 END), 0) AS BIGINT) AS uncosted FROM ledger",
-            {"ledger": ledger},
-        )
-        attributed = self.links.query("SELECT CAST(coalesce(sum(cost_pence), 0) AS BIGINT) AS pence FROM this")
-        outside = engine.view(
-            "outside",
-            "SELECT CAST(coalesce(sum(cost_pence), 0) AS BIGINT) AS pence FROM ledger AS l "
-            "WHERE NOT EXISTS (SELECT 1 FROM links AS k WHERE k.activity_id = l.activity_id)",
+            f"SELECT {pence('l.cost_pence')} AS ledger, "
+            f"{pence('CASE WHEN k.activity_id IS NULL THEN l.cost_pence END')} AS outside, "
+            f"{pence('CASE WHEN l.cost_pence IS NULL THEN 1 END')} AS uncosted FROM ledger AS l "
+            "LEFT JOIN (SELECT DISTINCT activity_id FROM links) AS k ON k.activity_id = l.activity_id",
             {"ledger": ledger, "links": self.links},
-        )
-        whole = total.to_arrow()
-        return Statement(
-            whole["pence"][0].as_py(),
-            attributed.to_arrow()["pence"][0].as_py(),
-            outside.to_arrow()["pence"][0].as_py(),
-            whole["uncosted"][0].as_py(),
-        )
+        ).to_arrow()
+        attributed = self.links.query(f"SELECT {pence('cost_pence')} AS pence FROM this").to_arrow()
+        held = {name: whole[name][0].as_py() for name in ("ledger", "outside", "uncosted")}
+        return Statement(held["ledger"], attributed["pence"][0].as_py(), held["outside"], held["uncosted"])
 
 
 def link(ledger: Relation, definition: Definition | Sequence[Definition], *, patients: Relation | None = None) -> Links:
