@@ -1,0 +1,262 @@
+"""Why one ICB differs from its peers, what of it is recoverable, and how cost falls on rich and poor."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from pathcost_lib.benchmark.drivers import pathway_drivers
+from pathcost_lib.benchmark.icb_view import ALL, GROUPS, STRATA, Cells, Z
+from pathcost_lib.benchmark.inequality import slope_index
+from pathcost_lib.benchmark.opportunity import deduplicate, opportunity
+from pathcost_lib.benchmark.peers import similar_peers
+
+__all__ = ["drivers", "gradient", "opportunities", "peers"]
+
+_FEATURES = ["under_20_pct", "over_65_pct", "over_85_pct", "deprivation_decile"]
+_CLAIMS = ["claim", "persons", "value_gbp", "target_gbp", "opportunity_gbp", "lower_95", "upper_95", "variable_gbp"]
+_CLAIMS += ["once_gbp", "once_variable_gbp", "cost_in_scope_gbp", "reason"]
+_DRIVERS = ["rate", "intensity", "setting_mix", "price"]
+
+
+def peers(cells: Cells, icb: str, *, n: int = 10, override: Sequence[str] = ()) -> pd.DataFrame:
+    """Return every ICB's peers by age, deprivation and size, or one's own choice for `icb`.
+
+    Returns
+    -------
+    DataFrame
+        unit, peer, rank, distance (standard deviations, Euclidean), chosen_by, and the peer's features: persons,
+        under_20_pct, over_65_pct, over_85_pct, deprivation_decile (mean). Without rows where there are fewer than
+        three ICBs.
+    """
+    p = cells.population
+    if p["icb_code"].nunique() < 3:
+        return pd.DataFrame(columns=["unit", "peer", "rank", "distance", "chosen_by", *_FEATURES, "persons"])
+    persons = p.groupby("icb_code")["persons"].sum()
+    features = pd.DataFrame({"size": np.log(persons)})
+    for name, chosen in {
+        "under_20": p["age_from"] < 20,
+        "over_65": p["age_from"] >= 65,
+        "over_85": p["age_from"] >= 85,
+    }.items():
+        features[f"{name}_pct"] = 100 * p[chosen].groupby("icb_code")["persons"].sum() / persons
+    known = cells.registered.dropna(subset="deprivation_decile")
+    weighted = (known["deprivation_decile"].astype(float) * known["persons"]).groupby(known["icb_code"]).sum()
+    features["deprivation_decile"] = weighted / known.groupby("icb_code")["persons"].sum()
+    features = features.dropna(axis="columns").reset_index()
+    chosen_by = {icb: list(override)} if override else None
+    found = similar_peers(features, unit="icb_code", n=min(n, len(features) - 1), override=chosen_by).table
+    shown = features.drop(columns="size").assign(persons=persons.to_numpy()).rename(columns={"icb_code": "peer"})
+    return found.merge(shown, on="peer").sort_values(["unit", "rank"], ignore_index=True)
+
+
+def drivers(cells: Cells, icb: str, peers: pd.DataFrame) -> pd.DataFrame:
+    """Return why the ICB's pathways cost more or less than its peers', in pounds per 1,000 people.
+
+    Parameters
+    ----------
+    cells : Cells
+    icb : str
+    peers : DataFrame
+        From `peers`; all other ICBs stand in where there are none.
+
+    Returns
+    -------
+    DataFrame
+        driver (rate, intensity, setting_mix, price, and their sum "whole_difference"), reference_gbp (the peers' cost
+        at the ICB's age and sex: in the first row), difference_gbp, difference_lower_95, difference_upper_95, pathways,
+        reference_pathways, reason. Summed over the pathways.
+
+    Notes
+    -----
+    `pathway_drivers`, the peers' rate of index events being first brought to the ICB's age and sex. Limits:
+    delete-a-group jackknife over 20 groups of pathways on each side (Kott, Journal of Official Statistics 2001;17:521),
+    Student's t with 19 degrees of freedom, and the Poisson variance of the two counts added to rate and sum.
+    """
+    ring = set(peers.loc[peers["unit"] == icb, "peer"]) or set(cells.population["icb_code"]) - {icb}
+    effects, variance, start, counts = np.zeros(5), np.zeros(5), 0.0, np.zeros(2)
+    for name, pieces in cells.pieces.groupby("pathway"):
+        events = cells.events[cells.events["pathway"] == name]
+        sides = [(pieces[pieces["icb_code"].isin(who)], events[events["icb_code"].isin(who)]) for who in (ring, {icb})]
+        k0, k1 = (int(side["pathways"].sum()) for _, side in sides)
+        expected, people = _expected(cells.population, sides[0][1], ring, icb)
+        if k1 < 2 or k0 < 2 or not expected > 0:
+            continue
+        whole, *one_out = (_effects(sides, people, expected, left_out) for left_out in (None, *range(GROUPS)))
+        spread = (GROUPS - 1) / GROUPS * ((np.array(one_out) - whole) ** 2).sum(axis=0)[:5]
+        each0, each1 = whole[5] / expected, (whole[5] + whole[4]) / k1
+        spread[0] += each0**2 * (k1 + expected**2 / k0)
+        spread[4] += each1**2 * k1 + each0**2 * expected**2 / k0
+        scale = 1000 / people
+        effects, variance, start = effects + whole[:5] * scale, variance + spread * scale**2, start + whole[5] * scale
+        counts += [k1, k0]
+    table = pd.DataFrame(
+        {"driver": [*_DRIVERS, "whole_difference"], "pathways": counts[0], "reference_pathways": counts[1]}
+    )
+    table["reference_gbp"] = [start, 0.0, 0.0, 0.0, start]
+    reach = stats.t.ppf(0.975, GROUPS - 1) * np.sqrt(variance)
+    limits = {"difference_lower_95": effects - reach, "difference_upper_95": effects + reach}
+    table = table.assign(difference_gbp=effects, **limits, reason="")
+    if not counts[0]:
+        table[table.filter(regex="95|gbp").columns] = np.nan
+        table["reason"] = "too few pathways or people, here or elsewhere, to compare"
+    return table
+
+
+def _effects(
+    sides: list[tuple[pd.DataFrame, pd.DataFrame]], people: float, expected: float, left_out: int | None
+) -> np.ndarray:
+    """Return the four effects, their sum and the peers' cost, one part left out on both sides and made up for."""
+    tables, events = [], [int(held["pathways"].sum()) for _, held in sides]
+    for (table, held), whole in zip(sides, events, strict=True):
+        kept = held.loc[held["part"] != left_out, "pathways"].sum()
+        rows = table[table["part"] != left_out].groupby(["phase", "setting"])[["contacts", "cost_gbp"]].sum()
+        tables.append((rows * (whole / kept)).reset_index())
+    total = pathway_drivers(
+        *tables,
+        base_population=people * events[0] / expected,
+        current_population=people,
+        base_pathways=events[0],
+        current_pathways=events[1],
+    ).totals
+    return np.array([total[f"{name}_gbp"] for name in (*_DRIVERS, "change", "base")])
+
+
+def _expected(population: pd.DataFrame, events: pd.DataFrame, ring: Collection[str], icb: str) -> tuple[float, float]:
+    """Return the pathways that the ICB's people would have at the ring's rates by age and sex, and those people."""
+    ours = population[population["icb_code"] == icb].set_index(STRATA)["persons"]
+    theirs = population[population["icb_code"].isin(ring)].groupby(STRATA)["persons"].sum()
+    known = events.dropna(subset=STRATA).groupby(STRATA)["pathways"].sum()
+    if not known.sum():
+        return 0.0, 0.0
+    expected = float((ours * known / theirs).sum())
+    return expected * float(events["pathways"].sum() / known.sum()), float(ours.sum())
+
+
+def opportunities(
+    cells: Cells, costs: pd.DataFrame, icb: str, peers: pd.DataFrame, *, draws: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return what the ICB would not spend at the level of the best five of its ten peers, each pound once.
+
+    Parameters
+    ----------
+    cells : Cells
+    costs : DataFrame
+        From `cost_per_person`.
+    icb, peers
+        As in `drivers`; the median of all ICBs is the target where there are no peers.
+    draws, rng
+        As in `opportunity`.
+
+    Returns
+    -------
+    DataFrame
+        claim (a pathway: cost per pathway, not case-mix adjusted; a setting: standardised cost per person), persons
+        (pathways or people), value_gbp, target_gbp, opportunity_gbp, lower_95, upper_95, variable_gbp, and the same
+        with each pound counted once (once_gbp, once_variable_gbp), cost_in_scope_gbp, reason where nothing is claimed.
+    """
+    per_pathway = cells.pathways.assign(claim=cells.pathways["pathway"], persons=cells.pathways["pathways"])
+    per_pathway["variable_share"] = per_pathway["variable_gbp"] / per_pathway["cost_gbp"].where(
+        per_pathway["cost_gbp"] > 0
+    )
+    per_person = costs[costs["setting"] != ALL].rename(columns={"setting": "claim", "value_gbp": "mean_gbp"})
+    columns = ["icb_code", "claim", "persons", "mean_gbp", "se_gbp", "variable_share"]
+    parts = [part[columns] for part in (per_pathway, per_person) if set(columns) <= set(part)]
+    rows = pd.concat(parts, ignore_index=True).dropna(subset="mean_gbp").fillna({"variable_share": 0.0})
+    found = opportunity(
+        rows,
+        unit="icb_code",
+        measure="claim",
+        value="mean_gbp",
+        se="se_gbp",
+        count="persons",
+        target="best_5_of_10" if len(peers) else "median",
+        peers=peers if len(peers) else None,
+        variable_share="variable_share",
+        draws=draws,
+        rng=rng,
+    ).table
+    found = found[found["icb_code"] == icb].reset_index(drop=True)
+    if found.empty:
+        return pd.DataFrame(columns=_CLAIMS)
+    scope = _scope(cells, icb)
+    limit = scope.groupby("claim")["cost_gbp"].sum().reindex(found["claim"]).fillna(0.0).to_numpy()
+    found["opportunity_gbp"] = found["opportunity_gbp"].clip(upper=limit)
+    once = deduplicate(found, scope.assign(icb_code=icb), unit="icb_code", claim="claim", cell="cell").table
+    once = once[["claim", "share_kept", "deduplicated_gbp"]].rename(columns={"deduplicated_gbp": "once_gbp"})
+    table = found.drop(columns="cost_in_scope_gbp").merge(once, on="claim").assign(cost_in_scope_gbp=limit)
+    table["once_variable_gbp"] = table["variable_gbp"] * table["share_kept"]
+    renamed = {
+        "mean_gbp": "value_gbp",
+        "target_value": "target_gbp",
+        "lower_95_gbp": "lower_95",
+        "upper_95_gbp": "upper_95",
+    }
+    return table.rename(columns=renamed)[_CLAIMS]
+
+
+def _scope(cells: Cells, icb: str) -> pd.DataFrame:
+    """Return the cost that each claim covers, in cells that none divides: pathway or none, setting, year."""
+    pieces = cells.pieces[cells.pieces["icb_code"] == icb]
+    inside = pieces.groupby(["pathway", "setting", "in_year"], as_index=False)[["cost_gbp"]].sum()
+    inside["cell"] = inside["pathway"] + "/" + inside["setting"] + "/" + inside["in_year"].astype(str)
+    held = cells.costs[(cells.costs["icb_code"] == icb) & (cells.costs["setting"] != ALL)]
+    whole = held.groupby("setting")["cost_gbp"].sum()
+    now = inside[inside["in_year"] == 1]
+    rest = (
+        (whole - now.groupby("setting")["cost_gbp"].sum().reindex(whole.index).fillna(0.0)).clip(lower=0).reset_index()
+    )
+    rest["cell"] = "outside/" + rest["setting"]
+    by_setting = pd.concat([now, rest]).assign(claim=lambda d: d["setting"])
+    both = pd.concat([inside.assign(claim=inside["pathway"]), by_setting], ignore_index=True)
+    return both[["claim", "cell", "cost_gbp"]].assign(cost_gbp=both["cost_gbp"].clip(lower=0))
+
+
+def gradient(cells: Cells, icb: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return cost per person by tenth of deprivation at equal age and sex, and the slope and relative index.
+
+    Returns
+    -------
+    deciles : DataFrame
+        area ("icb" or "all"), decile (1 = most deprived), persons, value_gbp, lower_95, upper_95, fitted_gbp.
+    slopes : DataFrame
+        area, sii, lower_95, upper_95 (pounds: least deprived less most deprived), rii, its limits, reason.
+
+    Notes
+    -----
+    People of the patients table who lived at the start of the year. Indirect standardisation by five-year age and sex
+    (cost over what all ICBs' mean costs would give, times the mean of all), because a tenth of one ICB has too few
+    people of some ages for direct. `slope_index` fits the line.
+    """
+    keys = ["icb_code", *STRATA, "deprivation_decile"]
+    people = cells.registered.dropna(subset=keys)
+    paid = cells.costs.loc[cells.costs["setting"] == ALL, [*keys, "cost_gbp", "squares"]]
+    rows = people.merge(paid, on=keys, how="left").fillna({"cost_gbp": 0.0, "squares": 0.0})
+    if icb not in set(rows["icb_code"]):
+        none = pd.DataFrame(columns=["area", "decile", "persons", "value_gbp", "lower_95", "upper_95", "fitted_gbp"])
+        return none, pd.DataFrame(
+            {"area": ["icb", "all"], "sii": np.nan, "rii": np.nan, "reason": "no deprivation is held"}
+        )
+    rows["decile"] = rows.pop("deprivation_decile").astype(int)
+    every = rows.groupby(STRATA)[["cost_gbp", "persons"]].transform("sum")
+    rows["expected"] = rows["persons"] * every["cost_gbp"] / every["persons"]
+    free = (rows["persons"] - 1).where(rows["persons"] > 1, 1)
+    within = (rows["squares"] / 1e4 - rows["cost_gbp"] ** 2 / rows["persons"]).clip(lower=0)
+    rows["variance"] = within * rows["persons"] / free
+    sums = ["persons", "cost_gbp", "expected", "variance"]
+    areas = {"icb": rows[rows["icb_code"] == icb], "all": rows}
+    table = pd.concat([a.groupby("decile", as_index=False)[sums].sum().assign(area=name) for name, a in areas.items()])
+    scale = rows["cost_gbp"].sum() / rows["persons"].sum() / table["expected"].where(table["expected"] > 0)
+    table["value_gbp"], table["se"] = scale * table["cost_gbp"], scale * np.sqrt(table["variance"])
+    table["lower_95"], table["upper_95"] = table["value_gbp"] - Z * table["se"], table["value_gbp"] + Z * table["se"]
+    known = table.dropna(subset="value_gbp")
+    slopes = slope_index(known, by="area", quantile="decile", value="value_gbp", se="se", population="persons").table
+    slope = slopes.set_index("area")["sii"].reindex(table["area"]).to_numpy()
+    weight = table["persons"] / table.groupby("area")["persons"].transform("sum")
+    rank = weight.groupby(table["area"]).cumsum() - weight / 2
+    middle = (weight * table["value_gbp"]).groupby(table["area"]).transform("sum")
+    table["fitted_gbp"] = middle + slope * (rank - 0.5)
+    return table[["area", "decile", "persons", "value_gbp", "lower_95", "upper_95", "fitted_gbp"]], slopes

@@ -1,0 +1,303 @@
+"""One ICB among all: cost per person and rates like for like, and the cost index of its providers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from pathcost_lib import paths
+from pathcost_lib.benchmark.cost_index import cost_index
+from pathcost_lib.benchmark.standardise import directly_standardised_rate, indirectly_standardised_ratio
+from pathcost_lib.codes import SETTINGS, financial_year_bounds
+from pathcost_lib.ledger import coverage
+from pathcost_lib.pathways import Links, summarise
+from pathcost_lib.pathways.summary import chosen_pathways
+from pathcost_lib.sources.engine import Relation
+
+__all__ = [
+    "Cells",
+    "all_activity",
+    "cost_per_person",
+    "coverage_of",
+    "event_rates",
+    "hexagons",
+    "of_one",
+    "provider_index",
+    "read",
+]
+
+_SQL = Path(__file__).with_name("icb_view.sql")
+STRATA = ["age_from", "sex"]
+Z = float(stats.norm.ppf(0.975))
+GROUPS = 20  # parts that the jackknife leaves out in turn: 19 degrees of freedom
+OWN = ("recorded", "provider")  # cost bases that say something of the provider's own cost
+ALL = "all_settings"
+_INDEX = ["index", "index_lower_95", "index_upper_95"]
+_DIFFERENCE = ["difference_gbp", "difference_lower_95", "difference_upper_95"]
+_FIGURES = ["value_gbp", "lower_95", "upper_95", "reference_gbp", *_DIFFERENCE, *_INDEX]
+_RATES = ["pathways", "rate", "lower_95", "upper_95", "reference_pathways", "reference_rate", *_INDEX]
+_PROVIDERS = ["provider_code", "scope", "contacts", *_INDEX, "actual_gbp", "expected_gbp", "own_cost_pct", "reason"]
+ONE_AREA = "the data hold one area only, so there is nothing to compare with"
+NO_PEOPLE = "no population by age and sex, or no patients' ages, for this area and year"
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Small tables over all ICBs, in pounds, made in one pass by person, one by provider, one over the links.
+
+    `costs` (icb_code, age_from, sex, deprivation_decile, setting, users, cost_gbp, variable_gbp, squares),
+    `registered` (people of the patients table), `population` (icb_code, age_from, sex, persons), `providers`,
+    `events` (pathways by ICB, age, sex and part), `pieces` (contacts and cost by pathway, ICB, part, phase,
+    setting, in_year), `pathways` (`summarise` by pathway and ICB).
+    """
+
+    costs: pd.DataFrame
+    registered: pd.DataFrame
+    population: pd.DataFrame
+    providers: pd.DataFrame
+    events: pd.DataFrame
+    pieces: pd.DataFrame
+    pathways: pd.DataFrame
+
+
+def read(ledger: Relation, links: Links, *, patients: Relation, population: Relation, year: str) -> Cells:
+    """Read the ledger and its links once each into `Cells`.
+
+    Parameters
+    ----------
+    ledger, links : Relation, Links
+        From `cost_activity` and `link`; contacts count in the year in which they start, pathways in the year in which
+        their window closes, if the data hold the whole of it.
+    patients, population : Relation
+        May be empty: what needs them is then not computable, and says so.
+    year : str
+        Financial year; ages and population are those of the mid-year in which it starts.
+
+    Raises
+    ------
+    InputError
+        If no pathway closes in the year.
+    """
+    first, last = financial_year_bounds(year)
+    settings = pd.DataFrame({"first_day": [first], "last_day": [last], "calendar_year": [first.year]})
+    inputs: dict[str, Relation | pd.DataFrame] = {
+        "ledger": ledger,
+        "links": links.links,
+        "index_events": links.pathways,
+        "chosen": chosen_pathways(links, year),
+        "patients": patients,
+        "settings": settings.assign(groups=GROUPS),
+    }
+    steps = ledger.engine.run(_SQL, inputs)
+    found = {name: steps[name].to_pandas() for name in ("costs", "registered", "providers", "events", "pieces")}
+    for name in ("costs", "providers", "pieces"):
+        pence = [str(c) for c in found[name].filter(like="_pence")]
+        found[name] = found[name].assign(**{c.replace("_pence", "_gbp"): found[name][c] / 100 for c in pence})
+    people = population.query(
+        "SELECT icb_code, age // 5 * 5 AS age_from, sex, sum(persons) AS persons FROM this "
+        f"WHERE variant = 'principal' AND year = {first.year} AND sex IN ('female', 'male') "
+        "GROUP BY icb_code, age // 5 * 5, sex HAVING sum(persons) > 0"
+    ).to_pandas()
+    return Cells(**found, population=people, pathways=summarise(links, ledger, ["pathway", "icb_code"], year=year))
+
+
+def _moments(n: pd.Series, total: pd.Series, squares: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Return the mean over n people, those without cost counted as nought, and the variance of that mean."""
+    n = n.where(n > 1)
+    return total / n, (squares - total**2 / n).clip(lower=0) / (n - 1) / n
+
+
+def cost_per_person(cells: Cells) -> pd.DataFrame:
+    """Return cost per person standardised by age and sex, by ICB and setting, against all ICBs.
+
+    Returns
+    -------
+    DataFrame
+        icb_code, setting (and "all_settings"), persons, cost_gbp (not standardised), variable_share, value_gbp,
+        lower_95, upper_95, reference_gbp, difference_gbp, difference_lower_95, difference_upper_95, index (reference
+        = 100), index_lower_95, index_upper_95, se_gbp, reason.
+
+    Notes
+    -----
+    Direct standardisation to the population of all ICBs, W: value = sum W_s m_s, variance = sum W_s^2 var(m_s): a
+    stratified mean (Cochran, Sampling Techniques, 1977, section 5.3). With f_s the ICB's share of a stratum and r_s
+    the mean of the others, the difference from all is sum W_s (1 - f_s)(m_s - r_s), whose variance carries
+    the others' too. Normal limits.
+    """
+    heads = ["icb_code", "setting"]
+    if cells.population.empty or cells.costs.empty:
+        return pd.DataFrame(columns=[*heads, "persons"])
+    sums = ["cost_gbp", "variable_gbp", "squares"]
+    held = cells.costs.assign(squares=cells.costs["squares"] / 1e4)
+    held = held.groupby(["icb_code", *STRATA, "setting"], as_index=False)[sums].sum()
+    settings = pd.DataFrame({"setting": [s for s in (*SETTINGS, ALL) if s in set(held["setting"])]})
+    rows = cells.population.merge(settings, how="cross").merge(held, how="left").fillna(dict.fromkeys(sums, 0.0))
+    every = rows.groupby([*STRATA, "setting"])[["persons", "cost_gbp", "squares"]].transform("sum")
+    weight = every["persons"] / cells.population["persons"].sum()
+    mean, variance = _moments(rows["persons"], rows["cost_gbp"], rows["squares"])
+    away = every - rows[["persons", "cost_gbp", "squares"]]
+    others, others_variance = _moments(away["persons"], away["cost_gbp"], away["squares"])
+    step = weight * away["persons"] / every["persons"]
+    rows = rows.assign(
+        value_gbp=weight * mean,
+        variance=weight**2 * variance,
+        reference_gbp=weight * every["cost_gbp"] / every["persons"],
+        difference_gbp=step * (mean - others),
+        step_variance=step**2 * (variance + others_variance),
+    )
+    lacking = len(rows[STRATA].drop_duplicates())
+    table = rows.groupby(heads, sort=False, as_index=False).agg(
+        persons=("persons", "sum"),
+        cost_gbp=("cost_gbp", "sum"),
+        variable_gbp=("variable_gbp", "sum"),
+        strata=("value_gbp", "count"),
+        compared=("difference_gbp", "count"),
+        **{c: (c, "sum") for c in ("value_gbp", "variance", "reference_gbp", "difference_gbp", "step_variance")},
+    )
+    short, alone = table.pop("strata") < lacking, table.pop("compared") < lacking
+    table["variable_share"] = table.pop("variable_gbp") / table["cost_gbp"].where(table["cost_gbp"] > 0)
+    table["se_gbp"] = np.sqrt(table.pop("variance"))
+    reach = Z * np.sqrt(table.pop("step_variance"))
+    table["lower_95"], table["upper_95"] = (
+        table["value_gbp"] - Z * table["se_gbp"],
+        table["value_gbp"] + Z * table["se_gbp"],
+    )
+    table["difference_lower_95"], table["difference_upper_95"] = (
+        table["difference_gbp"] - reach,
+        table["difference_gbp"] + reach,
+    )
+    table.loc[short, ["value_gbp", "lower_95", "upper_95", "se_gbp"]] = np.nan
+    table.loc[alone, table.filter(regex="^(difference|reference)").columns] = np.nan
+    for name in ("", "_lower_95", "_upper_95"):
+        table[f"index{name}"] = 100 * (1 + table[f"difference{name or '_gbp'}"] / table["reference_gbp"])
+    table["reason"] = np.select([short, alone], ["an age and sex group without people", ONE_AREA], "")
+    return table
+
+
+def of_one(costs: pd.DataFrame, icb: str) -> pd.DataFrame:
+    """Return one ICB's rows of `cost_per_person`; where it has none, one row without numbers and the reason."""
+    rows = costs[costs["icb_code"] == icb].reset_index(drop=True)
+    if len(rows):
+        return rows
+    none = pd.DataFrame({"icb_code": [icb], "setting": [ALL], "persons": [np.nan], "reason": [NO_PEOPLE]})
+    return none.assign(**dict.fromkeys(_FIGURES, np.nan))
+
+
+def event_rates(cells: Cells, icb: str) -> pd.DataFrame:
+    """Return rates of index events per 100,000 people, standardised by age and sex, of one ICB against all.
+
+    Returns
+    -------
+    DataFrame
+        pathway, pathways, rate, lower_95, upper_95 (direct; Dobson), reference_pathways, reference_rate, index
+        (observed over expected at the rates of all ICBs, 100 = as expected), index_lower_95, index_upper_95
+        (Byar; exact below 10), reason. Pathways of people of unknown age or sex are left out.
+    """
+    names = pd.DataFrame({"pathway": sorted(cells.events["pathway"].unique())})
+    if icb not in set(cells.population["icb_code"]) or not cells.events["age_from"].notna().any():
+        return names.assign(**dict.fromkeys(_RATES, np.nan), reason=NO_PEOPLE)
+    held = cells.events.groupby(["pathway", "icb_code", *STRATA], as_index=False)["pathways"].sum()
+    rows = cells.population.merge(names, how="cross").merge(held, how="left").fillna({"pathways": 0})
+    standard = cells.population.groupby(STRATA, as_index=False)[["persons"]].sum().rename(columns={"persons": "weight"})
+    everyone = rows.groupby(["pathway", *STRATA], as_index=False)[["persons", "pathways"]].sum().assign(icb_code="")
+    both = pd.concat([rows[rows["icb_code"] == icb], everyone])
+    by = ["pathway", "icb_code"]
+    direct = directly_standardised_rate(
+        both, by=by, events="pathways", population="persons", strata=STRATA, standard=standard
+    ).table
+    ratio = indirectly_standardised_ratio(
+        rows, by=by, observed="pathways", population="persons", strata=["pathway", *STRATA]
+    ).table
+    ours, all_icbs = (direct[direct["icb_code"] == code].reset_index(drop=True) for code in (icb, ""))
+    ratio = ratio[ratio["icb_code"] == icb].reset_index(drop=True)
+    table = ours[["pathway"]].assign(pathways=ours["events"], rate=ours["value"])
+    table[["lower_95", "upper_95"]] = ours[["lower_95", "upper_95"]]
+    table["reference_pathways"], table["reference_rate"] = all_icbs["events"], all_icbs["value"]
+    table[_INDEX] = 100 * ratio[["ratio", "lower_95", "upper_95"]]
+    if set(rows["icb_code"]) == {icb}:
+        return table.assign(**dict.fromkeys(_INDEX, np.nan), reason=ONE_AREA)
+    return table.assign(reason=ours["reason"])
+
+
+def provider_index(cells: Cells, providers: Collection[str] | None = None) -> pd.DataFrame:
+    """Return the cost index of providers: all they do, and their index events, at their own cost.
+
+    Parameters
+    ----------
+    cells : Cells
+    providers : collection of str, optional
+        Which to return; all if not given. All of them make the average.
+
+    Returns
+    -------
+    DataFrame
+        provider_code, scope ("all_activity" or a pathway's index events), contacts, index (100 = average for the same
+        currencies), index_lower_95, index_upper_95, actual_gbp, expected_gbp, own_cost_pct (share of the cost in scope
+        that rests on the provider's own; the rest, at national price, is left out), reason.
+
+    Notes
+    -----
+    `cost_index` by point of delivery and currency. A row's sampling variance is its contacts times the variance
+    between contacts of a provider in the currency, pooled over providers; where no provider has two contacts, that of
+    the currency with the median coefficient of variation.
+    """
+    rows = cells.providers.assign(pathway=cells.providers["pathway"].fillna(""))
+    rows = pd.concat(
+        [rows.assign(scope="all_activity"), rows[rows["pathway"] != ""].assign(scope=lambda d: d["pathway"])]
+    )
+    like, who = ["scope", "pod", "currency_code"], ["scope", "provider_code"]
+    whole = rows.groupby(who)["cost_gbp"].sum()
+    own = (
+        rows[rows["cost_basis"].isin(OWN)]
+        .groupby([*like, "provider_code"], as_index=False)[["contacts", "units", "cost_gbp", "squares"]]
+        .sum()
+    )
+    if own.empty:
+        return pd.DataFrame(columns=_PROVIDERS)
+    own["within"] = (own["squares"] / 1e4 - own["cost_gbp"] ** 2 / own["contacts"]).clip(lower=0)
+    own["free"] = own["contacts"] - 1
+    pooled = own.groupby(like)[["within", "free", "contacts", "cost_gbp"]].transform("sum")
+    relative = pooled["within"] / pooled["free"] / (pooled["cost_gbp"] / pooled["contacts"]) ** 2
+    usual = float(relative[np.isfinite(relative)].median()) if np.isfinite(relative).any() else 0.0
+    spread = relative.where(np.isfinite(relative), usual)
+    own["variance"] = spread * (pooled["cost_gbp"] / pooled["contacts"]) ** 2 * own["contacts"]
+    found = cost_index(own, by=who, currency=like, activity="units", cost="cost_gbp", variance="variance").table
+    found = found.merge(own.groupby(who, as_index=False)["contacts"].sum(), on=who)
+    found = found.rename(columns={"lower_95": "index_lower_95", "upper_95": "index_upper_95"})
+    found = found.rename(columns={"actual": "actual_gbp", "expected": "expected_gbp"})
+    found["own_cost_pct"] = 100 * found["actual_gbp"] / whole.reindex(pd.MultiIndex.from_frame(found[who])).to_numpy()
+    alone = found["sole_share"] > 0.999
+    found.loc[alone, _INDEX] = np.nan
+    found["reason"] = np.where(alone, "no other provider does the same", found["reason"])
+    shown = found[_PROVIDERS]
+    return shown[shown["provider_code"].isin(providers)] if providers is not None else shown
+
+
+def all_activity(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `provider_index` over all that a provider does, the lowest index first."""
+    return table[table["scope"] == "all_activity"].sort_values("index", ignore_index=True)
+
+
+def coverage_of(activity: Relation, population: Relation, icb: str, *, year: str) -> pd.DataFrame:
+    """Return `ledger.coverage` of one ICB: setting, coverage_pct; without rows where no population is held."""
+    if not population.count():
+        return pd.DataFrame(columns=["setting", "coverage_pct"])
+    found = coverage(activity, population, year=year)
+    return found.loc[found["icb_code"] == icb, ["setting", "coverage_pct"]]
+
+
+def hexagons(costs: pd.DataFrame) -> pd.DataFrame:
+    """Return the ICBs' places on the hexagon map (q across, r up; odd rows half a step right) with their cost index.
+
+    ICBs that are not among the 42 of the map have no place and come last.
+    """
+    places = pd.read_csv(paths.reference() / "icb_hex.csv")[["icb_code", "q", "r"]]
+    whole = costs[costs["setting"] == ALL].reindex(
+        columns=["icb_code", "persons", "index", "index_lower_95", "index_upper_95"]
+    )
+    return places.merge(whole, on="icb_code", how="outer").sort_values(["r", "q"], ignore_index=True)

@@ -1,0 +1,84 @@
+"""The line on the cover about one area among all, never more certain than its numbers."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from pathcost_lib.present.disclosure import Disclosed
+from pathcost_lib.present.format import count, interval, pounds, say, signed_pounds
+from pathcost_lib.present.sentences import coverage_sentence
+
+__all__ = ["gradient_sentence", "opportunity_sentence", "variation_message"]
+
+
+def variation_message(
+    costs: Disclosed, claims: Disclosed, coverage: pd.DataFrame, *, area: str, reference: str = "England"
+) -> str:
+    """Return the message: standardised cost per person with its interval, the difference, the opportunity, coverage.
+
+    Parameters
+    ----------
+    costs : Disclosed
+        `benchmark.icb_view.of_one`.
+    claims : Disclosed
+        `benchmark.icb_causes.opportunities`.
+    coverage : DataFrame
+        setting, coverage_pct of the area.
+    area, reference : str
+        What the two are called.
+
+    Notes
+    -----
+    A difference is named as one only where its own 95 % interval leaves zero out.
+    """
+    row = costs.frame[costs.frame["setting"] == "all_settings"].iloc[0]
+    if pd.isna(row["value_gbp"]):
+        why = row["reason"] or "too few people"
+        return f"{area}: cost per person is not computable ({why}). {coverage_sentence(coverage)}"
+    said = (
+        f"{area}: {pounds(row['value_gbp'])} per person at equal age and sex "
+        f"(95% interval {interval(row['lower_95'], row['upper_95'])}; about {count(row['persons'])} people)"
+    )
+    step, low, high = row[["difference_gbp", "difference_lower_95", "difference_upper_95"]]
+    if pd.isna(low) or pd.isna(high):
+        said += ", compared with nothing: these data hold one area only."
+    elif low <= 0 <= high:
+        there, reach = pounds(row["reference_gbp"]), interval(low, high, signed_pounds)
+        said += f", against {there} in {reference}: no difference is shown ({reach})."
+    else:
+        said += (
+            f": {pounds(abs(step))} {'more' if step > 0 else 'less'} than in {reference} "
+            f"({pounds(row['reference_gbp'])}; difference {interval(low, high, signed_pounds)})."
+        )
+    return f"{said} {opportunity_sentence(claims)} {coverage_sentence(coverage)}"
+
+
+def opportunity_sentence(claims: Disclosed) -> str:
+    """Return what is above the target beyond chance, in pounds at full and at variable cost, each pound once."""
+    found = claims.frame[claims.frame["opportunity_gbp"] > 0]
+    if found.empty:
+        tested = int(claims.frame["target_gbp"].notna().sum())
+        if not tested:
+            return "No opportunity is computable: too few areas to compare with, or too few people."
+        return f"No opportunity is claimed: none of {tested} comparisons is above its target beyond chance."
+    full, variable = found["once_gbp"].sum(), found["once_variable_gbp"].sum()
+    names = ", ".join(say(name).replace("_", " ") for name in found["claim"])
+    return (
+        f"Above the target beyond chance: {names}; {pounds(full)} a year at full cost, each pound once, of which "
+        f"{pounds(variable)} is variable cost. Case mix and need beyond age and sex are not adjusted for."
+    )
+
+
+def gradient_sentence(slopes: pd.DataFrame) -> str:
+    """Return the slope and relative index of inequality with their intervals, or why there is none."""
+    row = slopes[slopes["area"] == "icb"].iloc[0]
+    if pd.isna(row["sii"]):
+        return f"The gradient is not computable: {row['reason']}."
+    reach = interval(row["lower_95"], row["upper_95"], signed_pounds)
+    ratio = f"{row['rii']:.2f}"
+    if pd.notna(row["rii_lower_95"]):
+        ratio += f" ({row['rii_lower_95']:.2f} to {row['rii_upper_95']:.2f})"
+    return (
+        f"Slope index of inequality: {signed_pounds(row['sii'])} per person from the most to the least deprived "
+        f"({reach}); relative index {ratio}."
+    )
