@@ -7,11 +7,11 @@ import pandas as pd
 
 from pathcost_lib.codes import PODS, SETTINGS
 from pathcost_lib.sources.sample.activity import Rows
-from pathcost_lib.sources.sample.reference import POD_CODES, YEARS, days_from, read
+from pathcost_lib.sources.sample.reference import EXTRACT, POD_CODES, YEARS, days_from, read
 from pathcost_lib.sources.sample.truths import RESIDUAL_SD
 from pathcost_lib.sources.sample.world import World
 
-__all__ = ["RECORDED_SETTINGS", "quantum", "true_costs", "unit_costs", "year_of"]
+__all__ = ["RECORDED_SETTINGS", "quantum", "spent_in", "true_costs", "unit_costs", "year_of"]
 
 #: Settings in which acute trusts cost each contact.
 RECORDED_SETTINGS = ("emergency", "outpatient", "admitted")
@@ -48,6 +48,14 @@ def true_costs(world: World, rows: Rows, end: np.ndarray, rng: np.random.Generat
 def year_of(rows: Rows, end: np.ndarray) -> np.ndarray:
     """Return the financial year (0 or 1) in which each row ends; an open stay counts where it began."""
     return (np.where(end >= 0, end, rows.day) >= days_from(YEARS[1][1])).astype(np.int8)
+
+
+def spent_in(rows: Rows, end: np.ndarray, cost: np.ndarray) -> list[np.ndarray]:
+    """Split each row's cost over the two years by its days, as accounts do: a stay is paid for as it is lived."""
+    final = np.where(end < 0, EXTRACT[1], np.maximum(end - 1, rows.day))
+    before = np.clip(days_from(YEARS[1][1]) - rows.day, 0, final - rows.day + 1)
+    first = cost * before // (final - rows.day + 1)
+    return [first, cost - first]
 
 
 def unit_costs(world: World) -> pd.DataFrame:
