@@ -11,6 +11,7 @@ from pathcost_lib.variation.components import (
 from pathcost_lib.variation.counts import count_components
 from pathcost_lib.variation.funnel import FunnelResult, funnel
 from pathcost_lib.variation.multilevel import VarianceComponents, variance_components
+from pathcost_lib.variation.outlier_view import cost_cases, explain, monthly_signals, screen_costs, shrink
 from pathcost_lib.variation.patients import cost_drivers, robust_outliers, trim_points
 from pathcost_lib.variation.screening import adjust_pvalues, screen
 from pathcost_lib.variation.spc import xmr, xmr_many
@@ -20,14 +21,19 @@ __all__ = [
     "VarianceComponents",
     "adjust_pvalues",
     "chance_share",
+    "cost_cases",
     "cost_drivers",
     "count_components",
+    "explain",
     "extremal_quotient",
     "funnel",
     "gini",
     "interquartile_ratio",
+    "monthly_signals",
     "robust_outliers",
     "screen",
+    "screen_costs",
+    "shrink",
     "systematic_component",
     "trim_points",
     "variance_components",

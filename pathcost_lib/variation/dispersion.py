@@ -88,6 +88,8 @@ def estimate_tau2(
     `unbiased` solves instead for the τ² at which trimmed, adjusted z-scores have the mean square that trimmed normal
     scores have (Paule and Mandel's equation, made robust).
     """
+    if len(z) < 2:
+        return 0.0
     if unbiased:
         goal = _expected_square(trim, method) * (1 - target_estimated / len(z))
 

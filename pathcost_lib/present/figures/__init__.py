@@ -1,23 +1,66 @@
 """Figures: one function each, which takes an `ax` and a table, draws and returns the `ax`; and its alternative text."""
 
+from pathcost_lib.present.figures.against_hundred import (
+    against_hundred,
+    describe_against_hundred,
+    describe_drivers,
+    describe_peers,
+    drivers_waterfall,
+    peers,
+)
 from pathcost_lib.present.figures.basis import cost_basis, describe_cost_basis
+from pathcost_lib.present.figures.cash import cash_waterfall, describe_cash_waterfall
+from pathcost_lib.present.figures.caterpillar import caterpillar, describe_caterpillar
 from pathcost_lib.present.figures.compare import against_reference, describe_against_reference
+from pathcost_lib.present.figures.control import control_charts, describe_control_charts
+from pathcost_lib.present.figures.funnel import describe_funnel, funnel
+from pathcost_lib.present.figures.gradient import describe_gradient, gradient
 from pathcost_lib.present.figures.grid import describe_grid, grid
+from pathcost_lib.present.figures.hexmap import describe_hexmap, hexmap
 from pathcost_lib.present.figures.outside import describe_outside_share, outside_share
 from pathcost_lib.present.figures.ranks import describe_stage_ranks, stage_ranks
+from pathcost_lib.present.figures.signed_grid import describe_signed_grid, signed_grid
+from pathcost_lib.present.figures.spread import describe_spread, spread
 from pathcost_lib.present.figures.waterfall import describe_waterfall, waterfall
+from pathcost_lib.present.figures.years import describe_stranded, describe_timeline, stranded, timeline
 
 __all__ = [
+    "against_hundred",
     "against_reference",
+    "cash_waterfall",
+    "caterpillar",
+    "control_charts",
     "cost_basis",
+    "describe_against_hundred",
     "describe_against_reference",
+    "describe_cash_waterfall",
+    "describe_caterpillar",
+    "describe_control_charts",
     "describe_cost_basis",
+    "describe_drivers",
+    "describe_funnel",
+    "describe_gradient",
     "describe_grid",
+    "describe_hexmap",
     "describe_outside_share",
+    "describe_peers",
+    "describe_signed_grid",
+    "describe_spread",
     "describe_stage_ranks",
+    "describe_stranded",
+    "describe_timeline",
     "describe_waterfall",
+    "drivers_waterfall",
+    "funnel",
+    "gradient",
     "grid",
+    "hexmap",
     "outside_share",
+    "peers",
+    "signed_grid",
+    "spread",
     "stage_ranks",
+    "stranded",
+    "timeline",
     "waterfall",
 ]

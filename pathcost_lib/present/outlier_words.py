@@ -1,0 +1,145 @@
+"""What stands out, in words that a board can act on: how large, how sure, and what may warrant it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from pathcost_lib.present.format import count, percent, pounds, say
+from pathcost_lib.results import NotComputable
+
+__all__ = ["About", "about", "findings", "outlier_message", "series_words"]
+
+WHERE = {"before": "before the index event", "index_event": "at the index event", "after": "after the index event"}
+WARRANTED = {
+    "before": "sicker patients, longer waits, tests that others buy elsewhere, or contacts missing from the data",
+    "index_event": "severity beyond what the currency shows, teaching and specialist work, or how costs are recorded",
+    "after": "older or frailer patients, more rehabilitation on purpose, or contacts missing from the data",
+}
+SURE = {
+    "sure": "Sure: false alarms over all comparisons controlled",
+    "998": "Likely: outside the 99.8% limits",
+    "95": "A question: outside the 95% limits",
+    "within": "Within the limits",
+}
+
+
+def findings(table: pd.DataFrame, *, names: Mapping[str, str], titles: Mapping[str, str]) -> pd.DataFrame:
+    """Return comparisons in words: provider, finding, pathways, excess_gbp, how_sure, may_be_warranted_by.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `variation.screen_costs`.
+    names, titles : mapping of str to str
+        Of the providers and of the pathways.
+    """
+    return pd.DataFrame([_finding(row, names, titles) for row in table.to_dict("records")], columns=_COLUMNS)
+
+
+_COLUMNS = ["provider", "finding", "pathways", "excess_gbp", "how_sure", "may_be_warranted_by"]
+
+
+def _finding(row: Mapping[Any, Any], names: Mapping[str, str], titles: Mapping[str, str]) -> dict[str, object]:
+    each = row["excess_gbp"] / row["pathways"]
+    title = titles.get(row["pathway"], say(row["pathway"]))
+    size = f"{pounds(abs(each))} ({percent(abs(row['difference_pct']))}) {'more' if each > 0 else 'less'} per patient"
+    level = "sure" if row["stands_out"] else row["flag"].rsplit("_", 1)[-1]
+    return {
+        "provider": names.get(row["provider_code"], row["provider_code"]),
+        "finding": f"{title}: {size} than expected {WHERE[row['part']]}",
+        "pathways": row["pathways"],
+        "excess_gbp": row["excess_gbp"],
+        "how_sure": SURE[level],
+        "may_be_warranted_by": WARRANTED[row["part"]] if level != "within" else "",
+    }
+
+
+def series_words(series: pd.DataFrame, *, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return monthly series with `series` (its name), `finding`, `how_sure` and `may_be_warranted_by` in words."""
+    table = series.copy()
+    rows = table.to_dict("records")
+    table["series"] = [f"{say(r['pod'])}, {names.get(r['provider_code'], r['provider_code'])}" for r in rows]
+    table["finding"] = [
+        f"{percent(abs(r['change_pct']))} {'more' if r['change_pct'] > 0 else 'fewer'} a day since {r['since']:%B %Y}"
+        if r["signal"]
+        else "The usual ups and downs"
+        for r in rows
+    ]
+    sure = "Sure: false alarms over all series controlled"
+    table["how_sure"] = [sure if r["sure"] else "A question: may be chance" if r["signal"] else "" for r in rows]
+    why = "a service opened, moved or recorded anew, or more and older people"
+    table["may_be_warranted_by"] = [why if r["signal"] else "" for r in rows]
+    return table
+
+
+def outlier_message(own: pd.DataFrame, series: pd.DataFrame, *, area: str, compared: int, chance: float) -> str:
+    """Return the message: how many flags, how many chance alone would give, which are sure.
+
+    Parameters
+    ----------
+    own : DataFrame
+        The area's rows of `variation.screen_costs`.
+    series : DataFrame
+        `series_words` of the area's monthly series (it may have no rows).
+    area : str
+        What the area is called.
+    compared : int
+        Comparisons in the whole of the data.
+    chance : float
+        Share of unchanged series that show a signal.
+    """
+    return f"{area}: {_costs(own, compared)} {_months(series, chance)}"
+
+
+def _costs(own: pd.DataFrame, compared: int) -> str:
+    if own.empty:
+        return (
+            "outliers in cost cannot be computed: no provider here and two elsewhere have enough events of one pathway."
+        )
+    outside = int((own["flag"] != "within").sum())
+    far = int(own["flag"].str.endswith("998").sum())
+    found = own[own["stands_out"]]
+    sure = (
+        f"{len(found)} of them still stand out once false alarms over all {count(compared)} comparisons are controlled"
+        if len(found)
+        else f"none is sure once false alarms over all {count(compared)} comparisons are controlled"
+    )
+    return (
+        f"{outside} of {len(own)} comparisons of provider cost with case mix lie outside the 95% limits and {far} "
+        f"outside the 99.8% limits (by chance alone about {0.05 * len(own):.1f} and {0.002 * len(own):.1f}); {sure}."
+    )
+
+
+def _months(series: pd.DataFrame, chance: float) -> str:
+    if series.empty:
+        return "No monthly series is long enough and large enough to judge."
+    signals = series[series["signal"]]
+    said = (
+        f"{len(signals)} of {len(series)} monthly series of activity show a change in the year "
+        f"(chance alone would show about {chance * len(series):.0f})"
+    )
+    if not signals["sure"].any():
+        return f"{said}; none is sure."
+    first = signals.iloc[0]
+    return f"{said}; {int(signals['sure'].sum())} sure, the largest in {first['series']}: {first['finding']}."
+
+
+@dataclass(frozen=True)
+class About:
+    """Whom a drill-down is about, and what it found, in words."""
+
+    provider: str
+    note: str
+
+
+def about(row: Mapping[str, Any] | NotComputable, *, names: Mapping[str, str], titles: Mapping[str, str]) -> About:
+    """Return whom `variation.explain` explained and what was found there, or why nothing was."""
+    if isinstance(row, NotComputable):
+        return About("no provider", f"Not computable: {row.reason}.")
+    said = _finding(row, names, titles)
+    why = f" This may be warranted by {said['may_be_warranted_by']}." if said["may_be_warranted_by"] else ""
+    return About(str(said["provider"]), f"{said['finding']}. {said['how_sure']}.{why}")

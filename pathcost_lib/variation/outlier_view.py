@@ -1,0 +1,413 @@
+"""What a board needs to see of its providers' outliers, in few passes over the activity.
+
+Three parts of each pathway (before, at and after the index event) that add up to the whole, each pound in one of them;
+who stands out in a part; how much of that is left once small numbers are shrunk; which monthly series changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from pathcost_lib.codes import financial_year_bounds, label, months
+from pathcost_lib.errors import InputError
+from pathcost_lib.pathways import Definition, Links, summarise
+from pathcost_lib.results import NotComputable, Result
+from pathcost_lib.sources import Relation
+from pathcost_lib.variation.funnel import FunnelResult, funnel
+from pathcost_lib.variation.multilevel import VarianceComponents, variance_components
+from pathcost_lib.variation.patients import cost_drivers
+from pathcost_lib.variation.screening import adjust_pvalues, screen
+from pathcost_lib.variation.spc import RUN, xmr, xmr_many
+
+__all__ = [
+    "PARTS",
+    "CostScreen",
+    "Explained",
+    "MonthlySignals",
+    "Shrunken",
+    "cost_cases",
+    "explain",
+    "monthly_signals",
+    "screen_costs",
+    "shrink",
+]
+
+PARTS = ("before", "index_event", "after")
+#: Index events of a currency below which it is pooled with other rare ones: an expected cost must rest on others' too.
+FEWEST_IN_MIX = 20
+#: Providers below which there is nothing to be an outlier from.
+FEWEST_PROVIDERS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class CostScreen(Result):
+    """Every provider x pathway x part: `table` has pathway, part, provider_code, pathways, actual_gbp, expected_gbp,
+    difference_pct, value_gbp (what an event of average case mix would cost), flag, q_value, stands_out, excess_gbp,
+    z_adjusted; `funnels` holds the limits, by "pathway/part".
+    """  # noqa: D205
+
+    funnels: FunnelResult | None
+
+    def funnel_of(self, pathway: str, part: str) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+        """Return one funnel's rows, its limits over their range, and what the limits allow for, in a sentence."""
+        rows = self.table[(self.table["pathway"] == pathway) & (self.table["part"] == part)].reset_index(drop=True)
+        if self.funnels is None or rows.empty:
+            return rows, pd.DataFrame(columns=["denominator", "target", "lower_95"]), ""
+        name = f"{pathway}/{part}"
+        sizes = np.linspace(rows["pathways"].min(), rows["pathways"].max() + 5, 80)
+        tau = np.sqrt(self.funnels.fits[name].tau2)
+        share = tau / self.funnels.fits[name].target
+        usual = f"Limits allow for usual differences of £{tau:,.0f} ({share:.0%} of the mean; standard deviation)."
+        none = (
+            "Providers differ no more than chance allows, so the limits are those of chance alone (no over-dispersion)."
+        )
+        return rows, self.funnels.limits_at(sizes, name), usual if tau else none
+
+    @property
+    def summary(self) -> str:
+        """How many comparisons, how many outside their limits, and how many chance alone would put there."""
+        outside = int((self.table["flag"] != "within").sum())
+        return (
+            f"{len(self.table):,} comparisons; {outside:,} outside the 95% limits (chance alone: about "
+            f"{0.05 * len(self.table):.0f}); {int(self.table['stands_out'].sum())} stand out."
+        )
+
+
+def cost_cases(links: Links, activity: Relation, organisations: Relation, *, year: str) -> dict[str, Relation]:
+    """Return `cases` (one row per index event and part) and `providers` (their sums), all in the engine.
+
+    Parameters
+    ----------
+    links : Links
+        From `pathways.link`, best of all pathways together, so that each pound is in one.
+    activity, organisations : Relation
+        Tables of the dataset.
+    year : str
+        Events count up to the end of this financial year, a part only where the data hold the whole of it.
+
+    Notes
+    -----
+    Expected cost is the mean of all events of the same pathway, part and index currency (indirect standardisation).
+    """
+    extent = activity.query("SELECT min(start_date) AS f, max(start_date) AS t FROM this").to_arrow()
+    last = min(extent["t"][0].as_py(), financial_year_bounds(year)[1])
+    settings = pd.DataFrame({"data_from": [extent["f"][0].as_py()], "data_to": [last], "fewest": [FEWEST_IN_MIX]})
+    rows = [
+        (d.name, p.name, _part(d, p.from_day, p.to_day), p.from_day, p.to_day)
+        for d in links.definitions
+        for p in d.phases
+    ]
+    parts = pd.DataFrame(rows, columns=["pathway", "phase", "part", "from_day", "to_day"])
+    reach = parts.groupby(["pathway", "part"], as_index=False).agg(
+        from_day=("from_day", "min"), to_day=("to_day", "max")
+    )
+    inputs = {"pathways": links.pathways, "links": links.links, "activity": activity, "organisations": organisations}
+    steps = activity.engine.run(
+        Path(__file__).with_name("outlier_view.sql"), {**inputs, "parts": parts, "reach": reach, "settings": settings}
+    )
+    return {name: steps[name] for name in ("cases", "providers")}
+
+
+def _part(definition: Definition, first: int, last: int) -> str:
+    return "before" if last < 0 else "after" if first > 0 else "index_event"
+
+
+def screen_costs(providers: pd.DataFrame, *, fewest: int = 8) -> CostScreen:
+    """Compare each provider's cost with what its case mix would lead one to expect, all pathways and parts at once.
+
+    Parameters
+    ----------
+    providers : DataFrame
+        Of `cost_cases`.
+    fewest : int
+        Providers with fewer events are not compared, nor are parts of a pathway that fewer than three providers have.
+
+    Notes
+    -----
+    The funnel is of (actual - expected)/n about the mean. A cost is taken to vary in proportion to what is expected of
+    it, by one coefficient of variation within providers, pooled over them: se = cv √Σe²/n. Limits allow for the usual
+    differences between providers (additive τ², unbiased; see `dispersion`); false discovery is controlled over the lot.
+    """
+    table = providers[providers["pathways"] >= max(fewest, 2)].sort_values(["pathway", "part", "provider_code"])
+    table["indicator"] = table["pathway"] + "/" + table["part"]
+    table = table[table.groupby("indicator")["indicator"].transform("size") >= FEWEST_PROVIDERS].reset_index(drop=True)
+    within = table["squares"] - table["differences"] ** 2 / table["pathways"]
+    sums = pd.DataFrame(
+        {"within": within, "freedom": table["pathways"] - 1, "cost": table["actual_gbp"], "n": table["pathways"]}
+    )
+    pooled = sums.groupby(table["indicator"]).transform("sum")
+    cv = np.sqrt(pooled["within"].clip(lower=0) / pooled["freedom"]) / 100
+    excess = table["actual_gbp"] - table["expected_gbp"]
+    table["value_gbp"] = pooled["cost"] / pooled["n"] + excess / table["pathways"]
+    table["se_gbp"] = cv * np.sqrt(table["expected_squares"]) / table["pathways"]
+    table["difference_pct"] = 100 * excess / table["expected_gbp"]
+    columns = [
+        "pathway",
+        "part",
+        "provider_code",
+        "pathways",
+        "actual_gbp",
+        "expected_gbp",
+        "difference_pct",
+        "value_gbp",
+    ]
+    judged = ["indicator", "z_adjusted", "q_value", "stands_out", "excess_gbp"]
+    if table.empty:
+        return CostScreen(table.reindex(columns=[*columns, "flag", *judged]), None)
+    funnels = funnel(
+        table,
+        unit="provider_code",
+        indicator="indicator",
+        value="value_gbp",
+        se="se_gbp",
+        denominator="pathways",
+        kind="mean",
+        overdispersion="additive",
+        unbiased=True,
+        higher_is="worse",
+    )
+    table["flag"] = funnels.table["flag"].to_numpy()
+    found = screen({"cost": funnels}).table.rename(columns={"unit": "provider_code"})
+    return CostScreen(table[[*columns, "indicator", "flag"]].merge(found[[*judged, "provider_code"]]), funnels)
+
+
+@dataclass(frozen=True, eq=False)
+class Shrunken(Result):
+    """Providers' differences from expected cost, shrunk: `table` has provider_code, pathways, difference_pct, lower_95,
+    upper_95, chance_above_pct (that the true difference exceeds the threshold), highest first.
+    """  # noqa: D205
+
+    threshold: float
+    between: VarianceComponents | NotComputable
+
+    @property
+    def summary(self) -> str:
+        """Where the variation lies, or why that cannot be said."""
+        if isinstance(self.between, NotComputable):
+            return f"Where the variation lies cannot be computed: {self.between.reason}"
+        share = self.between.table.set_index("component")["share"]
+        names = {"icb_code": "between ICBs", "provider_code": "between providers", "residual": "between patients"}
+        return (
+            "Of the variation, "
+            + ", ".join(f"{share[k]:.0%} is {text}" for k, text in names.items() if k in share)
+            + "."
+        )
+
+
+def shrink(cases: Relation, *, pathway: str, part: str, threshold: float = 10.0) -> Shrunken:
+    """Return each provider's difference from expected, drawn towards the mean as far as its numbers are small.
+
+    Parameters
+    ----------
+    cases : Relation
+        Of `cost_cases`.
+    pathway, part : str
+        Which events, and which part of them.
+    threshold : float
+        Difference from expected that matters, in per cent.
+    """
+    rows = cases.query(f"SELECT * FROM this WHERE pathway = '{pathway}' AND part = '{part}'")
+    try:
+        fit = variance_components(rows, outcome="difference_pct", groups=["provider_code"])
+    except InputError as error:
+        columns = ["provider_code", "pathways", "difference_pct", "lower_95", "upper_95", "chance_above_pct"]
+        return Shrunken(pd.DataFrame(columns=columns), threshold, NotComputable(str(error)))
+    league = fit.league_table("provider_code")
+    beyond = fit.exceedance("provider_code", threshold).set_index("level")["probability"]
+    table = league[["level", "rows", "blup", "lower_95", "upper_95"]].assign(
+        chance_above_pct=100 * league["level"].map(beyond)
+    )
+    table.columns = ["provider_code", "pathways", "difference_pct", *table.columns[3:]]
+    try:
+        nested: VarianceComponents = variance_components(
+            rows, outcome="difference_pct", groups=["icb_code", "provider_code"]
+        )
+    except InputError:
+        nested = fit
+    return Shrunken(table, threshold, nested)
+
+
+@dataclass(frozen=True, eq=False)
+class Explained(Result):
+    """The comparison that is furthest out, by phase and setting: `table` has cell, pathways, contacts, mean_gbp,
+    lower_95, upper_95, reference_gbp (the other providers, so many that they have no limits here), difference_gbp, the
+    largest first; `row` the comparison, or the reason why there is none.
+    """  # noqa: D205
+
+    row: dict[str, Any] | NotComputable
+
+    @property
+    def summary(self) -> str:
+        """What was explained."""
+        return (
+            str(self.row)
+            if isinstance(self.row, NotComputable)
+            else f"{self.row['provider_code']}, {self.row['pathway']}."
+        )
+
+
+def explain(links: Links, ledger: Relation, comparisons: pd.DataFrame, *, year: str, most: int = 8) -> Explained:
+    """Split the pathway cost of the provider that is furthest out into phase and setting, beside all other providers.
+
+    Parameters
+    ----------
+    links, ledger : Links, Relation
+        From `pathways.link` and `ledger.cost_activity`.
+    comparisons : DataFrame
+        Rows of `screen_costs`, such as one area's.
+    year : str
+        Financial year in which the pathways' windows close: whole pathways only.
+    most : int
+        Cells shown.
+    """
+    columns = ["cell", "pathways", "contacts", "mean_gbp", "lower_95", "upper_95", "reference_gbp", "difference_gbp"]
+    if comparisons.empty:
+        return Explained(pd.DataFrame(columns=columns), NotComputable("no provider here has enough index events"))
+    furthest = comparisons.iloc[[int(comparisons["z_adjusted"].abs().argmax())]]
+    row = {str(name): value for name, value in furthest.to_dict("records")[0].items()}
+    unit = "index_provider_code"
+    try:
+        cells = summarise(links, ledger, ["pathway", unit, "phase", "setting"], year=year)
+        cells = cells[cells["pathway"] == row["pathway"]]
+        parts = cost_drivers(cells, unit_column=unit, unit=row["provider_code"]).table
+    except InputError:
+        return Explained(pd.DataFrame(columns=columns), NotComputable("too few whole pathways close in the year"))
+    own = cells.loc[cells[unit] == row["provider_code"], ["phase", "setting", "pathways", "contacts", "se_gbp"]]
+    table = parts.merge(own, on=["phase", "setting"], how="left")
+    table = table.rename(columns={"others_gbp": "reference_gbp"}).head(most)
+    table = table.fillna({"pathways": own["pathways"].max(), "contacts": 0, "se_gbp": 0.0})
+    half = stats.t.ppf(0.975, table["pathways"].clip(lower=2) - 1) * table["se_gbp"]
+    table["lower_95"], table["upper_95"] = (table["mean_gbp"] - half).clip(lower=0), table["mean_gbp"] + half
+    table["cell"] = [f"{label(p)}: {label(s)}" for p, s in zip(table["phase"], table["setting"], strict=True)]
+    return Explained(table[columns].assign(reference_lower_95=np.nan, reference_upper_95=np.nan), row)
+
+
+@dataclass(frozen=True, eq=False)
+class MonthlySignals(Result):
+    """Monthly series of an area's providers: `table` has one row per month (provider_code, pod, month, days, contacts,
+    centre, lower, upper per day, special_cause, judged), `series` one per series (before_per_day, contacts in
+    the year, change_pct, signal, since, p_value, q_value, sure), sure ones first, then the largest change; `chance` is
+    the share of unchanged series that would show a signal.
+    """  # noqa: D205
+
+    series: pd.DataFrame
+    chance: float
+
+    @property
+    def summary(self) -> str:
+        """How many series show a signal, and how many would by chance."""
+        if self.series.empty:
+            return "No monthly series is long and large enough for limits."
+        return (
+            f"{len(self.series)} monthly series; {int(self.series['signal'].sum())} show special cause in the year; "
+            f"were nothing changed, about {self.chance * len(self.series):.0f} would."
+        )
+
+
+def monthly_signals(
+    activity: Relation, providers: Collection[str], *, year: str, fewest: int = 20, draws: int = 400, seed: int = 1
+) -> MonthlySignals:
+    """Chart contacts a day by provider and point of delivery, month by month, and say which series changed in the year.
+
+    Parameters
+    ----------
+    activity : Relation
+        The table of the dataset.
+    providers : collection of str
+        Whose series.
+    year : str
+        Points of this financial year are judged by limits from the months before it, back to the April before.
+    fewest : int
+        Series with fewer contacts in an average month are left out: a normal scale does not fit them.
+    draws, seed : int
+        Unchanged series simulated to say how often chance alone gives a signal.
+
+    Notes
+    -----
+    Contacts a day, so that a short month is not a fall. A signal is a point of the year outside a limit, or one in a
+    run of seven on one side of the centre; the rules for trends and for two of three add alarms without adding
+    steps that these two miss. How sure is Welch's test of the year against the months before, with false discovery
+    controlled over the series.
+    """
+    first, last = financial_year_bounds(year)
+    start = first.replace(year=first.year - 1)
+    extent = activity.query("SELECT min(start_date) AS f, max(start_date) AS t FROM this").to_arrow()
+    held = [
+        (m[1], (m[2] - m[1]).days + 1)
+        for m in months(start, last)
+        if m[1] >= extent["f"][0].as_py() and m[2] <= extent["t"][0].as_py()
+    ]
+    calendar = pd.DataFrame(held, columns=["month", "days"])
+    baseline = int((calendar["month"] < first).sum())
+    listed = ", ".join("'" + code.replace("'", "''") + "'" for code in sorted(providers)) or "''"
+    counted = activity.query(
+        "SELECT provider_code, pod, year(start_date) AS y, month(start_date) AS m, count(*) AS contacts "
+        f"FROM this WHERE provider_code IN ({listed}) AND start_date BETWEEN DATE '{start}' AND DATE '{last}' "
+        "GROUP BY provider_code, pod, year(start_date), month(start_date)"
+    ).to_pandas()
+    counted["month"] = [d.date() for d in pd.to_datetime({"year": counted["y"], "month": counted["m"], "day": 1})]
+    keys = ["provider_code", "pod"]
+    size = counted[counted["month"].isin(set(calendar["month"]))].groupby(keys)["contacts"].sum() / max(
+        len(calendar), 1
+    )
+    large = size[size >= fewest].reset_index()[keys]
+    if baseline < RUN or len(calendar) - baseline < 1 or large.empty:
+        return MonthlySignals(pd.DataFrame(columns=[*keys, *_POINT]), pd.DataFrame(columns=[*keys, *_SERIES]), np.nan)
+    grid = large.merge(calendar, how="cross").merge(
+        counted[[*keys, "month", "contacts"]], on=[*keys, "month"], how="left"
+    )
+    grid["contacts"] = grid["contacts"].fillna(0)
+    grid["per_day"] = grid["contacts"] / grid["days"]
+    charts = xmr_many(grid, by=keys, period="month", value="per_day", baseline=baseline).table
+    table = grid.merge(charts.rename(columns={"period": "month"}), on=[*keys, "month"])
+    table["judged"] = table["month"] >= first
+    table["special_cause"] = table["rule"].str.contains("outside|one side") & table["judged"]
+    series = pd.DataFrame([_series(points) for _, points in table.groupby(keys, sort=False)])
+    series["q_value"] = adjust_pvalues(series["p_value"])
+    series["sure"] = series["signal"] & (series["q_value"] <= 0.05)
+    series["by_size"] = -series["change_pct"].abs()
+    order = ["sure", "signal", "by_size"]
+    series = series.sort_values(order, ascending=[False, False, True], ignore_index=True).drop(columns="by_size")
+    chance = _chance(len(calendar), baseline, draws, seed)
+    return MonthlySignals(table[[*keys, *_POINT]], series, chance)
+
+
+_POINT = ["month", "days", "contacts", "centre", "lower", "upper", "special_cause", "judged"]
+_SERIES = ["before_per_day", "contacts", "change_pct", "signal", "since", "p_value", "q_value", "sure"]
+
+
+def _series(points: pd.DataFrame) -> dict[str, object]:
+    judged = points[points["judged"]]
+    beyond = judged[judged["special_cause"]]
+    # From where it has been beyond what it was, in the direction that most such points have.
+    side = np.sign((beyond["per_day"] - beyond["centre"]).sum()) if len(beyond) else 0.0
+    here = beyond[np.sign(beyond["per_day"] - beyond["centre"]) == side]
+    before = float(points["centre"].iloc[0])
+    after = float(here["contacts"].sum() / here["days"].sum()) if len(here) else float(judged["per_day"].mean())
+    return {
+        "provider_code": points["provider_code"].iloc[0], "pod": points["pod"].iloc[0],
+        "before_per_day": before, "contacts": int(judged["contacts"].sum()),
+        "change_pct": 100 * (after / before - 1) if before else np.nan,
+        "signal": bool(len(here)), "since": here["month"].iloc[0] if len(here) else None,
+        "p_value": _welch(judged["per_day"], points.loc[~points["judged"], "per_day"]),
+    }  # fmt: skip
+
+
+def _welch(judged: pd.Series, before: pd.Series) -> float:
+    """Return how probable so different a mean is by chance (two-sided; Welch 1947); 1 where nothing varies."""
+    if len(judged) < 2 or (np.ptp(judged) == 0 and np.ptp(before) == 0):
+        return float(len(judged) < 2 or judged.iloc[0] == before.iloc[0])
+    return float(stats.ttest_ind(judged, before, equal_var=False).pvalue)
+
+
+def _chance(points: int, baseline: int, draws: int, seed: int) -> float:
+    rng = np.random.default_rng(seed)
+    rules = (xmr(rng.standard_normal(points), baseline=baseline).table["rule"].iloc[baseline:] for _ in range(draws))
+    return float(np.mean([rule.str.contains("outside|one side").any() for rule in rules]))
