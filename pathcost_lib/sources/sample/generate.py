@@ -188,7 +188,7 @@ def _write_icb(world: World, icb: int, n: int, folder: Path) -> tuple[int, np.nd
             rows, end, cost, recorded, kept = _block(world, people, code, rng)
             setting = world.catalogue.setting[rows.item]
             for year_number, spent in enumerate(spent_in(rows, end, cost)):
-                np.add.at(pence, (rows.provider, year_number, setting), spent)
+                np.add.at(pence[:, year_number], (rows.provider, setting), spent)
             reports = outcomes(world, people, rows, next_patient, rng)
             rows, end, cost, recorded = rows.take(kept), end[kept], cost[kept], recorded[kept]
             table = _activity(world, rows, end, cost, recorded, code, next_patient, next_row)
