@@ -45,21 +45,11 @@ def test_coverage_is_held_over_expected_and_says_why_where_it_cannot_be():
             "persons": [10.0, 20.0],
         }
     )
-    rates = pd.DataFrame(
-        {
-            "setting": "primary_care",
-            "pod": "gp_appointment",
-            "age_from": [0, 65],
-            "age_to": [64, 120],
-            "sex": "all",
-            "contacts_per_head_per_year": [1.0, 2.0],
-        }
-    )
-    table = coverage(data.activity, people, year="2024-25", rates=rates).set_index("setting")
+    table = coverage(data.activity, people, year="2024-25", rates=RATES).set_index("setting")
     assert table.loc["primary_care", ["held", "expected", "coverage_pct"]].tolist() == [30, 50.0, 60.0]
     assert pd.isna(table.loc["emergency", "coverage_pct"]) and "no national rate" in table.loc["emergency", "reason"]
     with pytest.raises(InputError, match="no persons for 2030"):
-        coverage(data.activity, people, year="2030-31", rates=rates)
+        coverage(data.activity, people, year="2030-31", rates=RATES)
 
 
 @pytest.mark.unit
