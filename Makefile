@@ -24,6 +24,7 @@ pack: setup ## Build the board pack of one ICB on the sample (ICB=QHL)
 	$(BIN)/pathcost pack $(ICB)
 
 lab: setup ## Open JupyterLab on the notebooks
+	$(BIN)/pathcost sample
 	$(BIN)/jupyter lab notebooks
 
 test: setup ## Run the tests
@@ -43,6 +44,7 @@ lint: setup ## Check style, types, floors and that notebooks are clean
 	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
 
 notebooks: setup ## Run every notebook, its assertions included
+	$(BIN)/pathcost sample
 	$(BIN)/python -m pytest --nbval-lax notebooks -n 2 --dist loadfile
 
 bench: setup ## Measure: ratios against named baselines of the same run
