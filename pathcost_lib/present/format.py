@@ -20,7 +20,9 @@ __all__ = [
     "interval",
     "percent",
     "pounds",
+    "pounds_short",
     "say",
+    "short_pounds",
     "signed_pounds",
     "unit",
     "units_of",
@@ -53,6 +55,27 @@ def pounds(value: float | None, places: int = 0) -> str:
 def signed_pounds(value: float | None, places: int = 0) -> str:
     """Return a difference in pounds with its sign always said: "+£12", "−£3"."""
     return _say(value, places, before="£", plus="+")
+
+
+def short_pounds(value: float | None) -> str:
+    """Return a signed amount short enough for a cell: 1308036 is "+£1.31m", -87925 is "−£88k"."""
+    if value is None or math.isnan(value):
+        return ABSENT
+    size = abs(value)
+    divisor, after = (1e6, "m") if size >= 999_500 else (1e3, "k") if size >= 999.5 else (1.0, "")
+    places = 0 if after != "m" or size >= 99.5e6 else 1 if size >= 9.995e6 else 2
+    return _say(value / divisor, places, before="£", after=after, plus="+")
+
+
+def pounds_short(value: float | None, plus: str = "") -> str:
+    """Return pounds as a figure has room for: 1234567 is "£1.2m", 45678 is "£46k"; `plus` goes before a gain."""
+    if value is None or math.isnan(value):
+        return ABSENT
+    for size, letter in ((1e9, "bn"), (1e6, "m"), (1e3, "k")):
+        if abs(value) >= 0.9995 * size:
+            places = 0 if letter == "k" or abs(value) >= 99.95 * size else 2 if letter == "bn" else 1
+            return _say(value / size, places, before="£", after=letter, plus=plus)
+    return _say(value, 0, before="£", plus=plus)
 
 
 def percent(value: float | None, places: int = 0) -> str:
@@ -97,6 +120,7 @@ UNITS: dict[str, Unit] = {
     "pathways": Unit("pathways", "number", count, "#,##0"),
     "contacts": Unit("contacts", "number", count, "#,##0"),
     "persons": Unit("persons", "number", count, "#,##0"),
+    "organisations": Unit("organisations", "number", count, "#,##0"),
     "cells": Unit("cells", "number", count, "#,##0"),
     "rank": Unit("rank", "", count, "0"),
 }

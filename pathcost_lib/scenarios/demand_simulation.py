@@ -178,8 +178,12 @@ def simulate_demand(
     return DemandSimulation(table, found, central, labels, price, price_central, noise, growth.scenario)
 
 
-def tornado(model: DemandModel, growth: Growth, *, year: int) -> pd.DataFrame:
+def tornado(
+    model: DemandModel, growth: Growth, *, year: int, unit_cost_gbp: Mapping[str, float] | None = None
+) -> pd.DataFrame:
     """Return total activity in `year` with each uncertain assumption at its p10 and p90, the others at their means.
+
+    With unit costs by POD it is total cost, pay and prices in it; PODs without one count for nothing.
 
     Returns
     -------
@@ -193,7 +197,13 @@ def tornado(model: DemandModel, growth: Growth, *, year: int) -> pd.DataFrame:
     for number, name in enumerate(uncertain):
         drawn[name][2 * number : 2 * number + 2] = assumptions[name].ppf([0.1, 0.9])
     at = model.years.index(year)
-    total = model.activity(growth, drawn)[:, :, at].sum(axis=(0, 1)) if uncertain else np.empty(0)
+    total = np.empty(0)
+    if uncertain:
+        by_pod = model.activity(growth, drawn)[:, :, at].sum(axis=0)
+        total = by_pod.sum(axis=0)
+        if unit_cost_gbp is not None:
+            each = np.array([unit_cost_gbp.get(pod, 0.0) for pod in model.pods])
+            total = each @ by_pod * model.factors(growth, drawn)["price"][at]
     table = pd.DataFrame({"assumption": uncertain, "low": total[0::2], "high": total[1::2]})
     table["swing"] = (table["high"] - table["low"]).abs()
     return table.sort_values("swing", ascending=False, ignore_index=True)

@@ -17,6 +17,22 @@ from pathcost_lib.present.figures.funnel import describe_funnel, funnel
 from pathcost_lib.present.figures.gradient import describe_gradient, gradient
 from pathcost_lib.present.figures.grid import describe_grid, grid
 from pathcost_lib.present.figures.hexmap import describe_hexmap, hexmap
+from pathcost_lib.present.figures.outlook_bars import (
+    age_pyramid,
+    describe_age_pyramid,
+    describe_driver_steps,
+    describe_tornado,
+    driver_steps,
+    tornado,
+)
+from pathcost_lib.present.figures.outlook_lines import (
+    cost_fans,
+    describe_cost_fans,
+    describe_funding_gap,
+    describe_monthly_forecasts,
+    funding_gap,
+    monthly_forecasts,
+)
 from pathcost_lib.present.figures.outside import describe_outside_share, outside_share
 from pathcost_lib.present.figures.ranks import describe_stage_ranks, stage_ranks
 from pathcost_lib.present.figures.signed_grid import describe_signed_grid, signed_grid
@@ -27,21 +43,28 @@ from pathcost_lib.present.figures.years import describe_stranded, describe_timel
 __all__ = [
     "against_hundred",
     "against_reference",
+    "age_pyramid",
     "cash_waterfall",
     "caterpillar",
     "control_charts",
     "cost_basis",
+    "cost_fans",
     "describe_against_hundred",
     "describe_against_reference",
+    "describe_age_pyramid",
     "describe_cash_waterfall",
     "describe_caterpillar",
     "describe_control_charts",
     "describe_cost_basis",
+    "describe_cost_fans",
+    "describe_driver_steps",
     "describe_drivers",
+    "describe_funding_gap",
     "describe_funnel",
     "describe_gradient",
     "describe_grid",
     "describe_hexmap",
+    "describe_monthly_forecasts",
     "describe_outside_share",
     "describe_peers",
     "describe_signed_grid",
@@ -49,12 +72,16 @@ __all__ = [
     "describe_stage_ranks",
     "describe_stranded",
     "describe_timeline",
+    "describe_tornado",
     "describe_waterfall",
+    "driver_steps",
     "drivers_waterfall",
+    "funding_gap",
     "funnel",
     "gradient",
     "grid",
     "hexmap",
+    "monthly_forecasts",
     "outside_share",
     "peers",
     "signed_grid",
@@ -62,5 +89,6 @@ __all__ = [
     "stage_ranks",
     "stranded",
     "timeline",
+    "tornado",
     "waterfall",
 ]

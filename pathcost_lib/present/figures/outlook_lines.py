@@ -1,0 +1,190 @@
+"""Lines through the years and months: cost with its fan, cost against funding, and monthly forecasts as tested."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.dates import date2num
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from pathcost_lib.present import style
+from pathcost_lib.present.figures._common import empty, key
+from pathcost_lib.present.format import interval, percent, pounds, pounds_short, say
+
+__all__ = [
+    "cost_fans",
+    "describe_cost_fans",
+    "describe_funding_gap",
+    "describe_monthly_forecasts",
+    "funding_gap",
+    "monthly_forecasts",
+]
+
+_BAND = "#a9cfe6"
+
+
+def _panels(ax: Axes, table: pd.DataFrame, by: str, across: int, draw: Callable[[Axes, pd.DataFrame], str]) -> Axes:
+    """Draw each group in a small chart of its own in the place of `ax`; `draw` returns the chart's second line."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines["bottom"].set_visible(False)
+    names = list(table[by].drop_duplicates())
+    across = 2 if len(names) == 4 else min(across, len(names))
+    places = ax.get_subplotspec().subgridspec(-(-len(names) // across), across)  # type: ignore[union-attr]
+    for number, name in enumerate(names):
+        small = ax.figure.add_subplot(places[number // across, number % across])
+        said = draw(small, table[table[by] == name])
+        title = [*textwrap.wrap(say(name), 24), said]
+        small.set_title("\n".join(title), loc="left", fontsize=7 if style.compact(ax) else 8, color=style.INK)
+        small.tick_params(labelsize=7)
+        small.grid(True, axis="y")
+    return ax
+
+
+def cost_fans(ax: Axes, table: pd.DataFrame) -> Axes:
+    """Draw each setting's change in cost since the base year: 80 % band, median and mean, all on one scale.
+
+    Parameters
+    ----------
+    ax : Axes
+        Whose place the charts take.
+    table : DataFrame
+        setting, year, p50_gbp, lower_80, upper_80, mean_gbp (GBP); the first year is the base.
+    """
+    if "not_computable" in table:
+        return empty(ax, str(table["not_computable"].iloc[0]))
+    base = table.groupby("setting")["p50_gbp"].transform("first")
+    change = table[["setting", "year", "p50_gbp"]].copy()
+    for name in ("p50", "lower_80", "upper_80", "mean"):
+        change[name] = 100 * (table[name if name in table else f"{name}_gbp"] / base - 1)
+    floor, top = change["lower_80"].min(), change["upper_80"].max()
+
+    def draw(small: Axes, rows: pd.DataFrame) -> str:
+        small.fill_between(rows["year"], rows["lower_80"], rows["upper_80"], color=_BAND, lw=0)
+        small.plot(rows["year"], rows["p50"], color=style.FOCUS, lw=1.6)
+        small.plot(rows["year"], rows["mean"], color=style.INK, lw=1, dashes=(2, 2))
+        small.set_ylim(floor - 3, top + 3)
+        small.yaxis.set_major_formatter(lambda value, _: percent(value))
+        small.set_xticks([rows["year"].min(), rows["year"].max()])
+        return f"{pounds_short(rows['p50_gbp'].iloc[0])} to {pounds_short(rows['p50_gbp'].iloc[-1])}"
+
+    drawn = _panels(ax, change, "setting", 2 if style.compact(ax) else 3, draw)
+    handles = [Line2D([], [], color=style.FOCUS, lw=1.6), Line2D([], [], color=style.INK, lw=1, dashes=(2, 2))]
+    key(ax, [*handles, Patch(color=_BAND)], ["Median (p50)", "Mean", "80% interval (p10 to p90)"])
+    return drawn
+
+
+def describe_cost_fans(table: pd.DataFrame) -> str:
+    """Return the alternative text: each setting's cost in the base year and the last, with its interval."""
+    if "not_computable" in table:
+        return str(table["not_computable"].iloc[0])
+    said = []
+    for setting, rows in table.groupby("setting", sort=False):
+        last = rows.iloc[-1]
+        reach = interval(last["lower_80"], last["upper_80"])
+        said.append(f"{say(setting)}: {pounds(rows['p50_gbp'].iloc[0])} to {pounds(last['p50_gbp'])} ({reach})")
+    first, last_year = table["year"].min(), table["year"].max()
+    return f"Cost in {first:.0f} and its median in {last_year:.0f} (80% interval). {'; '.join(said)}."
+
+
+def funding_gap(ax: Axes, table: pd.DataFrame) -> Axes:
+    """Draw cost against funding for each scope, with the 80 % band of cost and what efficiency would save.
+
+    Lines, not bars: the axis does not start at zero, so that the gap can be seen.
+
+    Parameters
+    ----------
+    ax : Axes
+        Whose place the charts take.
+    table : DataFrame
+        scope, year, cost_gbp, allocation_gbp, gap_gbp, gap_lower_80, gap_upper_80, efficiency_gbp (GBP).
+    """
+    if "not_computable" in table:
+        return empty(ax, str(table["not_computable"].iloc[0]))
+
+    def draw(small: Axes, rows: pd.DataFrame) -> str:
+        year, funded = rows["year"], rows["allocation_gbp"]
+        small.fill_between(year, funded + rows["gap_lower_80"], funded + rows["gap_upper_80"], color=_BAND, lw=0)
+        small.plot(year, rows["cost_gbp"], color=style.FOCUS, lw=1.8)
+        small.plot(year, funded, color=style.MORE, lw=1.8, dashes=(5, 2))
+        small.plot(year, rows["cost_gbp"] - rows["efficiency_gbp"], color=style.LESS, lw=1.2, dashes=(1, 1.5))
+        small.locator_params(axis="y", nbins=6)
+        small.yaxis.set_major_formatter(lambda value, _: pounds_short(value))
+        small.set_xticks([year.min(), year.max()])
+        gap = rows["gap_gbp"].iloc[-1]
+        return f"In {year.max():.0f} {pounds_short(abs(gap))} {'above' if gap > 0 else 'below'} funding"
+
+    drawn = _panels(ax, table, "scope", 1 if style.compact(ax) else 2, draw)
+    handles = [
+        Line2D([], [], color=style.FOCUS, lw=1.8),
+        Patch(color=_BAND),
+        Line2D([], [], color=style.MORE, lw=1.8, dashes=(5, 2)),
+        Line2D([], [], color=style.LESS, lw=1.2, dashes=(1, 1.5)),
+    ]
+    key(ax, handles, ["Cost if nothing changes", "80% interval", "Funding", "Cost less efficiency"])
+    return drawn
+
+
+def describe_funding_gap(table: pd.DataFrame) -> str:
+    """Return the alternative text: each scope's cost, funding and gap in the last year."""
+    if "not_computable" in table:
+        return str(table["not_computable"].iloc[0])
+    said = [
+        f"{row['scope']}: cost {pounds(row['cost_gbp'])}, funding {pounds(row['allocation_gbp'])}, gap "
+        f"{pounds(row['gap_gbp'])} ({interval(row['gap_lower_80'], row['gap_upper_80'])})"
+        for row in table[table["year"] == table["year"].max()].to_dict("records")
+    ]
+    return f"Cost against funding in {table['year'].max():.0f} (80% interval of the gap). {'; '.join(said)}."
+
+
+def monthly_forecasts(ax: Axes, table: pd.DataFrame) -> Axes:
+    """Draw each series by month: what happened, what had been forecast, the seasonal naive, and the months to come.
+
+    Parameters
+    ----------
+    ax : Axes
+        Whose place the charts take.
+    table : DataFrame
+        series, month, actual, tested, naive, forecast, lower_80, upper_80; NaN where there is none.
+    """
+    if table.empty or "not_computable" in table:
+        return empty(ax, "No forecast to show: no series has two whole years of months.")
+
+    def draw(small: Axes, rows: pd.DataFrame) -> str:
+        month = pd.to_datetime(rows["month"])
+        small.fill_between(month, rows["lower_80"], rows["upper_80"], color=_BAND, lw=0)
+        small.plot(month, rows["actual"], color=style.INK, lw=1.1)
+        small.plot(month, rows["naive"], color=style.MUTED, lw=0.9, dashes=(1, 1.5))
+        small.plot(month, rows["tested"], color=style.MORE, lw=1.1, dashes=(4, 1.5))
+        small.plot(month, rows["forecast"], color=style.FOCUS, lw=1.4)
+        small.set_ylim(0, 1.08 * rows[["actual", "upper_80"]].max().max())
+        ends = [month.min(), month[rows["forecast"].notna()].min()]
+        small.set_xticks(date2num(ends), [f"{end:%b %Y}" for end in ends], ha="left")
+        small.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        return "number a month"
+
+    drawn = _panels(ax, table, "series", 1 if style.compact(ax) else 3, draw)
+    lines = [(style.INK, ()), (style.FOCUS, ()), (style.MORE, (4, 1.5)), (style.MUTED, (1, 1.5))]
+    handles = [Line2D([], [], color=color, lw=1.3, dashes=dashes or (None, None)) for color, dashes in lines]
+    tested = 4 if table["tested"].notna().any() else 2
+    names = ["Actual", "Forecast", "Test: forecast from the months before", "Test: seasonal naive"]
+    key(
+        ax,
+        [*handles[:tested], Patch(color=_BAND)],
+        [*names[:tested], "80% interval"],
+        columns=1 if style.compact(ax) else 3,
+    )
+    return drawn
+
+
+def describe_monthly_forecasts(scores: pd.DataFrame) -> str:
+    """Return the alternative text from the scores: each series' method and how it did against the seasonal naive."""
+    said = []
+    for row in scores.to_dict("records"):
+        tested = "not tested" if pd.isna(row["mase"]) else f"MASE {row['mase']:.2f} against {row['naive_mase']:.2f}"
+        said.append(f"{say(row['series'])}: {say(row['method']) if row['method'] else 'no forecast'}, {tested}")
+    return f"Activity by month with forecasts, and tests against the seasonal naive. {'; '.join(said) or 'None shown'}."

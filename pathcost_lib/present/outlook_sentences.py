@@ -1,0 +1,56 @@
+"""The line on the cover about demand, cost and funding, never more certain than its numbers."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from pathcost_lib.present.disclosure import Disclosed
+from pathcost_lib.present.format import interval, pounds_short
+
+__all__ = ["outlook_message"]
+
+
+def outlook_message(cost: Disclosed, gap: Disclosed, drivers: Disclosed, *, area: str, price_base: str) -> str:
+    """Return the message: cost in the last year and its interval, the gap to funding, and the largest driver.
+
+    Parameters
+    ----------
+    cost, gap, drivers : Disclosed
+        Tables of a `scenarios.DemandOutlook`.
+    area, price_base : str
+        The organisation; the financial year of the pounds.
+
+    Notes
+    -----
+    A gap is called certain only where its 80 % interval leaves zero out.
+    """
+    if "not_computable" in cost.frame:
+        return f"{area}: demand is not projected. {cost.frame['not_computable'].iloc[0]}"
+    whole = cost.frame[cost.frame["setting"] == cost.frame["setting"].iloc[0]]
+    first, last = whole.iloc[0], whole.iloc[-1]
+    widest = gap.frame[gap.frame["year"] == last["year"]].iloc[-1]
+    steps = drivers.frame.iloc[1:-1]
+    largest = steps.iloc[int(steps["change_gbp"].abs().argmax())]
+    return (
+        f"{area}, if nothing changes: cost goes from {pounds_short(first['p50_gbp'])} in {_year(first['year'])} to "
+        f"{pounds_short(last['p50_gbp'])} in {_year(last['year'])} "
+        f"(80% interval {interval(last['lower_80'], last['upper_80'], pounds_short)}, pounds of {price_base}), "
+        f"{_against_funding(widest)}. "
+        f"Largest driver: {str(largest['driver']).lower()}, {pounds_short(largest['change_gbp'], plus='+')}."
+    )
+
+
+def _against_funding(row: pd.Series) -> str:
+    low, high = row["gap_lower_80"], row["gap_upper_80"]
+    if low <= 0 <= high:
+        return (
+            f"anything from {pounds_short(-low)} less to {pounds_short(high)} more than the funding assumed, so that a "
+            "gap is not certain"
+        )
+    side = "more" if low > 0 else "less"
+    reach = interval(min(abs(low), abs(high)), max(abs(low), abs(high)), pounds_short)
+    return f"{pounds_short(abs(row['gap_gbp']))} {side} than the funding assumed (80% interval {reach})"
+
+
+def _year(value: float) -> str:
+    return f"{int(value)}-{(int(value) + 1) % 100:02d}"

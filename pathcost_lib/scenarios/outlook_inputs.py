@@ -1,0 +1,160 @@
+"""What an outlook of demand starts from: one ICB's people, use by age, and cost; from a dataset or official figures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pathcost_lib import paths
+from pathcost_lib.codes import financial_year_bounds, label
+from pathcost_lib.ledger import coverage
+from pathcost_lib.sources import published
+from pathcost_lib.sources.dataset import Dataset
+from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.sample.generate import SIZES
+
+__all__ = ["DemandInputs", "dataset_inputs", "official_inputs"]
+
+_SQL = Path(__file__).with_name("outlook.sql")
+_FEW = 8  # fewer people or contacts than this are not shown, so nothing may be projected from them
+
+
+@dataclass(frozen=True)
+class DemandInputs:
+    """One ICB's starting point.
+
+    Attributes
+    ----------
+    people : DataFrame
+        icb_code, year, age, sex, variant, persons.
+    rates : DataFrame
+        pod, age, sex, rate (yearly use a head).
+    pods : DataFrame
+        pod, service (in words), setting, contacts and, from a dataset, persons of the base year; cost_gbp,
+        unit_cost_gbp (NaN: no cost), uncosted (contacts), reason where the POD is left out.
+    coverage : DataFrame
+        setting, coverage_pct, reason.
+    actual : bool
+        Whether contacts are what was recorded (rates are scaled to them), not what the rates give.
+    note : str
+        What must be said beside the numbers.
+    reason : str
+        Why nothing can be projected; empty if it can.
+    """
+
+    icb: str
+    base_year: int
+    people: pd.DataFrame
+    rates: pd.DataFrame
+    pods: pd.DataFrame
+    coverage: pd.DataFrame
+    actual: bool
+    note: str = ""
+    reason: str = ""
+
+
+def dataset_inputs(dataset: Dataset, ledger: Relation, *, icb: str, year: str) -> DemandInputs:
+    """Read an ICB's starting point from an extract.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Its tables population and patients are needed; without them the inputs say why nothing can be projected.
+    ledger : Relation
+        The ICB's activity of the year, costed.
+    icb, year : str
+        ODS code; financial year, whose mid-year population is that of the calendar year it starts in.
+    """
+    first, last = financial_year_bounds(year)
+    missing = [name for name in ("population", "patients") if name not in dataset]
+    nothing = pd.DataFrame()
+    if missing:
+        reason = f"The data hold no table of {' and none of '.join(missing)}, so growth cannot be projected."
+        return DemandInputs(icb, first.year, nothing, nothing, nothing, nothing, actual=True, reason=reason)
+    settings = pd.DataFrame({"icb_code": [icb], "year": [first.year], "first_day": [first], "last_day": [last]})
+    local = dataset.population.query(f"SELECT * FROM this WHERE icb_code = '{icb}' AND year >= {first.year}")
+    tables = {name: dataset.tables[name] for name in ("activity", "patients", "population")}
+    steps = dataset.engine.run(_SQL, tables | {"ledger": ledger, "settings": settings})
+    people = local.to_pandas()
+    note = _sample_note(dataset)
+    if people["year"].nunique() < 2:
+        reason = f"The table of population holds no year after {first.year} for this ICB, so nothing can be projected."
+        return DemandInputs(icb, first.year, people, nothing, nothing, nothing, True, note, reason)
+    pods = steps["own"].to_pandas()
+    grid = pd.MultiIndex.from_product(
+        [pods["pod"], range(people["age"].max() + 1), ("female", "male")], names=["pod", "age", "sex"]
+    )
+    rates = steps["rates"].to_pandas().set_index(grid.names).reindex(grid, fill_value=0.0)
+    pods["cost_gbp"] = pods["cost_pence"] / 100
+    pods["unit_cost_gbp"] = pods["cost_gbp"] / pods["contacts"]
+    pods["service"] = pods["pod"].map(label)
+    pods["reason"] = ""
+    pods.loc[pods["pod"].map(rates["rate"].groupby("pod").sum()) == 0, "reason"] = "use by age and sex is not known"
+    pods.loc[(pods[["contacts", "persons"]] < _FEW).any(axis=1), "reason"] = "fewer than eight people"
+    reason = "" if (pods["reason"] == "").any() else "No service of this ICB can be projected."
+    held = coverage(ledger, local, year=year)[["setting", "coverage_pct", "reason"]]
+    return DemandInputs(icb, first.year, people, rates.reset_index(), pods, held, True, note, reason)
+
+
+def _sample_note(dataset: Dataset) -> str:
+    about = dataset.folder / "sample.json" if dataset.folder else None
+    if about is None or not about.exists():
+        return ""
+    share = 100 * SIZES["default"] / json.loads(about.read_text(encoding="utf-8"))["people"]
+    return (
+        f"The sample is invented and holds one in {share:,.0f} of England's people: its pounds are as many times fewer."
+    )
+
+
+def official_inputs(folder: Path | str, *, icb: str, base_year: int, price_base: str) -> DemandInputs:
+    """Read an ICB's starting point from the published populations, variants and activity rates.
+
+    Parameters
+    ----------
+    folder : Path or str
+        Folder of publications, with `icb_population_projections` and `icb_lookups` in it.
+    icb : str
+        ODS code.
+    base_year : int
+        Calendar year; contacts are what the rates give for its population.
+    price_base : str
+        Financial year of the pounds: national unit costs of `data/reference/official_groups.csv`, moved by the GDP
+        deflator.
+
+    Raises
+    ------
+    InputError
+        If a file is not laid out as expected.
+    """
+    folder = Path(folder)
+    codes = published.icb_codes(folder / "icb_lookups" / "sub_icb_icb_region_lookup_2022.csv")
+    ons = {ons: ods for ons, ods in codes.items() if ods == icb}
+    projections = folder / "icb_population_projections"
+    only = {"icb_ons_code": list(ons)}
+
+    def one(layout: str, pattern: str) -> pd.DataFrame:
+        found = [published.read(layout, path, only=only).table for path in sorted(projections.glob(pattern))]
+        return pd.concat(found, ignore_index=True).assign(icb_code=icb).drop(columns="icb_ons_code")
+
+    people = one("icb_population", "icb_population_by_age_sex_*.csv*")
+    people = people[people["year"].ge(base_year) & people["variant"].ne("estimate")]
+    rates = one("activity_rates", "icb_activity_rates_*.csv*")
+    rates = rates.drop(columns="rate").rename(columns={"activity_group": "pod", "smoothed_rate": "rate"})
+    reference = pd.read_csv(paths.reference() / "official_groups.csv").rename(columns={"activity_group": "pod"})
+    index = pd.read_csv(paths.reference() / "price_index.csv").set_index("financial_year")["gdp_deflator"]
+    pods = reference[["pod", "setting"]].assign(service=reference["label"], uncosted=0, reason="")
+    pods["unit_cost_gbp"] = reference["unit_cost_gbp"] * index[price_base] / reference["financial_year"].map(index)
+    now = people[(people["year"] == base_year) & (people["variant"] == "principal")]
+    joined = rates.merge(now, on=["age", "sex"])
+    pods["contacts"] = pods["pod"].map((joined["persons"] * joined["rate"]).groupby(joined["pod"]).sum())
+    pods["cost_gbp"] = (pods["contacts"] * pods["unit_cost_gbp"]).fillna(0.0)
+    held = (
+        pods[["setting"]].drop_duplicates().assign(coverage_pct=float("nan"), reason="official rates, ages 18 and over")
+    )
+    note = "Official rates cover hospital care of people aged 18 and over; pounds are national unit costs."
+    return DemandInputs(
+        icb, base_year, people, rates[["pod", "age", "sex", "rate"]], pods, held, actual=False, note=note
+    )
