@@ -63,17 +63,19 @@ def series_words(series: pd.DataFrame, *, names: Mapping[str, str]) -> pd.DataFr
     table = series.copy()
     rows = table.to_dict("records")
     table["series"] = [f"{say(r['pod'])}, {names.get(r['provider_code'], r['provider_code'])}" for r in rows]
-    table["finding"] = [
-        f"{percent(abs(r['change_pct']))} {'more' if r['change_pct'] > 0 else 'fewer'} a day since {r['since']:%B %Y}"
-        if r["signal"]
-        else "The usual ups and downs"
-        for r in rows
-    ]
+    table["finding"] = [_change(r) for r in rows]
     sure = "Sure: false alarms over all series controlled"
     table["how_sure"] = [sure if r["sure"] else "A question: may be chance" if r["signal"] else "" for r in rows]
     why = "a service opened, moved or recorded anew, or more and older people"
     table["may_be_warranted_by"] = [why if r["signal"] else "" for r in rows]
     return table
+
+
+def _change(row: Mapping[Any, Any]) -> str:
+    if not row["signal"]:
+        return "The usual ups and downs"
+    side = "more" if row["change_pct"] > 0 else "fewer"
+    return f"{percent(abs(row['change_pct']))} {side} a day since {row['since']:%B %Y} than a year before"
 
 
 def outlier_message(own: pd.DataFrame, series: pd.DataFrame, *, area: str, compared: int, chance: float) -> str:

@@ -311,13 +311,15 @@ def _result(
     degrees_of_freedom = 2 / np.append(log_variance[:-1][::-1], log_variance[-1])
     counts = [len(sums.n), *(len(s) for s in sums.starts)][::-1]
     share = variances / variances.sum()
+    with np.errstate(divide="ignore"):  # so few degrees of freedom that the variance has no upper limit
+        upper = variances.to_numpy() * degrees_of_freedom / stats.chi2.ppf(0.025, degrees_of_freedom)
     table = pd.DataFrame(
         {
             "component": names,
             "variance": variances.to_numpy(),
             "sd": np.sqrt(variances.to_numpy()),
             "lower_95": variances.to_numpy() * degrees_of_freedom / stats.chi2.ppf(0.975, degrees_of_freedom),
-            "upper_95": variances.to_numpy() * degrees_of_freedom / stats.chi2.ppf(0.025, degrees_of_freedom),
+            "upper_95": upper,
             "share": share.to_numpy(),
             "groups": [*counts, sums.rows],
             "reason": [None if v > 0 else "the estimate is 0: no interval" for v in variances],

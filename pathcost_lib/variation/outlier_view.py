@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from pathcost_lib.codes import financial_year_bounds, label, months
@@ -38,6 +39,8 @@ __all__ = [
     "screen_costs",
     "shrink",
 ]
+
+Array = NDArray[np.float64]
 
 PARTS = ("before", "index_event", "after")
 #: Index events of a currency below which it is pooled with other rare ones: an expected cost must rest on others' too.
@@ -334,7 +337,8 @@ def monthly_signals(
     Contacts a day, so that a short month is not a fall. A signal is a point of the year outside a limit, or one in a
     run of seven on one side of the centre; the rules for trends and for two of three add alarms without adding
     steps that these two miss. How sure is Welch's test of the year against the months before, with false discovery
-    controlled over the series.
+    controlled over the series. `since` is the month of the year from which one step fits best, by least squares
+    (Hinkley DV. Biometrika 1970; 57: 1-17), and `change_pct` the change from the same months a year before.
     """
     first, last = financial_year_bounds(year)
     start = first.replace(year=first.year - 1)
@@ -384,27 +388,34 @@ _SERIES = ["before_per_day", "contacts", "change_pct", "signal", "since", "p_val
 
 
 def _series(points: pd.DataFrame) -> dict[str, object]:
-    judged = points[points["judged"]]
-    beyond = judged[judged["special_cause"]]
-    # From where it has been beyond what it was, in the direction that most such points have.
-    side = np.sign((beyond["per_day"] - beyond["centre"]).sum()) if len(beyond) else 0.0
-    here = beyond[np.sign(beyond["per_day"] - beyond["centre"]) == side]
-    before = float(points["centre"].iloc[0])
-    after = float(here["contacts"].sum() / here["days"].sum()) if len(here) else float(judged["per_day"].mean())
+    judged, a_day = points["judged"].to_numpy(), points["per_day"].to_numpy()
+    signal = bool(points["special_cause"].any())
+    # Where one step fits best: the largest sum of squares between before and after.
+    steps = np.flatnonzero(judged)
+    means = np.array([[a_day[:k].mean(), a_day[k:].mean()] for k in steps])
+    best = int(np.argmax(steps * (len(a_day) - steps) * (means[:, 1] - means[:, 0]) ** 2))
+    start = int(steps[best if signal else 0])
+    # Against the same months a year before, so that winter is not a step.
+    before, after = float(a_day[max(start - 12, 0) : max(len(a_day) - 12, 1)].mean()), float(a_day[start:].mean())
     return {
-        "provider_code": points["provider_code"].iloc[0], "pod": points["pod"].iloc[0],
-        "before_per_day": before, "contacts": int(judged["contacts"].sum()),
+        "provider_code": points["provider_code"].iloc[0],
+        "pod": points["pod"].iloc[0],
+        "before_per_day": before,
+        "contacts": int(points.loc[judged, "contacts"].sum()),
         "change_pct": 100 * (after / before - 1) if before else np.nan,
-        "signal": bool(len(here)), "since": here["month"].iloc[0] if len(here) else None,
-        "p_value": _welch(judged["per_day"], points.loc[~points["judged"], "per_day"]),
-    }  # fmt: skip
+        "signal": signal,
+        "since": points["month"].iloc[steps[best]] if signal else None,
+        "p_value": _welch(a_day[judged], a_day[~judged]),
+    }
 
 
-def _welch(judged: pd.Series, before: pd.Series) -> float:
-    """Return how probable so different a mean is by chance (two-sided; Welch 1947); 1 where nothing varies."""
-    if len(judged) < 2 or (np.ptp(judged) == 0 and np.ptp(before) == 0):
-        return float(len(judged) < 2 or judged.iloc[0] == before.iloc[0])
-    return float(stats.ttest_ind(judged, before, equal_var=False).pvalue)
+def _welch(judged: Array, before: Array) -> float:
+    """Return how probable so different a mean is by chance (two-sided; Welch 1947); 1 where nothing can be said."""
+    sizes = len(judged), len(before)
+    if min(sizes) < 2 or (np.ptp(judged) == 0 and np.ptp(before) == 0):
+        return float(min(sizes) < 2 or judged[0] == before[0])
+    own, other = ((part.mean(), part.std(ddof=1), len(part)) for part in (judged, before))
+    return float(stats.ttest_ind_from_stats(*own, *other, equal_var=False).pvalue)
 
 
 def _chance(points: int, baseline: int, draws: int, seed: int) -> float:
