@@ -75,6 +75,8 @@ class Disclosed:
         if not self.counts:
             return ""
         if not self.primary:
+            if not any(count in self.frame for count in self.counts):
+                return ""
             return f"Counts are rounded to the nearest {self.rule.base}."
         return f"{self.rule.text} Rows suppressed: {self.primary} small, {self.secondary} to protect them."
 

@@ -63,7 +63,8 @@ def short_pounds(value: float | None) -> str:
         return ABSENT
     size = abs(value)
     divisor, after = (1e6, "m") if size >= 999_500 else (1e3, "k") if size >= 999.5 else (1.0, "")
-    places = 0 if after != "m" or size >= 99.5e6 else 1 if size >= 9.995e6 else 2
+    digits = 0 if not after or size / divisor >= 99.5 else 1 if size / divisor >= 9.95 else 2
+    places = digits if after == "m" else min(digits, 1) if size < 9_950 else 0
     return _say(value / divisor, places, before="£", after=after, plus="+")
 
 

@@ -20,7 +20,11 @@ from pathcost_lib.scenarios.demand_cost import CostPath, capacity, cost_path, do
 from pathcost_lib.scenarios.demand_simulation import DemandSimulation, simulate_demand, tornado
 from pathcost_lib.scenarios.draws import Correlation, Distribution
 from pathcost_lib.scenarios.forecasting import Backtest, Forecast, backtest, forecast, join_long_run
+from pathcost_lib.scenarios.localise import Local, activity_near, localise
 from pathcost_lib.scenarios.model import PaymentRule
+from pathcost_lib.scenarios.monthly import MonthlyOutlook, monthly_activity, monthly_outlook, official_months
+from pathcost_lib.scenarios.outlook import DemandOutlook, demand_outlook
+from pathcost_lib.scenarios.outlook_inputs import DemandInputs, dataset_inputs, official_inputs
 from pathcost_lib.scenarios.release import Release, flexible_budget, stranded_cost
 from pathcost_lib.scenarios.scenario import Scenario, list_scenarios, load_scenario
 from pathcost_lib.scenarios.sharing import (
@@ -34,24 +38,31 @@ from pathcost_lib.scenarios.sharing import (
 from pathcost_lib.scenarios.simulation import Simulation, sensitivity, simulate
 from pathcost_lib.scenarios.system import SystemImpact, compare, control_totals, system_impact, transition_payment
 from pathcost_lib.scenarios.trend import observed_growth
+from pathcost_lib.scenarios.view import SystemView, system_view, usual_claims
 
 __all__ = [
     "Backtest",
     "Correlation",
     "CostPath",
+    "DemandInputs",
     "DemandModel",
+    "DemandOutlook",
     "DemandSimulation",
     "Distribution",
     "Forecast",
     "GainShareTerms",
     "Growth",
+    "Local",
+    "MonthlyOutlook",
     "PaymentRule",
     "Projection",
     "Release",
     "Scenario",
     "Simulation",
     "SystemImpact",
+    "SystemView",
     "acceptable_share",
+    "activity_near",
     "appraise",
     "backtest",
     "break_even",
@@ -59,6 +70,8 @@ __all__ = [
     "compare",
     "control_totals",
     "cost_path",
+    "dataset_inputs",
+    "demand_outlook",
     "discount_factors",
     "do_nothing_gap",
     "flexible_budget",
@@ -67,8 +80,13 @@ __all__ = [
     "join_long_run",
     "list_scenarios",
     "load_scenario",
+    "localise",
+    "monthly_activity",
+    "monthly_outlook",
     "net_present_value",
     "observed_growth",
+    "official_inputs",
+    "official_months",
     "optimism_bias",
     "outpatient_checks",
     "payback",
@@ -84,6 +102,8 @@ __all__ = [
     "simulate_demand",
     "stranded_cost",
     "system_impact",
+    "system_view",
     "tornado",
     "transition_payment",
+    "usual_claims",
 ]

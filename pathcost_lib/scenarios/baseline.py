@@ -14,7 +14,7 @@ from pathcost_lib.errors import InputError
 from pathcost_lib.scenarios.interventions import Intervention
 from pathcost_lib.sources.engine import Relation, connect
 
-__all__ = ["CELL", "baseline"]
+__all__ = ["CELL", "baseline", "selection_sql"]
 
 CELL = ["icb_code", "provider_code", "setting", "pod"]
 _MONEY = ("cost", "fixed", "semi_fixed", "variable")
@@ -64,7 +64,7 @@ def baseline(
     else:
         known = [c for c in ("activity", *money, "payment_gbp") if c in relation.columns]
         sums = [f"CAST(sum({column}) AS DOUBLE) AS {column}" for column in known] + ["0 AS uncosted_activity"]
-    flags = " || ".join(f"CASE WHEN {_condition(i)} THEN '1' ELSE '0' END" for i in interventions) or "''"
+    flags = " || ".join(f"CASE WHEN {selection_sql(i)} THEN '1' ELSE '0' END" for i in interventions) or "''"
     # A small table may tell currencies apart; a ledger has too many of them.
     level = CELL if in_pence or "currency_code" not in relation.columns else [*CELL, "currency_code"]
     named = [f"coalesce({key}, 'unknown') AS {key}" for key in level]
@@ -80,8 +80,8 @@ def baseline(
     return cells
 
 
-def _condition(intervention: Intervention) -> str:
-    """Return a selection as SQL."""
+def selection_sql(intervention: Intervention) -> str:
+    """Return what an intervention selects, as the condition of a WHERE clause."""
     parts = []
     for key, codes in intervention.select.items():
         column = key.removesuffix("_prefix")

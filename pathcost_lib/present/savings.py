@@ -1,0 +1,71 @@
+"""The message of a scenario: who gains, who loses most, and what is left for the system, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from pathcost_lib.present.format import interval, short_pounds
+
+__all__ = ["savings_message"]
+
+
+def savings_message(worth: pd.DataFrame, *, title: str, area: str, years: int, note: str = "") -> str:
+    """Return the message of a scenario.
+
+    Parameters
+    ----------
+    worth : DataFrame
+        organisation, net_present_value_gbp (p50), lower_80, upper_80: the commissioner first, the system last; or
+        not_computable, with the reason.
+    title, area : str
+        The scenario; the organisation that the pack is for.
+    years : int
+        Years appraised.
+    note : str
+        What to know of the amounts.
+
+    Notes
+    -----
+    A gain or a loss is named as one only where its 80 % interval leaves zero out.
+    """
+    if "not_computable" in worth:
+        return f"{title}, {area}. {worth['not_computable'].iloc[0]}"
+    rows: list[dict[str, Any]] = [{str(k): v for k, v in r.items()} for r in worth.to_dict("records")]
+    buyer, *providers, system = rows
+    if pd.isna(system["net_present_value_gbp"]):
+        return f"{title}, {area}: the schemes act on too few people to show who saves and who bears."
+    known = [p for p in providers if not pd.isna(p["net_present_value_gbp"])]
+    worst = min(known, key=_middle, default=None)
+    parts = [_said(buyer, "the commissioner")]
+    if worst is not None and _middle(worst) < 0:
+        parts.append(_said(worst, worst["organisation"]))
+    else:
+        parts.append("no provider shown is worse off")
+    said = f"{', '.join(parts)}, and {_said(system, 'the system')}"
+    return f"{title}, {area}, {years} years in present value: {said}. {note}".strip()
+
+
+def _plain(value: float | None) -> str:
+    return short_pounds(value).lstrip("+")
+
+
+def _middle(row: Mapping[str, Any]) -> float:
+    return float(row["net_present_value_gbp"])
+
+
+def _said(row: Mapping[str, Any], who: str) -> str:
+    middle, low, high = _middle(row), row["lower_80"], row["upper_80"]
+    if pd.isna(middle):
+        return f"{who}: not shown"
+    reach = f"80% interval {interval(low, high, _plain)}"
+    if round(low) == round(middle) == round(high):
+        reach = "no uncertainty stated"
+    if abs(middle) < 0.5:
+        return f"{who} neither gains nor loses"
+    if low <= 0 <= high:
+        return f"{who} may gain or lose ({short_pounds(middle)}; {reach})"
+    verb = "gains" if middle > 0 else "is worse off by"
+    return f"{who} {verb} {_plain(abs(middle))} ({reach})"
