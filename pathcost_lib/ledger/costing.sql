@@ -7,7 +7,7 @@ SELECT *, year(coalesce(end_date, start_date)) - CASE WHEN month(coalesce(end_da
 FROM activity;
 
 CREATE OR REPLACE TEMP VIEW rated AS
-SELECT a.*, g.financial_year, m.mff, g.source, g.largest_cost,
+SELECT a.*, g.financial_year, m.mff, g.source,
        coalesce(o.unit_cost, n.unit_cost, g.unit_cost) AS unit_cost,
        CASE WHEN o.unit_cost IS NOT NULL THEN 'provider' WHEN n.unit_cost IS NOT NULL THEN 'national' WHEN g.unit_cost IS NOT NULL THEN 'proxy' END AS price_basis,
        CASE WHEN o.unit_cost IS NOT NULL THEN o.price_factor
@@ -24,17 +24,21 @@ LEFT JOIN own_price AS o ON o.start_year = a.start_year AND o.pod = a.pod AND o.
 LEFT JOIN provider_year AS m ON m.start_year = a.start_year AND m.provider_code = a.provider_code
 LEFT JOIN own_behaviour AS b ON b.pod = a.pod AND b.provider_code = a.provider_code;
 
--- 2. Pence, rounded once, half away from zero; none where it cannot be known or believed.
---    1e8: a price is in ten-thousandths of a pound (100 to the penny), a factor in millionths. A believable cost cannot overflow.
+-- 2. The amount to move to the price base, in ten-thousandths of a pound, and the factor that moves it, in millionths.
+CREATE OR REPLACE TEMP VIEW amounts AS
+SELECT *,
+       CASE WHEN recorded_cost_pence BETWEEN -5000000000 AND 5000000000 THEN recorded_cost_pence * 100
+            WHEN recorded_cost_pence IS NULL AND quantity BETWEEN 1 AND 1000000 THEN unit_cost * quantity END AS amount,
+       CASE WHEN recorded_cost_pence IS NULL THEN price_factor ELSE recorded_factor END AS factor
+FROM rated;
+
+-- Pence, rounded once, half away from zero; none where it cannot be known, or not believed (beyond £50m, so that nothing can overflow).
 CREATE OR REPLACE TEMP VIEW priced AS
 SELECT *,
-       CASE WHEN fixed_millionths IS NULL THEN NULL
-            WHEN recorded_cost_pence BETWEEN 0 AND largest_cost THEN (recorded_cost_pence * recorded_factor + 500000) // 1000000
-            WHEN recorded_cost_pence BETWEEN -largest_cost AND 0 THEN -((-recorded_cost_pence * recorded_factor + 500000) // 1000000)
-            WHEN recorded_cost_pence IS NOT NULL OR quantity < 1 OR quantity > 1000000 OR unit_cost > 100000000000 THEN NULL
-            WHEN unit_cost * quantity > 100 * largest_cost THEN NULL
-            ELSE (unit_cost * quantity * price_factor + 50000000) // 100000000 END AS cost_pence
-FROM rated;
+       CASE WHEN fixed_millionths IS NULL OR amount NOT BETWEEN -500000000000 AND 500000000000 THEN NULL
+            WHEN amount < 0 THEN -((-amount * factor + 50000000) // 100000000)
+            ELSE (amount * factor + 50000000) // 100000000 END AS cost_pence
+FROM amounts;
 
 -- 3. Where the cost came from, or why there is none.
 CREATE OR REPLACE TEMP VIEW based AS

@@ -1,8 +1,9 @@
 -- The price list as rows will use it: all rules of preference settled on small tables, one line a year x POD x currency (x provider).
 -- Reads: unit_costs, organisations, years (start_year, financial_year, index_value), behaviour (pod, provider_code, fixed_share, semi_fixed_share, overrides),
---        pods (pod, unit), settings (price_base, price_base_index, mff_mode, mff_base, largest_cost).
+--        pods (pod, unit), settings (price_base, price_base_index, mff_mode, mff_base).
 
 -- 1. The price list with its year as a number, each price offered to every year of the activity: the latest price not after the year, else the next.
+--    A price below 0 or above £10m a unit is not believed.
 CREATE OR REPLACE TEMP TABLE prices AS
 SELECT * FROM (
   SELECT y.start_year, u.pod, u.currency_code, u.provider_code, u.unit_cost, u.unit, u.source, u.fixed_share, u.semi_fixed_share,
@@ -13,7 +14,7 @@ SELECT * FROM (
                                           ELSE 1000 + CAST(substr(u.financial_year, 1, 4) AS BIGINT) - y.start_year END, u.unit_cost, u.unit) AS choice
   FROM unit_costs AS u
   CROSS JOIN years AS y
-  WHERE y.in_activity = 1
+  WHERE y.in_activity = 1 AND u.unit_cost BETWEEN 0 AND 100000000000
 ) AS ranked
 WHERE choice = 1;
 
@@ -40,8 +41,7 @@ SELECT y.start_year, y.financial_year, d.pod, p.unit_cost, p.source, p.by_day, p
        CAST(round(1000000 * s.price_base_index / y.index_value) AS BIGINT) AS recorded_factor,
        coalesce(p.fixed_millionths, CAST(round(1000000 * coalesce(own.fixed_share, h.fixed_share)) AS BIGINT)) AS fixed_millionths,
        coalesce(p.not_variable_millionths, CAST(round(1000000 * coalesce(own.fixed_share + own.semi_fixed_share, h.fixed_share + h.semi_fixed_share)) AS BIGINT))
-         AS not_variable_millionths,
-       s.largest_cost
+         AS not_variable_millionths
 FROM years AS y
 CROSS JOIN settings AS s
 CROSS JOIN pods AS d

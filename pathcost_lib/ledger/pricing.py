@@ -14,10 +14,7 @@ from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.ledger.behaviour import all_behaviour
 from pathcost_lib.sources.engine import Relation
 
-__all__ = ["LARGEST_COST_PENCE", "cost_activity", "national_mff"]
-
-#: A single contact, stay or package dearer than £50m is a fault in the data, not a cost.
-LARGEST_COST_PENCE = 5_000_000_000
+__all__ = ["cost_activity", "national_mff"]
 
 _PRICES = Path(__file__).with_name("prices.sql")
 _COSTING = Path(__file__).with_name("costing.sql")
@@ -76,7 +73,8 @@ def cost_activity(
     Notes
     -----
     Money is integer: unit costs in ten-thousandths of a pound, factors in millionths, a row rounded once half away
-    from zero, so that every engine and every order of rows gives the same total.
+    from zero, so that every engine and every order of rows gives the same total. A row beyond £50m, a price beyond £10m
+    a unit or more than a million units is a fault in the data and is not believed: basis "none".
     """
     require_one_of(mff, ("adjust", "pay", "none"), what="MFF treatment")
     financial_year_bounds(price_base)
@@ -91,7 +89,6 @@ def cost_activity(
             "price_base_index": [float(base["index_value"].iloc[0])],
             "mff_mode": [mff],
             "mff_base": [mff_base if mff_base is not None else national_mff()],
-            "largest_cost": [LARGEST_COST_PENCE],
         }
     )
     if "recorded_cost_pence" not in activity.columns:
