@@ -34,7 +34,9 @@ def peers(cells: Cells, icb: str, *, n: int = 10, override: Sequence[str] = ()) 
     """
     p = cells.population
     if p["icb_code"].nunique() < 3:
-        return pd.DataFrame(columns=["unit", "peer", "rank", "distance", "chosen_by", *_FEATURES, "persons"])
+        return pd.DataFrame(
+            columns=["unit", "peer", "rank", "distance", "chosen_by", *_FEATURES, "persons"], dtype=float
+        )
     persons = p.groupby("icb_code")["persons"].sum()
     features = pd.DataFrame({"size": np.log(persons)})
     for name, chosen in {
@@ -73,14 +75,14 @@ def drivers(cells: Cells, icb: str, peers: pd.DataFrame) -> pd.DataFrame:
     Notes
     -----
     `pathway_drivers`, the peers' rate of index events being first brought to the ICB's age and sex. Limits:
-    delete-a-group jackknife over 20 groups of pathways on each side (Kott, Journal of Official Statistics 2001;17:521),
-    Student's t with 19 degrees of freedom, and the Poisson variance of the two counts added to rate and sum.
+    delete-a-group jackknife over 10 groups of pathways on each side (Kott, Journal of Official Statistics 2001;17:521),
+    Student's t with 9 degrees of freedom, and the Poisson variance of the two counts added to rate and sum.
     """
     ring = set(peers.loc[peers["unit"] == icb, "peer"]) or set(cells.population["icb_code"]) - {icb}
     effects, variance, start, counts = np.zeros(5), np.zeros(5), 0.0, np.zeros(2)
     for name, pieces in cells.pieces.groupby("pathway"):
         events = cells.events[cells.events["pathway"] == name]
-        sides = [(pieces[pieces["icb_code"].isin(who)], events[events["icb_code"].isin(who)]) for who in (ring, {icb})]
+        sides = [(_summed(pieces, who), events[events["icb_code"].isin(who)]) for who in (ring, {icb})]
         k0, k1 = (int(side["pathways"].sum()) for _, side in sides)
         expected, people = _expected(cells.population, sides[0][1], ring, icb)
         if k1 < 2 or k0 < 2 or not expected > 0:
@@ -106,6 +108,12 @@ def drivers(cells: Cells, icb: str, peers: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def _summed(pieces: pd.DataFrame, who: Collection[str]) -> pd.DataFrame:
+    """Return contacts and cost by part, phase and setting of some ICBs together."""
+    rows = pieces[pieces["icb_code"].isin(who)]
+    return rows.groupby(["part", "phase", "setting"], as_index=False)[["contacts", "cost_gbp"]].sum()
+
+
 def _effects(
     sides: list[tuple[pd.DataFrame, pd.DataFrame]], people: float, expected: float, left_out: int | None
 ) -> np.ndarray:
@@ -113,8 +121,8 @@ def _effects(
     tables, events = [], [int(held["pathways"].sum()) for _, held in sides]
     for (table, held), whole in zip(sides, events, strict=True):
         kept = held.loc[held["part"] != left_out, "pathways"].sum()
-        rows = table[table["part"] != left_out].groupby(["phase", "setting"])[["contacts", "cost_gbp"]].sum()
-        tables.append((rows * (whole / kept)).reset_index())
+        rows = table[table["part"] != left_out]
+        tables.append(rows.assign(contacts=rows["contacts"] * whole / kept, cost_gbp=rows["cost_gbp"] * whole / kept))
     total = pathway_drivers(
         *tables,
         base_population=people * events[0] / expected,
@@ -156,7 +164,8 @@ def opportunities(
     DataFrame
         claim (a pathway: cost per pathway, not case-mix adjusted; a setting: standardised cost per person), persons
         (pathways or people), value_gbp, target_gbp, opportunity_gbp, lower_95, upper_95, variable_gbp, and the same
-        with each pound counted once (once_gbp, once_variable_gbp), cost_in_scope_gbp, reason where nothing is claimed.
+        with each pound counted once (once_gbp, once_variable_gbp), cost_in_scope_gbp, and the reason where it cannot
+        be told whether there is any. An opportunity of 0 is not above the target beyond chance. Largest first.
     """
     per_pathway = cells.pathways.assign(claim=cells.pathways["pathway"], persons=cells.pathways["pathways"])
     per_pathway["variable_share"] = per_pathway["variable_gbp"] / per_pathway["cost_gbp"].where(
@@ -181,7 +190,7 @@ def opportunities(
     ).table
     found = found[found["icb_code"] == icb].reset_index(drop=True)
     if found.empty:
-        return pd.DataFrame(columns=_CLAIMS)
+        return pd.DataFrame(columns=_CLAIMS, dtype=float)
     scope = _scope(cells, icb)
     limit = scope.groupby("claim")["cost_gbp"].sum().reindex(found["claim"]).fillna(0.0).to_numpy()
     found["opportunity_gbp"] = found["opportunity_gbp"].clip(upper=limit)
@@ -195,7 +204,9 @@ def opportunities(
         "lower_95_gbp": "lower_95",
         "upper_95_gbp": "upper_95",
     }
-    return table.rename(columns=renamed)[_CLAIMS]
+    tested = table["p_value"].notna()
+    table = table.assign(reason=table["reason"].where(~tested, "")).rename(columns=renamed)
+    return table.sort_values(["once_gbp", "cost_in_scope_gbp"], ascending=False, ignore_index=True)[_CLAIMS]
 
 
 def _scope(cells: Cells, icb: str) -> pd.DataFrame:
@@ -236,7 +247,9 @@ def gradient(cells: Cells, icb: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     paid = cells.costs.loc[cells.costs["setting"] == ALL, [*keys, "cost_gbp", "squares"]]
     rows = people.merge(paid, on=keys, how="left").fillna({"cost_gbp": 0.0, "squares": 0.0})
     if icb not in set(rows["icb_code"]):
-        none = pd.DataFrame(columns=["area", "decile", "persons", "value_gbp", "lower_95", "upper_95", "fitted_gbp"])
+        none = pd.DataFrame(
+            columns=["area", "decile", "persons", "value_gbp", "lower_95", "upper_95", "fitted_gbp"], dtype=float
+        )
         return none, pd.DataFrame(
             {"area": ["icb", "all"], "sii": np.nan, "rii": np.nan, "reason": "no deprivation is held"}
         )

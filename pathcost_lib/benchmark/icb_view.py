@@ -34,7 +34,7 @@ __all__ = [
 _SQL = Path(__file__).with_name("icb_view.sql")
 STRATA = ["age_from", "sex"]
 Z = float(stats.norm.ppf(0.975))
-GROUPS = 20  # parts that the jackknife leaves out in turn: 19 degrees of freedom
+GROUPS = 10  # parts that the jackknife leaves out in turn: 9 degrees of freedom
 OWN = ("recorded", "provider")  # cost bases that say something of the provider's own cost
 ALL = "all_settings"
 _INDEX = ["index", "index_lower_95", "index_upper_95"]
@@ -131,7 +131,7 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     """
     heads = ["icb_code", "setting"]
     if cells.population.empty or cells.costs.empty:
-        return pd.DataFrame(columns=[*heads, "persons"])
+        return pd.DataFrame(columns=[*heads, "persons", *_FIGURES], dtype=float)
     sums = ["cost_gbp", "variable_gbp", "squares"]
     held = cells.costs.assign(squares=cells.costs["squares"] / 1e4)
     held = held.groupby(["icb_code", *STRATA, "setting"], as_index=False)[sums].sum()
@@ -175,7 +175,7 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     table.loc[alone, table.filter(regex="^(difference|reference)").columns] = np.nan
     for name in ("", "_lower_95", "_upper_95"):
         table[f"index{name}"] = 100 * (1 + table[f"difference{name or '_gbp'}"] / table["reference_gbp"])
-    table["reason"] = np.select([short, alone], ["an age and sex group without people", ONE_AREA], "")
+    table["reason"] = np.select([short, alone], ["an age and sex group of fewer than two people", ONE_AREA], "")
     return table
 
 
@@ -221,7 +221,7 @@ def event_rates(cells: Cells, icb: str) -> pd.DataFrame:
     table[_INDEX] = 100 * ratio[["ratio", "lower_95", "upper_95"]]
     if set(rows["icb_code"]) == {icb}:
         return table.assign(**dict.fromkeys(_INDEX, np.nan), reason=ONE_AREA)
-    return table.assign(reason=ours["reason"])
+    return table.assign(reason=ours["reason"].where(ours["reason"].str.startswith("missing"), ""))
 
 
 def provider_index(cells: Cells, providers: Collection[str] | None = None) -> pd.DataFrame:
@@ -258,7 +258,7 @@ def provider_index(cells: Cells, providers: Collection[str] | None = None) -> pd
         .sum()
     )
     if own.empty:
-        return pd.DataFrame(columns=_PROVIDERS)
+        return pd.DataFrame(columns=_PROVIDERS, dtype=float)
     own["within"] = (own["squares"] / 1e4 - own["cost_gbp"] ** 2 / own["contacts"]).clip(lower=0)
     own["free"] = own["contacts"] - 1
     pooled = own.groupby(like)[["within", "free", "contacts", "cost_gbp"]].transform("sum")
@@ -286,8 +286,11 @@ def all_activity(table: pd.DataFrame) -> pd.DataFrame:
 def coverage_of(activity: Relation, population: Relation, icb: str, *, year: str) -> pd.DataFrame:
     """Return `ledger.coverage` of one ICB: setting, coverage_pct; without rows where no population is held."""
     if not population.count():
-        return pd.DataFrame(columns=["setting", "coverage_pct"])
-    found = coverage(activity, population, year=year)
+        return pd.DataFrame(columns=["setting", "coverage_pct"], dtype=float)
+    # Only this ICB's rows are read; what the others hold is not asked for.
+    sql = "SELECT a.* FROM activity AS a JOIN one AS o ON o.icb_code = a.icb_code"
+    ours = activity.engine.view("ours", sql, {"activity": activity, "one": pd.DataFrame({"icb_code": [icb]})})
+    found = coverage(ours, population, year=year)
     return found.loc[found["icb_code"] == icb, ["setting", "coverage_pct"]]
 
 

@@ -105,4 +105,6 @@ def peers(ax: Axes, table: pd.DataFrame, *, by: str = "name") -> Axes:
 
 def describe_peers(table: pd.DataFrame, *, by: str = "name") -> str:
     """Return the alternative text: each peer with its distance."""
+    if table.empty:
+        return "No peers are shown."
     return f"Peers, nearest first, with distance. {say_list(table, by, '{distance}', distance=unit('').form)}"
