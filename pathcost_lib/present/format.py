@@ -123,6 +123,9 @@ UNITS: dict[str, Unit] = {
     "persons": Unit("persons", "number", count, "#,##0"),
     "organisations": Unit("organisations", "number", count, "#,##0"),
     "cells": Unit("cells", "number", count, "#,##0"),
+    "months": Unit("months", "number", count, "#,##0"),
+    "mase": Unit("mase", "", lambda value: _say(value, 2), "0.00"),
+    "year": Unit("year", "", lambda value: _say(value, 0).replace(",", ""), "0"),
     "rank": Unit("rank", "", count, "0"),
 }
 

@@ -104,9 +104,7 @@ def _sample_note(dataset: Dataset) -> str:
     if about is None or not about.exists():
         return ""
     share = 100 * SIZES["default"] / json.loads(about.read_text(encoding="utf-8"))["people"]
-    return (
-        f"The sample is invented and holds one in {share:,.0f} of England's people: its pounds are as many times fewer."
-    )
+    return f"The sample is invented and holds one in {share:,.0f} of England's people; pounds are on that scale."
 
 
 def official_inputs(folder: Path | str, *, icb: str, base_year: int, price_base: str) -> DemandInputs:

@@ -106,12 +106,15 @@ def funding_gap(ax: Axes, table: pd.DataFrame) -> Axes:
     if "not_computable" in table:
         return empty(ax, str(table["not_computable"].iloc[0]))
 
+    saves = bool(table["efficiency_gbp"].any())
+
     def draw(small: Axes, rows: pd.DataFrame) -> str:
         year, funded = rows["year"], rows["allocation_gbp"]
         small.fill_between(year, funded + rows["gap_lower_80"], funded + rows["gap_upper_80"], color=_BAND, lw=0)
         small.plot(year, rows["cost_gbp"], color=style.FOCUS, lw=1.8)
         small.plot(year, funded, color=style.MORE, lw=1.8, dashes=(5, 2))
-        small.plot(year, rows["cost_gbp"] - rows["efficiency_gbp"], color=style.LESS, lw=1.2, dashes=(1, 1.5))
+        if saves:
+            small.plot(year, rows["cost_gbp"] - rows["efficiency_gbp"], color=style.LESS, lw=1.2, dashes=(1, 1.5))
         small.locator_params(axis="y", nbins=6)
         small.yaxis.set_major_formatter(lambda value, _: pounds_short(value))
         small.set_xticks([year.min(), year.max()])
@@ -125,7 +128,8 @@ def funding_gap(ax: Axes, table: pd.DataFrame) -> Axes:
         Line2D([], [], color=style.MORE, lw=1.8, dashes=(5, 2)),
         Line2D([], [], color=style.LESS, lw=1.2, dashes=(1, 1.5)),
     ]
-    key(ax, handles, ["Cost if nothing changes", "80% interval", "Funding", "Cost less efficiency"])
+    names = ["Cost if nothing changes", "80% interval", "Funding", "Cost less efficiency"]
+    key(ax, handles[: 3 + saves], names[: 3 + saves])
     return drawn
 
 

@@ -1,0 +1,202 @@
+"""The notebook on demand: what is shown adds up, on the sample and on official figures, and an empty one says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from factories import make_tables, write_tables
+
+from pathcost_lib import ledger, packs, paths, sources
+from pathcost_lib.packs.blocks import Section, read_section
+from pathcost_lib.packs.runner import NotebookError
+from pathcost_lib.present.format import pounds_short
+from pathcost_lib.scenarios import DemandModel, Distribution, Growth, monthly_outlook, tornado
+from pathcost_lib.sources import published
+from pathcost_lib.sources.sample import generate
+
+NOTEBOOK = paths.notebooks() / "05_demand_growth.ipynb"
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return generate(tmp_path_factory.mktemp("made") / "sample", people=250_000, icbs=["QHL", "QJG"])
+
+
+def shown(data: Path, to: Path, **values: object) -> Section:
+    packs.execute(NOTEBOOK, to / "out.ipynb", {"data": str(data), "draws": 200, **values})
+    return read_section(to / "out.ipynb")
+
+
+def table(section: Section, name: str) -> pd.DataFrame:
+    payload = next(t.payload for t in section.tables if t.name == name)
+    return pd.DataFrame(payload["rows"], columns=[c["key"] for c in payload["columns"]])
+
+
+@pytest.fixture(scope="module")
+def section(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Section:
+    return shown(sample, tmp_path_factory.mktemp("run"), icb="QJG")
+
+
+@pytest.mark.notebook
+def test_drivers_and_interaction_are_the_total_in_the_table_shown(section: Section) -> None:
+    steps = table(section, "Drivers")["change_gbp"]
+    assert len(steps) == 9
+    assert steps.iloc[:-1].sum() == pytest.approx(steps.iloc[-1], abs=1e-4)
+    assert steps.iloc[-1] > steps.iloc[0] > 1e6
+
+
+@pytest.mark.notebook
+def test_the_message_has_the_interval_of_the_table_and_says_that_the_sample_is_a_sample(section: Section) -> None:
+    cost = table(section, "Cost by year")
+    last = cost[(cost["setting"] == "All settings") & (cost["year"] == 2040)].iloc[0]
+    assert len(section.messages) == 1
+    reach = f"80% interval {pounds_short(last['lower_80'])} to {pounds_short(last['upper_80'])}"
+    assert reach in section.messages[0]
+    assert "The sample is invented and holds one in 231" in section.messages[0]
+    assert last["lower_80"] < last["p50_gbp"] < last["upper_80"]
+    assert last["compounding_bias_pct"] == pytest.approx(100 * (last["mean_gbp"] / last["central_gbp"] - 1), abs=1e-5)
+    assert "80% interval" in " ".join(f.alt for f in section.figures)
+
+
+@pytest.mark.notebook
+def test_settings_add_up_and_the_gap_is_cost_less_funding(section: Section) -> None:
+    cost = table(section, "Cost by year")
+    sums = cost[cost["setting"] != "All settings"].groupby("year")["central_gbp"].sum()
+    whole = cost[cost["setting"] == "All settings"].set_index("year")["central_gbp"]
+    assert sums.to_numpy() == pytest.approx(whole.to_numpy(), rel=1e-9)
+    gap = table(section, "Gap")
+    assert gap["scope"].unique().tolist() == ["Health", "Health and social care"]
+    assert (gap["cost_gbp"] - gap["allocation_gbp"]).to_numpy() == pytest.approx(gap["gap_gbp"].to_numpy(), abs=1e-4)
+    both = gap[(gap["scope"] == "Health and social care") & (gap["year"] == 2040)].iloc[0]
+    assert both["cost_gbp"] == pytest.approx(whole[2040], rel=1e-6)
+    assert both["allocation_gbp"] == pytest.approx(whole[2024] * 1.015**16, rel=1e-6)
+    assert both["efficiency_gbp"] == pytest.approx(both["cost_gbp"] * (1 - 0.989**16), rel=1e-6)
+
+
+@pytest.mark.notebook
+def test_the_base_is_the_ledger_of_the_year(section: Section, sample: Path) -> None:
+    dataset = sources.open_dataset(sample)
+    costed = ledger.cost_activity(dataset.activity, dataset.unit_costs, dataset.organisations, price_base="2024-25")
+    own = costed.query(
+        "SELECT sum(cost_pence) / 100 AS gbp FROM this WHERE icb_code = 'QJG' AND start_date >= DATE '2024-04-01'"
+    )
+    left_out = table(section, "Growth by service")
+    assert table(section, "Drivers")["change_gbp"].iloc[0] == pytest.approx(float(own.to_pandas()["gbp"][0]), rel=1e-3)
+    assert (left_out["reason"].fillna("") == "").mean() > 0.8
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("missing", [("population",), ("population", "patients"), ()])
+def test_where_nothing_can_be_projected_every_block_says_why(missing: tuple[str, ...], tmp_path: Path) -> None:
+    tables = {name: t for name, t in make_tables(patients=60).items() if name not in missing}
+    section = shown(write_tables(tmp_path / "data", tables), tmp_path, icb="QZ2")
+    why = f"no table of {missing[0]}" if missing else "no year after 2024"
+    assert why in section.messages[0]
+    assert (len(section.figures), len(section.tables)) == (6, 8)
+    assert all(why in f.alt for f in section.figures[:5])
+    assert why in table(section, "Drivers")["not_computable"][0]
+
+
+@pytest.mark.notebook
+def test_it_stops_on_a_scenario_without_demand(sample: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotebookError, match="cell 3: Scenario 'bed_closure' has no demand part"):
+        shown(sample, tmp_path, scenario="bed_closure")
+
+
+@pytest.mark.unit
+def test_tornado_of_cost_by_hand() -> None:
+    index = pd.MultiIndex.from_product(
+        [["Q0"], [2024, 2025], ["female"], [60]], names=["icb_code", "year", "sex", "age"]
+    )
+    people = pd.DataFrame({"persons": 100.0}, index=index).reset_index().assign(variant="principal")
+    rates = pd.DataFrame({"pod": ["a", "b"], "age": 60, "sex": "female", "rate": [1.0, 2.0]})
+    growth = Growth(
+        non_demographic_pct={"a": Distribution("interval", (0.0, 10.0))},
+        price_pct=Distribution("interval", (1.0, 3.0)),
+    )
+    model = DemandModel(people, rates, base_year=2024, horizon=2025)
+    found = tornado(model, growth, year=2025, unit_cost_gbp={"a": 10.0})  # b costs nothing
+    found = found.set_index("assumption")
+    assert found.loc["non_demographic_pct.a", ["low", "high"]].tolist() == pytest.approx([1020.0, 1122.0])
+    assert found.loc["price_pct", ["low", "high"]].tolist() == pytest.approx([1050 * 1.01, 1050 * 1.03])
+
+
+@pytest.mark.unit
+def test_a_month_that_copies_the_year_before_is_left_out() -> None:
+    months = pd.period_range("2021-04", periods=36, freq="M")
+    values = 100 + 10 * np.sin(np.arange(36)) + np.arange(36)
+    values[30] = values[18]
+    series = pd.DataFrame({"series": "x", "month": months, "activity": values, "calendar": "days"})
+    result = monthly_outlook(series, names=["x"], methods=["stl"])
+    assert result.table["months"].tolist() == [35]
+    assert result.table["mase"].notna().all()
+    assert months[30].to_timestamp() not in set(result.path["month"])
+    short = monthly_outlook(series.iloc[:20], names=["x"])
+    assert "24 months or more" in short.table["reason"][0]
+    assert short.path.empty
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (950, "£950"),
+        (45_678, "£46k"),
+        (999_600, "£1.0m"),
+        (1_234_567, "£1.2m"),
+        (1.9e9, "£1.90bn"),
+        (-33.4e6, "−£33.4m"),
+    ],
+)
+def test_pounds_short(value: float, said: str) -> None:
+    assert pounds_short(value) == said
+
+
+@pytest.mark.published
+def test_official_figures_run_and_agree_with_the_projection(sample: Path, public_data: Path, tmp_path: Path) -> None:
+    section = shown(sample, tmp_path, icb="QHL", scenario="official_groups", official=str(public_data))
+    services = table(section, "Growth by service")
+    assert len(services) == 13
+    # A second route: people times rates by a plain join, nothing shared with the arrays.
+    folder = public_data / "icb_population_projections"
+    codes = published.icb_codes(public_data / "icb_lookups" / "sub_icb_icb_region_lookup_2022.csv")
+    only = {"icb_code": ["QHL"]}
+    path = folder / "icb_population_by_age_sex_2000_2043_principal.csv.gz"
+    people = published.read("icb_population", path, icbs=codes, only=only | {"variant": ["principal"]}).table
+    rates = published.read(
+        "activity_rates", folder / "icb_activity_rates_by_age_sex_2022.csv.gz", icbs=codes, only=only
+    )
+    both = people[people["year"].isin([2025, 2040])].merge(rates.table, on=["age", "sex"])
+    both["use"] = both["persons"] * both["smoothed_rate"]
+    use = both.pivot_table(index="activity_group", columns="year", values="use", aggfunc="sum")
+    growth = 100 * (use[2040] / use[2025] - 1)
+    # Shown to one decimal place, by service in words.
+    assert sorted(services["ageing_pct"]) == pytest.approx(sorted(growth), abs=0.051)
+    assert sorted(services["contacts"]) == pytest.approx(sorted(use[2025]), abs=2.6)
+    steps = table(section, "Drivers")["change_gbp"]
+    assert steps.iloc[:-1].sum() == pytest.approx(steps.iloc[-1], abs=1e-3)
+    assert 1e9 < steps.iloc[0] < 3e9  # hospital care of one ICB's adults
+    assert "Official rates cover" in section.messages[0]
+    assert "23.5 % of persons" in section.messages[0]
+    scores = table(section, "Forecasts")
+    assert (scores["mase"] < scores["naive_mase"]).all()
+
+
+@pytest.mark.published
+def test_unit_costs_of_the_official_groups_are_those_of_the_schedule(public_data: Path) -> None:
+    totals = published.read(
+        "department_totals", public_data / "ncc_national_schedule" / "DERIVED_department_totals_2023_24.csv"
+    ).table.set_index("department")
+    totals = totals[["cost", "activity"]].astype(float)
+    mean = totals["cost"] / totals["activity"]
+    ours = pd.read_csv(paths.reference() / "official_groups.csv").set_index("activity_group")["unit_cost_gbp"]
+    assert ours["amb"] == pytest.approx(mean["Emergency Care"], abs=0.006)
+    assert ours["daycase_n"] == pytest.approx(mean["Daycase"], abs=0.006)
+    assert ours["ordelec_n"] == pytest.approx(mean["Elective Inpatients"], abs=0.006)
+    assert ours["surg_proc"] == pytest.approx(mean["Outpatient Procedures"], abs=0.006)
+    stays = totals.loc[totals.index.str.startswith("Non-Elective Inpatient"), ["cost", "activity"]].sum()
+    assert ours["emer_n"] == pytest.approx(stays["cost"] / stays["activity"], abs=0.006)
+    assert ours[["emer_bds", "ordelec_bds"]].isna().all()
