@@ -49,6 +49,7 @@ SERIES = outlier_words.series_words(
             "contacts": [2000, 900],
             "change_pct": [39.2, 1.0],
             "signal": [True, False],
+            "months_beyond": [9, 0],
             "since": [pd.Timestamp("2024-07-01"), None],
             "q_value": [0.01, 0.6],
             "sure": [True, False],
@@ -82,6 +83,10 @@ def test_the_message_counts_what_chance_would_give_and_claims_nothing_unsure() -
     assert "chance alone would show about 1" in said
     sure = outlier_words.outlier_message(screen(stands_out=True, flag="high_998"), SERIES.iloc[1:], **SAID)
     assert "1 of them still stand" in sure and "none is sure." in sure
+    unsure = SERIES.iloc[:1].assign(sure=False, months_beyond=1)
+    found = outlier_words.series_words(unsure, names={"A1": "Trust 1"}).iloc[0]
+    assert found["finding"] == "1 month of the year beyond the usual ups and downs"
+    assert found["how_sure"] == "A question: may be chance"
     none = outlier_words.outlier_message(own.iloc[:0], SERIES.iloc[:0], **SAID)
     assert "cannot be computed" in none and "No monthly series" in none
 

@@ -74,6 +74,9 @@ def series_words(series: pd.DataFrame, *, names: Mapping[str, str]) -> pd.DataFr
 def _change(row: Mapping[Any, Any]) -> str:
     if not row["signal"]:
         return "The usual ups and downs"
+    if not row["sure"]:
+        beyond = int(row["months_beyond"])
+        return f"{beyond} month{'s' if beyond > 1 else ''} of the year beyond the usual ups and downs"
     side = "more" if row["change_pct"] > 0 else "fewer"
     return f"{percent(abs(row['change_pct']))} {side} a day since {row['since']:%B %Y} than a year before"
 

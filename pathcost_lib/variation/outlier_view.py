@@ -296,8 +296,8 @@ def explain(links: Links, ledger: Relation, comparisons: pd.DataFrame, *, year: 
 class MonthlySignals(Result):
     """Monthly series of an area's providers: `table` has one row per month (provider_code, pod, month, days, contacts,
     centre, lower, upper per day, special_cause, judged), `series` one per series (before_per_day, contacts in
-    the year, change_pct, signal, since, p_value, q_value, sure), sure ones first, then the largest change; `chance` is
-    the share of unchanged series that would show a signal.
+    the year, change_pct, signal, months_beyond, since, p_value, q_value, sure), sure ones first, the largest change
+    first, then the least probable; `chance` is the share of unchanged series that would show a signal.
     """  # noqa: D205
 
     series: pd.DataFrame
@@ -376,15 +376,15 @@ def monthly_signals(
     series = pd.DataFrame([_series(points) for _, points in table.groupby(keys, sort=False)])
     series["q_value"] = adjust_pvalues(series["p_value"])
     series["sure"] = series["signal"] & (series["q_value"] <= 0.05)
-    series["by_size"] = -series["change_pct"].abs()
-    order = ["sure", "signal", "by_size"]
-    series = series.sort_values(order, ascending=[False, False, True], ignore_index=True).drop(columns="by_size")
+    series["place"] = series["p_value"].where(~series["sure"], -series["change_pct"].abs())
+    order = ["sure", "signal", "place"]
+    series = series.sort_values(order, ascending=[False, False, True], ignore_index=True).drop(columns="place")
     chance = _chance(len(calendar), baseline, draws, seed)
     return MonthlySignals(table[[*keys, *_POINT]], series, chance)
 
 
 _POINT = ["month", "days", "contacts", "centre", "lower", "upper", "special_cause", "judged"]
-_SERIES = ["before_per_day", "contacts", "change_pct", "signal", "since", "p_value", "q_value", "sure"]
+_SERIES = ["before_per_day", "contacts", "change_pct", "signal", "months_beyond", "since", "p_value", "q_value", "sure"]
 
 
 def _series(points: pd.DataFrame) -> dict[str, object]:
@@ -404,6 +404,7 @@ def _series(points: pd.DataFrame) -> dict[str, object]:
         "contacts": int(points.loc[judged, "contacts"].sum()),
         "change_pct": 100 * (after / before - 1) if before else np.nan,
         "signal": signal,
+        "months_beyond": int(points["special_cause"].sum()),
         "since": points["month"].iloc[steps[best]] if signal else None,
         "p_value": _welch(a_day[judged], a_day[~judged]),
     }

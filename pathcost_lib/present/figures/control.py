@@ -11,7 +11,6 @@ from matplotlib.lines import Line2D
 
 from pathcost_lib.present import style
 from pathcost_lib.present.figures._common import empty, key
-from pathcost_lib.present.format import percent
 
 __all__ = ["control_charts", "describe_control_charts"]
 
@@ -71,10 +70,6 @@ def _chart(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def describe_control_charts(series: pd.DataFrame, *, by: str = "series") -> str:
-    """Return the alternative text: each series, whether it shows a signal, since when, and how large."""
-    said = []
-    for row in series.to_dict("records"):
-        change = f"{percent(abs(row['change_pct']))} {'more' if row['change_pct'] > 0 else 'less'} a day"
-        since = f"signal since {row['since']:%B %Y}, {change}" if row["signal"] else "the usual ups and downs"
-        said.append(f"{row[by]}: {since}")
-    return f"Contacts a day by month, with limits from the year before. {'; '.join(said) or 'None shown'}."
+    """Return the alternative text: each series and what was found in it (`finding`, of `outlier_words`)."""
+    said = "; ".join(f"{row[by]}: {row['finding']}" for row in series.to_dict("records"))
+    return f"Contacts a day by month, with limits from the year before. {said or 'None shown'}."
