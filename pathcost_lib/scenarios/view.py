@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -107,9 +108,8 @@ def system_view(
     scenario, settings = local.scenario, {"ledger": local.rows, "year": local.year}
     ready = {"checks": run_checks(local.asked).iloc[:, 2:]} if local.asked.checks else {}
     if not scenario.interventions:
-        titles = {i.name: i.title for i in local.asked.interventions}
-        why = "; ".join(f"{titles[name]}: {reason}" for name, reason in local.left_out.items())
-        reason = f"Not computable. {why or f'Scenario {scenario.name} holds ready calculations, but no intervention'}."
+        why = "; ".join(dict.fromkeys(r for r in local.left_out.values() if not r.startswith("depends on")))
+        reason = f"Not computable: {why or f'scenario {scenario.name} holds ready calculations, but no intervention'}."
         blank = pd.DataFrame({"not_computable": [reason]})
         return SystemView(dict.fromkeys(_TABLES, blank) | ready | {"assumptions": _assumptions(local)}, notes={})
     exact = system_impact(scenario, **settings)  # type: ignore[arg-type]
@@ -170,7 +170,7 @@ def _assumptions(local: Local) -> pd.DataFrame:
     for asked in local.asked.interventions:
         item, found = here.get(asked.name, asked), whole[asked.name]
         low, high = 100 * item.effect.ppf([0.1, 0.9])
-        row = {"scheme": item.title, "left_out": local.left_out.get(asked.name, "")}
+        row: dict[str, Any] = {"scheme": item.title, "left_out": local.left_out.get(asked.name, "")}
         row |= {"effect_pct": 100 * item.effect.mean, "lower_80": low, "upper_80": high, "evidence": item.evidence}
         row |= {key: getattr(item, key) if asked.name in here else np.nan for key in PROGRAMME[:3]}
         row |= {"cost_in_scope_gbp": found["cost_gbp"]}
