@@ -78,8 +78,8 @@ class CostScreen(Result):
         """How many comparisons, how many outside their limits, and how many chance alone would put there."""
         outside = int((self.table["flag"] != "within").sum())
         return (
-            f"All areas in the data: {len(self.table):,} comparisons; {outside:,} outside the 95% limits (chance alone: "
-            f"about {0.05 * len(self.table):.0f}); {int(self.table['stands_out'].sum())} sure."
+            f"All areas in these data: {len(self.table):,} comparisons; {outside:,} outside the 95% limits (by chance "
+            f"alone about {0.05 * len(self.table):.0f}); {int(self.table['stands_out'].sum())} sure."
         )
 
 
