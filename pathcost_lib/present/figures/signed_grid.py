@@ -9,6 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
+from seaborn.utils import relative_luminance
 
 from pathcost_lib.present import style
 from pathcost_lib.present.disclosure import MARK
@@ -63,8 +64,8 @@ def signed_grid(ax: Axes, table: pd.DataFrame, *, columns: str, most: int = 6) -
         ax=ax,
         annot_kws={"fontsize": 7 if narrow else 9},
     )
-    for number in ax.texts:
-        number.set_color("#fdfdfd" if number.get_color() == "w" else "#1c2934")
+    for number, face in zip(ax.texts, ax.collections[0].get_facecolor(), strict=True):
+        number.set_color("#fdfdfd" if relative_luminance(face) < 0.223 else "#1c2934")
     heads = [textwrap.fill(say(str(c)), 9 if narrow else 18, break_long_words=False) for c in wide.columns]
     ax.set_xticklabels(heads, rotation=0, fontsize=6.5 if narrow else 8.5, color=style.INK)
     ax.set_yticks(ax.get_yticks(), [""] * len(wide))
