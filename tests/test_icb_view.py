@@ -177,7 +177,7 @@ def test_provider_index_leaves_out_national_prices_and_says_so() -> None:
 @pytest.mark.property
 @pytest.mark.parametrize("seed", [1, 2])
 def test_drivers_add_up_and_their_interval_is_that_of_two_poisson_sums(seed: int) -> None:
-    """Both sides are compound Poisson: variance = count x (mean^2 + variance) of a pathway, 2,000 and 707 pounds here."""
+    """Both sides are compound Poisson: variance = count x (mean^2 + variance), here of 2,000 and 707 pounds."""
     cells = made(np.random.default_rng(seed))
     peers = icb_causes.peers(cells, "Q00", n=5)
     table = icb_causes.drivers(cells, "Q00", peers).set_index("driver")

@@ -16,7 +16,7 @@ from pathcost_lib.benchmark.peers import similar_peers
 
 __all__ = ["drivers", "gradient", "opportunities", "peers"]
 
-_FEATURES = ["under_20_pct", "over_65_pct", "over_85_pct", "deprivation_decile"]
+_FEATURES = ["under_20_pct", "over_65_pct", "over_85_pct", "mean_deprivation"]
 _CLAIMS = ["claim", "persons", "value_gbp", "target_gbp", "opportunity_gbp", "lower_95", "upper_95", "variable_gbp"]
 _CLAIMS += ["once_gbp", "once_variable_gbp", "cost_in_scope_gbp", "reason"]
 _DRIVERS = ["rate", "intensity", "setting_mix", "price"]
@@ -29,8 +29,8 @@ def peers(cells: Cells, icb: str, *, n: int = 10, override: Sequence[str] = ()) 
     -------
     DataFrame
         unit, peer, rank, distance (standard deviations, Euclidean), chosen_by, and the peer's features: persons,
-        under_20_pct, over_65_pct, over_85_pct, deprivation_decile (mean). Without rows where there are fewer than
-        three ICBs.
+        under_20_pct, over_65_pct, over_85_pct, mean_deprivation (tenth, 1 the most deprived). Without rows where
+        there are fewer than three ICBs.
     """
     p = cells.population
     if p["icb_code"].nunique() < 3:
@@ -47,7 +47,7 @@ def peers(cells: Cells, icb: str, *, n: int = 10, override: Sequence[str] = ()) 
         features[f"{name}_pct"] = 100 * p[chosen].groupby("icb_code")["persons"].sum() / persons
     known = cells.registered.dropna(subset="deprivation_decile")
     weighted = (known["deprivation_decile"].astype(float) * known["persons"]).groupby(known["icb_code"]).sum()
-    features["deprivation_decile"] = weighted / known.groupby("icb_code")["persons"].sum()
+    features["mean_deprivation"] = weighted / known.groupby("icb_code")["persons"].sum()
     features = features.dropna(axis="columns").reset_index()
     chosen_by = {icb: list(override)} if override else None
     found = similar_peers(features, unit="icb_code", n=min(n, len(features) - 1), override=chosen_by).table

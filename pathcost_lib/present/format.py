@@ -127,6 +127,7 @@ UNITS: dict[str, Unit] = {
     "mase": Unit("mase", "", lambda value: _say(value, 2), "0.00"),
     "year": Unit("year", "", lambda value: _say(value, 0).replace(",", ""), "0"),
     "rank": Unit("rank", "", count, "0"),
+    "decile": Unit("decile", "", count, "0"),
 }
 
 

@@ -77,6 +77,7 @@ def drivers_waterfall(ax: Axes, table: pd.DataFrame, *, area: str, reference: st
     waterfall(ax, steps, by="driver", area=area, reference=reference)
     if ax.axison:
         axis_title(ax, "£ per 1,000 people (the axis does not start at zero)")
+        ax.tick_params(axis="x", labelsize=6 if style.compact(ax) else 8)
     return ax
 
 
