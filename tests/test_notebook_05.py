@@ -12,7 +12,7 @@ from factories import make_tables, write_tables
 from pathcost_lib import ledger, packs, paths, sources
 from pathcost_lib.packs.blocks import Section, read_section
 from pathcost_lib.packs.runner import NotebookError
-from pathcost_lib.present.format import pounds_short
+from pathcost_lib.present.format import short_pounds
 from pathcost_lib.scenarios import DemandModel, Distribution, Growth, monthly_outlook, tornado
 from pathcost_lib.sources import published
 from pathcost_lib.sources.sample import generate
@@ -53,7 +53,7 @@ def test_the_message_has_the_interval_of_the_table_and_says_that_the_sample_is_a
     cost = table(section, "Cost by year")
     last = cost[(cost["setting"] == "All settings") & (cost["year"] == 2040)].iloc[0]
     assert len(section.messages) == 1
-    reach = f"80% interval {pounds_short(last['lower_80'])} to {pounds_short(last['upper_80'])}"
+    reach = f"80% interval {short_pounds(last['lower_80'], plus='')} to {short_pounds(last['upper_80'], plus='')}"
     assert reach in section.messages[0]
     assert "The sample is invented and holds one in 231" in section.messages[0]
     assert last["lower_80"] < last["p50_gbp"] < last["upper_80"]
@@ -145,14 +145,14 @@ def test_a_month_that_copies_the_year_before_is_left_out() -> None:
     [
         (950, "£950"),
         (45_678, "£46k"),
-        (999_600, "£1.0m"),
-        (1_234_567, "£1.2m"),
+        (999_600, "£1.00m"),
+        (1_234_567, "£1.23m"),
         (1.9e9, "£1.90bn"),
         (-33.4e6, "−£33.4m"),
     ],
 )
-def test_pounds_short(value: float, said: str) -> None:
-    assert pounds_short(value) == said
+def test_short_pounds(value: float, said: str) -> None:
+    assert short_pounds(value, plus="") == said
 
 
 @pytest.mark.published

@@ -20,10 +20,10 @@ __all__ = [
     "interval",
     "percent",
     "pounds",
-    "pounds_short",
     "say",
     "short_pounds",
     "signed_pounds",
+    "tick_pounds",
     "unit",
     "units_of",
 ]
@@ -57,26 +57,22 @@ def signed_pounds(value: float | None, places: int = 0) -> str:
     return _say(value, places, before="£", plus="+")
 
 
-def short_pounds(value: float | None) -> str:
-    """Return a signed amount short enough for a cell: 1308036 is "+£1.31m", -87925 is "−£88k"."""
-    if value is None or math.isnan(value):
-        return ABSENT
-    size = abs(value)
-    divisor, after = (1e6, "m") if size >= 999_500 else (1e3, "k") if size >= 999.5 else (1.0, "")
-    digits = 0 if not after or size / divisor >= 99.5 else 1 if size / divisor >= 9.95 else 2
-    places = digits if after == "m" else min(digits, 1) if size < 9_950 else 0
-    return _say(value / divisor, places, before="£", after=after, plus="+")
-
-
-def pounds_short(value: float | None, plus: str = "") -> str:
-    """Return pounds as a figure has room for: 1234567 is "£1.2m", 45678 is "£46k"; `plus` goes before a gain."""
+def short_pounds(value: float | None, plus: str = "+") -> str:
+    """Return pounds to three figures, as a cell or a figure has room for: 1308036 is "+£1.31m", -87925 is "−£88k"."""
     if value is None or math.isnan(value):
         return ABSENT
     for size, letter in ((1e9, "bn"), (1e6, "m"), (1e3, "k")):
-        if abs(value) >= 0.9995 * size:
-            places = 0 if letter == "k" or abs(value) >= 99.95 * size else 2 if letter == "bn" else 1
+        figure = abs(value) / size
+        if figure >= 0.9995:
+            places = 0 if figure >= 99.95 else 1 if figure >= 9.995 else 2
+            places = places if letter != "k" else 1 if figure < 9.95 else 0
             return _say(value / size, places, before="£", after=letter, plus=plus)
     return _say(value, 0, before="£", plus=plus)
+
+
+def tick_pounds(value: float) -> str:
+    """Return pounds as an axis has room for: without a sign before gains and without zeros after the point."""
+    return re.sub(r"\.0+(?=\D|$)|(?<=\.\d)0(?=\D)", "", short_pounds(value, plus=""))
 
 
 def percent(value: float | None, places: int = 0) -> str:

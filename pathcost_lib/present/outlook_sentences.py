@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 
 from pathcost_lib.present.disclosure import Disclosed
-from pathcost_lib.present.format import interval, pounds_short
+from pathcost_lib.present.format import interval, short_pounds
 
 __all__ = ["outlook_message"]
+
+
+#: An amount that is no change: without a sign before it.
+_POUNDS = partial(short_pounds, plus="")
 
 
 def outlook_message(cost: Disclosed, gap: Disclosed, drivers: Disclosed, *, area: str, price_base: str) -> str:
@@ -32,11 +38,11 @@ def outlook_message(cost: Disclosed, gap: Disclosed, drivers: Disclosed, *, area
     steps = drivers.frame.iloc[1:-1]
     largest = steps.iloc[int(steps["change_gbp"].abs().argmax())]
     return (
-        f"{area}, if nothing changes: cost goes from {pounds_short(first['p50_gbp'])} in {_year(first['year'])} to "
-        f"{pounds_short(last['p50_gbp'])} in {_year(last['year'])} "
-        f"(80% interval {interval(last['lower_80'], last['upper_80'], pounds_short)}, pounds of {price_base}), "
+        f"{area}, if nothing changes: cost goes from {_POUNDS(first['p50_gbp'])} in {_year(first['year'])} to "
+        f"{_POUNDS(last['p50_gbp'])} in {_year(last['year'])} "
+        f"(80% interval {interval(last['lower_80'], last['upper_80'], _POUNDS)}, pounds of {price_base}), "
         f"{_against_funding(widest)}. "
-        f"Largest driver: {str(largest['driver']).lower()}, {pounds_short(largest['change_gbp'], plus='+')}."
+        f"Largest driver: {str(largest['driver']).lower()}, {short_pounds(largest['change_gbp'])}."
     )
 
 
@@ -44,12 +50,12 @@ def _against_funding(row: pd.Series) -> str:
     low, high = row["gap_lower_80"], row["gap_upper_80"]
     if low <= 0 <= high:
         return (
-            f"anything from {pounds_short(-low)} less to {pounds_short(high)} more than the funding assumed, so that a "
+            f"anything from {_POUNDS(-low)} less to {_POUNDS(high)} more than the funding assumed, so that a "
             "gap is not certain"
         )
     side = "more" if low > 0 else "less"
-    reach = interval(min(abs(low), abs(high)), max(abs(low), abs(high)), pounds_short)
-    return f"{pounds_short(abs(row['gap_gbp']))} {side} than the funding assumed (80% interval {reach})"
+    reach = interval(min(abs(low), abs(high)), max(abs(low), abs(high)), _POUNDS)
+    return f"{_POUNDS(abs(row['gap_gbp']))} {side} than the funding assumed (80% interval {reach})"
 
 
 def _year(value: float) -> str:

@@ -8,7 +8,7 @@ from matplotlib.patches import Patch
 
 from pathcost_lib.present import style
 from pathcost_lib.present.figures._common import axis_title, empty, key, margin_text, rows_down
-from pathcost_lib.present.format import count, interval, pounds, pounds_short, signed_pounds
+from pathcost_lib.present.format import count, interval, pounds, short_pounds, signed_pounds, tick_pounds
 
 __all__ = [
     "age_pyramid",
@@ -45,7 +45,7 @@ def driver_steps(ax: Axes, table: pd.DataFrame) -> Axes:
             ax.barh(
                 row, step, left=level, height=0.56, color=color, hatch="" if step > 0 else "////", edgecolor="white"
             )
-        margin_text(ax, row, pounds_short(step, plus="" if whole else "+"), color=color, bold=whole)
+        margin_text(ax, row, short_pounds(step, plus="" if whole else "+"), color=color, bold=whole)
         level = step if whole else level + step
         ends.append(level)
         if row < last:
@@ -53,7 +53,7 @@ def driver_steps(ax: Axes, table: pd.DataFrame) -> Axes:
     rows_down(ax, rows["driver"], bold=[0, last])
     room = max(0.12 * (max(ends) - min(ends)), 1.0)
     ax.set_xlim(min(ends) - room, max(ends) + room)
-    _short_pounds(ax, "£ a year (the axis does not start at zero)")
+    _pounds_axis(ax, "£ a year (the axis does not start at zero)")
     handles = [Patch(color=style.MORE), Patch(facecolor=style.LESS, hatch="////", edgecolor="white")]
     key(ax, handles, ["Adds to cost", "Takes from cost"])
     return ax
@@ -86,10 +86,10 @@ def tornado(ax: Axes, table: pd.DataFrame, *, most: int = 8) -> Axes:
     for row, item in enumerate(rows.to_dict("records")):
         ax.barh(row, item["at_low_gbp"], height=0.56, color=style.LESS, hatch="////", edgecolor="white")
         ax.barh(row, item["at_high_gbp"], height=0.56, color=style.MORE)
-        margin_text(ax, row, f"±{pounds_short(item['swing_gbp'] / 2)}")
+        margin_text(ax, row, f"±{short_pounds(item['swing_gbp'] / 2, plus='')}")
     ax.axvline(0, color=style.INK, lw=1)
     rows_down(ax, rows["assumption"])
-    _short_pounds(ax, "Change in the last year's cost, £ a year")
+    _pounds_axis(ax, "Change in the last year's cost, £ a year")
     low = Patch(facecolor=style.LESS, hatch="////", edgecolor="white")
     key(ax, [low, Patch(color=style.MORE)], ["At its low value", "At its high value"])
     return ax
@@ -106,9 +106,9 @@ def describe_tornado(table: pd.DataFrame, *, most: int = 8) -> str:
     return f"How far each assumption moves the last year's cost. {'; '.join(said) or 'None is uncertain'}."
 
 
-def _short_pounds(ax: Axes, text: str) -> None:
+def _pounds_axis(ax: Axes, text: str) -> None:
     ax.locator_params(axis="x", nbins=4 if style.compact(ax) else 7)
-    ax.xaxis.set_major_formatter(lambda value, _: pounds_short(value))
+    ax.xaxis.set_major_formatter(lambda value, _: tick_pounds(value))
     axis_title(ax, text)
     ax.grid(True, axis="x")
 

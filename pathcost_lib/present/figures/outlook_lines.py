@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 
 from pathcost_lib.present import style
 from pathcost_lib.present.figures._common import empty, key
-from pathcost_lib.present.format import interval, percent, pounds, pounds_short, say
+from pathcost_lib.present.format import interval, percent, pounds, say, short_pounds, tick_pounds
 
 __all__ = [
     "cost_fans",
@@ -70,7 +70,7 @@ def cost_fans(ax: Axes, table: pd.DataFrame) -> Axes:
         small.set_ylim(floor - 3, top + 3)
         small.yaxis.set_major_formatter(lambda value, _: percent(value))
         small.set_xticks([rows["year"].min(), rows["year"].max()])
-        return f"{pounds_short(rows['p50_gbp'].iloc[0])} to {pounds_short(rows['p50_gbp'].iloc[-1])}"
+        return f"{short_pounds(rows['p50_gbp'].iloc[0], plus='')} to {short_pounds(rows['p50_gbp'].iloc[-1], plus='')}"
 
     drawn = _panels(ax, change, "setting", 2 if style.compact(ax) else 3, draw)
     handles = [Line2D([], [], color=style.FOCUS, lw=1.6), Line2D([], [], color=style.INK, lw=1, dashes=(2, 2))]
@@ -116,10 +116,10 @@ def funding_gap(ax: Axes, table: pd.DataFrame) -> Axes:
         if saves:
             small.plot(year, rows["cost_gbp"] - rows["efficiency_gbp"], color=style.LESS, lw=1.2, dashes=(1, 1.5))
         small.locator_params(axis="y", nbins=6)
-        small.yaxis.set_major_formatter(lambda value, _: pounds_short(value))
+        small.yaxis.set_major_formatter(lambda value, _: tick_pounds(value))
         small.set_xticks([year.min(), year.max()])
         gap = rows["gap_gbp"].iloc[-1]
-        return f"In {year.max():.0f} {pounds_short(abs(gap))} {'above' if gap > 0 else 'below'} funding"
+        return f"In {year.max():.0f} {short_pounds(abs(gap), plus='')} {'above' if gap > 0 else 'below'} funding"
 
     drawn = _panels(ax, table, "scope", 1 if style.compact(ax) else 2, draw)
     handles = [
