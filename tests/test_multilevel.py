@@ -260,3 +260,45 @@ def test_intervals_of_variances_cover_the_truth() -> None:
             covered[name].append(table.loc[name, "lower_95"] <= truth <= table.loc[name, "upper_95"])
     for name, inside in covered.items():
         assert np.mean(inside) >= 0.90, name
+
+
+# -- lme4 on the same rows --------------------------------------------------------------------------------------------
+
+
+def _patients_in_providers_in_icbs() -> pd.DataFrame:
+    rng = np.random.default_rng(20241122)
+    n = 20_000
+    icb = rng.integers(0, 20, n)
+    provider = icb * 6 + rng.integers(0, 6, n)
+    of_icb, of_provider = rng.normal(0, 300, 20), rng.normal(0, 450, 120)
+    frame = pd.DataFrame(
+        {
+            "icb_code": [f"Q{i:02d}" for i in icb],
+            "provider_code": [f"R{p:03d}" for p in provider],
+            "age": rng.integers(18, 95, n).astype(float),
+            "female": rng.integers(0, 2, n).astype(float),
+        }
+    )
+    noise = rng.gamma(4, 900, n)
+    cost = 6000 + 21 * frame["age"] + 120 * frame["female"] + of_icb[icb] + of_provider[provider] + noise
+    return frame.assign(cost_gbp=np.round(cost, 2))
+
+
+@pytest.mark.oracle
+def test_lme4_finds_the_same_optimum_on_the_same_rows():
+    # R 4.2, lme4 1.1-31: lmer(cost_gbp ~ age + female + (1 | icb_code) + (1 | provider_code)). By REML its default
+    # optimiser stops 6e-8 short in log-likelihood, so its deviance function was minimised on (Nelder-Mead, to 1e-16).
+    options = {"outcome": "cost_gbp", "groups": ["icb_code", "provider_code"], "covariates": ["age", "female"]}
+    rows = _patients_in_providers_in_icbs()
+    reml = variance_components(rows, **options)
+    assert reml.log_likelihood == pytest.approx(-356821.9837607904 / 2, abs=1e-7)
+    theta = np.sqrt(reml.variances[["provider_code", "icb_code"]] / reml.variances["residual"])
+    assert theta.to_numpy() == pytest.approx([0.231630415887, 0.145720922952], rel=1e-5)
+    ml = variance_components(rows, method="ml", **options)
+    assert ml.log_likelihood == pytest.approx(-178420.68193949, abs=1e-7)
+    assert ml.variances[["provider_code", "icb_code", "residual"]].to_numpy() == pytest.approx(
+        [173552.0808355, 63642.9527452, 3234337.2834703], rel=1e-5
+    )
+    effects = ml.fixed_effects.loc[["intercept", "age", "female"]]
+    assert effects["estimate"].to_numpy() == pytest.approx([9564.5778836918, 21.0482668783, 85.4828646764], rel=1e-7)
+    assert effects["se"].to_numpy() == pytest.approx([77.459822554705, 0.573620509528, 25.509741776291], rel=1e-6)
