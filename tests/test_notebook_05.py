@@ -176,6 +176,10 @@ def test_official_figures_run_and_agree_with_the_projection(sample: Path, public
     # Shown to one decimal place, by service in words.
     assert sorted(services["ageing_pct"]) == pytest.approx(sorted(growth), abs=0.051)
     assert sorted(services["contacts"]) == pytest.approx(sorted(use[2025]), abs=2.6)
+    everywhere = table(section, "Every ICB")
+    assert everywhere.groupby("icb_code").size().tolist() == [13] * 42
+    own = everywhere[everywhere["icb_code"] == "QHL"]
+    assert sorted(own["growth_2040_pct"]) == pytest.approx(sorted(growth), abs=0.051)
     steps = table(section, "Drivers")["change_gbp"]
     assert steps.iloc[:-1].sum() == pytest.approx(steps.iloc[-1], abs=1e-3)
     assert 1e9 < steps.iloc[0] < 3e9  # hospital care of one ICB's adults

@@ -24,7 +24,7 @@ from pathcost_lib.scenarios.localise import Local, activity_near, localise
 from pathcost_lib.scenarios.model import PaymentRule
 from pathcost_lib.scenarios.monthly import MonthlyOutlook, monthly_activity, monthly_outlook, official_months
 from pathcost_lib.scenarios.outlook import DemandOutlook, demand_outlook
-from pathcost_lib.scenarios.outlook_inputs import DemandInputs, dataset_inputs, official_inputs
+from pathcost_lib.scenarios.outlook_inputs import DemandInputs, dataset_inputs, official_growth, official_inputs
 from pathcost_lib.scenarios.release import Release, flexible_budget, stranded_cost
 from pathcost_lib.scenarios.scenario import Scenario, list_scenarios, load_scenario
 from pathcost_lib.scenarios.sharing import (
@@ -85,6 +85,7 @@ __all__ = [
     "monthly_outlook",
     "net_present_value",
     "observed_growth",
+    "official_growth",
     "official_inputs",
     "official_months",
     "optimism_bias",

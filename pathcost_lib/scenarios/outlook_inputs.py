@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.sample.generate import SIZES
 
-__all__ = ["DemandInputs", "dataset_inputs", "official_inputs"]
+__all__ = ["DemandInputs", "dataset_inputs", "official_growth", "official_inputs"]
 
 _SQL = Path(__file__).with_name("outlook.sql")
 _FEW = 8  # fewer people or contacts than this are not shown, so nothing may be projected from them
@@ -156,3 +157,42 @@ def official_inputs(folder: Path | str, *, icb: str, base_year: int, price_base:
     return DemandInputs(
         icb, base_year, people, rates[["pod", "age", "sex", "rate"]], pods, held, actual=False, note=note
     )
+
+
+def official_growth(folder: Path | str, *, base_year: int, years: Sequence[int]) -> pd.DataFrame:
+    """Return what population alone does to each activity group of every ICB, on the official figures.
+
+    Parameters
+    ----------
+    folder : Path or str
+        As in `official_inputs`.
+    base_year, years : int, sequence of int
+        Calendar years of the principal projection.
+
+    Returns
+    -------
+    DataFrame
+        icb_code, service, and `growth_<year>_pct`: expected contacts (people times use a head, summed over age and sex)
+        of the year over those of the base year.
+
+    Raises
+    ------
+    InputError
+        If a file is not laid out as expected.
+    """
+    folder = Path(folder)
+    codes = published.icb_codes(folder / "icb_lookups" / "sub_icb_icb_region_lookup_2022.csv")
+    projections = folder / "icb_population_projections"
+
+    def one(layout: str, pattern: str) -> pd.DataFrame:
+        (path,) = projections.glob(pattern)
+        return published.read(layout, path, icbs=codes).table
+
+    people = one("icb_population", "icb_population_by_age_sex_*_principal.csv*")
+    people = people[people["variant"].eq("principal") & people["year"].isin([base_year, *years])]
+    use = one("activity_rates", "icb_activity_rates_*.csv*").rename(columns={"label": "service"})
+    joined = people.merge(use, on=["icb_code", "age", "sex"])
+    joined["contacts"] = joined["persons"] * joined["smoothed_rate"]
+    contacts = joined.pivot_table(index=["icb_code", "service"], columns="year", values="contacts", aggfunc="sum")
+    growth = 100 * (contacts[list(years)].div(contacts[base_year], axis=0) - 1)
+    return growth.set_axis([f"growth_{year}_pct" for year in years], axis=1).reset_index()
