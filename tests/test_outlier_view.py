@@ -18,7 +18,8 @@ from pathcost_lib.sources.names import organisations_in
 from pathcost_lib.sources.sample import generate
 from pathcost_lib.variation import cost_cases, explain, monthly_signals, screen_costs, shrink
 from pathcost_lib.variation.dispersion import estimate_tau2
-from pathcost_lib.variation.outlier_view import PARTS, _chance
+from pathcost_lib.variation.monthly import _chance
+from pathcost_lib.variation.outlier_view import PARTS
 
 
 def linked(data: Dataset, *names: str):

@@ -9,15 +9,14 @@ from pathcost_lib.benchmark.peers import Apportioned, Peers, apportion, current_
 from pathcost_lib.benchmark.ranking import RankAgreement, Ranks, rank, rank_agreement
 from pathcost_lib.benchmark.standardise import (
     Estimates,
-    age_band,
     directly_standardised_rate,
     indirectly_standardised_ratio,
-    load_standard,
     mean,
     proportion,
     quantiles,
     rate,
 )
+from pathcost_lib.benchmark.standards import age_band, load_standard
 
 __all__ = [
     "Apportioned",

@@ -13,18 +13,16 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from pathcost_lib import paths
 from pathcost_lib.benchmark.cells import as_list, encode, match, numbers, refuse, require_columns
 from pathcost_lib.benchmark.intervals import EXACT_BELOW, Limits, limit_columns, poisson_limits, wilson_limits
-from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.benchmark.standards import standard_weights
+from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
 
 __all__ = [
     "Estimates",
-    "age_band",
     "directly_standardised_rate",
     "indirectly_standardised_ratio",
-    "load_standard",
     "mean",
     "proportion",
     "quantiles",
@@ -49,38 +47,6 @@ class Estimates(Result):
         spread = f", {values.min():,.4g} to {values.max():,.4g}" if values.notna().any() else ""
         lost = f"; {int(values.isna().sum())} not computable (see reason)" if values.isna().any() else ""
         return f"{self.measure}: {len(values):,} groups{spread}{lost}"
-
-
-def age_band(age: pd.Series) -> pd.Series:
-    """Return the five-year band of a standard population ("0-4" ... "85-89", "90+") for single years of age."""
-    start = (age.astype(int).clip(0, 90) // 5) * 5
-    return start.map({s: f"{s}-{s + 4}" if s < 90 else "90+" for s in range(0, 95, 5)}).rename("age_band")
-
-
-def load_standard(name: str = "ESP2013") -> pd.DataFrame:
-    """Return a standard population: age_band, weight (persons per 100,000).
-
-    Raises
-    ------
-    InputError
-        If the name is not known. ESP2013 is Eurostat's European Standard Population, revised 2013.
-    """
-    require_one_of(name, ["ESP2013"], what="Standard population")
-    return pd.read_csv(paths.reference() / "esp2013.csv", dtype={"age_band": str})[["age_band", "weight"]]
-
-
-def _weights(strata: pd.DataFrame, standard: str | pd.DataFrame) -> pd.DataFrame:
-    """Return the strata of the standard with their weights, over every level of the strata that it does not have."""
-    table = load_standard(standard) if isinstance(standard, str) else standard
-    require_columns(table, ["weight"], what="standard population's rows")
-    keys = [key for key in strata.columns if key in table.columns]
-    if not keys:
-        raise InputError(f"The standard population has none of the strata {', '.join(strata.columns)}.")
-    refuse(strata, match(strata, table, keys, what="standard population") < 0, keys, "The standard population lacks")
-    numbers(table, "weight", keys, above=0)
-    others = [key for key in strata.columns if key not in keys]
-    full = table[[*keys, "weight"]]
-    return full.merge(strata[others].drop_duplicates(), how="cross") if others else full
 
 
 def directly_standardised_rate(
@@ -135,7 +101,7 @@ def directly_standardised_rate(
     x, n = numbers(df, events, keys), numbers(df, population, keys, above=0)
     group, groups = encode(df, group_keys)
     stratum, held = encode(df, strata_keys)
-    full = _weights(held, standard)
+    full = standard_weights(held, standard)
     place = match(held, full, strata_keys, what="standard population")
     cell = group * len(full) + place[stratum]
     shape = (len(groups), len(full))

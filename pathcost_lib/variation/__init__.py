@@ -10,8 +10,9 @@ from pathcost_lib.variation.components import (
 )
 from pathcost_lib.variation.counts import count_components
 from pathcost_lib.variation.funnel import FunnelResult, funnel
+from pathcost_lib.variation.monthly import monthly_signals
 from pathcost_lib.variation.multilevel import VarianceComponents, variance_components
-from pathcost_lib.variation.outlier_view import cost_cases, explain, monthly_signals, screen_costs, shrink
+from pathcost_lib.variation.outlier_view import cost_cases, explain, screen_costs, shrink
 from pathcost_lib.variation.patients import cost_drivers, robust_outliers, trim_points
 from pathcost_lib.variation.screening import adjust_pvalues, screen
 from pathcost_lib.variation.spc import xmr, xmr_many
