@@ -11,6 +11,7 @@ import pandas as pd
 
 from pathcost_lib import paths
 from pathcost_lib.codes import financial_year_bounds, label
+from pathcost_lib.errors import InputError
 from pathcost_lib.ledger import coverage
 from pathcost_lib.sources import published
 from pathcost_lib.sources.dataset import Dataset
@@ -20,6 +21,7 @@ from pathcost_lib.sources.sample.generate import SIZES
 __all__ = ["DemandInputs", "dataset_inputs", "official_growth", "official_inputs"]
 
 _SQL = Path(__file__).with_name("outlook.sql")
+_RATES = "icb_activity_rates_*.csv*"
 _FEW = 8  # fewer people or contacts than this are not shown, so nothing may be projected from them
 
 
@@ -128,19 +130,10 @@ def official_inputs(folder: Path | str, *, icb: str, base_year: int, price_base:
     InputError
         If a file is not laid out as expected.
     """
-    folder = Path(folder)
-    codes = published.icb_codes(folder / "icb_lookups" / "sub_icb_icb_region_lookup_2022.csv")
-    ons = {ons: ods for ons, ods in codes.items() if ods == icb}
-    projections = folder / "icb_population_projections"
-    only = {"icb_ons_code": list(ons)}
-
-    def one(layout: str, pattern: str) -> pd.DataFrame:
-        found = [published.read(layout, path, only=only).table for path in sorted(projections.glob(pattern))]
-        return pd.concat(found, ignore_index=True).assign(icb_code=icb).drop(columns="icb_ons_code")
-
-    people = one("icb_population", "icb_population_by_age_sex_*.csv*")
+    only = {"icb_code": [icb]}
+    people = _projections(folder, "icb_population", "icb_population_by_age_sex_*.csv*", only)
     people = people[people["year"].ge(base_year) & people["variant"].ne("estimate")]
-    rates = one("activity_rates", "icb_activity_rates_*.csv*")
+    rates = _projections(folder, "activity_rates", _RATES, only)
     rates = rates.drop(columns="rate").rename(columns={"activity_group": "pod", "smoothed_rate": "rate"})
     reference = pd.read_csv(paths.reference() / "official_groups.csv").rename(columns={"activity_group": "pod"})
     index = pd.read_csv(paths.reference() / "price_index.csv").set_index("financial_year")["gdp_deflator"]
@@ -180,19 +173,23 @@ def official_growth(folder: Path | str, *, base_year: int, years: Sequence[int])
     InputError
         If a file is not laid out as expected.
     """
-    folder = Path(folder)
-    codes = published.icb_codes(folder / "icb_lookups" / "sub_icb_icb_region_lookup_2022.csv")
-    projections = folder / "icb_population_projections"
-
-    def one(layout: str, pattern: str) -> pd.DataFrame:
-        (path,) = projections.glob(pattern)
-        return published.read(layout, path, icbs=codes).table
-
-    people = one("icb_population", "icb_population_by_age_sex_*_principal.csv*")
+    people = _projections(folder, "icb_population", "icb_population_by_age_sex_*_principal.csv*")
     people = people[people["variant"].eq("principal") & people["year"].isin([base_year, *years])]
-    use = one("activity_rates", "icb_activity_rates_*.csv*").rename(columns={"label": "service"})
+    use = _projections(folder, "activity_rates", _RATES).rename(columns={"label": "service"})
     joined = people.merge(use, on=["icb_code", "age", "sex"])
     joined["contacts"] = joined["persons"] * joined["smoothed_rate"]
     contacts = joined.pivot_table(index=["icb_code", "service"], columns="year", values="contacts", aggfunc="sum")
     growth = 100 * (contacts[list(years)].div(contacts[base_year], axis=0) - 1)
     return growth.set_axis([f"growth_{year}_pct" for year in years], axis=1).reset_index()
+
+
+def _projections(
+    folder: Path | str, layout: str, pattern: str, only: dict[str, list[str]] | None = None
+) -> pd.DataFrame:
+    """Read every file of a pattern in the folder of projections, areas by their ODS code."""
+    folder = Path(folder)
+    codes = published.icb_codes(folder / "icb_lookups" / "sub_icb_icb_region_lookup_2022.csv")
+    found = sorted((folder / "icb_population_projections").glob(pattern))
+    if not found:
+        raise InputError(f"There is no {pattern} in {folder / 'icb_population_projections'}.")
+    return pd.concat([published.read(layout, path, icbs=codes, only=only).table for path in found], ignore_index=True)
