@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import re
@@ -20,11 +21,12 @@ from pathcost_lib import ledger, packs, paths, pathways, present, sources
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs import builder, runner
 from pathcost_lib.packs.blocks import Figure, Message, Prose, Section, Table, read_section
+from pathcost_lib.packs.document import Document
 from pathcost_lib.packs.render import render_html
 from pathcost_lib.packs.workbook import sheet_name, write_workbook
 from pathcost_lib.present import display, figures
 
-COVER = {"organisation": 'NHS <script>alert("x")</script> ICB', "year": "2024-25", "about": "About & more."}
+COVER = {"organisation": 'NHS <script>alert("x")</script> ICB', "icb": "QZ1", "year": "2024-25"}
 HOSTILE = ["=cmd()", "+1", "-1", "@SUM(A1)", '<script>"</script>', "../../etc"]
 
 
@@ -34,7 +36,7 @@ def _table(frame: pd.DataFrame, name: str = "By phase", title: str = "Cost by ph
 
 
 @pytest.fixture
-def sections() -> list[Section]:
+def document() -> Document:
     frame = pd.DataFrame({"provider": HOSTILE, "contacts": [3, 10, 20, 30, 40, 50], "mean_gbp": [1234.5] * 6})
     shares = pd.DataFrame({"phase": ["a", "b"], "outside_pct": [10.0, 90.0], "reference_pct": [20.0, 80.0]})
     options = {"name": "f", "title": "A <b>figure</b>", "alt": 'Says "10%" & more'}
@@ -47,7 +49,8 @@ def sections() -> list[Section]:
         _table(frame),
         _table(frame, name="By phase", title="The same name"),
     )
-    return [Section("02_notebook", "What it costs", blocks)]
+    section = Section("02_notebook", "What it costs", blocks)
+    return Document(**COVER, about="About & more.", sections=(section,))
 
 
 # -- parameters -------------------------------------------------------------------------------------------------------
@@ -187,28 +190,26 @@ def _check_page(text: str) -> None:
 
 
 @pytest.mark.unit
-def test_page_is_self_contained_and_text_stays_text(sections: list[Section]) -> None:
-    text = render_html(sections, **COVER)
+def test_page_is_self_contained_and_text_stays_text(document: Document) -> None:
+    text = render_html(document)
     _check_page(text)
     assert "&lt;script&gt;" in text
     assert "<i>than" not in text
     assert "http://example.org" in text  # as text, not as a link
-    assert text == render_html(sections, **COVER)
+    assert text == render_html(document)
 
 
 @pytest.mark.unit
-def test_page_holds_only_disclosed_numbers(sections: list[Section]) -> None:
-    row = re.search(r"<tr><th scope=\"row\">=cmd\(\)</th>(.*?)</tr>", render_html(sections, **COVER))
+def test_page_holds_only_disclosed_numbers(document: Document) -> None:
+    row = re.search(r"<tr><th scope=\"row\">=cmd\(\)</th>(.*?)</tr>", render_html(document))
     assert row
     assert re.findall(r">([^<]+)</td>", row[1]) == ["*", "*"]
 
 
 # -- workbook ---------------------------------------------------------------------------------------------------------
 @pytest.mark.unit
-def test_workbook_is_typed_and_runs_no_text_as_formula(sections: list[Section], tmp_path: Path) -> None:
-    path = tmp_path / "pack.xlsx"
-    write_workbook(path, sections, **COVER)
-    book = openpyxl.load_workbook(path)
+def test_workbook_is_typed_and_runs_no_text_as_formula(document: Document) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(write_workbook(document)))
     assert book.sheetnames == ["Contents", "By phase", "By phase 2", "Suppression"]
     sheet = book["By phase"]
     assert [c.value for c in sheet[5]] == ["Provider", "Contacts (number)", "Mean (£)"]
@@ -224,10 +225,9 @@ def test_workbook_is_typed_and_runs_no_text_as_formula(sections: list[Section], 
 
 
 @pytest.mark.unit
-def test_workbook_is_the_same_bytes_each_time(sections: list[Section], tmp_path: Path) -> None:
-    for name in ("one.xlsx", "two.xlsx"):
-        write_workbook(tmp_path / name, sections, **COVER)
-    assert (tmp_path / "one.xlsx").read_bytes() == (tmp_path / "two.xlsx").read_bytes()
+@pytest.mark.parametrize("name", packs.FORMATS)
+def test_every_format_is_the_same_bytes_each_time(document: Document, name: str) -> None:
+    assert packs.FORMATS[name].write(document) == packs.FORMATS[name].write(document)
 
 
 @pytest.mark.unit

@@ -1,6 +1,20 @@
 """Board packs: run notebooks with checked parameters, and make a page, a workbook and a manifest of what they show."""
 
-from pathcost_lib.packs.builder import FORMATS, Pack, build, production_notebooks
+from pathcost_lib.packs.builder import Pack, build, production_notebooks
+from pathcost_lib.packs.document import Document, PackSummary
+from pathcost_lib.packs.formats import DEFAULT_FORMATS, FORMATS
 from pathcost_lib.packs.runner import NotebookError, execute, parameters_of, typed
 
-__all__ = ["FORMATS", "NotebookError", "Pack", "build", "execute", "parameters_of", "production_notebooks", "typed"]
+__all__ = [
+    "DEFAULT_FORMATS",
+    "FORMATS",
+    "Document",
+    "NotebookError",
+    "Pack",
+    "PackSummary",
+    "build",
+    "execute",
+    "parameters_of",
+    "production_notebooks",
+    "typed",
+]

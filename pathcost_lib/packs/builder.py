@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,15 @@ from pathcost_lib import paths
 from pathcost_lib.codes import financial_year_bounds
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.packs.blocks import Section, read_section
+from pathcost_lib.packs.document import Document
+from pathcost_lib.packs.formats import DEFAULT_FORMATS, FORMATS
 from pathcost_lib.packs.manifest import make_manifest
-from pathcost_lib.packs.render import render_html
 from pathcost_lib.packs.runner import NotebookError, check_parameters, execute, parameters_of, typed
-from pathcost_lib.packs.workbook import write_workbook
 from pathcost_lib.pathways import load_definition
 from pathcost_lib.sources import Dataset, open_dataset
 from pathcost_lib.sources.names import financial_years, icb_codes, organisation_names
 
-__all__ = ["FORMATS", "Pack", "build", "production_notebooks", "safe_name"]
-
-FORMATS = ("html", "xlsx")
+__all__ = ["Pack", "build", "production_notebooks", "safe_name"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def build(
     notebooks: Sequence[Path | str] | None = None,
     pathway: str = "knee_replacement",
     data: Path | str | None = None,
-    formats: Sequence[str] = FORMATS,
+    formats: Sequence[str] = DEFAULT_FORMATS,
     out: Path | str | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> Pack:
@@ -114,11 +112,8 @@ def build(
     target = Path(out or paths.reports()).resolve() / safe_name(year) / safe_name(icb)
     target.parent.mkdir(parents=True, exist_ok=True)
     _recover(target)
-    cover = {
-        "organisation": _organisation(dataset, icb),
-        "year": year,
-        "about": f"{definition.title}. {definition.description}",
-    }
+    about = f"{definition.title}. {definition.description}"
+    cover = Document(_organisation(dataset, icb), icb, year, about, sections=())
     inputs = [*_inputs(dataset, pathway, own), *chosen]
     try:
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=".part", dir=target.parent) as name:
@@ -137,7 +132,7 @@ def build(
 def _write(
     work: Path,
     plan: Mapping[Path, Mapping[str, Any]],
-    cover: Mapping[str, str],
+    cover: Document,
     formats: Sequence[str],
     inputs: Sequence[Path],
 ) -> dict[str, Any]:
@@ -147,10 +142,9 @@ def _write(
     for notebook, values in plan.items():
         seconds[notebook.stem] = execute(notebook, work / notebook.name, values)
         sections.append(read_section(work / notebook.name))
-    if "html" in formats:
-        (work / "board-pack.html").write_text(render_html(sections, **cover), encoding="utf-8", newline="\n")
-    if "xlsx" in formats:
-        write_workbook(work / "board-pack.xlsx", sections, **cover)
+    document = replace(cover, sections=tuple(sections))
+    for name in formats:
+        (work / FORMATS[name].file).write_bytes(FORMATS[name].write(document))
     manifest = make_manifest(
         inputs=inputs,
         root=paths.root().resolve(),

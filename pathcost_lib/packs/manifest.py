@@ -28,6 +28,8 @@ PACKAGES = (
     "jinja2",
     "markdown-it-py",
     "xlsxwriter",
+    "typst",
+    "python-pptx",
 )
 
 
@@ -41,7 +43,9 @@ def code_version() -> dict[str, str]:
     """Return the version of the library, the SHA-256 of its source, and the commit where there is one."""
     folder = Path(pathcost_lib.__file__).parent
     whole = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.suffix in (".py", ".sql", ".j2", ".css")):
+    for path in sorted(
+        p for p in folder.rglob("*") if p.suffix in (".py", ".sql", ".toml", ".csv", ".j2", ".css", ".js", ".typ")
+    ):
         whole.update(f"{path.relative_to(folder).as_posix()} {file_digest(path)}\n".encode())
     found = {"version": pathcost_lib.__version__, "source_sha256": whole.hexdigest()}
     try:

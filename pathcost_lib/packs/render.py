@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -14,11 +13,12 @@ from markupsafe import Markup
 
 import pathcost_lib
 from pathcost_lib.packs.blocks import Figure, Prose, Section, Table
+from pathcost_lib.packs.document import Document
 from pathcost_lib.present import style
 from pathcost_lib.present.disclosure import RULES
 from pathcost_lib.present.display import table_html
 
-__all__ = ["render_html", "suppression_log"]
+__all__ = ["render_html"]
 
 #: What the house colours become on a dark page.
 _DARK = {
@@ -36,56 +36,22 @@ _DARK = {
 }
 
 
-def render_html(sections: Sequence[Section], *, organisation: str, year: str, about: str) -> str:
-    """Return the pack as one HTML page; the same sections give the same bytes.
-
-    Parameters
-    ----------
-    sections : sequence of Section
-        From `blocks.read_section`, in order.
-    organisation, year, about : str
-        What the cover says.
-    """
+def render_html(document: Document) -> str:
+    """Return the pack as one HTML page; the same document gives the same text."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
     templates = files("pathcost_lib.packs") / "templates"
     page = environment.from_string((templates / "pack.html.j2").read_text(encoding="utf-8"))
     numbers = {"figure": 0, "table": 0}
-    used = {t.payload["rule"] for s in sections for t in s.tables} - {""}
+    used = {t.payload["rule"] for t in document.tables} - {""}
     return page.render(
-        organisation=organisation,
-        year=year,
-        about=about,
+        document=document,
         css=Markup((templates / "pack.css").read_text(encoding="utf-8")),
-        messages=[text for s in sections for text in s.messages],
-        sections=[_section(s, n, numbers) for n, s in enumerate(sections, start=1)],
-        log=Markup(table_html(suppression_log(sections), "suppression")),
+        sections=[_section(s, n, numbers) for n, s in enumerate(document.sections, start=1)],
+        log=Markup(table_html(document.suppression, "suppression")),
         rule=" ".join(RULES[name].text for name in sorted(used)),
         version=pathcost_lib.__version__,
-        notebooks=", ".join(s.source for s in sections),
+        notebooks=", ".join(s.source for s in document.sections),
     )
-
-
-def suppression_log(sections: Sequence[Section]) -> dict[str, Any]:
-    """Return, as a table payload, how many rows of each table were suppressed and why."""
-    columns = [
-        {"key": "table", "heading": "Table", "unit": "", "number": False, "excel": "General", "kind": ""},
-        {"key": "rule", "heading": "Rule", "unit": "", "number": False, "excel": "General", "kind": ""},
-        *(
-            {"key": key, "heading": text, "unit": "rows", "number": True, "excel": "#,##0", "kind": "cells"}
-            for key, text in (("primary", "Suppressed: small"), ("secondary", "Suppressed: to protect those"))
-        ),
-    ]
-    rows = [
-        [
-            t.title,
-            t.payload["rule"].upper() if t.payload["rule"] else "None: counts nobody",
-            t.payload["primary"],
-            t.payload["secondary"],
-        ]
-        for s in sections
-        for t in s.tables
-    ]
-    return {"name": "suppression", "title": "What was suppressed", "note": "", "columns": columns, "rows": rows}
 
 
 def _section(section: Section, position: int, numbers: dict[str, int]) -> dict[str, Any]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import xlsxwriter
 
-from pathcost_lib.packs.blocks import Section, Table
-from pathcost_lib.packs.render import suppression_log
+from pathcost_lib.packs.blocks import Table
+from pathcost_lib.packs.document import Document
 from pathcost_lib.present.format import say
 
 __all__ = ["sheet_name", "write_workbook"]
@@ -22,35 +22,27 @@ _FORBIDDEN = re.compile(r"[\[\]:*?/\\'\x00-\x1f]")
 _HEADER_ROW = 4
 
 
-def write_workbook(path: Path, sections: Sequence[Section], *, organisation: str, year: str, about: str) -> None:
-    """Write the workbook.
+def write_workbook(document: Document) -> bytes:
+    """Return the workbook.
 
     Text is always written as text: a cell that begins with `=`, `+`, `-` or `@` is never a formula, and stays text when
     somebody edits it.
-
-    Parameters
-    ----------
-    path : Path
-        Where to.
-    sections : sequence of Section
-        From `blocks.read_section`, in order.
-    organisation, year, about : str
-        What the contents sheet says.
     """
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    book = xlsxwriter.Workbook(str(path), options)
-    book.set_properties({"title": f"{organisation}: board pack {year}", "created": _CREATED})
+    buffer = io.BytesIO()
+    book = xlsxwriter.Workbook(buffer, options | {"in_memory": True})
+    book.set_properties({"title": document.title, "created": _CREATED})
     formats = _Formats(book)
     contents = book.add_worksheet("Contents")
-    tables = [t for s in sections for t in s.tables] + [Table(suppression_log(sections))]
+    tables = [*document.tables, Table(document.suppression)]
     taken = {"contents"}
     names = [sheet_name(t.name, taken) for t in tables]
-    _write_contents(
-        contents, formats, tables, names, [organisation, f"Board pack, {year}", about, *_messages(sections)]
-    )
+    lines = [document.organisation, f"Board pack, {document.year}", document.about, *document.messages]
+    _write_contents(contents, formats, tables, names, lines)
     for table, name in zip(tables, names, strict=True):
         _write_table(book.add_worksheet(name), formats, table.payload)
     book.close()
+    return buffer.getvalue()
 
 
 def sheet_name(name: str, taken: set[str]) -> str:
@@ -79,10 +71,6 @@ class _Formats:
     def text(self, **options: Any) -> Any:
         # The quote prefix keeps text text in Excel even after the cell is edited.
         return self.get(quote_prefix=True, num_format="@", **options)
-
-
-def _messages(sections: Sequence[Section]) -> list[str]:
-    return [text for s in sections for text in s.messages]
 
 
 def _write_contents(sheet: Any, formats: _Formats, tables: Sequence[Table], names: list[str], lines: list[str]) -> None:
