@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import nbformat
 import pandas as pd
 import pytest
-from factories import activity_frame, activity_row
+from factories import activity_frame, activity_row, make_tables
 from test_ledger import price
 
+from pathcost_lib import packs
 from pathcost_lib.errors import InputError
 from pathcost_lib.ledger import coverage, coverage_bounds, coverage_by_month
+from pathcost_lib.packs.blocks import Message, Section
+from pathcost_lib.packs.document import Document
+from pathcost_lib.present import banner, display
 from pathcost_lib.sources import Dataset, connect
 
 RATES = pd.DataFrame(
@@ -81,3 +86,72 @@ def test_missing_and_uncosted_units_are_bounded_by_the_cheapest_and_dearest_mean
     assert two.tolist() == [0.0, 2, 100.0, 80.0, 120.0, ""]
     alone = coverage_bounds(ledger, people(QZ1=5), year="2024-25", rates=RATES).set_index("icb_code")
     assert alone.loc["QZ2", "reason"] == "no rate or no cost for gp_appointment"
+
+
+@pytest.mark.unit
+def test_without_a_population_only_what_has_no_cost_is_bounded():
+    rows = [activity_row(1, "gp_appointment", date(2024, 6, 1), units=8, recorded_cost_pence=32_000)]
+    rows += [activity_row(1, "gp_appointment", date(2024, 6, 1), units=2, recorded_cost_pence=2**60)]
+    ledger = connect().register("ledger", price(rows, mff="none"))
+    row = coverage_bounds(ledger, people(QZ1=5).assign(year=2019), year="2024-25", rates=RATES).iloc[0]
+    assert (row["held_units"], row["uncosted_units"], row["added_gbp"], row["missing_units"]) == (10, 2, 80.0, 0.0)
+    assert pd.isna(row["coverage_pct"]) and row["reason"] == "no rate or no cost for gp_appointment"
+
+
+# -- the banner --------------------------------------------------------------------------------------------------------
+def cells(**columns: list) -> pd.DataFrame:
+    """Return a table as of `coverage_bounds`, of one area."""
+    one = {"icb_code": "QZ1", "held_units": 100, "coverage_pct": 97.0, "cost_gbp": 1_000_000.0, "uncosted_units": 0}
+    one |= {"missing_units": 5.0, "added_gbp": 30_000.0, "added_lower_gbp": 20_000.0, "added_upper_gbp": 45_000.0}
+    return pd.DataFrame(columns).assign(**{k: v for k, v in (one | {"reason": ""}).items() if k not in columns})
+
+
+def line(table: pd.DataFrame) -> str:
+    return banner.coverage_line(banner.coverage_of_one(table, "QZ1"), area="Here", year="2024-25")
+
+
+@pytest.mark.unit
+def test_the_banner_says_coverage_by_setting_what_has_no_cost_and_the_bounds():
+    table = cells(setting=["community", "primary_care"], coverage_pct=[61.0, 97.4], uncosted_units=[4, 50])
+    assert line(table) == (
+        "Coverage, Here, 2024-25: of the activity expected at the population's age and sex, the data hold "
+        "Primary care 97%, Community 61%. Held without a cost: Primary care 50%, Community a few. "
+        "Cost is missing, and looks low, where little is held: Community. "
+        "With what is missing or has no cost, the £2.00m that is costed would be about £60k more "
+        "(£40k at the unit costs of the cheapest area, £90k at those of the dearest)."
+    )
+
+
+@pytest.mark.unit
+def test_the_banner_says_why_where_it_cannot_be_computed_and_hides_small_numbers():
+    none = cells(setting=["emergency"], coverage_pct=[float("nan")], added_gbp=[0.0])
+    assert line(none) == (
+        "Coverage, Here, 2024-25: not computable, because the data hold no population of the year to expect activity "
+        "from. All that is held has a cost."
+    )
+    few = line(cells(setting=["community", "emergency"], held_units=[5, 100], coverage_pct=[40.0, 97.0]))
+    assert "Community not known, A&E 97%" not in few and "A&E 97%, Community not known." in few and "40%" not in few
+    assert "Not all of that can be bounded in: A&E." in line(cells(setting=["emergency"], reason=["no rate"]))
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("left_out", [(), ("population",), ("population", "unit_costs")])
+def test_the_banner_is_a_message_of_any_dataset(left_out, monkeypatch):
+    tables = {name: frame for name, frame in make_tables().items() if name not in left_out}
+    shown = []
+    monkeypatch.setattr(display, "display", lambda bundle, raw: shown.append(bundle[display.MESSAGE]["text"]))
+    banner.coverage_banner(Dataset.from_frames(tables), icb="QZ2", year="2024-25")
+    (text,) = shown
+    assert text.startswith("Coverage, ICB QZ2, 2024-25: ")
+    assert ("not computable" in text) == bool(left_out)
+    assert ("Outpatient 100%, Admitted 100%, Community 100%" in text) == ("unit_costs" in left_out)
+
+
+@pytest.mark.unit
+def test_every_production_notebook_bears_the_banner_and_the_cover_of_a_pack_says_it_once():
+    for path in packs.production_notebooks():
+        cells = nbformat.read(path, as_version=4).cells
+        assert any("coverage_banner(" in c.source for c in cells if "pack" in c.metadata.get("tags", [])), path.name
+    two = [Section(name, name, (Message(f"{name} costs £1."), Message("Coverage, Here."))) for name in ("a", "b")]
+    document = Document("Here", "QZ1", "2024-25", "", tuple(two))
+    assert document.messages == ["a costs £1.", "Coverage, Here.", "b costs £1."]

@@ -53,7 +53,8 @@ def test_runs_for_all_pathways_of_a_whole_england(tmp_path: Path) -> None:
     section = shown(tmp_path, icb="QOP", draws=200, data=str(generate(tmp_path / "sample", people=60_000)))
     assert section.title == "How this area differs, why, and what is recoverable"
     assert (len(section.figures), len(section.tables)) == (7, 8)
-    (message,) = section.messages
+    message, banner = section.messages
+    assert banner.startswith("Coverage, ")
     assert message.startswith("NHS Greater Manchester ICB: £")
     assert "per person at equal age and sex (95% interval £" in message
     assert "of the activity expected" in message
@@ -68,7 +69,8 @@ def test_runs_for_all_pathways_of_a_whole_england(tmp_path: Path) -> None:
 @pytest.mark.notebook
 def test_thin_data_claim_nothing(thin: str, tmp_path: Path) -> None:
     section = shown(tmp_path, icb="QZ2", pathway="knee_replacement", data=thin, draws=100)
-    (message,) = section.messages
+    message, banner = section.messages
+    assert banner.startswith("Coverage, ")
     assert "No opportunity is computable: too few areas to compare with, or too few people." in message
     assert "Where less is held, cost is missing too" in message
     assert (len(section.figures), len(section.tables)) == (7, 8)

@@ -142,7 +142,7 @@ def test_on_the_sample_the_message_names_the_planted_step_and_every_flag_has_its
     sample: Path, tmp_path: Path
 ) -> None:
     section = run(tmp_path, icb="QHL", data=str(sample))
-    (message,) = section.messages
+    message, _ = section.messages
     (step,) = json.loads((sample / "truth.json").read_text(encoding="utf-8"))["step_change"]
     assert step["from_date"] == "2024-07-01"
     assert "the largest in A&E, major department, Sample Acute Trust QHL 2" in message

@@ -52,7 +52,7 @@ def test_drivers_and_interaction_are_the_total_in_the_table_shown(section: Secti
 def test_the_message_has_the_interval_of_the_table_and_says_that_the_sample_is_a_sample(section: Section) -> None:
     cost = table(section, "Cost by year")
     last = cost[(cost["setting"] == "All settings") & (cost["year"] == 2040)].iloc[0]
-    assert len(section.messages) == 1
+    assert len(section.messages) == 2 and section.messages[1].startswith("Coverage, ")
     reach = f"80% interval {short_pounds(last['lower_80'], plus='')} to {short_pounds(last['upper_80'], plus='')}"
     assert reach in section.messages[0]
     assert "The sample is invented and holds one in 231" in section.messages[0]

@@ -98,7 +98,8 @@ def test_pathway_cost_shows_a_message_seven_figures_and_seven_tables(data: str, 
     packs.execute(path, tmp_path / "out.ipynb", {"icb": "QZ2", "data": data, "draws": 100})
     section = read_section(tmp_path / "out.ipynb")
     assert section.title == "What a patient's whole pathway costs"
-    assert len(section.messages) == 1
+    assert len(section.messages) == 2
+    assert section.messages[1].startswith("Coverage, ICB QZ2, 2024-25: of the activity expected")
     assert "ICB QZ2" in section.messages[0]
     assert "95% interval" in section.messages[0]
     assert (len(section.figures), len(section.tables)) == (7, 7)

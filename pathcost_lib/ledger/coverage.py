@@ -103,15 +103,12 @@ def coverage_bounds(
     Returns
     -------
     DataFrame
-        One row per ICB and setting: cost_gbp (held and costed), missing_units, uncosted_units, added_gbp,
-        added_lower_gbp, added_upper_gbp, and the reason where the points of delivery have no rate or no cost anywhere.
-
-    Raises
-    ------
-    InputError
-        If the population does not hold the year.
+        One row per ICB and setting: held_units, coverage_pct (of the points of delivery that have a rate), cost_gbp
+        (held and costed), missing_units, uncosted_units, added_gbp, added_lower_gbp, added_upper_gbp, and the reason
+        where a point of delivery has no rate or no cost anywhere. Without a population for the year what is missing
+        cannot be known, only what is held without a cost.
     """
-    cells = _run(ledger, population, year, rates, "by_icb")
+    cells = _run(ledger, population, year, rates, "by_icb", needed=False)
     own = cells["cost_pence"] / 100 / cells["costed"].where(cells["costed"] > 0)
     pods = (
         cells.assign(own=own)
@@ -128,15 +125,25 @@ def coverage_bounds(
     unknown = cells["expected"].isna() | ((add > 0) & cells["mean"].isna())
     cells["reason"] = cells["pod"].where(unknown)
     cells["cost_gbp"] = cells["cost_pence"] / 100
-    summed = ["cost_gbp", "missing_units", "uncosted_units", "added_gbp", "added_lower_gbp", "added_upper_gbp"]
+    cells["held_units"], cells["rated"] = cells["held"], cells["held"].where(cells["expected"].notna())
+    summed = ["held_units", "cost_gbp", "missing_units", "uncosted_units"]
+    summed += ["added_gbp", "added_lower_gbp", "added_upper_gbp", "rated", "expected"]
     table = cells.groupby(["icb_code", "setting"], as_index=False)[summed].sum()
+    expected = table.pop("expected")
+    table.insert(3, "coverage_pct", 100 * table.pop("rated") / expected.where(expected > 0))
     pods_without = cells.dropna(subset="reason").groupby(["icb_code", "setting"])["reason"].agg(", ".join)
     why = ("no rate or no cost for " + pods_without).rename("reason").reset_index()
     return table.merge(why, how="left", on=["icb_code", "setting"]).fillna({"reason": ""})
 
 
 def _run(
-    activity: Relation, population: Relation | pd.DataFrame, year: str, rates: pd.DataFrame | None, step: str
+    activity: Relation,
+    population: Relation | pd.DataFrame,
+    year: str,
+    rates: pd.DataFrame | None,
+    step: str,
+    *,
+    needed: bool = True,
 ) -> pd.DataFrame:
     first, last = financial_year_bounds(year)
     if "cost_pence" not in activity.columns:
@@ -151,6 +158,6 @@ def _run(
         "settings": pd.DataFrame({"year": [first.year]}),
     }
     steps = activity.engine.run(_SQL, inputs)
-    if steps["expected"].count() == 0:
+    if needed and steps["expected"].count() == 0:
         raise InputError(f"The population table holds no persons for {first.year} (variant principal): no coverage.")
     return steps[step].to_pandas()

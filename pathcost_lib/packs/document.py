@@ -43,8 +43,8 @@ class Document:
 
     @property
     def messages(self) -> list[str]:
-        """Lines of the cover."""
-        return [text for s in self.sections for text in s.messages]
+        """Lines of the cover, each once: the banner of coverage is in every notebook."""
+        return list(dict.fromkeys(text for s in self.sections for text in s.messages))
 
     @property
     def tables(self) -> list[Table]:

@@ -1,7 +1,8 @@
 """What people look at: words for numbers, figures, disclosure control, and how a notebook shows them."""
 
 from pathcost_lib.present import figures
+from pathcost_lib.present.banner import coverage_banner
 from pathcost_lib.present.disclosure import Disclosed, disclose
 from pathcost_lib.present.display import expect, figure, message, table
 
-__all__ = ["Disclosed", "disclose", "expect", "figure", "figures", "message", "table"]
+__all__ = ["Disclosed", "coverage_banner", "disclose", "expect", "figure", "figures", "message", "table"]

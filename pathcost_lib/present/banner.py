@@ -1,0 +1,85 @@
+"""The banner of every notebook: how much of the expected activity is held, and what the rest would cost."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from pathcost_lib.codes import SETTINGS, financial_year_bounds
+from pathcost_lib.ledger import cost_activity, coverage_bounds
+from pathcost_lib.present.disclosure import Disclosed, disclose
+from pathcost_lib.present.display import message
+from pathcost_lib.present.format import percent, say, short_pounds
+from pathcost_lib.present.sentences import LOW_COVERAGE
+from pathcost_lib.sources import Dataset
+from pathcost_lib.sources.names import organisation_names, table_or_empty
+
+__all__ = ["coverage_banner", "coverage_line", "coverage_of_all", "coverage_of_one"]
+
+
+def coverage_banner(dataset: Dataset, *, icb: str, year: str) -> None:
+    """Show, by setting, what share of expected activity an area's data hold, what has no cost, and what both would add.
+
+    Call it once near the top of a notebook, in a cell tagged `pack`. Pounds are those of the year itself. The line is
+    the same in every notebook of a pack, whose cover says it once.
+    """
+    called = organisation_names(table_or_empty(dataset, "organisations"))
+    cells = coverage_of_one(coverage_of_all(dataset, year=year), icb)
+    message(coverage_line(cells, area=called.get(icb, icb), year=year))
+
+
+def coverage_of_all(dataset: Dataset, *, year: str) -> pd.DataFrame:
+    """Return `ledger.coverage_bounds` of the year's contacts, all areas: one pass over the rows of the year."""
+    first, last = financial_year_bounds(year)
+    where = f"start_date BETWEEN DATE '{first}' AND DATE '{last}'"
+    held = dataset.activity.query(f"SELECT * FROM this WHERE {where}")
+    prices, providers, people = (table_or_empty(dataset, n) for n in ("unit_costs", "organisations", "population"))
+    return coverage_bounds(cost_activity(held, prices, providers, price_base=year), people, year=year)
+
+
+def coverage_of_one(bounds: pd.DataFrame, icb: str) -> Disclosed:
+    """Return one area's rows in the order of the settings, disclosed, with uncosted_pct (missing for 1 to 7 units)."""
+    table = bounds[bounds["icb_code"] == icb].sort_values("setting", key=lambda s: s.map(SETTINGS.index))
+    uncosted = table.pop("uncosted_units")
+    table["uncosted_pct"] = 100 * uncosted / table["held_units"].clip(lower=1).where(~uncosted.between(1, 7))
+    resting = ("held_units", "coverage_pct")
+    return disclose(table, counts="held_units", exempt=[str(c) for c in table if c not in resting])
+
+
+def coverage_line(cells: Disclosed, *, area: str, year: str) -> str:
+    """Return the banner's words from `coverage_of_one`; what cannot be computed is said to be so, with the reason."""
+    table = cells.frame
+    rated = table.dropna(subset=["coverage_pct"])
+    parts = [f"Coverage, {area}, {year}: {_held(table)}", _uncosted(table)]
+    low = [say(s) for s in rated.loc[rated["coverage_pct"] < LOW_COVERAGE, "setting"]]
+    if low:
+        parts.append(f"Cost is missing, and looks low, where little is held: {', '.join(low)}.")
+    middle, least, most, costed = (
+        short_pounds(table[c].sum(), plus="") for c in ("added_gbp", "added_lower_gbp", "added_upper_gbp", "cost_gbp")
+    )
+    if table["added_gbp"].sum() >= 0.5:
+        what = "what is missing or has no cost" if len(rated) else "what has no cost"
+        reach = f"{least} at the unit costs of the cheapest area, {most} at those of the dearest"
+        parts.append(f"With {what}, the {costed} that is costed would be about {middle} more ({reach}).")
+    unknown = [say(s) for s in table.loc[table["reason"] != "", "setting"]]
+    if unknown and len(rated):
+        parts.append(f"Not all of that can be bounded in: {', '.join(unknown)}.")
+    return " ".join(parts)
+
+
+def _held(table: pd.DataFrame) -> str:
+    if table["coverage_pct"].isna().all():
+        return "not computable, because the data hold no population of the year to expect activity from."
+    shares = _listed(table, "coverage_pct", "not known")
+    return f"of the activity expected at the population's age and sex, the data hold {shares}."
+
+
+def _uncosted(table: pd.DataFrame) -> str:
+    some = table[table["uncosted_pct"] != 0]
+    if some.empty:
+        return "All that is held has a cost."
+    return f"Held without a cost: {_listed(some, 'uncosted_pct', 'a few')}."
+
+
+def _listed(table: pd.DataFrame, column: str, absent: str) -> str:
+    said = [absent if pd.isna(p) else percent(p) if p >= 0.5 or p == 0 else "under 1%" for p in table[column]]
+    return ", ".join(f"{say(name)} {words}" for name, words in zip(table["setting"], said, strict=True))
