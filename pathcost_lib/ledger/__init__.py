@@ -5,8 +5,10 @@ from pathcost_lib.ledger.coverage import coverage, coverage_bounds, coverage_by_
 from pathcost_lib.ledger.periods import split_periods
 from pathcost_lib.ledger.pricing import cost_activity, national_mff
 from pathcost_lib.ledger.reconcile import reconcile
+from pathcost_lib.ledger.spells import build_spells
 
 __all__ = [
+    "build_spells",
     "cost_activity",
     "coverage",
     "coverage_bounds",

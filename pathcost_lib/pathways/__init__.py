@@ -3,6 +3,7 @@
 from pathcost_lib.pathways.definition import Definition, Phase, available, load_definition
 from pathcost_lib.pathways.flow import Flow, flow
 from pathcost_lib.pathways.link import Links, Statement, link
+from pathcost_lib.pathways.phases import split_phases
 from pathcost_lib.pathways.summary import summarise
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "flow",
     "link",
     "load_definition",
+    "split_phases",
     "summarise",
 ]
