@@ -1,0 +1,271 @@
+"""From a view (area, pathway, year, breakdown, how far drilled) to its table, figure, words and code; no widgets here.
+
+One pathway is linked over all areas once and held in the engine; every view after that is a small query of it. What
+is shown, saved or offered for drilling has passed `disclose`, on the analyst's own screen too: screens are shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from pathcost_lib import ledger, pathways
+from pathcost_lib.benchmark import icb_view, pathway_cost
+from pathcost_lib.codes import SETTINGS
+from pathcost_lib.errors import require_one_of
+from pathcost_lib.pathways import Definition, Links
+from pathcost_lib.present import figures
+from pathcost_lib.present.disclosure import Disclosed, disclose
+from pathcost_lib.present.display import figure_bundle, table_bundle
+from pathcost_lib.present.format import count, interval, pounds, say
+from pathcost_lib.present.sentences import coverage_sentence, pathway_message
+from pathcost_lib.sources import Dataset, Relation, names
+
+__all__ = ["BREAKDOWNS", "Explorer", "View"]
+
+BREAKDOWNS = {
+    "phase": "Phase",
+    "setting": "Setting",
+    "pod": "Point of delivery",
+    "provider_code": "Provider of the care",
+    "currency_code": "Currency",
+}
+#: The way down: whose care, in which part of the pathway, and what it was.
+_DRILL = ("provider_code", "phase", "currency_code")
+_ROWS_DRAWN = 12
+_APART = {"reference_contacts": ["reference_gbp", "reference_lower_95", "reference_upper_95"]}
+
+
+@dataclass(frozen=True)
+class View:
+    """What is looked at: one area's pathways that close in a year, split by a breakdown, within what was drilled into.
+
+    `within` holds (breakdown, value) pairs from the outside in, such as `(("provider_code", "RXX"), ("phase", "before"))`.
+    """
+
+    icb: str
+    pathway: str
+    year: str
+    breakdown: str = "provider_code"
+    within: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def below(self) -> str | None:
+        """The breakdown one level down, or None at the bottom."""
+        used = {self.breakdown, *(column for column, _ in self.within)}
+        return next((column for column in _DRILL if column not in used), None)
+
+    def into(self, value: str) -> View:
+        """Return the view of what makes up one row of this one."""
+        if self.below is None:
+            return self
+        return replace(self, breakdown=self.below, within=(*self.within, (self.breakdown, value)))
+
+    def back(self) -> View:
+        """Return the view that this one was reached from."""
+        return replace(self, breakdown=self.within[-1][0], within=self.within[:-1]) if self.within else self
+
+
+class Explorer:
+    """The views of a dataset. What is slow (linking a pathway) is done once and kept.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    price_base : str, optional
+        Financial year of the pounds; the last that the data hold if not given.
+    reference : str
+        What all areas together are called.
+    """
+
+    def __init__(self, dataset: Dataset, *, price_base: str = "", reference: str = "England") -> None:
+        self.dataset = dataset
+        self.years = names.financial_years(dataset.activity)
+        self.price_base = price_base or self.years[-1]
+        self.reference = reference
+        self.names = names.organisation_names(dataset.organisations)
+        self.icbs = names.icb_codes(dataset.activity)
+        self.pathways = {name: pathways.load_definition(name) for name in pathways.available()}
+        self._held: dict[str, tuple[Links, Relation]] = {}
+        self._coverage: dict[tuple[str, str], pd.DataFrame] = {}
+
+    @cached_property
+    def _ledger(self) -> Relation:
+        prices = names.table_or_empty(self.dataset, "unit_costs")
+        return ledger.cost_activity(
+            self.dataset.activity, prices, self.dataset.organisations, price_base=self.price_base
+        )
+
+    def is_held(self, view: View) -> bool:
+        """Say whether a view's pathway is linked already: if not, the next look at it takes some seconds."""
+        return view.pathway in self._held
+
+    # -- numbers ------------------------------------------------------------------------------------------------------
+    def disclosed(self, view: View) -> Disclosed:
+        """Return cost per patient by the view's breakdown, as it may be shown: the dearest first, phases in order.
+
+        Returns
+        -------
+        Disclosed
+            The breakdown's column (codes), and the columns of `benchmark.pathway_cost.compare`. Means are per pathway of
+            the area, those without such a contact counted as 0, so that rows add up to the row that was drilled into.
+
+        Raises
+        ------
+        InputError
+            If the view names what the data do not hold, or the area has no complete pathway that closes in the year.
+        """
+        table = self._compared(view, [view.breakdown])
+        if view.breakdown not in ("phase", "setting"):
+            table = table.sort_values(["mean_gbp", view.breakdown], ascending=[False, True], ignore_index=True)
+        return disclose(table, counts=["pathways", "contacts"], apart=_APART, totals=[[]])
+
+    def choices(self, view: View) -> dict[str, str]:
+        """Return what may be drilled into, label to code: the rows that are shown, none that are suppressed."""
+        if view.below is None:
+            return {}
+        frame = self.disclosed(view).frame
+        codes = frame.loc[frame["contacts"] > 0, view.breakdown]
+        return {self.label(view.breakdown, code): code for code in codes}
+
+    def whole(self, view: View) -> Disclosed:
+        """Return the one row of all that the view holds."""
+        return disclose(self._compared(view, []), counts=["pathways", "contacts"], apart=_APART)
+
+    def basis(self, view: View) -> Disclosed:
+        """Return what the view's costs rest on and how much of the expected activity is held, by setting."""
+        links, codes = self._linked(view)
+        cells = pathways.summarise(links, codes, by=["icb_code", "setting", "cost_basis"], year=view.year)
+        table = pathway_cost.cost_basis(cells, self._covered(view), unit="icb_code", focus=view.icb)
+        return disclose(table, counts=["pathways", "contacts"], totals=[["setting"]], exempt=["coverage_pct"])
+
+    def _compared(self, view: View, by: list[str]) -> pd.DataFrame:
+        links, codes = self._linked(view)
+        groups = pathways.summarise(self._held[view.pathway][0], codes, by=["icb_code"], year=view.year)
+        require_one_of(view.icb, groups["icb_code"], what=f"ICB with complete pathways that close in {view.year}")
+        cells = pathways.summarise(links, codes, by=["icb_code", *by], year=view.year)
+        ours = cells[cells["icb_code"] == view.icb]
+        ranks = {"phase": [p.name for p in self._definition(view).phases], "setting": list(SETTINGS)}
+        held = {column: set(ours[column]) for column in by}
+        order = {c: [v for v in ranks.get(c, sorted(held[c])) if v in held[c]] for c in by}
+        table = pathway_cost.compare(cells, groups, unit="icb_code", focus=view.icb, by=by, order=order).table
+        if "provider_code" in {*by, *dict(view.within)}:
+            # What all areas' patients have at one area's provider says nothing.
+            compared = [c for c in table if c.startswith(("reference_", "difference_"))]
+            table = table.assign(**dict.fromkeys(compared, float("nan")))
+        return table
+
+    def _linked(self, view: View) -> tuple[Links, Relation]:
+        """Return the pathway's links within what was drilled into, and the currency of each linked row."""
+        require_one_of(view.breakdown, BREAKDOWNS, what="Breakdown")
+        require_one_of(view.year, self.years, what="Financial year")
+        if view.pathway not in self._held:
+            definition = self._definition(view)
+            links = pathways.link(
+                self._ledger, definition, patients=names.table_or_empty(self.dataset, "patients")
+            )
+            codes = self.dataset.activity.having("activity_id", links.links)
+            codes = codes.query("SELECT activity_id, currency_code FROM this").materialise()
+            self._held[view.pathway] = links, codes
+        links, codes = self._held[view.pathway]
+        if not view.within:
+            return links, codes
+        # Values come from the tables themselves; a quote in one is doubled.
+        tests = " AND ".join(f"{column} = '{value.replace(chr(39), 2 * chr(39))}'" for column, value in view.within)
+        return replace(links, links=links.links.query(f"SELECT * FROM this WHERE {tests}")), codes
+
+    def _definition(self, view: View) -> Definition:
+        return self.pathways[require_one_of(view.pathway, self.pathways, what="Pathway")]
+
+    def _covered(self, view: View) -> pd.DataFrame | None:
+        key = view.icb, view.year
+        if key not in self._coverage:
+            people = names.table_or_empty(self.dataset, "population")
+            found = icb_view.coverage_of(self.dataset.activity, people, view.icb, year=view.year)
+            self._coverage[key] = found.assign(icb_code=view.icb, reason="")
+        return self._coverage[key]
+
+    # -- words --------------------------------------------------------------------------------------------------------
+    def label(self, column: str, value: str) -> str:
+        """Return how a value of a breakdown is called."""
+        return f"{self.names.get(value, value)} ({value})" if column.endswith("provider_code") else say(value)
+
+    def title(self, view: View) -> str:
+        """Return the title of a view: pathway, area, what was drilled into, year."""
+        inside = [self.label(column, value) for column, value in view.within]
+        return ", ".join([self._definition(view).title, self.names.get(view.icb, view.icb), *inside, view.year])
+
+    def headline(self, view: View) -> str:
+        """Return the view's whole in a sentence or two, with its interval, and how much the data hold."""
+        whole, basis = self.whole(view), self.basis(view).frame
+        area = self.names.get(view.icb, view.icb)
+        if not view.within:
+            return pathway_message(whole, basis, area=area, title=self._definition(view).title, reference=self.reference)
+        row = whole.frame.iloc[0]
+        if pd.isna(row["mean_gbp"]):
+            return f"{self.title(view)}: too few contacts or pathways to show a cost. {coverage_sentence(basis)}"
+        reach = interval(row["lower_95"], row["upper_95"])
+        return (
+            f"{self.title(view)}: {pounds(row['mean_gbp'])} per patient of the area's about {count(row['pathways'])} "
+            f"pathways (95% interval {reach}). {coverage_sentence(basis)}"
+        )
+
+    def code(self, view: View) -> str:
+        """Return the lines of Python that make the view's table."""
+        folder = f'"{self.dataset.folder.as_posix()}"' if self.dataset.folder else "..."
+        return (
+            "from pathcost_lib import sources\n"
+            "from pathcost_lib.present.explorer import Explorer, View\n\n"
+            f"dataset = sources.open_dataset({folder})\n"
+            f'explorer = Explorer(dataset, price_base="{self.price_base}", reference="{self.reference}")\n'
+            f"view = {view!r}\n"
+            "table = explorer.disclosed(view).frame\n"
+        )
+
+    # -- what is shown ------------------------------------------------------------------------------------------------
+    def tables(self, view: View) -> list[dict[str, Any]]:
+        """Return the display bundles of the view's two tables: its numbers, and what they rest on."""
+        return [self._numbers(view), self._rests_on(view)]
+
+    def _numbers(self, view: View) -> dict[str, Any]:
+        data = self._named(view, self.disclosed(view))
+        shown = [view.breakdown, "contacts", "mean_gbp", "lower_95", "upper_95"]
+        compared = ["reference_gbp", "difference_gbp", "difference_lower_95", "difference_upper_95"]
+        shown += compared if data.frame["reference_gbp"].notna().any() else []
+        heads = {view.breakdown: BREAKDOWNS[view.breakdown], "reference_gbp": self.reference}
+        heads |= {"mean_gbp": "Mean per patient"}
+        note = f"Pounds of {self.price_base}. Per pathway of the area; the interval is of the mean, by chance alone."
+        title = f"Cost per patient by {BREAKDOWNS[view.breakdown].lower()}: {self.title(view)}"
+        return table_bundle(data.select(shown), name="View", title=title, note=note, headings=heads)
+
+    def _rests_on(self, view: View) -> dict[str, Any]:
+        columns = ["setting", "cost_basis", "contacts", "contacts_pct", "coverage_pct"]
+        title = f"Cost basis, and activity held of that expected, by setting: {self.title(view)}"
+        note = "Coverage is of all the area's activity in the year, not of these pathways alone."
+        return table_bundle(self.basis(view).select(columns), name="Cost basis", title=title, note=note)
+
+    def picture(self, view: View) -> dict[str, Any]:
+        """Return the display bundle of the view's figure: the dearest rows, or all where they are few."""
+        data = self._named(view, self.disclosed(view))
+        rows = data.frame.index[:_ROWS_DRAWN]
+        drawn = replace(data, frame=data.frame.loc[rows], hidden=data.hidden.loc[rows])
+        more = len(data.frame) - len(rows)
+        said = {"by": view.breakdown, "area": self.names.get(view.icb, view.icb), "reference": self.reference}
+        return figure_bundle(
+            figures.against_reference,
+            drawn,
+            name="view",
+            title=f"Cost per patient by {BREAKDOWNS[view.breakdown].lower()}",
+            alt=figures.describe_against_reference(drawn.frame, **said),
+            note=f"The {len(rows)} dearest; {more} more in the table." if more else "",
+            height=1.1 + 0.36 * max(len(rows), 2),
+            **said,
+        )
+
+    def _named(self, view: View, data: Disclosed) -> Disclosed:
+        called = data.frame[view.breakdown].map(lambda code: self.label(view.breakdown, code))
+        return replace(data, frame=data.frame.assign(**{view.breakdown: called}))
