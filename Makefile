@@ -23,9 +23,8 @@ $(READY): requirements.lock pyproject.toml
 pack: setup ## Build the board pack of one ICB on the sample (ICB=QHL)
 	$(BIN)/pathcost pack $(ICB)
 
-lab: setup ## Open JupyterLab on the notebooks
-	$(BIN)/pathcost sample
-	$(BIN)/jupyter lab notebooks
+lab: setup ## Open JupyterLab at the start notebook
+	$(BIN)/pathcost lab
 
 test: setup ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile

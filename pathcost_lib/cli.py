@@ -115,6 +115,26 @@ def pack(
     raise typer.Exit(1 if failed else 0)
 
 
+Port = Annotated[int, typer.Option(help="Port on this machine.")]
+Browser = Annotated[bool, typer.Option(help="Open the browser; without it, the address is printed.")]
+
+
+@app.command()
+def lab(data: DataFolder = None, port: Port = 8888, browser: Browser = True) -> None:
+    """Open JupyterLab at the start notebook, for this machine only."""
+    from pathcost_lib.packs.serve import open_lab
+
+    open_lab(_data(data), port=port, browser=browser)
+
+
+@app.command()
+def explore(data: DataFolder = None, port: Port = 8866, browser: Browser = True) -> None:
+    """Open the explorer as a page in the browser, for this machine only."""
+    from pathcost_lib.packs.serve import open_explorer
+
+    open_explorer(_data(data), port=port, browser=browser)
+
+
 def _settings(pairs: list[str] | None) -> dict[str, str]:
     settings = {}
     for pair in pairs or []:

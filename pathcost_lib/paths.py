@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["notebooks", "pathway_definitions", "reference", "reports", "root", "sample", "scenarios"]
+__all__ = ["data", "notebooks", "pathway_definitions", "reference", "reports", "root", "sample", "scenarios"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -48,6 +48,12 @@ def notebooks() -> Path:
 def sample() -> Path:
     """Where the synthetic England is generated."""
     return root() / "data" / "sample"
+
+
+def data(folder: str = "") -> Path:
+    """Return the folder of tables to read: the one named, else `PATHCOST_DATA` if set, else the synthetic England."""
+    named = folder or os.environ.get("PATHCOST_DATA", "")
+    return Path(named) if named else sample()
 
 
 def reports() -> Path:

@@ -39,8 +39,8 @@ class Pack:
 
 
 def production_notebooks() -> list[Path]:
-    """Return the notebooks that make packs, in order: those whose name begins with two digits."""
-    return sorted(paths.notebooks().glob("[0-9][0-9]_*.ipynb"))
+    """Return the notebooks that make packs, in order: those whose name begins with two digits, 00 (the start) apart."""
+    return sorted(p for p in paths.notebooks().glob("[0-9][0-9]_*.ipynb") if not p.name.startswith("00"))
 
 
 def safe_name(text: str) -> str:

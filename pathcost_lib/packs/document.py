@@ -27,6 +27,8 @@ class Document:
         One a notebook, in order.
     facts : tuple of (str, str)
         How the pack was made, as label and value, for the part on method: nothing that differs from run to run.
+    kind : str
+        What it is called.
     """
 
     organisation: str
@@ -35,11 +37,12 @@ class Document:
     about: str
     sections: tuple[Section, ...]
     facts: tuple[tuple[str, str], ...] = ()
+    kind: str = "Board pack"
 
     @property
     def title(self) -> str:
         """What a reader's window is called."""
-        return f"{self.organisation}: board pack {self.year}"
+        return f"{self.organisation}: {self.kind.lower()} {self.year}"
 
     @property
     def messages(self) -> list[str]:

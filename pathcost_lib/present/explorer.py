@@ -6,7 +6,10 @@ is shown, saved or offered for drilling has passed `disclose`, on the analyst's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+import html
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,16 +19,16 @@ import pandas as pd
 from pathcost_lib import ledger, pathways
 from pathcost_lib.benchmark import icb_view, pathway_cost
 from pathcost_lib.codes import SETTINGS
-from pathcost_lib.errors import require_one_of
+from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.pathways import Definition, Links
 from pathcost_lib.present import figures
 from pathcost_lib.present.disclosure import Disclosed, disclose
-from pathcost_lib.present.display import figure_bundle, table_bundle
+from pathcost_lib.present.display import FIGURE, TABLE, figure_bundle, table_bundle
 from pathcost_lib.present.format import count, interval, pounds, say
 from pathcost_lib.present.sentences import coverage_sentence, pathway_message
 from pathcost_lib.sources import Dataset, Relation, names
 
-__all__ = ["BREAKDOWNS", "Explorer", "View"]
+__all__ = ["BREAKDOWNS", "Explorer", "Look", "View"]
 
 BREAKDOWNS = {
     "phase": "Phase",
@@ -44,7 +47,7 @@ _APART = {"reference_contacts": ["reference_gbp", "reference_lower_95", "referen
 class View:
     """What is looked at: one area's pathways that close in a year, split by a breakdown, within what was drilled into.
 
-    `within` holds (breakdown, value) pairs from the outside in, such as `(("provider_code", "RXX"), ("phase", "before"))`.
+    `within` holds (breakdown, value) pairs from the outside in: `(("provider_code", "RXX"), ("phase", "before"))`.
     """
 
     icb: str
@@ -55,7 +58,9 @@ class View:
 
     @property
     def below(self) -> str | None:
-        """The breakdown one level down, or None at the bottom."""
+        """The breakdown one level down, or None at the bottom: a currency has nothing inside."""
+        if self.breakdown == _DRILL[-1]:
+            return None
         used = {self.breakdown, *(column for column, _ in self.within)}
         return next((column for column in _DRILL if column not in used), None)
 
@@ -68,6 +73,51 @@ class View:
     def back(self) -> View:
         """Return the view that this one was reached from."""
         return replace(self, breakdown=self.within[-1][0], within=self.within[:-1]) if self.within else self
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a view shows.
+
+    Attributes
+    ----------
+    headline : str
+        The whole in a sentence or two, with its interval, and how much of the activity the data hold.
+    picture : mapping
+        Display bundle of the figure.
+    tables : tuple of mapping
+        Display bundles of the numbers, and of what they rest on.
+    choices : mapping of str to str
+        What may be drilled into, label to code: rows that are shown, none that are suppressed.
+    """
+
+    headline: str
+    picture: Mapping[str, Any]
+    tables: tuple[Mapping[str, Any], ...]
+    choices: Mapping[str, str]
+
+    @property
+    def figure_html(self) -> str:
+        """The figure in both its widths, with caption, alternative text and note."""
+        words = {key: html.escape(self.picture[FIGURE][key]) for key in ("title", "alt", "note")}
+        wide, narrow = (_data_uri(svg) for svg in (self.picture["image/svg+xml"], self.picture[FIGURE]["narrow"]))
+        image = f'<source media="(max-width: 640px)" srcset="{narrow}"><img src="{wide}" alt="{words["alt"]}">'
+        note = f"<p>{words['note']}</p>" if words["note"] else ""
+        return f"<figure><figcaption>{words['title']}</figcaption><picture>{image}</picture>{note}</figure>"
+
+    @property
+    def tables_html(self) -> list[str]:
+        """Each table in a region that scrolls where it must, with its note."""
+        parts = [(b["text/html"], html.escape(b[TABLE]["title"]), html.escape(b[TABLE]["note"])) for b in self.tables]
+        region = '<div class="scroll" role="region" tabindex="0" aria-label="{1}">{0}</div><p>{2}</p>'
+        return [region.format(*part) for part in parts]
+
+    def _repr_html_(self) -> str:
+        return f"<p><strong>{html.escape(self.headline)}</strong></p>{self.figure_html}{self.tables_html[0]}"
+
+
+def _data_uri(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
 class Explorer:
@@ -104,6 +154,21 @@ class Explorer:
         """Say whether a view's pathway is linked already: if not, the next look at it takes some seconds."""
         return view.pathway in self._held
 
+    def start(self, pathway: str, *, icb: str = "", year: str = "", breakdown: str = "provider_code") -> View:
+        """Return a view to begin with: where not given, the area with most pathways and the last year that has any.
+
+        Raises
+        ------
+        InputError
+            If the data hold no complete pathway.
+        """
+        for closes in [year] if year else reversed(self.years):
+            links, codes = self._linked(View(icb, pathway, closes))
+            with suppress(InputError):
+                held = pathways.summarise(links, codes, by=["icb_code"], year=closes)
+                return View(icb or str(held.nlargest(1, "pathways")["icb_code"].iloc[0]), pathway, closes, breakdown)
+        raise InputError(f"The data hold no complete {pathway} pathway{f' that closes in {year}' if year else ''}.")
+
     # -- numbers ------------------------------------------------------------------------------------------------------
     def disclosed(self, view: View) -> Disclosed:
         """Return cost per patient by the view's breakdown, as it may be shown: the dearest first, phases in order.
@@ -111,8 +176,8 @@ class Explorer:
         Returns
         -------
         Disclosed
-            The breakdown's column (codes), and the columns of `benchmark.pathway_cost.compare`. Means are per pathway of
-            the area, those without such a contact counted as 0, so that rows add up to the row that was drilled into.
+            The breakdown's column (codes), and the columns of `benchmark.pathway_cost.compare`. Means are per pathway
+            of the area, those without such a contact counted as 0: rows add up to the row that was drilled into.
 
         Raises
         ------
@@ -123,18 +188,6 @@ class Explorer:
         if view.breakdown not in ("phase", "setting"):
             table = table.sort_values(["mean_gbp", view.breakdown], ascending=[False, True], ignore_index=True)
         return disclose(table, counts=["pathways", "contacts"], apart=_APART, totals=[[]])
-
-    def choices(self, view: View) -> dict[str, str]:
-        """Return what may be drilled into, label to code: the rows that are shown, none that are suppressed."""
-        if view.below is None:
-            return {}
-        frame = self.disclosed(view).frame
-        codes = frame.loc[frame["contacts"] > 0, view.breakdown]
-        return {self.label(view.breakdown, code): code for code in codes}
-
-    def whole(self, view: View) -> Disclosed:
-        """Return the one row of all that the view holds."""
-        return disclose(self._compared(view, []), counts=["pathways", "contacts"], apart=_APART)
 
     def basis(self, view: View) -> Disclosed:
         """Return what the view's costs rest on and how much of the expected activity is held, by setting."""
@@ -155,8 +208,7 @@ class Explorer:
         table = pathway_cost.compare(cells, groups, unit="icb_code", focus=view.icb, by=by, order=order).table
         if "provider_code" in {*by, *dict(view.within)}:
             # What all areas' patients have at one area's provider says nothing.
-            compared = [c for c in table if c.startswith(("reference_", "difference_"))]
-            table = table.assign(**dict.fromkeys(compared, float("nan")))
+            table[table.filter(regex="^(reference|difference)_").columns] = float("nan")
         return table
 
     def _linked(self, view: View) -> tuple[Links, Relation]:
@@ -165,9 +217,7 @@ class Explorer:
         require_one_of(view.year, self.years, what="Financial year")
         if view.pathway not in self._held:
             definition = self._definition(view)
-            links = pathways.link(
-                self._ledger, definition, patients=names.table_or_empty(self.dataset, "patients")
-            )
+            links = pathways.link(self._ledger, definition, patients=names.table_or_empty(self.dataset, "patients"))
             codes = self.dataset.activity.having("activity_id", links.links)
             codes = codes.query("SELECT activity_id, currency_code FROM this").materialise()
             self._held[view.pathway] = links, codes
@@ -199,12 +249,13 @@ class Explorer:
         inside = [self.label(column, value) for column, value in view.within]
         return ", ".join([self._definition(view).title, self.names.get(view.icb, view.icb), *inside, view.year])
 
-    def headline(self, view: View) -> str:
-        """Return the view's whole in a sentence or two, with its interval, and how much the data hold."""
-        whole, basis = self.whole(view), self.basis(view).frame
+    def _headline(self, view: View, basis: pd.DataFrame) -> str:
+        whole = disclose(self._compared(view, []), counts=["pathways", "contacts"], apart=_APART)
         area = self.names.get(view.icb, view.icb)
         if not view.within:
-            return pathway_message(whole, basis, area=area, title=self._definition(view).title, reference=self.reference)
+            return pathway_message(
+                whole, basis, area=area, title=self._definition(view).title, reference=self.reference
+            )
         row = whole.frame.iloc[0]
         if pd.isna(row["mean_gbp"]):
             return f"{self.title(view)}: too few contacts or pathways to show a cost. {coverage_sentence(basis)}"
@@ -227,12 +278,17 @@ class Explorer:
         )
 
     # -- what is shown ------------------------------------------------------------------------------------------------
-    def tables(self, view: View) -> list[dict[str, Any]]:
-        """Return the display bundles of the view's two tables: its numbers, and what they rest on."""
-        return [self._numbers(view), self._rests_on(view)]
+    def look(self, view: View) -> Look:
+        """Return everything that a page shows of a view; `disclosed` says what is refused."""
+        data, basis = self.disclosed(view), self.basis(view)
+        codes: Iterable[str] = data.frame.loc[data.frame["contacts"] > 0, view.breakdown] if view.below else []
+        choices = {self.label(view.breakdown, code): code for code in codes}
+        called = data.frame[view.breakdown].map(lambda code: self.label(view.breakdown, code))
+        data = replace(data, frame=data.frame.assign(**{view.breakdown: called}))
+        tables = self._numbers(view, data), self._rests_on(view, basis)
+        return Look(self._headline(view, basis.frame), self._picture(view, data), tables, choices)
 
-    def _numbers(self, view: View) -> dict[str, Any]:
-        data = self._named(view, self.disclosed(view))
+    def _numbers(self, view: View, data: Disclosed) -> dict[str, Any]:
         shown = [view.breakdown, "contacts", "mean_gbp", "lower_95", "upper_95"]
         compared = ["reference_gbp", "difference_gbp", "difference_lower_95", "difference_upper_95"]
         shown += compared if data.frame["reference_gbp"].notna().any() else []
@@ -242,19 +298,21 @@ class Explorer:
         title = f"Cost per patient by {BREAKDOWNS[view.breakdown].lower()}: {self.title(view)}"
         return table_bundle(data.select(shown), name="View", title=title, note=note, headings=heads)
 
-    def _rests_on(self, view: View) -> dict[str, Any]:
+    def _rests_on(self, view: View, basis: Disclosed) -> dict[str, Any]:
         columns = ["setting", "cost_basis", "contacts", "contacts_pct", "coverage_pct"]
         title = f"Cost basis, and activity held of that expected, by setting: {self.title(view)}"
         note = "Coverage is of all the area's activity in the year, not of these pathways alone."
-        return table_bundle(self.basis(view).select(columns), name="Cost basis", title=title, note=note)
+        return table_bundle(basis.select(columns), name="Cost basis", title=title, note=note)
 
-    def picture(self, view: View) -> dict[str, Any]:
-        """Return the display bundle of the view's figure: the dearest rows, or all where they are few."""
-        data = self._named(view, self.disclosed(view))
+    def _picture(self, view: View, data: Disclosed) -> dict[str, Any]:
         rows = data.frame.index[:_ROWS_DRAWN]
         drawn = replace(data, frame=data.frame.loc[rows], hidden=data.hidden.loc[rows])
         more = len(data.frame) - len(rows)
-        said = {"by": view.breakdown, "area": self.names.get(view.icb, view.icb), "reference": self.reference}
+        said: dict[str, Any] = {
+            "by": view.breakdown,
+            "area": self.names.get(view.icb, view.icb),
+            "reference": self.reference,
+        }
         return figure_bundle(
             figures.against_reference,
             drawn,
@@ -265,7 +323,3 @@ class Explorer:
             height=1.1 + 0.36 * max(len(rows), 2),
             **said,
         )
-
-    def _named(self, view: View, data: Disclosed) -> Disclosed:
-        called = data.frame[view.breakdown].map(lambda code: self.label(view.breakdown, code))
-        return replace(data, frame=data.frame.assign(**{view.breakdown: called}))

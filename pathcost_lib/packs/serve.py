@@ -1,0 +1,48 @@
+"""Open JupyterLab or the explorer in the browser: on this machine only, and with nothing fetched from elsewhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pathcost_lib import paths
+
+__all__ = ["LAB", "VOILA", "open_explorer", "open_lab"]
+
+#: No news, no look for a newer version, no list of extensions: each would call a server.
+LAB = (
+    "--ServerApp.ip=127.0.0.1",
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.extension_manager=readonly",
+)
+#: Another user of the machine needs the token too.
+VOILA = ("--Voila.ip=127.0.0.1", "--Voila.auto_token=True", "--VoilaConfiguration.template=pathcost")
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def open_lab(data: Path | None = None, *, port: int = 8888, browser: bool = True) -> None:
+    """Open JupyterLab at the start notebook; returns when it is closed."""
+    from jupyterlab.labapp import LabApp
+
+    _set_environment(data)
+    start = paths.notebooks() / "00_start_here.ipynb"
+    LabApp.launch_instance([*LAB, f"--ServerApp.port={port}", f"--ServerApp.open_browser={browser}", str(start)])
+
+
+def open_explorer(data: Path | None = None, *, port: int = 8866, browser: bool = True) -> None:
+    """Open the explorer as a page without code; returns when it is closed."""
+    from voila.app import Voila
+
+    _set_environment(data)
+    page = paths.notebooks() / "explore.ipynb"
+    Voila.launch_instance([*VOILA, f"--Voila.port={port}", f"--Voila.open_browser={browser}", str(page)])
+
+
+def _set_environment(data: Path | None) -> None:
+    """Say where the data are to the kernels, which inherit the environment, and to Voilà where its template is."""
+    if data is not None:
+        os.environ["PATHCOST_DATA"] = str(data.resolve())
+    # Voilà looks for templates where Jupyter looks for its own things.
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, (str(_TEMPLATES), os.environ.get("JUPYTER_PATH"))))
