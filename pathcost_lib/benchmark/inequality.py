@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import special
 
 from pathcost_lib.benchmark.cells import as_list, encode, numbers, refuse, require_columns
-from pathcost_lib.benchmark.intervals import Limits, limit_columns
+from pathcost_lib.benchmark.intervals import Limits, fieller_limits, limit_columns
 from pathcost_lib.benchmark.standardise import Estimates, Keys
 
 __all__ = ["slope_index"]
@@ -89,10 +89,7 @@ def slope_index(
         return slope - half, slope + half
 
     def ratio_limits(level: float) -> Limits:
-        z2 = special.ndtri((1 + level) / 2) ** 2
-        a, b, c = first**2 - z2 * first_var, first * last - z2 * both, last**2 - z2 * last_var
-        root = np.sqrt(np.where(a > 0, np.maximum(b**2 - a * c, 0), np.nan))  # a <= 0: the first end may be nought
-        return (b - root) / a, (b + root) / a
+        return fieller_limits(last, first, (last_var, first_var), both, special.ndtri((1 + level) / 2))
 
     relative = {f"rii_{name}": limit for name, limit in limit_columns(confidence, ratio_limits).items()}
     table = groups.assign(

@@ -9,7 +9,14 @@ from scipy import special
 
 from pathcost_lib.errors import InputError
 
-__all__ = ["EXACT_BELOW", "confidence_levels", "limit_columns", "poisson_limits", "wilson_limits"]
+__all__ = [
+    "EXACT_BELOW",
+    "confidence_levels",
+    "fieller_limits",
+    "limit_columns",
+    "poisson_limits",
+    "wilson_limits",
+]
 
 EXACT_BELOW = 10  # counts under which Byar's approximation gives way to the exact limits (PHE Technical Guide, 2018)
 
@@ -77,3 +84,34 @@ def wilson_limits(events: np.ndarray, population: np.ndarray, level: float) -> L
     half = np.sqrt(z2 * (z2 + 4 * events * (1 - events / population)))
     lower, upper = (centre - half) / (2 * (population + z2)), (centre + half) / (2 * (population + z2))
     return np.maximum(lower, 0.0), np.minimum(upper, 1.0)
+
+
+def fieller_limits(
+    top: np.ndarray,
+    bottom: np.ndarray,
+    variances: tuple[np.ndarray, np.ndarray],
+    both: np.ndarray,
+    quantile: np.ndarray,
+) -> Limits:
+    """Return Fieller's limits of top / bottom; NaN where bottom may be nought, so that the set has no ends.
+
+    Parameters
+    ----------
+    top, bottom : array
+        Estimates.
+    variances : tuple of array
+        Theirs, of top and of bottom.
+    both : array
+        Their covariance.
+    quantile : array or float
+        Of the normal or Student's t, such as 1.96.
+
+    Notes
+    -----
+    Fieller, JRSS B 1954;16:175: the ratios r for which top - r x bottom does not differ from nought.
+    """
+    q2 = np.square(quantile)
+    a, b, c = bottom**2 - q2 * variances[1], top * bottom - q2 * both, top**2 - q2 * variances[0]
+    known = np.where(a > 0, a, np.nan)
+    root = np.sqrt(np.maximum(b**2 - known * c, 0))
+    return (b - root) / known, (b + root) / known

@@ -24,8 +24,9 @@ class Streams:
     def __init__(self, rng: np.random.Generator, names: Iterable[object]) -> None:
         seed = int(rng.integers(2**63))
         keys = (hashlib.blake2b(str(name).encode(), digest_size=8).digest() for name in names)
-        self._streams = [np.random.default_rng([seed, int.from_bytes(key, "little")]) for key in keys]
+        #: One generator a name.
+        self.generators = [np.random.default_rng([seed, int.from_bytes(key, "little")]) for key in keys]
 
     def normal(self, draws: int) -> np.ndarray:
         """Return the next standard normal numbers, of shape (draws, names)."""
-        return np.column_stack([stream.standard_normal(draws) for stream in self._streams])
+        return np.column_stack([stream.standard_normal(draws) for stream in self.generators])

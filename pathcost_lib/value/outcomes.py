@@ -1,0 +1,206 @@
+"""Outcomes joined to pathways: who answered, what changed, who came back or died, and what is not held and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pathcost_lib.benchmark import proportion
+from pathcost_lib.codes import financial_year_bounds
+from pathcost_lib.pathways import Links
+from pathcost_lib.results import Result
+from pathcost_lib.sources import Relation
+
+__all__ = ["INSTRUMENTS", "Instrument", "Outcomes", "join_outcomes"]
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """A measure that patients answer: how it is said, and the least difference between groups that matters."""
+
+    title: str
+    matters: float
+    source: str
+
+
+#: Instruments whose least important difference is published; a higher score is better in all of them.
+INSTRUMENTS = {
+    "eq5d_index": Instrument("EQ-5D index", 0.074, "Walters and Brazier, Quality of Life Research 2005;14:1523"),
+    "oxford_hip_score": Instrument("Oxford Hip Score", 5.0, "Beard and others, J Clin Epidemiol 2015;68:73"),
+    "oxford_knee_score": Instrument("Oxford Knee Score", 5.0, "Beard and others, J Clin Epidemiol 2015;68:73"),
+}
+#: Days in which a score counts: up to `PRE_DAYS` before the index event; about six months after it, as PROMs of hips
+#: and knees are asked (NHS England, PROMs guide).
+PRE_DAYS, POST_FROM, POST_TO = 180, 120, 270
+#: Emergency readmission: within 30 days of discharge, days 0 to 29 (NHS England, compendium of hospital readmissions).
+#: Death within 90 days: National Joint Registry.
+READMISSION_DAYS, DEATH_DAYS = 30, 90
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes(Result):
+    """`table` is the response by pathway (see `response`); `cases` has a row a pathway, in the engine; `pairs` are
+    those with a score before and after and a cost: pathway, icb_code, provider_code, pod, currency_code, age_from, sex,
+    deprivation_decile, cost_gbp, of which marginal_gbp (semi-fixed and variable) and index_gbp (in the phase of the
+    index event), bed_days, pre, post, gain.
+    """  # noqa: D205
+
+    cases: Relation
+    pairs: pd.DataFrame
+    instrument: str
+    deaths_known: bool
+
+    def of(self, pathway: str) -> Outcomes:
+        """Return one pathway's."""
+        cases = self.cases.query(f"SELECT * FROM this WHERE pathway = '{pathway}'")
+        pairs = self.pairs[self.pairs["pathway"] == pathway].reset_index(drop=True)
+        table = self.table[self.table["pathway"] == pathway].reset_index(drop=True)
+        return replace(self, table=table, cases=cases, pairs=pairs)
+
+    @property
+    def summary(self) -> str:
+        """How many pathways, how many linked and answered."""
+        n, due, both = (int(self.table[c].sum()) for c in ("pathways", "due_pathways", "answered_pathways"))
+        if not len(self.pairs):
+            return f"Health gain is not computable: {self.reason}."
+        return (
+            f"{n:,} pathways; of the {due:,} whose second questionnaire was due, {both:,} ({both / max(due, 1):.0%}) "
+            f"have {self.instrument} before and after."
+        )
+
+    @property
+    def reason(self) -> str:
+        """Why there is no gain; empty where there is."""
+        if len(self.pairs):
+            return ""
+        return f"no pathway has {self.instrument.replace('_', ' ')} both before and after the index event"
+
+    def response(self, by: Sequence[str] = ("pathway",)) -> pd.DataFrame:
+        """Return linkage and response by group, and the cost of those who answered beside the others'.
+
+        Returns
+        -------
+        DataFrame
+            The `by` columns; pathways; due_pathways (second questionnaire due); linked_pathways (of them, with a score
+            before); answered_pathways (with both); linkage_pct and response_pct of those due and of those linked;
+            answered_gbp, silent_gbp (mean cost of pathways with both scores, and of the others due).
+        """
+        heads = ", ".join(by)
+        both = "pre IS NOT NULL AND post IS NOT NULL"
+        table = self.cases.query(
+            f"SELECT {heads}, CAST(count(*) AS BIGINT) AS pathways, "
+            "CAST(sum(CASE WHEN due THEN 1 ELSE 0 END) AS BIGINT) AS due_pathways, "
+            "CAST(sum(CASE WHEN due AND pre IS NOT NULL THEN 1 ELSE 0 END) AS BIGINT) AS linked_pathways, "
+            f"CAST(sum(CASE WHEN due AND {both} THEN 1 ELSE 0 END) AS BIGINT) AS answered_pathways, "
+            f"avg(CASE WHEN due AND {both} THEN cost_gbp END) AS answered_gbp, "
+            f"avg(CASE WHEN due AND NOT ({both}) THEN cost_gbp END) AS silent_gbp "
+            f"FROM this GROUP BY {heads} ORDER BY {heads}"
+        ).to_pandas()
+        answered, linked, due = (
+            table[f"{c}_pathways"].astype(float).replace(0, np.nan) for c in ("answered", "linked", "due")
+        )
+        table.insert(len(by) + 4, "linkage_pct", 100 * linked / due)
+        table.insert(len(by) + 5, "response_pct", 100 * answered / linked)
+        return table
+
+    def events(self, by: Sequence[str] = ("pathway",)) -> pd.DataFrame:
+        """Return what can be counted without a questionnaire, by group, and what cannot with the reason.
+
+        Returns
+        -------
+        DataFrame
+            The `by` columns; measure (readmitted, died, usual_residence); pathways; value_pct with lower_95, upper_95
+            (Wilson); reason where there is no value.
+        """
+        heads = ", ".join(by)
+        counts = self.cases.query(
+            f"SELECT {heads}, CAST(count(*) AS BIGINT) AS pathways, "
+            "CAST(count(readmitted) AS BIGINT) AS of_readmitted, CAST(sum(readmitted) AS BIGINT) AS readmitted, "
+            "CAST(sum(died) AS BIGINT) AS died, CAST(0 AS BIGINT) AS usual_residence "
+            f"FROM this GROUP BY {heads} ORDER BY {heads}"
+        ).to_pandas()
+        reasons = {
+            "readmitted": "" if counts["of_readmitted"].sum() else "the index event is not an admission",
+            "died": "" if self.deaths_known else "the patients' table holds no dates of death",
+            "usual_residence": "the tables hold no destination of discharge",
+        }
+        parts = []
+        for measure, reason in reasons.items():
+            part = counts[[*by, "pathways"]].assign(measure=measure, reason=reason)
+            if not reason and len(part):
+                limits = proportion(counts, by=list(by), events=measure, population="pathways").table
+                part = part.merge(limits[[*by, "value", "lower_95", "upper_95"]], on=list(by), how="left")
+            part = part.reindex(columns=[*by, "measure", "pathways", "value", "lower_95", "upper_95", "reason"])
+            part[["value", "lower_95", "upper_95"]] = 100 * part[["value", "lower_95", "upper_95"]].astype(float)
+            parts.append(part.rename(columns={"value": "value_pct"}))
+        return pd.concat(parts, ignore_index=True)
+
+
+def join_outcomes(
+    links: Links,
+    activity: Relation,
+    patients: Relation,
+    outcomes: Relation,
+    *,
+    year: str,
+    instrument: str = "eq5d_index",
+    whole: bool = False,
+) -> Outcomes:
+    """Join what patients reported, and what became of them, to their pathways and the cost of these.
+
+    Parameters
+    ----------
+    links : Links
+        From `pathways.link`.
+    activity, patients, outcomes : Relation
+        Tables of the dataset; `outcomes` may be empty.
+    year : str
+        Pathways count whose window closes by the end of this financial year, of all years that the data hold.
+    instrument : str
+        Measure whose change is the gain; higher is better.
+    whole : bool
+        Cost of the whole window, from before the index event. By default from the index event on: the time over which
+        the gain is had; more pathways are then held whole.
+
+    Notes
+    -----
+    A score before is the last in the `PRE_DAYS` before the index event; after, the nearest to it from day `POST_FROM`
+    to `POST_TO`. The second questionnaire is due once `POST_TO` has passed, unless the patient has died. Deaths are
+    not non-response: they are counted apart.
+    """
+    reach = pd.DataFrame(
+        [(d.name, -d.before_days if whole else 0, d.after_days, d.index_phase()) for d in links.definitions],
+        columns=["pathway", "from_day", "to_day", "index_phase"],
+    )
+    extent = activity.query("SELECT min(start_date) AS f, max(start_date) AS t FROM this").to_arrow()
+    first, last = extent["f"][0].as_py(), min(extent["t"][0].as_py(), financial_year_bounds(year)[1])
+    settings = {
+        "data_from": first,
+        "data_to": last,
+        "instrument": instrument,
+        "pre_days": PRE_DAYS,
+        "post_from": POST_FROM,
+        "post_to": POST_TO,
+        "readmission_days": READMISSION_DAYS,
+        "death_days": DEATH_DAYS,
+    }
+    inputs = {"pathways": links.pathways, "links": links.links, "activity": activity, "patients": patients}
+    steps = activity.engine.run(
+        Path(__file__).with_name("outcomes.sql"),
+        {**inputs, "outcomes": outcomes, "reach": reach, "settings": pd.DataFrame([settings])},
+    )
+    cases = steps["cases"]
+    pairs = cases.query(
+        "SELECT pathway, icb_code, provider_code, pod, currency_code, age_from, sex, deprivation_decile, cost_gbp, "
+        "marginal_gbp, index_gbp, bed_days, pre, post, post - pre AS gain FROM this "
+        "WHERE pre IS NOT NULL AND post IS NOT NULL AND cost_gbp IS NOT NULL AND index_gbp IS NOT NULL "
+        "ORDER BY pathway, icb_code, provider_code, currency_code, age_from, sex, deprivation_decile, cost_gbp, pre, "
+        "post, bed_days"
+    ).to_pandas()
+    deaths = patients.query("SELECT count(died_on) AS n FROM this").to_arrow()["n"][0].as_py()
+    found = Outcomes(pd.DataFrame(), cases, pairs, instrument, bool(deaths))
+    return replace(found, table=found.response())

@@ -1,0 +1,289 @@
+"""What a board needs to see of value: one national computation, of which every area is a slice; aggregates only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pathcost_lib.benchmark import slope_index
+from pathcost_lib.codes import label
+from pathcost_lib.errors import InputError
+from pathcost_lib.pathways import Links
+from pathcost_lib.results import NotComputable, Result
+from pathcost_lib.sources import Relation
+from pathcost_lib.value.budget import Margin
+from pathcost_lib.value.gain import adjust, discounted_years, group_means
+from pathcost_lib.value.incremental import Incremental, dominance, incremental
+from pathcost_lib.value.outcomes import INSTRUMENTS, Outcomes, join_outcomes
+from pathcost_lib.value.quadrants import quadrants
+from pathcost_lib.value.ratio import cost_per_outcome
+
+__all__ = ["ValueView", "pathways_with_outcomes", "value_view"]
+
+GAIN_FACTORS, COST_FACTORS = ("age_from", "sex", "deprivation_fifth"), ("currency_code", "age_from", "sex")
+QALY_INSTRUMENT = "eq5d_index"
+#: Patients below which a case mix of some twenty traits cannot be allowed for.
+FEWEST_TO_ADJUST = 60
+_MARGINAL = ["marginal_gbp", "marginal_lower_95", "marginal_upper_95", "status"]
+_MAP = ["pathways", "own_gbp", "own_qalys", "cost_gbp", "lower_95", "upper_95", "qalys", "qalys_lower_95"]
+_MAP += ["qalys_upper_95", "dear_no_better_pct", "cheaper_worse_pct", "worthwhile_pct", "finding"]
+_COST = ["pathways", "mean_gbp", "qalys", "ratio_gbp", "lower_95", "upper_95", "bootstrap_lower_95"]
+_COST += ["bootstrap_upper_95", "mean_of_ratios_gbp", "reason"]
+
+_ROWS = ["pathway", "icb_code", "provider_code", "deprivation_decile", "variant", "cost_gbp", "marginal_gbp"]
+_ROWS += ["index_gbp", "bed_days", "gain", "qalys", "excess_gain", "excess_cost_gbp", "excess_index_gbp"]
+
+
+@dataclass(frozen=True, eq=False)
+class ValueView(Result):
+    """Value over all areas: no row of a patient is in it.
+
+    `table` is the cost per QALY by service (pathway), all areas together, with `marginal_gbp` (semi-fixed and variable
+    cost per QALY) and each one's status among the others; `variants` the same by point of delivery of the index event,
+    `areas` by ICB. `response` is by ICB. `providers` (by cost of the index phase) and `icbs` (by cost of the pathway)
+    are the value maps, each patient's cost held at its pathway's trim point; `increments` is each ICB against the
+    others; `panel` the triple aim of each ICB. Where something cannot be computed its table has no rows and `reasons`
+    (by table) says why.
+    """
+
+    pathway: str
+    years_at_full_gain: float
+    areas: pd.DataFrame
+    variants: pd.DataFrame
+    response: pd.DataFrame
+    providers: pd.DataFrame
+    icbs: pd.DataFrame
+    increments: Incremental | NotComputable
+    panel: pd.DataFrame
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """Cost per QALY by service, or why there is none."""
+        if self.table.empty:
+            return f"Cost per QALY is not computable: {self.reasons['services']}."
+        said = [
+            f"{row['pathway']} {row['reason'] or format(row['ratio_gbp'], ',.0f')}"
+            for row in self.table.to_dict("records")
+        ]
+        return f"Pounds per QALY, all areas: {'; '.join(said)}."
+
+    def margin(self, pathway: str) -> Margin | NotComputable:
+        """Return what a QALY costs a service at its margin, for `budget_shift`: semi-fixed and variable cost only."""
+        row = self.table[(self.table["pathway"] == pathway) & self.table["marginal_gbp"].notna()]
+        if row.empty:
+            return NotComputable(f"{pathway} has no cost per QALY here")
+        one = row.iloc[0]
+        return Margin(pathway, one["marginal_gbp"], one["marginal_lower_95"], one["marginal_upper_95"])
+
+
+def pathways_with_outcomes(outcomes: Relation) -> list[str]:
+    """Return the pathways that have the EQ-5D index both before and after."""
+    found = outcomes.query(
+        f"SELECT pathway FROM this WHERE instrument = '{QALY_INSTRUMENT}' GROUP BY pathway "
+        "HAVING count(DISTINCT stage) = 2 ORDER BY pathway"
+    )
+    return [str(name) for name in found.to_arrow()["pathway"].to_pylist()]
+
+
+def value_view(
+    links: Links,
+    activity: Relation,
+    patients: Relation,
+    outcomes: Relation,
+    *,
+    pathway: str,
+    year: str,
+    years: float = 10.0,
+    fading: bool = False,
+    whole: bool = False,
+    worth_gbp: float = 20_000.0,
+    draws: int = 2_000,
+    seed: int = 20250401,
+) -> ValueView:
+    """Return all that notebook 07 shows, for every ICB at once.
+
+    Parameters
+    ----------
+    links : Links
+        Of all pathways to be set beside each other.
+    activity, patients, outcomes : Relation
+        Tables of the dataset; without outcomes each part has its reason.
+    pathway : str
+        Whose maps and panel are made; "" for all that have a gain, each patient beside others of the same pathway.
+    year : str
+        Pathways count whose window closes by the end of this financial year.
+    years, fading : float, bool
+        How long the gain lasts, and whether it fades (`discounted_years`).
+    whole : bool
+        Count the cost from before the index event too (`join_outcomes`).
+    worth_gbp : float
+        What a QALY is worth, for the probability that extra gain is worth its extra cost.
+    draws, seed : int
+        Of the bootstrap and of the shrinkage.
+    """
+    joined = join_outcomes(links, activity, patients, outcomes, year=year, instrument=QALY_INSTRUMENT, whole=whole)
+    scope = joined.of(pathway) if pathway else joined
+    scale, rng = discounted_years(years, fading=fading), np.random.default_rng(seed)
+    reasons: dict[str, str] = {}
+
+    def tried(name: str, make: Callable[[], Any], otherwise: Any) -> Any:
+        try:
+            return make()
+        except InputError as error:
+            reasons[name] = str(error).rstrip(".")
+            return otherwise
+
+    rows = tried("services", lambda: _adjusted(joined, scale), joined.pairs.iloc[:0].reindex(columns=_ROWS))
+    mine = rows[rows["pathway"] == pathway] if pathway else rows
+    at_average = {f"adjusted_{c}": mine[f"excess_{c}"] + mine[c].mean() for c in ("gain", "cost_gbp", "index_gbp")}
+    mine = mine.assign(**at_average, adjusted_qalys=scale * at_average["adjusted_gain"])
+    mine = mine.assign(**{f"trimmed_{c}": _trimmed(mine, f"adjusted_{c}") for c in ("cost_gbp", "index_gbp")})
+    value_map = partial(
+        quadrants,
+        mine,
+        effect="adjusted_qalys",
+        matters=INSTRUMENTS[QALY_INSTRUMENT].matters * scale,
+        worth_gbp=worth_gbp,
+        draws=draws,
+        rng=rng,
+    )
+
+    def mapped(name: str, by: str, cost: str) -> pd.DataFrame:
+        found = tried(name, lambda: value_map(by=by, cost=cost).table, _none(by, *_MAP))
+        return found.rename(columns={c: c.replace("effect", "qalys") for c in found.columns})[[by, *_MAP]]
+
+    against = partial(incremental, mine, cost="adjusted_cost_gbp", effect="adjusted_qalys")
+    costs = partial(_costs, draws=draws, rng=rng)
+    return ValueView(
+        tried("services", lambda: _services(rows, "pathway", costs), _none("pathway", *_COST, *_MARGINAL)),
+        pathway=pathway,
+        years_at_full_gain=scale,
+        areas=tried("areas", lambda: costs(mine, "icb_code"), _none("icb_code", *_COST)),
+        variants=tried("variants", lambda: _services(mine, "variant", costs), _none("variant", *_COST, *_MARGINAL)),
+        response=scope.response(["icb_code"]),
+        providers=mapped("providers", "provider_code", "trimmed_index_gbp"),
+        icbs=mapped("icbs", "icb_code", "trimmed_cost_gbp"),
+        increments=tried("increments", lambda: against(by="icb_code"), NotComputable("there is no health gain")),
+        panel=_panel(mine, scope.events(["icb_code"])),
+        reasons=reasons,
+    )
+
+
+def _adjusted(joined: Outcomes, scale: float) -> pd.DataFrame:
+    """Return the pairs with gain, QALYs and cost at average case mix, pathway by pathway."""
+    if joined.reason:
+        raise InputError(joined.reason)
+    pairs = joined.pairs.assign(deprivation_fifth=np.ceil(joined.pairs["deprivation_decile"].astype(float) / 2))
+    sizes = pairs.groupby("pathway")["pre"].transform("size")
+    pairs = pairs[sizes >= FEWEST_TO_ADJUST].reset_index(drop=True)
+    if pairs.empty:
+        raise InputError(f"fewer than {FEWEST_TO_ADJUST} patients have a score before and after")
+    table = adjust(pairs, "gain", numbers=["pre"], factors=GAIN_FACTORS, within="pathway").table
+    for cost in ("cost_gbp", "index_gbp"):
+        table = adjust(table, cost, factors=COST_FACTORS, within="pathway").table
+    variant = table["pathway"].map(label) + ", " + table["pod"].map(label).str.lower()
+    return table.assign(qalys=scale * table["gain"], variant=variant)
+
+
+def _trimmed(rows: pd.DataFrame, column: str) -> pd.Series:
+    """Return a column held within 1.5 interquartile ranges of its pathway's quartiles, so that no one patient decides.
+
+    The upper end is the trim point of the national schedule (HRG4+ trim points: upper quartile + 1.5 x the range).
+    """
+    grouped = rows.groupby("pathway")[column]
+    low, high = grouped.transform("quantile", 0.25), grouped.transform("quantile", 0.75)
+    return rows[column].clip(low - 1.5 * (high - low), high + 1.5 * (high - low))
+
+
+def _none(*columns: str) -> pd.DataFrame:
+    return pd.DataFrame(columns=list(columns))
+
+
+def _costs(
+    rows: pd.DataFrame, by: str, *, draws: int, rng: np.random.Generator, cost: str = "cost_gbp"
+) -> pd.DataFrame:
+    found = cost_per_outcome(rows, by=by, cost=cost, effect="qalys", draws=draws, rng=rng).table
+    return found.rename(columns={"effect": "qalys"})
+
+
+def _services(rows: pd.DataFrame, by: str, costs: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+    """Return cost per QALY, whole and marginal, with who is dominated by whom, the cheapest QALY first."""
+    table = costs(rows, by)
+    margin = costs(rows, by, cost="marginal_gbp")[[by, "ratio_gbp", "lower_95", "upper_95"]]
+    margin.columns = [by, *_MARGINAL[:-1]]
+    status = dominance(table, option=by, cost="mean_gbp", effect="qalys")[[by, "status"]]
+    return table.merge(margin).merge(status).sort_values("ratio_gbp", ignore_index=True)
+
+
+def _panel(rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+    """Return the triple aim of each ICB beside all areas: aim, measure, unit, pathways, value, limits, reference."""
+    parts = []
+    measures = (
+        ("Health", "Health gain (EQ-5D index, case mix allowed for)", "adjusted_gain", "gain"),
+        ("Resource use", "Cost per patient (case mix allowed for)", "adjusted_cost_gbp", "gbp"),
+        ("Resource use", "Bed days of the index admission", "bed_days", "days"),
+    )
+    for aim, measure, column, unit in measures:
+        if len(rows):
+            held = rows.dropna(subset=[column])
+            parts.append(
+                _means(held, column).assign(aim=aim, measure=measure, unit=unit, reference=held[column].mean())
+            )
+    for aim, column, measure, unit in (
+        ("Inequality", "gain", "Gain, least less most deprived (slope index)", "gain"),
+        ("Inequality", "adjusted_cost_gbp", "Cost, least less most deprived (slope index)", "gbp"),
+    ):
+        slopes = _slopes(rows, column)
+        parts.append(slopes.assign(aim=aim, measure=measure, unit=unit))
+    said = {"readmitted": "Emergency readmission within 30 days", "died": "Death within 90 days"}
+    said["usual_residence"] = "Return to usual residence"
+    for name, measure in said.items():
+        part = events[events["measure"] == name].rename(columns={"value_pct": "value"})
+        share = (part["value"] * part["pathways"]).sum() / max(part["pathways"].sum(), 1)
+        parts.append(
+            part.drop(columns="measure").assign(
+                aim="Health", measure=measure, unit="pct", reference=share if part["value"].notna().any() else np.nan
+            )
+        )
+    for aim, measure, reason in (
+        ("Experience", "Satisfaction with the result", "the tables hold no answers on satisfaction"),
+        ("Access", "Weeks waited", "the tables hold no dates of referral"),
+    ):
+        areas = events[["icb_code"]].drop_duplicates()
+        parts.append(areas.assign(aim=aim, measure=measure, unit="", reason=reason, pathways=0))
+    columns = ["icb_code", "aim", "measure", "unit", "pathways", "value", "lower_95", "upper_95", "reference", "reason"]
+    table = pd.concat([p.reindex(columns=columns) for p in parts], ignore_index=True)
+    return table.assign(reason=table["reason"].fillna(""))
+
+
+def _means(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the mean of each ICB with limits from the patients' spread, pooled over ICBs."""
+    means = group_means(rows.assign(one=rows[column]), by="icb_code", cost=column, effect="one", pooled=True)
+    half = 1.959964 * np.sqrt(means["cost_var"])
+    return means[["icb_code", "pathways"]].assign(
+        value=means["cost"], lower_95=means["cost"] - half, upper_95=means["cost"] + half
+    )
+
+
+def _slopes(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    known = rows.dropna(subset=["deprivation_decile"])
+    if known.empty or known[column].nunique() < 2:
+        return pd.DataFrame(columns=["icb_code"])
+    sd = float(known[column].std())
+    both = pd.concat([known.assign(area=known["icb_code"]), known.assign(area="")])
+    cells = both.groupby(["area", "deprivation_decile"], as_index=False).agg(value=(column, "mean"), n=(column, "size"))
+    found = slope_index(
+        cells.assign(se=sd / np.sqrt(cells["n"])),
+        by="area", quantile="deprivation_decile", value="value", se="se", population="n",
+    ).table  # fmt: skip
+    found["pathways"] = found["area"].map(both.groupby("area").size())
+    reference = float(found.loc[found["area"] == "", "sii"].iloc[0])
+    few = np.where(found["sii"].isna(), "fewer than 3 tenths of deprivation have patients", "")
+    table = found.assign(value=found["sii"], reference=reference, reason=few).rename(columns={"area": "icb_code"})
+    return table[table["icb_code"] != ""]

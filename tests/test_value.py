@@ -1,0 +1,337 @@
+"""Value: cost per outcome, its limits and their breakdown, dominance, budget shifts, cost against gain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize, stats
+
+from pathcost_lib import value
+from pathcost_lib.benchmark.intervals import fieller_limits
+from pathcost_lib.errors import InputError
+
+FLAT = [(125, 0.0)]
+
+
+def patients(n: int = 400, *, effect: float = 0.4, seed: int = 1, group: str = "a") -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    cost = rng.gamma(9, 1000 / 9, n)
+    gain = effect + 0.2 * rng.standard_normal(n) + 0.00005 * (cost - 1000)
+    return pd.DataFrame({"group": group, "cost_gbp": cost, "qalys": gain})
+
+
+def ratio(rows: pd.DataFrame, **options: Any) -> dict[str, Any]:
+    options = {"by": "group", "cost": "cost_gbp", "effect": "qalys", "rng": np.random.default_rng(7)} | options
+    return {str(k): v for k, v in value.cost_per_outcome(rows, **options).table.iloc[0].items()}
+
+
+# -- QALYs --
+@pytest.mark.unit
+def test_a_gain_becomes_the_area_under_its_curve() -> None:
+    assert value.discounted_years(1, build_up=0, schedule=FLAT) == pytest.approx(1)
+    assert value.discounted_years(1, schedule=FLAT) == pytest.approx(0.75)  # half a year rising, half a year whole
+    assert value.discounted_years(10, schedule=FLAT) == pytest.approx(9.75)
+    assert value.discounted_years(10, fading=True, schedule=FLAT) == pytest.approx(5.0)  # a triangle of height 1
+    assert value.discounted_years(0.5, schedule=FLAT) == pytest.approx(0.25)
+    assert value.discounted_years(2, build_up=0) == pytest.approx(1 + 1 / 1.015)
+    assert value.discounted_years(2, build_up=0, schedule="green_book") == pytest.approx(1 + 1 / 1.035)
+    with pytest.raises(InputError, match="cannot be over after 0"):
+        value.discounted_years(0.25)
+
+
+@pytest.mark.oracle
+def test_nice_patient_x_costs_twenty_thousand_pounds_a_qaly() -> None:
+    # NICE, "Measuring effectiveness and cost effectiveness: the QALY" (2010): 1 year at 0.4 for £3,000 against 1.25
+    # years at 0.6 for £10,000: 0.35 QALYs for £7,000, £20,000 a QALY.
+    standard, new = (u * value.discounted_years(t, build_up=0, schedule=FLAT) for u, t in ((0.4, 1), (0.6, 1.25)))
+    table = value.dominance(
+        pd.DataFrame({"option": ["standard", "new"], "cost": [3000, 10000], "qalys": [standard, new]}),
+        option="option",
+        cost="cost",
+        effect="qalys",
+    )
+    assert table["incremental_effect"].iloc[1] == pytest.approx(0.35)
+    assert table["ratio_gbp"].iloc[1] == pytest.approx(20_000)
+
+
+# -- ratio of means --
+@pytest.mark.unit
+def test_the_ratio_of_means_is_used_and_is_not_the_mean_of_ratios() -> None:
+    rows = pd.DataFrame({"group": "a", "cost_gbp": [100.0, 100.0, 100.0, 100.0], "qalys": [0.1, 0.4, 0.5, 1.0]})
+    rows = pd.concat([rows] * 5)
+    found = ratio(rows)
+    assert found["ratio_gbp"] == pytest.approx(100 / 0.5)
+    assert found["mean_of_ratios_gbp"] == pytest.approx((1000 + 250 + 200 + 100) / 4)
+    # A patient who gained nothing has no ratio of his own, and changes the mean of the others by little.
+    none = ratio(pd.concat([rows, rows.head(5).assign(qalys=0.0)]))
+    assert np.isnan(none["mean_of_ratios_gbp"])
+    assert none["ratio_gbp"] == pytest.approx(100 / 0.4)
+
+
+@pytest.mark.oracle
+def test_a_published_mean_of_ratios_differs_from_the_ratio_of_means() -> None:
+    # Appleby and others, J R Soc Med 2013;106:323: hip replacement at English hospitals, mean cost £5,844, mean gain
+    # 2.77 QALYs; the unweighted mean of the hospitals' own ratios is £2,128, and not £5,844 / 2.77.
+    rows = pd.DataFrame({"group": "hospitals", "cost_gbp": [5844.0] * 3, "qalys": [2.77 - 0.2, 2.77, 2.77 + 0.2]})
+    found = ratio(rows)
+    assert found["ratio_gbp"] == pytest.approx(2110, abs=0.5)
+    assert found["ratio_gbp"] < found["mean_of_ratios_gbp"] < 2128
+
+
+@pytest.mark.oracle
+def test_fiellers_limits_are_those_of_an_independent_implementation() -> None:
+    # DCSTATS (University College London), tests/test_fieller.py: 14 (se 3) over 7 (se 2), with t = 1.8125 (10
+    # degrees of freedom, 90 % two-sided).
+    t = stats.t.ppf(0.95, 10)
+    lower, upper = fieller_limits(np.array([14.0]), np.array([7.0]), (np.array([9.0]), np.array([4.0])), np.zeros(1), t)
+    assert lower[0] == pytest.approx(1.051413, rel=1e-5)
+    assert upper[0] == pytest.approx(4.414296, rel=1e-5)
+
+
+@pytest.mark.property
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.1, 2.0))
+def test_fiellers_limits_are_where_the_test_of_the_ratio_turns(seed: int, effect: float) -> None:
+    rows = patients(60, effect=effect, seed=seed)
+    found = ratio(rows, draws=50)
+    if found["reason"]:
+        assert np.isnan(found["ratio_gbp"])
+        return
+    t = stats.t.ppf(0.975, 59)
+
+    def beyond(r: float) -> float:
+        return abs(stats.ttest_1samp(rows["cost_gbp"] - r * rows["qalys"], 0).statistic) - t
+
+    far = 100 * found["upper_95"]
+    assert optimize.brentq(beyond, 0, found["ratio_gbp"]) == pytest.approx(found["lower_95"], rel=1e-6)
+    if beyond(far) > 0:
+        assert optimize.brentq(beyond, found["ratio_gbp"], far) == pytest.approx(found["upper_95"], rel=1e-6)
+
+
+@pytest.mark.property
+def test_fieller_and_bootstrap_agree_on_well_behaved_data_and_hold_the_truth() -> None:
+    held = {"": 0, "bootstrap_": 0}
+    for seed in range(300):
+        found = ratio(patients(200, seed=seed), draws=400)
+        width = found["upper_95"] - found["lower_95"]
+        assert found["bootstrap_lower_95"] == pytest.approx(found["lower_95"], abs=0.2 * width)
+        assert found["bootstrap_upper_95"] == pytest.approx(found["upper_95"], abs=0.2 * width)
+        for kind in held:
+            held[kind] += found[f"{kind}lower_95"] <= 1000 / 0.4 <= found[f"{kind}upper_95"]
+    for kind, times in held.items():
+        assert 0.91 <= times / 300 <= 0.98, kind  # 95 %, with 2.5 standard deviations of 300 runs either side
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("effect", "said"), [(0.01, "may be nought: the ratio has no limits"), (-0.5, "is below nought")]
+)
+def test_an_effect_near_nought_gives_a_reason_and_no_number(effect: float, said: str) -> None:
+    found = ratio(patients(60, effect=effect))
+    assert said in found["reason"]
+    assert all(np.isnan(found[c]) for c in found if c == "ratio_gbp" or c.startswith(("lower", "upper", "bootstrap")))
+    assert "too few" in ratio(patients(1))["reason"]
+
+
+@pytest.mark.property
+def test_bootstrap_draws_are_the_same_whatever_else_is_drawn() -> None:
+    a, b = patients(seed=2), patients(seed=3, group="b")
+    alone = ratio(a)
+    both = ratio(pd.concat([b, a]))
+    numbers = [c for c in alone if c not in ("group", "reason")]
+    np.testing.assert_allclose([both[c] for c in numbers], [alone[c] for c in numbers], rtol=1e-12)
+
+
+# -- increments --
+@pytest.mark.unit
+def test_increments_and_net_benefit_by_hand() -> None:
+    a = pd.DataFrame({"unit": "A", "cost": [10.0, 14.0], "gain": [1.0, 3.0]})
+    b = pd.DataFrame({"unit": "B", "cost": [6.0, 8.0], "gain": [1.0, 1.0]})
+    found = value.incremental(pd.concat([a, b]), by="unit", cost="cost", effect="gain", reference="B")
+    row = found.table.iloc[0]
+    assert (row["cost_gbp"], row["effect"], row["quadrant"]) == (5.0, 1.0, "dearer and better")
+    assert "may be nought" in row["reason"]
+    benefit = found.net_benefit([8.0]).iloc[0]
+    assert benefit["net_benefit_gbp"] == pytest.approx(8 * 1 - 5)
+    # var: 64 x (2/2) + (8/2 + 2/2) - 16 x (4/2) = 37; one degree of freedom.
+    assert benefit["upper_95"] - benefit["net_benefit_gbp"] == pytest.approx(stats.t.ppf(0.975, 1) * np.sqrt(37))
+    assert benefit["worthwhile_pct"] == pytest.approx(100 * stats.t.cdf(3 / np.sqrt(37), 1))
+
+
+@pytest.mark.property
+def test_where_the_benefits_limit_is_nought_is_the_ratios_limit() -> None:
+    # Heitjan, Medical Decision Making 2000;20:326: the thresholds at which net benefit does not differ from nought are
+    # Fieller's set.
+    rows = pd.concat([patients(seed=2, effect=0.6).assign(cost_gbp=lambda d: d["cost_gbp"] * 2), patients(group="b")])
+    found = value.incremental(rows, by="group", cost="cost_gbp", effect="qalys", reference="b")
+    row = found.table.iloc[0]
+    at = found.net_benefit([row["ratio_lower_95"], row["ratio_upper_95"]])
+    assert at["upper_95"].iloc[0] == pytest.approx(0, abs=1e-6)
+    assert at["lower_95"].iloc[1] == pytest.approx(0, abs=1e-6)
+    curve = found.net_benefit(np.linspace(0, 30_000, 7))["worthwhile_pct"]
+    assert curve.is_monotonic_increasing and curve.iloc[0] < 1 and curve.iloc[-1] > 99
+
+
+# -- dominance --
+@pytest.mark.oracle
+def test_dominance_and_extended_dominance_as_published() -> None:
+    # US Department of Veterans Affairs, Health Economics Resource Center, cost-effectiveness analysis (also a test of
+    # dampack, DARTH group).
+    options = pd.DataFrame(
+        {
+            "option": ["E", "D", "C", "B", "A", "usual care"],
+            "cost": [55000, 35000, 25000, 10000, 12000, 5000],
+            "effect": [5, 4, 3, 2, 1.5, 1],
+        }
+    )
+    found = value.dominance(options, option="option", cost="cost", effect="effect").set_index("option")
+    assert found["status"].to_dict() == {
+        "usual care": "frontier",
+        "B": "frontier",
+        "A": "dominated",
+        "C": "extended dominance",
+        "D": "frontier",
+        "E": "frontier",
+    }
+    assert found["ratio_gbp"].dropna().to_dict() == {"B": 5000, "D": 12500, "E": 20000}
+
+
+@pytest.mark.property
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=12, unique=True))
+def test_the_frontier_is_what_some_threshold_would_choose(points: list[tuple[int, int]]) -> None:
+    options = pd.DataFrame(points, columns=["cost", "effect"]).reset_index(names="option")
+    found = value.dominance(options, option="option", cost="cost", effect="effect")
+    frontier = found[found["status"] == "frontier"]
+    assert frontier["ratio_gbp"].iloc[1:].is_monotonic_increasing
+    for worth in (0.001, 0.3, 1.0, 3.0, 1000.0):
+        best = (worth * options["effect"] - options["cost"]).max()
+        assert (worth * frontier["effect"] - frontier["cost"]).max() == pytest.approx(best)
+
+
+# -- budget --
+@pytest.mark.oracle
+def test_a_budget_spread_over_programmes_buys_what_the_nhs_buys_at_its_margin() -> None:
+    # Claxton and others, HTA 2015;19(14), table 31: share of a change in spending (%) and cost per QALY by programme;
+    # those whose cost per QALY is not given gain nothing. Together £12,936.
+    programmes = [
+        (4.47, 16997), (7.59, 7038), (4.58, 1998), (3.20, 7293), (3.27, 20829), (1.89, 3124), (5.98, 5480),
+        (4.64, 43813), (6.83, 2969208), (2.06, 9419), (17.86, 18744), (1.04, 149883), (1.94, 45788), (0.87, 6239),
+        (2.89, 42472), (1.97, 101042), (3.63, 15628), (0.93, 113546), (3.53, 526771),
+    ]  # fmt: skip
+    rng = np.random.default_rng(0)
+    gained = 0.0
+    for share, price in programmes:
+        margin = value.Margin("programme", price, price, price)
+        shift = value.budget_shift(share * 1e6, source=margin, target=margin, draws=10, rng=rng)
+        assert shift.table["qalys"].iloc[-1] == 0
+        gained += shift.table["qalys"].iloc[1]
+    assert 100e6 / gained == pytest.approx(value.NHS_MARGIN.cost_per_qaly_gbp, rel=0.002)
+
+
+@pytest.mark.unit
+def test_a_shift_has_limits_and_refuses_what_makes_no_sense() -> None:
+    cheap = value.Margin("hips", 4000.0, 3000.0, 4000.0**2 / 3000)
+    found = value.budget_shift(1e6, source=value.NHS_MARGIN, target=cheap, draws=40_000, rng=np.random.default_rng(1))
+    given_up, gained, net = found.table.to_dict("records")
+    assert net["qalys"] == pytest.approx(250 - 1e6 / 12_936)
+    assert gained["lower_95"] == pytest.approx(1e6 * 3000 / 4000**2, rel=0.02)
+    assert gained["upper_95"] == pytest.approx(1e6 / 3000, rel=0.02)
+    assert given_up["lower_95"] < given_up["qalys"] < given_up["upper_95"] < 0
+    assert 95 < found.net_gain_pct < 100
+    chance = stats.norm.cdf(np.log(12_936 / 4000) / np.hypot(value.NHS_MARGIN.log_sd, cheap.log_sd))
+    assert found.net_gain_pct == pytest.approx(100 * chance, abs=0.5)
+    with pytest.raises(InputError, match="above nought"):
+        value.Margin("x", 5000.0, -1.0, 9000.0)
+    with pytest.raises(InputError, match="cannot be moved"):
+        value.budget_shift(0, source=cheap, target=cheap, rng=np.random.default_rng(1))
+
+
+@pytest.mark.oracle
+def test_the_nhs_margin_has_the_published_probability() -> None:
+    margin = value.NHS_MARGIN
+    below = stats.norm.cdf(np.log(30_000 / margin.cost_per_qaly_gbp) / margin.log_sd)
+    assert below == pytest.approx(0.97, abs=0.001)
+
+
+# -- case mix --
+@pytest.mark.property
+def test_adjustment_takes_case_mix_out_and_leaves_what_the_organisation_does() -> None:
+    rng = np.random.default_rng(5)
+    n = 6_000
+    unit = rng.integers(20, size=n)
+    pre = np.clip(rng.normal(18 - 0.3 * (unit - 10), 7), 0, 48)  # units differ in whom they treat
+    sex = rng.choice(["female", "male"], n)
+    truth = rng.normal(0, 1, 20)
+    gain = 20 - 0.6 * (pre - 18) + 2 * (sex == "male") + truth[unit] + rng.normal(0, 6, n)
+    rows = pd.DataFrame({"unit": unit, "pre": pre, "sex": sex, "gain": gain})
+    found = value.adjust(rows, "gain", numbers=["pre"], factors=["sex"])
+    assert found.table["excess_gain"].sum() == pytest.approx(0, abs=1e-6)
+    own = found.table.groupby("unit")["excess_gain"].mean()
+    raw = rows.groupby("unit")["gain"].mean() - rows["gain"].mean()
+    assert np.corrcoef(own, truth)[0, 1] > 0.9 > np.corrcoef(raw, truth)[0, 1]
+    assert found.coefficients.set_index("term")["estimate"]["sex=male"] == pytest.approx(2, abs=0.7) or (
+        found.coefficients.set_index("term")["estimate"]["sex=female"] == pytest.approx(-2, abs=0.7)
+    )
+    with pytest.raises(InputError, match="too few"):
+        value.adjust(rows.head(3), "gain", numbers=["pre"])
+
+
+# -- value map --
+def england(seed: int, *, special: tuple[float, float] = (0.0, 0.0), spread: float = 0.0) -> pd.DataFrame:
+    """Forty providers of 8 to 60 patients, all alike but for a spread of true costs and one special provider (P00)."""
+    rng = np.random.default_rng([11, seed])
+    parts = []
+    for number, n in enumerate(rng.integers(8, 60, 40)):
+        dear, good = special if number == 0 else (rng.normal(0, spread), 0.0)
+        n = 25 if number == 0 else n
+        cost, gain = 9000 + dear + rng.normal(0, 2000, n), 0.4 + good + rng.normal(0, 0.3, n)
+        parts.append(pd.DataFrame({"unit": f"P{number:02d}", "cost": cost, "gain": gain, "truth": dear}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def find(rows: pd.DataFrame, **options: Any) -> pd.DataFrame:
+    options = {"by": "unit", "cost": "cost", "effect": "gain", "matters": 0.074, "draws": 1000} | options
+    return value.quadrants(rows, rng=np.random.default_rng(3), **options).table
+
+
+@pytest.mark.property
+def test_where_nothing_differs_nothing_is_found() -> None:
+    findings = pd.concat([find(england(seed)) for seed in range(25)])
+    assert (findings["finding"] != "").mean() <= 0.05  # the nominal rate; measured 0.2 %
+    four = ["dearer_better_pct", "dearer_worse_pct", "cheaper_better_pct", "cheaper_worse_pct"]
+    np.testing.assert_allclose(findings[four].sum(axis=1), 100)
+
+
+@pytest.mark.property
+def test_dear_and_no_better_is_found_and_dear_but_better_is_not() -> None:
+    dear = [find(england(s, special=(3000, 0.0), spread=400)).set_index("unit") for s in range(20)]
+    assert sum(t.loc["P00", "finding"] == "dearer and no better" for t in dear) >= 18
+    others = pd.concat([t.drop("P00") for t in dear])
+    truths = pd.concat(
+        [england(s, special=(3000, 0.0), spread=400).groupby("unit")["truth"].first().drop("P00") for s in range(20)]
+    )
+    wrong = (others["finding"] == "dearer and no better").to_numpy() & (truths <= 0).to_numpy()
+    assert wrong.mean() <= 0.05
+    better = [find(england(s, special=(3000, 0.5))).set_index("unit").loc["P00"] for s in range(10)]
+    assert not any(row["finding"] for row in better)
+    assert all(row["dearer_better_pct"] > 95 for row in better)
+    poor = [find(england(s, special=(-3000, -0.5))).set_index("unit").loc["P00", "finding"] for s in range(10)]
+    assert poor == ["cheaper and worse"] * 10
+
+
+@pytest.mark.unit
+def test_few_patients_make_no_finding_and_few_units_no_map() -> None:
+    rows = england(1, special=(9000, 0.0))
+    rows = rows[(rows["unit"] != "P00") | (rows.groupby("unit").cumcount() < 7)]
+    row = find(rows).set_index("unit").loc["P00"]
+    assert row["dear_no_better_pct"] > 95 and row["finding"] == ""
+    with pytest.raises(InputError, match="three units"):
+        find(rows[rows["unit"].isin(["P01", "P02"])])
+    worth = find(england(2), worth_gbp=20_000 * 9)["worthwhile_pct"]
+    assert worth.between(0, 100).all()
