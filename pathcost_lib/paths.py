@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["data", "notebooks", "pathway_definitions", "reference", "reports", "root", "sample", "scenarios"]
+__all__ = ["cache", "data", "notebooks", "pathway_definitions", "reference", "reports", "root", "sample", "scenarios"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -59,3 +59,8 @@ def data(folder: str = "") -> Path:
 def reports() -> Path:
     """Where packs are written."""
     return root() / "reports"
+
+
+def cache() -> Path:
+    """Where summaries are remembered, as confidential as the data: `PATHCOST_CACHE` if set, else `data/cache`."""
+    return Path(os.environ.get("PATHCOST_CACHE") or root() / "data" / "cache").resolve()

@@ -34,6 +34,14 @@ def public_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory):
+    """Keep what tests remember apart from what the user's notebooks do."""
+    os.environ["PATHCOST_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    del os.environ["PATHCOST_CACHE"]
+
+
 @pytest.fixture(autouse=True)
 def _close_figures():
     yield

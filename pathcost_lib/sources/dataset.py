@@ -13,10 +13,12 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from pathcost_lib import paths
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.sources.contracts import CONTRACTS, TABLES, Column, Contract, engine_type, type_problem
 from pathcost_lib.sources.engine import Engine, Relation, connect
 from pathcost_lib.sources.files import find_tables, read_source, source_name, unreadable
+from pathcost_lib.sources.remember import RememberingEngine, Store
 
 __all__ = ["TABLES", "Dataset", "column_problems", "open_dataset"]
 
@@ -62,7 +64,7 @@ class Dataset:
         return cls(engine, tables)
 
 
-def open_dataset(folder: str | Path, engine: Engine | None = None) -> Dataset:
+def open_dataset(folder: str | Path, engine: Engine | None = None, *, remember: bool = False) -> Dataset:
     """Open a folder of tables: `activity.parquet`, `activity/` with any depth of `.parquet` files, or `activity.csv`.
 
     Whole numbers and decimals are widened where nothing is lost, timestamps that are all midnight become dates, and
@@ -74,6 +76,10 @@ def open_dataset(folder: str | Path, engine: Engine | None = None) -> Dataset:
         Where the tables are.
     engine : Engine, optional
         Where to run; DuckDB in memory if not given.
+    remember : bool
+        Keep the summaries that are fetched, and find them again when the same is asked of the same files
+        (`sources.remember`): the first notebook, or ICB, computes what is national, all others read it. The numbers are
+        the same. Not with an engine of one's own.
 
     Raises
     ------
@@ -86,8 +92,8 @@ def open_dataset(folder: str | Path, engine: Engine | None = None) -> Dataset:
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}. `pathcost sample` makes the synthetic England.")
     files = find_tables(folder)
-    engine = engine or connect()
-    sources = {name: read_source(name, paths) for name, paths in files.items()}
+    engine = engine or (RememberingEngine(Store(paths.cache())) if remember else connect())
+    sources = {name: read_source(name, held) for name, held in files.items()}
     schemas = {name: schema for name, (schema, _) in sources.items()}
     try:
         tables = {name: engine.register(name, source) for name, (_, source) in sources.items()}

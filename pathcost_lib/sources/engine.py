@@ -25,10 +25,11 @@ import pyarrow as pa
 
 from pathcost_lib.errors import InputError
 
-__all__ = ["DuckDBEngine", "Engine", "Relation", "connect", "parse_steps"]
+__all__ = ["READS", "DuckDBEngine", "Engine", "Relation", "connect", "parse_steps"]
 
 _STEP = re.compile(r"\s*CREATE\s+OR\s+REPLACE\s+TEMP\s+(VIEW|TABLE)\s+(\w+)\s+AS\b(.*)", re.IGNORECASE | re.DOTALL)
-_READS = re.compile(r"\b(FROM|JOIN)(\s+)([A-Za-z_]\w*)\b(?!\s*\()", re.IGNORECASE)
+#: A table that a statement reads by name.
+READS = re.compile(r"\b(FROM|JOIN)(\s+)([A-Za-z_]\w*)\b(?!\s*\()", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*")
 
 
@@ -298,4 +299,4 @@ def parse_steps(script: Path) -> list[tuple[str, str, str]]:
 
 def _rename(sql: str, names: Mapping[str, str]) -> str:
     """Replace the table names after FROM and JOIN that are known, and leave all else (CTEs, columns) alone."""
-    return _READS.sub(lambda m: f"{m[1]}{m[2]}{names.get(m[3], m[3])}", sql)
+    return READS.sub(lambda m: f"{m[1]}{m[2]}{names.get(m[3], m[3])}", sql)
