@@ -40,7 +40,7 @@ lint: setup ## Check style, types, floors and that notebooks are clean
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
+	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb notebooks/teaching/*.ipynb notebooks/teaching/masters/*.ipynb
 
 notebooks: setup ## Run every notebook, its assertions included
 	$(BIN)/pathcost sample

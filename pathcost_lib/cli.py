@@ -135,6 +135,60 @@ def explore(data: DataFolder = None, port: Port = 8866, browser: Browser = True)
     open_explorer(_data(data), port=port, browser=browser)
 
 
+teach = typer.Typer(help="Ten lessons and a capstone with exercises that answer back.", no_args_is_help=True)
+app.add_typer(teach, name="teach")
+
+
+@teach.command("start")
+def teach_start(
+    lesson: Annotated[str, typer.Argument(help="A number from 1 to 10, or capstone.")],
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open it in JupyterLab.")] = True,
+    port: Port = 8888,
+    browser: Browser = True,
+) -> None:
+    """Make a fresh copy of a lesson in your own folder, and open it; your earlier copies stay as they are."""
+    from pathcost_lib.packs.serve import open_lab
+    from pathcost_lib.teaching.build import start
+
+    copy = start(lesson)
+    typer.echo(f"Your copy: {copy}")
+    if open_:
+        open_lab(page=copy, port=port, browser=browser)
+
+
+@teach.command("progress")
+def teach_progress() -> None:
+    """Show which exercises you have passed."""
+    from pathcost_lib.teaching import progress
+
+    table = progress.summary()
+    for row in table.to_dict("records"):
+        rest = f"to do: {row['to_do']}" if row["to_do"] else f"done {row['last_day']}"
+        typer.echo(f"{row['lesson']:>3}  {row['title']:<62} {row['passed']} of {row['exercises']}  {rest}")
+    typer.echo(f"Passed {table['passed'].sum()} of {table['exercises'].sum()} exercises. Kept in {progress.folder()}")
+
+
+@teach.command("build")
+def teach_build() -> None:
+    """Write the learner copies from the masters (for those who write lessons)."""
+    from pathcost_lib.teaching.build import build
+
+    written = build()
+    for path in written:
+        typer.echo(f"Written: {path}")
+    typer.echo(f"{len(written)} files written; all lessons are current.")
+
+
+@teach.command("glossary")
+def teach_glossary(
+    out: Annotated[Path | None, typer.Option(help="File to write; reports/glossary.pdf if not given.")] = None,
+) -> None:
+    """Write the glossary as a one-page PDF."""
+    from pathcost_lib.teaching.words import write_pdf
+
+    typer.echo(f"Glossary written to {write_pdf(out or paths.reports() / 'glossary.pdf')}")
+
+
 def _settings(pairs: list[str] | None) -> dict[str, str]:
     settings = {}
     for pair in pairs or []:

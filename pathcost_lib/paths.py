@@ -5,7 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["cache", "data", "notebooks", "pathway_definitions", "reference", "reports", "root", "sample", "scenarios"]
+__all__ = [
+    "cache",
+    "data",
+    "glossary",
+    "notebooks",
+    "pathway_definitions",
+    "reference",
+    "reports",
+    "root",
+    "sample",
+    "scenarios",
+]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -43,6 +54,11 @@ def scenarios() -> Path:
 def notebooks() -> Path:
     """Notebooks that make the packs."""
     return _shipped("notebooks")
+
+
+def glossary() -> Path:
+    """Words with their meanings, as a table in markdown."""
+    return _shipped("docs", "glossary.md")
 
 
 def sample() -> Path:

@@ -22,12 +22,12 @@ VOILA = ("--Voila.ip=127.0.0.1", "--Voila.auto_token=True", "--VoilaConfiguratio
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def open_lab(data: Path | None = None, *, port: int = 8888, browser: bool = True) -> None:
-    """Open JupyterLab at the start notebook; returns when it is closed."""
+def open_lab(data: Path | None = None, *, page: Path | None = None, port: int = 8888, browser: bool = True) -> None:
+    """Open JupyterLab at a notebook (the start notebook if none is named); returns when it is closed."""
     from jupyterlab.labapp import LabApp
 
     _set_environment(data)
-    start = paths.notebooks() / "00_start_here.ipynb"
+    start = page or paths.notebooks() / "00_start_here.ipynb"
     LabApp.launch_instance([*LAB, f"--ServerApp.port={port}", f"--ServerApp.open_browser={browser}", str(start)])
 
 
