@@ -6,6 +6,7 @@ Install with `pip install pathcost[spark]`. A session of Databricks, Spark Conne
 from __future__ import annotations
 
 import shutil
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +82,14 @@ class SparkEngine(Engine):
 
 
 def _session(url: str) -> Any:
+    remote = url.startswith("sc://")
     try:
-        from pyspark.sql import SparkSession
+        # The client's own class, which may live beside another session of this process.
+        spark = import_module("pyspark.sql.connect.session" if remote else "pyspark.sql")
     except ImportError as error:
         raise InputError("Spark needs two more packages: pip install 'pathcost[spark]'.") from error
-    builder = SparkSession.builder.appName("pathcost").config("spark.sql.session.timeZone", "UTC")
-    return (builder.remote(url) if url.startswith("sc://") else builder.master(url)).getOrCreate()
+    builder = spark.SparkSession.builder.appName("pathcost").config("spark.sql.session.timeZone", "UTC")
+    return (builder.remote(url) if remote else builder.master(url)).getOrCreate()
 
 
 def _ddl(schema: pa.Schema) -> str:

@@ -10,8 +10,8 @@ from factories import make_tables, write_tables
 from test_ledger import HOW
 from test_pathways import CHEST, KNEE, with_overlap
 
-from pathcost_lib.ledger import cost_activity, coverage, reconcile, split_periods
-from pathcost_lib.pathways import flow, link, summarise
+from pathcost_lib.ledger import build_spells, cost_activity, coverage, reconcile, split_periods
+from pathcost_lib.pathways import flow, link, split_phases, summarise
 from pathcost_lib.sources import Dataset, Engine, connect, open_dataset
 
 TABLES = make_tables(patients=60)
@@ -85,6 +85,38 @@ def test_the_same_periods_reconciliation_coverage_and_flow(spark_engine):
         )
     for one, other in zip(*both, strict=True):
         same(one, other)
+
+
+@pytest.mark.property
+def test_the_same_spells_and_phases_by_days(spark_engine):
+    trims = pd.DataFrame({"currency_code": ["HN22E"], "elective_days": [3], "emergency_days": [9]})
+    paid = pd.DataFrame({"currency_code": ["*"], "unit_cost": [2_500_000]})
+    both = []
+    for engine in (connect(), spark_engine):
+        data, ledger = ledger_on(engine)
+        spells = build_spells(ledger, trims, priced_per="spell", excess_prices=paid, transfer_days=2)
+        links = split_phases(link(ledger, [KNEE, CHEST], patients=data.patients), ledger)
+        both.append(
+            (spells.spells.to_pandas(), spells.members.to_pandas(), links.links.to_pandas(), spells.statement())
+        )
+    for one, other in zip(both[0][:3], both[1][:3], strict=True):
+        same(one, other)
+    assert both[0][3] == both[1][3]
+    assert both[0][3].difference_pence == 0
+
+
+@pytest.mark.property
+def test_spark_connect_gives_the_same_ledger_links_and_summaries(connect_engine):
+    both = []
+    for engine in (connect(), connect_engine):
+        data, ledger = ledger_on(engine)
+        links = link(ledger, [KNEE, CHEST], patients=data.patients)
+        table = summarise(links, ledger, ["pathway", "icb_code", "phase", "setting"], year="2024-25")
+        both.append((ledger.to_pandas(), links.links.to_pandas(), table, links.statement(ledger)))
+    for one, other in zip(both[0][:3], both[1][:3], strict=True):
+        same(one, other)
+    assert both[0][3] == both[1][3]
+    assert both[0][3].difference_pence == 0
 
 
 @pytest.mark.end_to_end
