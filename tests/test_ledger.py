@@ -102,6 +102,33 @@ def test_market_forces_adjust_brings_own_costs_down_and_pay_brings_national_pric
 
 
 @pytest.mark.unit
+def test_the_price_base_moves_by_the_published_deflator_by_cpi_or_by_an_index_of_one_s_own():
+    # 2023-24 to 2024-25: HM Treasury's deflator 96.1117 to 100, ONS's CPI 131.675 to 134.7833, own pay 100 to 107.5.
+    rows = [activity_row(1, "elective", date(2023, 6, 1), 3, recorded_cost_pence=100_000)]
+    own = pd.DataFrame({"financial_year": ["2023-24", "2024-25"], "pay": [100.0, 107.5]})
+    moved = {
+        "gdp_deflator": price(rows, mff="none", price_index=None),
+        "cpi": price(rows, mff="none", price_index=None, index="cpi"),
+        "pay": price(rows, mff="none", price_index=own, index="pay"),
+    }
+    assert {name: int(ledger["cost_pence"][0]) for name, ledger in moved.items()} == {
+        "gdp_deflator": 104_046,
+        "cpi": 102_361,
+        "pay": 107_500,
+    }
+    # And back: a cost of 2024-25 in pounds of 2023-24.
+    back = price(
+        [rows[0] | {"start_date": date(2024, 6, 1), "end_date": date(2024, 6, 4)}],
+        "2023-24",
+        mff="none",
+        price_index=None,
+    )
+    assert back["cost_pence"][0] == 96_112
+    with pytest.raises(InputError, match="2025-26 is not in the price index 'cpi', which holds 2010-11 to 2024-25"):
+        price(rows, "2025-26", price_index=None, index="cpi")
+
+
+@pytest.mark.unit
 def test_a_day_price_on_a_spell_counts_nights_and_a_stay_of_none_as_one():
     prices = unit_costs()
     prices = prices.assign(unit=prices["unit"].where(prices["pod"] != "elective", "bed_day"), unit_cost=1_000_000)
