@@ -5,14 +5,18 @@ from __future__ import annotations
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from factories import activity_frame, activity_row, make_tables
 from test_pathways import KNEE, costed
 
+from pathcost_lib import present
+from pathcost_lib.benchmark import pathway_cost
 from pathcost_lib.errors import InputError
 from pathcost_lib.pathways import flow, link
 from pathcost_lib.pathways.flow import flow_of
+from pathcost_lib.present import figures, style
 from pathcost_lib.sources import connect
 
 
@@ -47,6 +51,60 @@ def gp_cost(ledger) -> float:
     frame = ledger.to_pandas()
     first = frame[(frame["setting"] == "primary_care") & frame["patient_id"].isin([1, 2]) | (frame["activity_id"] == 3)]
     return first["cost_pence"].sum() / 100
+
+
+# -- drawn -------------------------------------------------------------------------------------------------------------
+PASSED = pd.DataFrame(
+    [
+        ("primary_care", "outpatient", 40, 20, 6.0, 225.0),
+        ("outpatient", "primary_care", 10, 8, 1.0, 42.4),
+        ("primary_care", "admitted", 5, 5, 3.0, 9_999.0),
+    ],
+    columns=["from_step", "to_step", "passages", "cases", "median_days", "mean_gbp"],
+)
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("width", [style.WIDE, style.NARROW])
+def test_the_drawn_flow_numbers_its_passages_and_shows_no_small_ones(width):
+    shown = present.disclose(PASSED, counts=["passages", "cases"])
+    drawn = style.draw(figures.flow_map, shown.frame, width=width, height=5, top=1)
+    (ax,) = drawn.axes
+    words = [t.get_text() for t in ax.texts]
+    assert [w for w in words if w in ("Primary care", "Outpatient", "Admitted")] == ["Primary care", "Outpatient"]
+    assert "Primary care → Outpatient" in words and "40 times, 6 days, £225" in words
+    assert words.count("1") == 2 and "2" not in words  # on the passage and beside its words
+    down, up = ax.patches
+    assert down.get_linewidth() > up.get_linewidth()  # 40 against 10
+    assert down.get_path().vertices[0, 0] > 0 > up.get_path().vertices[0, 0]  # on the right, on the left
+    assert ax.axison
+    said = figures.describe_flow_map(shown.frame, area="Here", top=1)
+    assert "Primary care to Outpatient: 40 times, 6 days, £225. Drawn without words: 1." in said
+    assert "9,999" not in said and "Admitted" not in said
+    few = present.disclose(PASSED.tail(1), counts=["passages", "cases"]).frame
+    assert "fewer than eight" in figures.describe_flow_map(few, area="Here")
+    assert not style.draw(figures.flow_map, few, width=width, height=5).axes[0].axison
+
+
+@pytest.mark.unit
+def test_one_area_s_passages_stand_beside_those_of_all_and_beside_nothing_where_it_is_alone():
+    day = date(2024, 3, 1)
+    rows = []
+    for patient, icb, gap in ((1, "QZ1", 4), (2, "QZ2", 10), (3, "QZ2", 10)):
+        rows += [
+            activity_row(patient, "elective", day, 0, icb),
+            activity_row(patient, "gp_appointment", day + timedelta(gap), 0, icb),
+        ]
+    rows += [activity_row(9, "gp_appointment", d) for d in (date(2023, 4, 1), date(2025, 3, 31))]
+    _, ledger = costed(make_tables() | {"activity": activity_frame(rows)})
+    links = link(ledger, KNEE)
+    own, every = flow(links, ledger, icb="QZ1"), flow(links, ledger)
+    (row,) = pathway_cost.passages(own, every).to_dict("records")
+    assert (row["passages"], row["cases"], row["median_days"]) == (1, 1, 4.0)
+    assert (row["reference_cases"], row["reference_days"]) == (3, 10.0)
+    assert row["mean_gbp"] == row["reference_gbp"] == 44.16  # £42.00 of 2023-24 in pounds of 2024-25: x 100 / 95.1
+    alone = pathway_cost.passages(every, every).iloc[0]
+    assert np.isnan(alone[["reference_cases", "reference_days", "reference_gbp"]].to_numpy(float)).all()
 
 
 @pytest.mark.unit

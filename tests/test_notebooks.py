@@ -93,7 +93,7 @@ def test_pathway_cost_stops_in_cell_three_with_what_is_allowed(
 
 
 @pytest.mark.notebook
-def test_pathway_cost_shows_a_message_seven_figures_and_seven_tables(data: str, tmp_path: Path) -> None:
+def test_pathway_cost_shows_its_message_coverage_figures_and_tables(data: str, tmp_path: Path) -> None:
     path = next(p for p in NOTEBOOKS if p.stem == "02_pathway_cost")
     packs.execute(path, tmp_path / "out.ipynb", {"icb": "QZ2", "data": data, "draws": 100})
     section = read_section(tmp_path / "out.ipynb")
@@ -102,4 +102,4 @@ def test_pathway_cost_shows_a_message_seven_figures_and_seven_tables(data: str, 
     assert section.messages[1].startswith("Coverage, ICB QZ2, 2024-25: of the activity expected")
     assert "ICB QZ2" in section.messages[0]
     assert "95% interval" in section.messages[0]
-    assert (len(section.figures), len(section.tables)) == (7, 7)
+    assert (len(section.figures), len(section.tables)) == (8, 8)

@@ -11,10 +11,10 @@ from scipy import stats
 
 from pathcost_lib.codes import COST_BASES, SETTINGS
 from pathcost_lib.errors import InputError, require_one_of
-from pathcost_lib.pathways import Statement
+from pathcost_lib.pathways import Flow, Statement
 from pathcost_lib.results import Result
 
-__all__ = ["Comparison", "compare", "cost_basis", "outside_share", "statement_table"]
+__all__ = ["Comparison", "compare", "cost_basis", "outside_share", "passages", "statement_table"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +185,29 @@ def cost_basis(cells: pd.DataFrame, coverage: pd.DataFrame | None, *, unit: str,
         return table.assign(coverage_pct=np.nan, reason="no population: coverage is not computable")
     held = coverage.loc[coverage[unit] == focus, ["setting", "coverage_pct", "reason"]]
     return table.merge(held, on="setting", how="left").reset_index(drop=True)
+
+
+def passages(own: Flow, every: Flow) -> pd.DataFrame:
+    """Return how one area's patients pass from step to step, commonest first, beside all areas together.
+
+    Parameters
+    ----------
+    own, every : Flow
+        `pathways.flow` of the area, and of all areas.
+
+    Returns
+    -------
+    DataFrame
+        from_step, to_step, passages, cases (pathways), median_days and p90_days between the two, mean_gbp of what is
+        arrived at; reference_cases, reference_days (median) and reference_gbp of all areas, missing where the data hold
+        one area only.
+    """
+    ours, theirs = (f.table.assign(mean_gbp=f.table["cost_gbp"] / f.table["passages"]) for f in (own, every))
+    theirs = theirs[["from_step", "to_step", "cases", "median_days", "mean_gbp"]]
+    theirs = theirs.set_axis(["from_step", "to_step", "reference_cases", "reference_days", "reference_gbp"], axis=1)
+    if own.variants["cases"].sum() == every.variants["cases"].sum():
+        theirs = theirs.assign(**dict.fromkeys(theirs.columns[2:], np.nan))
+    return ours.drop(columns=["mean_days", "cost_gbp"]).merge(theirs, on=["from_step", "to_step"], how="left")
 
 
 def statement_table(statement: Statement, *, compared_gbp: float, year: str) -> pd.DataFrame:

@@ -37,7 +37,13 @@ class Flow(Result):
 
 
 def flow(
-    links: Links, ledger: Relation, *, step: str = "setting", year: str | None = None, collapse: bool = True
+    links: Links,
+    ledger: Relation,
+    *,
+    step: str = "setting",
+    year: str | None = None,
+    icb: str | None = None,
+    collapse: bool = True,
 ) -> Flow:
     """Return the flow of linked pathways through a ledger column.
 
@@ -51,6 +57,8 @@ def flow(
         What a step is: setting, pod, phase, provider_code.
     year : str, optional
         Only pathways whose window closes in this financial year. Always: only those whose window the data hold.
+    icb : str, optional
+        Only pathways of this ICB.
     collapse : bool
         The same step several times on end counts as one run.
 
@@ -71,13 +79,17 @@ def flow(
     Contacts are ordered by day, then by activity_id: dates carry no time, so the order within a day is a convention.
     """
     require_one_of(step, ("setting", "pod", "phase", "provider_code"), what="Step")
+    chosen = chosen_pathways(links, year)
+    if icb is not None:
+        of_icb = "SELECT c.* FROM chosen AS c JOIN one AS o ON o.icb_code = c.icb_code"
+        chosen = ledger.engine.view("chosen", of_icb, {"chosen": chosen, "one": pd.DataFrame({"icb_code": [icb]})})
     events = ledger.engine.view(
         "events",
         f"SELECT k.pathway || ':' || CAST(k.pathway_id AS VARCHAR) AS case_id, k.{step} AS step, "
         "CAST(k.days_from_index AS DOUBLE) AS day, "
         "k.activity_id AS position, k.cost_pence FROM links AS k "
         "JOIN chosen AS p ON p.pathway = k.pathway AND p.pathway_id = k.pathway_id",
-        {"links": links.links, "chosen": chosen_pathways(links, year)},
+        {"links": links.links, "chosen": chosen},
     )
     return flow_of(events, collapse=collapse)
 

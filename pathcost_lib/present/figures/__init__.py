@@ -13,6 +13,7 @@ from pathcost_lib.present.figures.cash import cash_waterfall, describe_cash_wate
 from pathcost_lib.present.figures.caterpillar import caterpillar, describe_caterpillar
 from pathcost_lib.present.figures.compare import against_reference, describe_against_reference
 from pathcost_lib.present.figures.control import control_charts, describe_control_charts
+from pathcost_lib.present.figures.flow_map import describe_flow_map, flow_map
 from pathcost_lib.present.figures.funnel import describe_funnel, funnel
 from pathcost_lib.present.figures.gradient import describe_gradient, gradient
 from pathcost_lib.present.figures.grid import describe_grid, grid
@@ -59,6 +60,7 @@ __all__ = [
     "describe_cost_fans",
     "describe_driver_steps",
     "describe_drivers",
+    "describe_flow_map",
     "describe_funding_gap",
     "describe_funnel",
     "describe_gradient",
@@ -76,6 +78,7 @@ __all__ = [
     "describe_waterfall",
     "driver_steps",
     "drivers_waterfall",
+    "flow_map",
     "funding_gap",
     "funnel",
     "gradient",
