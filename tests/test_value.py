@@ -160,7 +160,7 @@ def test_increments_and_net_benefit_by_hand() -> None:
     assert benefit["net_benefit_gbp"] == pytest.approx(8 * 1 - 5)
     # var: 64 x (2/2) + (8/2 + 2/2) - 16 x (4/2) = 37; one degree of freedom.
     assert benefit["upper_95"] - benefit["net_benefit_gbp"] == pytest.approx(stats.t.ppf(0.975, 1) * np.sqrt(37))
-    assert benefit["worthwhile_pct"] == pytest.approx(100 * stats.t.cdf(3 / np.sqrt(37), 1))
+    assert benefit["worthwhile_chance"] == pytest.approx(100 * stats.t.cdf(3 / np.sqrt(37), 1))
 
 
 @pytest.mark.property
@@ -173,7 +173,7 @@ def test_where_the_benefits_limit_is_nought_is_the_ratios_limit() -> None:
     at = found.net_benefit([row["ratio_lower_95"], row["ratio_upper_95"]])
     assert at["upper_95"].iloc[0] == pytest.approx(0, abs=1e-6)
     assert at["lower_95"].iloc[1] == pytest.approx(0, abs=1e-6)
-    curve = found.net_benefit(np.linspace(0, 30_000, 7))["worthwhile_pct"]
+    curve = found.net_benefit(np.linspace(0, 30_000, 7))["worthwhile_chance"]
     assert curve.is_monotonic_increasing and curve.iloc[0] < 1 and curve.iloc[-1] > 99
 
 

@@ -120,6 +120,9 @@ UNITS: dict[str, Unit] = {
     "organisations": Unit("organisations", "number", count, "#,##0"),
     "cells": Unit("cells", "number", count, "#,##0"),
     "months": Unit("months", "number", count, "#,##0"),
+    "chance": Unit("chance", "%", count, "0.0"),
+    "qalys": Unit("qalys", "QALYs", lambda value: _say(value, 2), "0.00"),
+    "gain": Unit("gain", "", lambda value: _say(value, 3), "0.000"),
     "mase": Unit("mase", "", lambda value: _say(value, 2), "0.00"),
     "year": Unit("year", "", lambda value: _say(value, 0).replace(",", ""), "0"),
     "rank": Unit("rank", "", count, "0"),
@@ -148,5 +151,5 @@ def heading(column: str) -> str:
     limit = LIMIT.search(column)
     if limit:
         stem = column[: limit.start()].replace("_", " ").strip()
-        return f"{stem}, {limit[1]} {limit[2]}% limit".lstrip(", ").capitalize()
-    return label(re.sub(r"_(gbp|pct|gbp_exact)$", "", column))
+        return f"{stem}, {limit[1]} {limit[2]}% limit".lstrip(", ").capitalize().replace("Qalys", "QALYs")
+    return label(re.sub(r"_(gbp|pct|gbp_exact)$", "", column)).replace("Qalys", "QALYs")

@@ -6,9 +6,10 @@ from pathcost_lib.value.incremental import THRESHOLDS_GBP, Incremental, dominanc
 from pathcost_lib.value.outcomes import INSTRUMENTS, Outcomes, join_outcomes
 from pathcost_lib.value.quadrants import Quadrants, quadrants
 from pathcost_lib.value.ratio import CostPerOutcome, cost_per_outcome
-from pathcost_lib.value.view import ValueView, pathways_with_outcomes, value_view
+from pathcost_lib.value.view import ALL_AREAS, ValueView, pathways_with_outcomes, value_view
 
 __all__ = [
+    "ALL_AREAS",
     "INSTRUMENTS",
     "NHS_MARGIN",
     "THRESHOLDS_GBP",

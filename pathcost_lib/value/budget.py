@@ -9,7 +9,7 @@ import pandas as pd
 
 from pathcost_lib.benchmark.streams import Streams
 from pathcost_lib.errors import InputError
-from pathcost_lib.results import Result
+from pathcost_lib.results import NotComputable, Result
 
 __all__ = ["NHS_MARGIN", "BudgetShift", "Margin", "budget_shift"]
 
@@ -33,10 +33,11 @@ class Margin:
         return float(np.log(self.upper_95 / self.lower_95) / (2 * 1.959964))  # norm.ppf(0.975)
 
 
-#: The NHS at its margin: £12,936 per QALY (expenditure of 2008), £20,000 or less with probability 0.89 and £30,000 or
-#: less with 0.97 (Claxton and others, HTA 2015;19(14)). The limits are the lognormal's about £12,936 that has the
-#: second; it puts the first at 0.83, so that it errs on the wide side.
-NHS_MARGIN = Margin("NHS at the margin", 12_936.0, 5_383.0, 31_087.0)
+#: The NHS at its margin: £12,936 per QALY; £20,000 or less with probability 0.89, £30,000 with 0.97 (Claxton and
+#: others, HTA 2015;19(14)). The limits are the lognormal's about £12,936 that has the second; it puts the first at
+#: 0.83, so that it errs on the wide side. Expenditure of 2008: in today's pounds a QALY costs more, so that a shift
+#: away gives up less than is said here.
+NHS_MARGIN = Margin("NHS at its margin (pounds of 2008)", 12_936.0, 5_383.0, 31_087.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +46,13 @@ class BudgetShift(Result):
 
     amount_gbp: float
     net_gain_pct: float
+    reason: str = ""
 
     @property
     def summary(self) -> str:
         """The shift in a sentence."""
+        if self.reason:
+            return f"Not computable: {self.reason}."
         net = self.table.iloc[-1]
         return (
             f"£{self.amount_gbp:,.0f} moved: {net['qalys']:+,.1f} QALYs (95% interval {net['lower_95']:,.1f} to "
@@ -57,7 +61,12 @@ class BudgetShift(Result):
 
 
 def budget_shift(
-    amount_gbp: float, *, source: Margin, target: Margin, draws: int = 10_000, rng: np.random.Generator
+    amount_gbp: float,
+    *,
+    source: Margin | NotComputable,
+    target: Margin | NotComputable,
+    draws: int = 10_000,
+    rng: np.random.Generator,
 ) -> BudgetShift:
     """Return the QALYs given up and gained when pounds move at the margin from one service to another.
 
@@ -67,7 +76,7 @@ def budget_shift(
         Pounds that really move: what the source can release and the target can spend in the time meant.
     source, target : Margin
         Marginal, not average: the cost of the last patients treated. An average holds only if the service would
-        treat more of the same patients at the same cost.
+        treat more of the same patients at the same cost. One that is not computable gives its reason and no rows.
     draws : int
     rng : numpy Generator
 
@@ -78,6 +87,11 @@ def budget_shift(
     """
     if not amount_gbp > 0:
         raise InputError(f"An amount of £{amount_gbp:,.0f} cannot be moved: give one above nought.")
+    columns = ["part", "service", "qalys", "lower_95", "upper_95"]
+    for side in (source, target):
+        if isinstance(side, NotComputable):
+            return BudgetShift(pd.DataFrame(columns=columns), amount_gbp, np.nan, side.reason)
+    assert isinstance(source, Margin) and isinstance(target, Margin)
     chance = Streams(rng, ["source", "target"]).normal(draws)
     sides = (source, target)
     central = [amount_gbp / side.cost_per_qaly_gbp for side in sides]
@@ -90,5 +104,5 @@ def budget_shift(
     ):
         low, high = np.quantile(drawn, [0.025, 0.975])
         rows.append((part, service, middle, low, high))
-    table = pd.DataFrame(rows, columns=["part", "service", "qalys", "lower_95", "upper_95"])
+    table = pd.DataFrame(rows, columns=columns)
     return BudgetShift(table, amount_gbp, float(100 * (won > lost).mean()))

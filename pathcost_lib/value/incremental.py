@@ -46,7 +46,7 @@ class Incremental(Result):
         -------
         DataFrame
             by, threshold_gbp, net_benefit_gbp (threshold x effect - cost, per patient), lower_95, upper_95,
-            worthwhile_pct: over a range of thresholds, the cost-effectiveness acceptability curve.
+            worthwhile_chance (%): over a range of thresholds, the cost-effectiveness acceptability curve.
 
         Notes
         -----
@@ -62,7 +62,7 @@ class Incremental(Result):
         chance = 100 * stats.t.cdf(benefit / se, rows["freedom"])
         limits = limit_columns(confidence, lambda _: ((benefit - t * se).to_numpy(), (benefit + t * se).to_numpy()))
         table = rows[[self.by]].assign(threshold_gbp=worth, net_benefit_gbp=benefit, **limits)
-        return table.assign(worthwhile_pct=chance)
+        return table.assign(worthwhile_chance=chance)
 
 
 def incremental(

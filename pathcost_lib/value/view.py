@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -23,18 +23,25 @@ from pathcost_lib.value.outcomes import INSTRUMENTS, Outcomes, join_outcomes
 from pathcost_lib.value.quadrants import quadrants
 from pathcost_lib.value.ratio import cost_per_outcome
 
-__all__ = ["ValueView", "pathways_with_outcomes", "value_view"]
+__all__ = ["ALL_AREAS", "ValueView", "pathways_with_outcomes", "value_view"]
 
 GAIN_FACTORS, COST_FACTORS = ("age_from", "sex", "deprivation_fifth"), ("currency_code", "age_from", "sex")
 QALY_INSTRUMENT = "eq5d_index"
+#: Patients below which a service or variant is not set beside others.
+FEWEST = 8
+#: Stands for all areas together among the codes of ICBs.
+ALL_AREAS = "all areas"
 #: Patients below which a case mix of some twenty traits cannot be allowed for.
 FEWEST_TO_ADJUST = 60
 _MARGINAL = ["marginal_gbp", "marginal_lower_95", "marginal_upper_95", "status"]
 _MAP = ["pathways", "own_gbp", "own_qalys", "cost_gbp", "lower_95", "upper_95", "qalys", "qalys_lower_95"]
-_MAP += ["qalys_upper_95", "dear_no_better_pct", "cheaper_worse_pct", "worthwhile_pct", "finding"]
+_MAP += ["qalys_upper_95", "dear_no_better_pct", "cheaper_worse_pct", "cheap_no_worse_pct", "worthwhile_pct", "finding"]
 _COST = ["pathways", "mean_gbp", "qalys", "ratio_gbp", "lower_95", "upper_95", "bootstrap_lower_95"]
 _COST += ["bootstrap_upper_95", "mean_of_ratios_gbp", "reason"]
 
+_RATIO = ["ratio_gbp", "lower_95", "upper_95"]
+_PLANE = ["icb_code", "pathways", "reference_pathways", "cost_gbp", "lower_95", "upper_95", "qalys", "qalys_lower_95"]
+_PLANE += ["qalys_upper_95", "quadrant", "ratio_gbp", "reason", "cost_se_gbp", "qalys_se", "correlation"]
 _ROWS = ["pathway", "icb_code", "provider_code", "deprivation_decile", "variant", "cost_gbp", "marginal_gbp"]
 _ROWS += ["index_gbp", "bed_days", "gain", "qalys", "excess_gain", "excess_cost_gbp", "excess_index_gbp"]
 
@@ -45,14 +52,14 @@ class ValueView(Result):
 
     `table` is the cost per QALY by service (pathway), all areas together, with `marginal_gbp` (semi-fixed and variable
     cost per QALY) and each one's status among the others; `variants` the same by point of delivery of the index event,
-    `areas` by ICB. `response` is by ICB. `providers` (by cost of the index phase) and `icbs` (by cost of the pathway)
-    are the value maps, each patient's cost held at its pathway's trim point; `increments` is each ICB against the
-    others; `panel` the triple aim of each ICB. Where something cannot be computed its table has no rows and `reasons`
-    (by table) says why.
+    `areas` by ICB and for all of them (`ALL_AREAS`). `response` is by ICB. `providers` (by cost of the index phase) and
+    `icbs` (by cost of the pathway) are the value maps, each patient's cost held at its pathway's trim point;
+    `increments` is each ICB against the others; `panel` the triple aim of each ICB. Where something cannot be computed
+    its table has no rows and `reasons` (by table) says why.
     """
 
-    pathway: str
-    years_at_full_gain: float
+    years: float
+    fading: bool
     areas: pd.DataFrame
     variants: pd.DataFrame
     response: pd.DataFrame
@@ -73,13 +80,55 @@ class ValueView(Result):
         ]
         return f"Pounds per QALY, all areas: {'; '.join(said)}."
 
+    @property
+    def assumption(self) -> str:
+        """How a gain becomes QALYs, in a sentence."""
+        lasts = f"{'fade to nothing over' if self.fading else 'last'} {self.years:g} years"
+        whole = discounted_years(self.years, fading=self.fading)
+        return (
+            f"A gain is taken to build up over half a year and to {lasts}: {whole:.1f} years at the full gain, health "
+            "discounted at 1.5% a year. Patients who did not answer are taken to gain as much as those who did."
+        )
+
+    def sensitivity(self, icb: str, years: tuple[float, ...] = (1.0, 5.0, 10.0, 15.0)) -> pd.DataFrame:
+        """Return an area's cost per QALY with its limits if the gain lasted otherwise, at 1.5 % and 3.5 % a year."""
+        base = self.areas[self.areas["icb_code"] == icb]
+        rows = []
+        for lasts, fading in [(y, False) for y in years] + [(self.years, True)]:
+            for schedule, rate in (("green_book_health", "1.5%"), ("green_book", "3.5%")):
+                factor = discounted_years(self.years, fading=self.fading) / discounted_years(
+                    lasts, fading=fading, schedule=schedule
+                )
+                said = f"{lasts:g} year{'s' * (lasts != 1)}{', fading to nothing' if fading else ''}"
+                scaled = base[["pathways", *_RATIO]].assign(**{c: base[c] * factor for c in _RATIO})
+                rows.append(scaled.assign(gain_lasts=said, discount=rate))
+        return pd.concat(rows, ignore_index=True)[["gain_lasts", "discount", "pathways", *_RATIO]]
+
+    def plane(self, icb: str) -> pd.DataFrame:
+        """Return an area's row of the cost-effectiveness plane: increments, their standard errors and correlation."""
+        if isinstance(self.increments, NotComputable):
+            return _none(*_PLANE)
+        found, moments = (frame[frame["icb_code"] == icb] for frame in (self.increments.table, self.increments.moments))
+        renamed = found.rename(columns={c: c.replace("effect", "qalys") for c in found.columns})
+        cost, qalys = np.sqrt(moments["cost_var"]), np.sqrt(moments["effect_var"])
+        return renamed.assign(cost_se_gbp=cost, qalys_se=qalys, correlation=moments["both"] / (cost * qalys))[_PLANE]
+
+    def curve(self, icb: str, thresholds: Sequence[float]) -> pd.DataFrame:
+        """Return an area's net benefit and acceptability against the other areas, by threshold, with `pathways`."""
+        counts = self.plane(icb)["pathways"]
+        if isinstance(self.increments, NotComputable) or counts.empty:
+            return _none("threshold_gbp", "pathways", "net_benefit_gbp", "lower_95", "upper_95", "worthwhile_chance")
+        benefit = self.increments.net_benefit(thresholds, unit=icb).drop(columns="icb_code")
+        benefit.insert(1, "pathways", counts.iloc[0])
+        return benefit
+
     def margin(self, pathway: str) -> Margin | NotComputable:
         """Return what a QALY costs a service at its margin, for `budget_shift`: semi-fixed and variable cost only."""
         row = self.table[(self.table["pathway"] == pathway) & self.table["marginal_gbp"].notna()]
         if row.empty:
-            return NotComputable(f"{pathway} has no cost per QALY here")
+            return NotComputable(f"{label(pathway)} has no cost per QALY here")
         one = row.iloc[0]
-        return Margin(pathway, one["marginal_gbp"], one["marginal_lower_95"], one["marginal_upper_95"])
+        return Margin(label(pathway), one["marginal_gbp"], one["marginal_lower_95"], one["marginal_upper_95"])
 
 
 def pathways_with_outcomes(outcomes: Relation) -> list[str]:
@@ -159,12 +208,12 @@ def value_view(
         return found.rename(columns={c: c.replace("effect", "qalys") for c in found.columns})[[by, *_MAP]]
 
     against = partial(incremental, mine, cost="adjusted_cost_gbp", effect="adjusted_qalys")
-    costs = partial(_costs, draws=draws, rng=rng)
+    costs, everywhere = partial(_costs, draws=draws, rng=rng), pd.concat([mine, mine.assign(icb_code=ALL_AREAS)])
     return ValueView(
         tried("services", lambda: _services(rows, "pathway", costs), _none("pathway", *_COST, *_MARGINAL)),
-        pathway=pathway,
-        years_at_full_gain=scale,
-        areas=tried("areas", lambda: costs(mine, "icb_code"), _none("icb_code", *_COST)),
+        years=years,
+        fading=fading,
+        areas=tried("areas", lambda: costs(everywhere, "icb_code"), _none("icb_code", *_COST)),
         variants=tried("variants", lambda: _services(mine, "variant", costs), _none("variant", *_COST, *_MARGINAL)),
         response=scope.response(["icb_code"]),
         providers=mapped("providers", "provider_code", "trimmed_index_gbp"),
@@ -213,12 +262,16 @@ def _costs(
 
 
 def _services(rows: pd.DataFrame, by: str, costs: Callable[..., pd.DataFrame]) -> pd.DataFrame:
-    """Return cost per QALY, whole and marginal, with who is dominated by whom, the cheapest QALY first."""
+    """Return cost per QALY, whole and marginal, the cheapest first, with the status among services, or among variants
+    of one pathway.
+    """  # noqa: D205
+    rows = rows[rows.groupby(by)["pathway"].transform("size") >= FEWEST]
     table = costs(rows, by)
     margin = costs(rows, by, cost="marginal_gbp")[[by, "ratio_gbp", "lower_95", "upper_95"]]
     margin.columns = [by, *_MARGINAL[:-1]]
-    status = dominance(table, option=by, cost="mean_gbp", effect="qalys")[[by, "status"]]
-    return table.merge(margin).merge(status).sort_values("ratio_gbp", ignore_index=True)
+    alike = table[by].str.partition(",")[0] if by == "variant" else pd.Series("", index=table.index)
+    status = pd.concat([dominance(t, option=by, cost="mean_gbp", effect="qalys") for _, t in table.groupby(alike)])
+    return table.merge(margin).merge(status[[by, "status"]]).sort_values("ratio_gbp", ignore_index=True)
 
 
 def _panel(rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
@@ -259,6 +312,8 @@ def _panel(rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
         parts.append(areas.assign(aim=aim, measure=measure, unit="", reason=reason, pathways=0))
     columns = ["icb_code", "aim", "measure", "unit", "pathways", "value", "lower_95", "upper_95", "reference", "reason"]
     table = pd.concat([p.reindex(columns=columns) for p in parts], ignore_index=True)
+    order = ["Health", "Experience", "Access", "Resource use", "Inequality"]
+    table = table.sort_values("aim", key=lambda aims: aims.map(order.index), kind="stable", ignore_index=True)
     return table.assign(reason=table["reason"].fillna(""))
 
 

@@ -38,10 +38,20 @@ from pathcost_lib.present.figures.outside import describe_outside_share, outside
 from pathcost_lib.present.figures.ranks import describe_stage_ranks, stage_ranks
 from pathcost_lib.present.figures.signed_grid import describe_signed_grid, signed_grid
 from pathcost_lib.present.figures.spread import describe_spread, spread
+from pathcost_lib.present.figures.triple_aim import describe_triple_aim, say_measure, triple_aim
+from pathcost_lib.present.figures.value_map import (
+    acceptability,
+    cost_effectiveness_plane,
+    describe_acceptability,
+    describe_cost_effectiveness_plane,
+    describe_value_map,
+    value_map,
+)
 from pathcost_lib.present.figures.waterfall import describe_waterfall, waterfall
 from pathcost_lib.present.figures.years import describe_stranded, describe_timeline, stranded, timeline
 
 __all__ = [
+    "acceptability",
     "against_hundred",
     "against_reference",
     "age_pyramid",
@@ -49,7 +59,9 @@ __all__ = [
     "caterpillar",
     "control_charts",
     "cost_basis",
+    "cost_effectiveness_plane",
     "cost_fans",
+    "describe_acceptability",
     "describe_against_hundred",
     "describe_against_reference",
     "describe_age_pyramid",
@@ -57,6 +69,7 @@ __all__ = [
     "describe_caterpillar",
     "describe_control_charts",
     "describe_cost_basis",
+    "describe_cost_effectiveness_plane",
     "describe_cost_fans",
     "describe_driver_steps",
     "describe_drivers",
@@ -75,6 +88,8 @@ __all__ = [
     "describe_stranded",
     "describe_timeline",
     "describe_tornado",
+    "describe_triple_aim",
+    "describe_value_map",
     "describe_waterfall",
     "driver_steps",
     "drivers_waterfall",
@@ -87,11 +102,14 @@ __all__ = [
     "monthly_forecasts",
     "outside_share",
     "peers",
+    "say_measure",
     "signed_grid",
     "spread",
     "stage_ranks",
     "stranded",
     "timeline",
     "tornado",
+    "triple_aim",
+    "value_map",
     "waterfall",
 ]

@@ -1,0 +1,217 @@
+"""Outcomes joined to pathways, by hand and on the sample's planted truths; and the notebook of value."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from factories import activity_frame, activity_row, make_tables, organisations, typed, unit_costs, write_tables
+
+from pathcost_lib import ledger, packs, pathways, value
+from pathcost_lib.packs.blocks import Section, read_section
+from pathcost_lib.present import figures, style, value_words
+from pathcost_lib.present.disclosure import disclose
+from pathcost_lib.sources import Dataset, open_dataset
+from pathcost_lib.sources.sample import generate
+
+NOTEBOOK = next(p for p in packs.production_notebooks() if p.stem == "07_value")
+OPERATED = date(2024, 4, 10)
+
+
+# -- the join, by hand --
+def answers(patient: int, *scores: tuple[str, int, float], instrument: str = "eq5d_index") -> list[dict[str, Any]]:
+    """Return rows of outcomes: (stage, days from the operation, score)."""
+    key = {"patient_id": patient, "pathway": "knee_replacement", "instrument": instrument}
+    return [
+        {**key, "stage": stage, "measured_on": OPERATED + timedelta(days=days), "score": score}
+        for stage, days, score in scores
+    ]
+
+
+@pytest.fixture(scope="module")
+def joined() -> value.Outcomes:
+    """Six knees operated on one day, each with another story."""
+
+    def on(patient: int, day: int, pod: str, days: int = 0, **more: Any) -> dict[str, object]:
+        return activity_row(patient, pod, OPERATED + timedelta(days=day), days, "QZ1", 1, **more)
+
+    rows = [on(p, 0, "elective", 3, recorded_cost_pence=700_000) for p in range(1, 7)]
+    rows += [on(1, -30, "outpatient_first", recorded_cost_pence=20_000)]  # before the index event: not counted
+    rows += [on(1, 40, "outpatient_follow_up", recorded_cost_pence=15_000)]
+    rows += [on(2, 32, "non_elective", 2, recorded_cost_pence=300_000)]  # 29 days after discharge: the last that counts
+    rows += [on(3, 33, "non_elective", 2, recorded_cost_pence=300_000)]  # 30 days after
+    rows += [activity_row(9, "gp_appointment", day, 0, "QZ1") for day in (date(2023, 4, 1), date(2025, 3, 31))]
+    said = [
+        *answers(1, ("pre", -100, 0.1), ("pre", -9, 0.4), ("post", 200, 0.9), ("post", 240, 0.2)),
+        *answers(1, ("pre", -9, 20.0), ("post", 200, 40.0), instrument="oxford_knee_score"),
+        *answers(2, ("pre", -9, 0.3)),
+        *answers(3, ("pre", -9, 0.5), ("post", 60, 0.7)),  # too soon to be the second questionnaire
+        *answers(4, ("post", 200, 0.8)),
+        *answers(5, ("pre", -9, 0.2)),  # dies before the second is due
+    ]
+    people = pd.DataFrame({"patient_id": [*range(1, 7), 9], "icb_code": "QZ1", "birth_year": 1950, "sex": "female"})
+    people = people.assign(deprivation_decile=3, practice_code=None, died_on=None)
+    people.loc[people["patient_id"] == 5, "died_on"] = OPERATED + timedelta(days=80)
+    frames = {"activity": activity_frame(rows), "patients": typed(people), "unit_costs": unit_costs()}
+    data = Dataset.from_frames(frames | {"organisations": organisations(), "outcomes": typed(pd.DataFrame(said))})
+    costed = ledger.cost_activity(data.activity, data.unit_costs, data.organisations, price_base="2024-25", mff="pay")
+    links = pathways.link(costed, pathways.load_definition("knee_replacement"), patients=data.patients)
+    return value.join_outcomes(links, data.activity, data.patients, data.outcomes, year="2024-25")
+
+
+@pytest.mark.unit
+def test_scores_nearest_the_operation_count_and_cost_counts_from_it(joined: value.Outcomes) -> None:
+    (pair,) = joined.pairs.to_dict("records")
+    assert (pair["pre"], pair["post"]) == (0.4, 0.9)
+    assert pair["gain"] == pytest.approx(0.5)
+    assert (pair["cost_gbp"], pair["index_gbp"], pair["bed_days"], pair["age_from"]) == (7150.0, 7000.0, 3, 70)
+
+
+@pytest.mark.unit
+def test_response_is_of_those_due_and_the_dead_are_not_silent(joined: value.Outcomes) -> None:
+    row = joined.table.iloc[0]
+    counts = [int(row[f"{c}pathways"]) for c in ("", "due_", "linked_", "answered_")]
+    assert counts == [6, 5, 3, 1]
+    assert row["linkage_pct"] == pytest.approx(60) and row["response_pct"] == pytest.approx(100 / 3)
+    assert row["answered_gbp"] == 7150.0
+    assert row["silent_gbp"] == pytest.approx((10_000 + 10_000 + 7_000 + 7_000) / 4)
+    assert "of the 5 whose second questionnaire was due, 1 (20%)" in joined.summary
+
+
+@pytest.mark.unit
+def test_readmission_death_and_what_is_not_held(joined: value.Outcomes) -> None:
+    events = joined.events().set_index("measure")
+    assert events.loc["readmitted", "value_pct"] == pytest.approx(100 / 6)
+    assert events.loc["died", "value_pct"] == pytest.approx(100 / 6)
+    assert events.loc["died", "lower_95"] < 100 / 6 < events.loc["died", "upper_95"]
+    assert "destination of discharge" in events.loc["usual_residence", "reason"]
+
+
+# -- planted truths --
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    icbs = ("QHL", "QOP", "QNX", "QNC", "QU9")
+    return generate(tmp_path_factory.mktemp("value") / "sample", people=3_000_000, icbs=icbs)
+
+
+def view_of(folder: Path, **options: Any) -> value.ValueView:
+    data = open_dataset(folder)
+    costed = ledger.cost_activity(data.activity, data.unit_costs, data.organisations, price_base="2024-25")
+    defined = [pathways.load_definition(name) for name in value.pathways_with_outcomes(data.outcomes)]
+    links = pathways.link(costed, defined, patients=data.patients)
+    return value.value_view(links, data.activity, data.patients, data.outcomes, year="2024-25", **options)
+
+
+@pytest.mark.property
+def test_the_planted_dear_and_no_better_provider_is_found_and_no_average_one_is(sample: Path) -> None:
+    truth = json.loads((sample / "truth.json").read_text(encoding="utf-8"))
+    planted = truth["dear_and_no_better"]
+    found = view_of(sample, pathway=planted["pathway"]).providers.set_index("provider_code")
+    row = found.loc[planted["provider_code"]]
+    print(found.loc[found["finding"] != "", ["pathways", "own_gbp", "cost_gbp", "dear_no_better_pct", "finding"]])
+    assert row["finding"] == "dearer and no better" and row["dear_no_better_pct"] > 97
+    assert row["lower_95"] > 0 and row["qalys_lower_95"] < 0.2
+    # Planted: 1.35 times the cost of the index event, £8,500 to £9,500 on average.
+    assert row["own_gbp"] == pytest.approx(0.35 * 8_900, abs=1_300)
+    effects = pd.Series(truth["variance_components_log_cost"]["provider_log_effect"])
+    others = found.drop(planted["provider_code"])
+    dear = others.index[others["finding"] == "dearer and no better"]
+    cheap = others.index[others["finding"] == "cheaper and no worse"]
+    wrong = (effects[dear] <= 0).sum() + (effects[cheap] >= 0).sum()
+    assert wrong <= 0.05 * len(others)
+    assert (others["finding"] != "cheaper and worse").all()
+
+
+# -- words and figures --
+MAP = {
+    "provider_code": ["A", "B", "C"],
+    "pathways": [20, 30, 40],
+    "own_gbp": 0.0,
+    "own_qalys": 0.0,
+    "cost_gbp": [900.0, -200.0, 10.0],
+    "lower_95": [200.0, -700.0, -300.0],
+    "upper_95": [1600.0, 300.0, 320.0],
+    "qalys": [0.01, -0.1, 0.2],
+    "qalys_lower_95": -0.3,
+    "qalys_upper_95": 0.3,
+    "dear_no_better_pct": [97.0, 20.0, 50.0],
+    "cheaper_worse_pct": [0.5, 40.0, 20.0],
+    "cheap_no_worse_pct": [1.0, 70.0, 50.0],
+    "worthwhile_pct": [30.0, 40.0, 60.0],
+    "finding": ["dearer and no better", "", ""],
+}
+
+
+@pytest.mark.unit
+def test_the_message_says_how_probable_a_finding_is_and_why_there_is_none() -> None:
+    columns = {"pathways": [30, 900], "mean_gbp": 12_000.0, "ratio_gbp": [4_000.0, 3_900.0]}
+    costs = pd.DataFrame(
+        {"area": ["An ICB", "England"], **columns, "lower_95": 3000.0, "upper_95": 5000.0, "reason": ""}
+    )
+    response = pd.DataFrame({"pathways": [50], "linkage_pct": 80.0, "response_pct": 50.0})
+    said = {"providers": disclose(pd.DataFrame(MAP), counts="pathways"), "area": "An ICB", "reference": "England"}
+    said |= {"response": disclose(response, counts="pathways"), "own": {"A": "Trust A"}}
+    message = value_words.value_message(disclose(costs, counts="pathways"), **said, reason="")
+    assert "£4,000 per QALY (95% interval £3,000 to £5,000; about 30 patients), against £3,900 in England" in message
+    assert "held for 40% of the patients" in message
+    assert "Trust A is dearer and no better (97% probable)" in message
+    other = said | {"own": {"B": "Trust B"}}
+    near = costs.assign(ratio_gbp=float("nan"), reason="the effect may be nought: the ratio has no limits")
+    message = value_words.value_message(disclose(near, counts="pathways"), **other, reason="")
+    assert "no cost per QALY can be given, because the effect may be nought" in message
+    assert "None of the area's providers is shown to be dearer and no better" in message
+    few = value_words.value_message(disclose(costs.assign(pathways=5), counts="pathways"), **said, reason="")
+    assert "too few patients" in few and "£4,000" not in few
+    none = value_words.value_message(disclose(costs, counts="pathways"), **said, reason="no pathway has scores")
+    assert none == "What the pathway buys in An ICB cannot be computed: no pathway has scores."
+
+
+@pytest.mark.unit
+def test_the_value_map_marks_findings_by_shape_and_says_them() -> None:
+    table, own = pd.DataFrame(MAP), {"A": "Trust A", "B": "Trust B"}
+    drawn = style.draw(figures.value_map, table, width=style.WIDE, height=4, own=own, by="provider_code")
+    assert [t.get_text() for t in drawn.legends[0].get_texts()][:2] == ["A  Trust A", "B  Trust B"]
+    said = figures.describe_value_map(table, own=own, by="provider_code")
+    assert "Trust A: +£900 (+£200 to +£1,600)" in said and "dearer and no better" in said
+    empty = style.draw(figures.value_map, table.iloc[:0], width=style.NARROW, height=4, own=own, by="provider_code")
+    assert not empty.axes[0].axison
+
+
+# -- the notebook --
+def run(tmp_path: Path, **parameters: object) -> Section:
+    packs.execute(NOTEBOOK, tmp_path / "out.ipynb", parameters)
+    return read_section(tmp_path / "out.ipynb")
+
+
+@pytest.mark.notebook
+def test_on_the_sample_the_notebook_finds_the_planted_provider(sample: Path, tmp_path: Path) -> None:
+    section = run(tmp_path, icb="QU9", pathway="hip_replacement", data=str(sample))
+    assert "per QALY (95% interval £" in section.messages[0]
+    assert "Sample Acute Trust QU9 1 is dearer and no better (" in section.messages[0]
+    assert (len(section.figures), len(section.tables)) == (5, 11)
+    costs = next(t for t in section.tables if t.name == "Two intervals").payload
+    keys = [c["key"] for c in costs["columns"]]
+    everyone = dict(zip(keys, costs["rows"][1], strict=True))
+    assert everyone["bootstrap_lower_95"] == pytest.approx(everyone["lower_95"], rel=0.03)
+    assert everyone["bootstrap_upper_95"] == pytest.approx(everyone["upper_95"], rel=0.03)
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("kind", ["no outcomes", "no patients", "another instrument", "few"])
+def test_without_a_health_gain_there_is_a_reason_and_no_number(kind: str, tmp_path: Path) -> None:
+    tables = dict(make_tables(patients=120))
+    if kind in ("no outcomes", "no patients"):
+        del tables["outcomes"]
+    if kind == "no patients":
+        del tables["patients"]
+    if kind == "few":
+        tables["outcomes"] = tables["outcomes"].assign(instrument="eq5d_index")
+    section = run(tmp_path, icb="QZ2", data=str(write_tables(tmp_path / "data", tables)))
+    assert section.messages[0].startswith("What the pathway buys in ICB QZ2 cannot be computed: ")
+    assert (len(section.figures), len(section.tables)) == (5, 11)
+    assert all(f.alt for f in section.figures)
+    assert "QALYs (95%" not in str([t.payload for t in section.tables if t.name != "Triple aim"])
