@@ -1,4 +1,7 @@
-"""How costs answer to volume: fixed, semi-fixed (in steps of capacity) and variable shares by point of delivery."""
+"""How costs answer to volume: fixed, semi-fixed and variable shares by point of delivery.
+
+What of the semi-fixed share goes or comes with a change of volume, in whole steps of capacity, is `scenarios.release`'s.
+"""
 
 from __future__ import annotations
 
