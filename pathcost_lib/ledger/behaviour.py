@@ -1,6 +1,6 @@
 """How costs answer to volume: fixed, semi-fixed and variable shares by point of delivery.
 
-What of the semi-fixed share goes or comes with a change of volume, in whole steps of capacity, is `scenarios.release`'s.
+What of the semi-fixed share goes or comes with a change of volume, in whole steps of capacity: see `scenarios.release`.
 """
 
 from __future__ import annotations
