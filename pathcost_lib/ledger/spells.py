@@ -5,7 +5,8 @@ national schedule prices FCEs. A *provider spell*, as in Hospital Episode Statis
 provider from admission to discharge: here, episodes of one patient at one provider of which each starts on or before
 the day that an earlier one ended. A transfer to another provider starts a new spell; spells that follow each other
 without a night between are one *continuous inpatient spell* (CIPS). Activity carries no admission and discharge codes,
-so a discharge and a new admission at one provider on one day count as one spell.
+so a discharge and a new admission at one provider on one day count as one spell. A price per bed day pays each of
+length_of_stay_days: give that without the days of critical care that have rows of their own.
 
 Sources: NHS Data Model and Dictionary ("Hospital Provider Spell", "Consultant Episode"); NHS Digital, Methodology to
 create provider and CIP spells from HES APC data. Critical care is unbundled from the HRG, and its days are taken off
