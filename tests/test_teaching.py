@@ -121,7 +121,8 @@ def test_a_choice_takes_its_words_in_any_case_and_lists_them() -> None:
 def test_a_prediction_is_answered_with_what_came_out() -> None:
     assert predict(..., 500).startswith("Predict first")
     assert predict("500", 500).startswith("That is text")
-    assert "You predicted £500. It is £500. Spot on." in predict(Decimal(500), 500.4)
+    assert predict(Decimal(500), 500.4) == "You predicted £500. It is £500. Spot on."
+    assert predict(-3, -2.93, unit="%", places=1).startswith("You predicted -3.0%. It is -2.9%. Before")
     assert predict(100, 500).startswith("You predicted £100. It is £500. Before")
 
 
@@ -307,6 +308,45 @@ def test_published_numbers_in_the_prose_are_those_of_the_library() -> None:
     weights = benchmark.load_standard("ESP2013")
     old = weights.loc[weights["age_band"].str[:2].isin(["65", "70", "75", "80", "85", "90"]), "weight"].sum()
     assert (old, weights["weight"].sum() - old) == (19_500, 80_500)
+
+
+# --- the guide
+
+GUIDE = (Path(__file__).parents[1] / "docs" / "teaching" / "instructor-guide.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.unit
+def test_the_guide_has_every_answer_as_the_check_takes_it() -> None:
+    rows = dict(re.findall(r"^\| (\d+\.\d) \| ([^|]+) \|", GUIDE, re.MULTILINE))
+    assert list(rows) == [task.id for task in TASKS]
+    for task in TASKS:
+        told = rows[task.id].replace(",", "").strip('"')
+        assert judge(task, told if task.unit == "choice" else float(told)).passed, task.id
+
+
+@pytest.mark.unit
+def test_the_session_plans_add_up_to_the_minutes_of_the_lessons() -> None:
+    plans = re.findall(r"^\| (\d+) \D[^|]+ \|((?: \d+ \|){6})$", GUIDE, re.MULTILINE)
+    assert [int(number) for number, _ in plans] == [lesson.number for lesson in lessons()[:-1]]
+    for (_, cells), lesson in zip(plans, lessons(), strict=False):
+        *parts, whole = map(int, re.findall(r"\d+", cells))
+        assert sum(parts) == whole == lesson.minutes
+
+
+@pytest.mark.unit
+def test_marks_of_the_capstone_add_up_to_100() -> None:
+    rubric = GUIDE.split("## Marking the capstone")[1].split("## ")[0]
+    assert sum(int(mark) for mark in re.findall(r"^\| [^|]+ \| (\d+) \|", rubric, re.MULTILINE)) == 100
+
+
+@pytest.mark.unit
+@each_copy
+def test_sentences_are_short(path: Path) -> None:
+    text = build.prose(nbformat.read(path, as_version=4))
+    text = re.sub(r"^[|#].*$|^(?:\d\.|-) ", "\n", words.NOT_PROSE.sub("it", text), flags=re.MULTILINE)
+    sentences = [len(part.split()) for part in re.split(r"\n\s*\n|(?<=[.?!:])\s+", text) if len(part.split()) > 1]
+    assert np.mean(sentences) <= 12
+    assert max(sentences) <= 35
 
 
 # --- the commands

@@ -27,8 +27,10 @@ def open_lab(data: Path | None = None, *, page: Path | None = None, port: int = 
     from jupyterlab.labapp import LabApp
 
     _set_environment(data)
-    start = page or paths.notebooks() / "00_start_here.ipynb"
-    LabApp.launch_instance([*LAB, f"--ServerApp.port={port}", f"--ServerApp.open_browser={browser}", str(start)])
+    start = (page or paths.notebooks() / "00_start_here.ipynb").resolve()
+    root = paths.root() if page and start.is_relative_to(paths.root()) else start.parent
+    where = [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{start.relative_to(root).as_posix()}"]
+    LabApp.launch_instance([*LAB, *where, f"--ServerApp.port={port}", f"--ServerApp.open_browser={browser}"])
 
 
 def open_explorer(data: Path | None = None, *, port: int = 8866, browser: bool = True) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Number
 
@@ -87,17 +86,19 @@ def judge(task: Exercise, answer: object) -> Verdict:
     return Verdict(task.id, NOT_YET, next(hints, _ROUNDED if near else task.hint))
 
 
-def predict(guess: object, actual: float, form: Callable[[float | None], str] = pounds) -> str:
+def predict(guess: object, actual: float, unit: str = "£", places: int = 0) -> str:
     """Set a prediction beside what came out; here the answer is said, for the point is the surprise."""
     if guess is None or guess is Ellipsis:
         return "Predict first: put a number in place of the three dots above. To be wrong is how it sticks."
     given = _number(guess)
     if isinstance(given, str):
         return given
-    hit = abs(given - actual) <= 0.005 * abs(actual)
-    return f"You predicted {form(given)}. It is {form(actual)}. " + (
-        "Spot on." if hit else "Before you read on: what did you leave out, or count twice?"
-    )
+
+    def said(value: float) -> str:
+        return pounds(value, places) if unit == "£" else f"{value:,.{places}f}{unit}"
+
+    end = "Spot on." if said(given) == said(actual) else "Before you read on: what did you leave out, or count twice?"
+    return f"You predicted {said(given)}. It is {said(actual)}. {end}"
 
 
 def _chosen(task: Exercise, answer: object) -> Verdict:

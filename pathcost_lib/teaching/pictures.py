@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from pathcost_lib import present
 from pathcost_lib.present import style
-from pathcost_lib.present.format import pounds, say, signed_pounds, tick_pounds
+from pathcost_lib.present.format import heading, pounds, say, signed_pounds, tick_pounds
 
 __all__ = ["bridge", "lines", "show"]
 
@@ -20,12 +20,18 @@ _COLOURS = (style.FOCUS, style.MORE, style.LESS, style.INK)
 
 def show(function: Callable[..., Axes], table: pd.DataFrame, *, alt: str, title: str = "", **options: Any) -> None:
     """Draw a figure of `present.figures` on invented data (which count nobody, so `disclose` has nothing to hide)."""
-    heading = title or alt
-    present.figure(function, present.disclose(table, counts=()), name="lesson", title=heading, alt=alt, **options)
+    present.figure(function, present.disclose(table, counts=()), name="lesson", title=title or alt, alt=alt, **options)
 
 
 def lines(
-    ax: Axes, table: pd.DataFrame, *, x: str, y: Sequence[str], up: str = "£", dots: pd.DataFrame | None = None
+    ax: Axes,
+    table: pd.DataFrame,
+    *,
+    x: str,
+    y: Iterable[str],
+    up: str = "£",
+    low: float = 0.0,
+    dots: pd.DataFrame | None = None,
 ) -> Axes:
     """Draw one line a column, told apart by dashes as well as colour, each named at its end.
 
@@ -37,20 +43,29 @@ def lines(
         `x`, and the columns of `y` (four at most).
     up : str
         What the vertical axis measures; "£" writes its ticks as pounds.
+    low : float
+        Where the vertical axis begins.
     dots : DataFrame, optional
         `x` and value: points to lay over the lines.
     """
-    for column, dashes, colour in zip(y, _DASHES, _COLOURS, strict=False):
+    held = list(y)
+    for column, dashes, colour in zip(held, _DASHES, _COLOURS, strict=False):
         drawn = ax.plot(table[x], table[column], color=colour, lw=1.8)[0]
         drawn.set_dashes(dashes) if dashes else None
-        end = (table[x].iloc[-1], table[column].iloc[-1])
-        ax.annotate(say(column), end, xytext=(5, 0), textcoords="offset points", va="center", color=colour)
     if dots is not None:
         ax.plot(dots[x], dots["value"], "o", ms=5, color=style.INK)
-    ax.set(xlabel=say(x), ylabel=up, ylim=(min(0, table[list(y)].min().min()), None))
+    ax.set(xlabel=heading(x), ylabel=up, ylim=(low, None))
     form = tick_pounds if up == "£" else "{:g}".format
     ax.yaxis.set_major_formatter(lambda value, _: form(value))
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 10_000 else f"{value:g}")
     ax.grid(True, axis="y")
+    ends = table[held].iloc[-1].sort_values()
+    apart, place = 0.06 * (ax.get_ylim()[1] - low), -float("inf")
+    for name, end in ends.items():
+        column = str(name)
+        place = max(end, place + apart)  # names do not lie on each other
+        colour = _COLOURS[held.index(column)]
+        ax.annotate(heading(column), (1.01, place), xycoords=ax.get_yaxis_transform(), va="center", color=colour)
     return ax
 
 
