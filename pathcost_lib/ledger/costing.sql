@@ -1,27 +1,28 @@
--- A cost on every activity row: each looks its line up.
--- Reads: activity; settings; and the small tables of prices.sql: pod_year, national_price, own_price, provider_year, own_behaviour.
+-- A cost on every activity row: each looks its line up. Whole numbers only.
+-- Reads: activity; and the small tables of prices.sql: national_price, proxy_price, own_price, provider_year, paid_factor, own_behaviour.
 
 -- 1. Each row with its lines. Activity belongs to the financial year in which it ends (a stay still open: in which it began).
 CREATE OR REPLACE TEMP VIEW dated AS
 SELECT *, year(coalesce(end_date, start_date)) - CASE WHEN month(coalesce(end_date, start_date)) < 4 THEN 1 ELSE 0 END AS start_year
 FROM activity;
 
+-- The proxy line, which every POD has in every year (priced or not), is looked up only where there is no national price: where there is, its key is null.
 CREATE OR REPLACE TEMP VIEW rated AS
-SELECT a.*, g.financial_year, m.mff, g.source,
+SELECT a.*, coalesce(n.financial_year, g.financial_year) AS financial_year, m.mff, g.source,
        coalesce(o.unit_cost, n.unit_cost, g.unit_cost) AS unit_cost,
        CASE WHEN o.unit_cost IS NOT NULL THEN 'provider' WHEN n.unit_cost IS NOT NULL THEN 'national' WHEN g.unit_cost IS NOT NULL THEN 'proxy' END AS price_basis,
-       CASE WHEN o.unit_cost IS NOT NULL THEN o.price_factor
-            WHEN m.national_factor IS NOT NULL THEN CAST(round(coalesce(n.inflation, g.inflation) * m.national_factor) AS BIGINT)
-            ELSE coalesce(n.price_factor, g.price_factor) END AS price_factor,
-       coalesce(m.recorded_factor, g.recorded_factor) AS recorded_factor,
+       CASE WHEN o.unit_cost IS NOT NULL THEN o.price_factor ELSE coalesce(f.price_factor, n.price_factor, g.price_factor) END AS price_factor,
+       CASE WHEN n.recorded_factor IS NULL AND g.recorded_factor IS NULL THEN NULL ELSE coalesce(m.recorded_factor, n.recorded_factor, g.recorded_factor) END
+         AS recorded_factor,
        coalesce(b.fixed_millionths, o.fixed_millionths, n.fixed_millionths, g.fixed_millionths) AS fixed_millionths,
        coalesce(b.not_variable_millionths, o.not_variable_millionths, n.not_variable_millionths, g.not_variable_millionths) AS not_variable_millionths,
        CASE WHEN coalesce(o.by_day, n.by_day, g.by_day) = 0 THEN a.units WHEN a.length_of_stay_days < 1 THEN 1 ELSE a.length_of_stay_days END AS quantity
 FROM dated AS a
-LEFT JOIN pod_year AS g ON g.start_year = a.start_year AND g.pod = a.pod
 LEFT JOIN national_price AS n ON n.start_year = a.start_year AND n.pod = a.pod AND n.currency_code = a.currency_code
+LEFT JOIN proxy_price AS g ON g.start_year = CASE WHEN n.unit_cost IS NULL THEN a.start_year END AND g.pod = a.pod
 LEFT JOIN own_price AS o ON o.start_year = a.start_year AND o.pod = a.pod AND o.currency_code = a.currency_code AND o.provider_code = a.provider_code
 LEFT JOIN provider_year AS m ON m.start_year = a.start_year AND m.provider_code = a.provider_code
+LEFT JOIN paid_factor AS f ON f.start_year = a.start_year AND f.provider_code = a.provider_code AND f.price_year = coalesce(n.price_year, g.price_year)
 LEFT JOIN own_behaviour AS b ON b.pod = a.pod AND b.provider_code = a.provider_code;
 
 -- 2. The amount to move to the price base, in ten-thousandths of a pound, and the factor that moves it, in millionths.
@@ -35,7 +36,7 @@ FROM rated;
 -- Pence, rounded once, half away from zero; none where it cannot be known, or not believed (beyond £50m, so that nothing can overflow).
 CREATE OR REPLACE TEMP VIEW priced AS
 SELECT *,
-       CASE WHEN fixed_millionths IS NULL OR amount NOT BETWEEN -500000000000 AND 500000000000 THEN NULL
+       CASE WHEN amount NOT BETWEEN -500000000000 AND 500000000000 THEN NULL
             WHEN amount < 0 THEN -((-amount * factor + 50000000) // 100000000)
             ELSE (amount * factor + 50000000) // 100000000 END AS cost_pence
 FROM amounts;
@@ -61,11 +62,3 @@ SELECT *,
        CASE WHEN cost_pence < 0 THEN -((-cost_pence * not_variable_millionths + 500000) // 1000000)
             ELSE (cost_pence * not_variable_millionths + 500000) // 1000000 END AS not_variable_pence
 FROM based;
-
-CREATE OR REPLACE TEMP VIEW ledger AS
-SELECT activity_id, patient_id, start_date, end_date, setting, pod, currency_code, provider_code, icb_code, units, length_of_stay_days,
-       primary_diagnosis, primary_procedure, recorded_cost_pence, financial_year, unit_cost, cost_pence, fixed_pence,
-       not_variable_pence - fixed_pence AS semi_fixed_pence, cost_pence - not_variable_pence AS variable_pence,
-       cost_basis, cost_note, mff, mff_mode, price_base
-FROM split
-CROSS JOIN (SELECT price_base, mff_mode FROM settings) AS s;

@@ -1,4 +1,4 @@
--- The price list as rows will use it: all rules of preference settled on small tables, one line a year x POD x currency (x provider).
+-- The price list as rows will use it: all rules of preference and all that is not whole numbers settled on small tables, one line a year x POD x currency (x provider).
 -- Reads: unit_costs, organisations, years (start_year, financial_year, index_value), behaviour (pod, provider_code, fixed_share, semi_fixed_share, overrides),
 --        pods (pod, unit), settings (price_base, price_base_index, mff_mode, mff_base).
 
@@ -18,44 +18,50 @@ SELECT * FROM (
 ) AS ranked
 WHERE choice = 1;
 
--- 2. Prices as a row uses them: the factor in millionths that brings them to the price base, and how they behave (the user's own table goes first).
+-- 2. What holds for a POD in a year, priced or not: the factor in millionths that brings a recorded cost to the price base.
+CREATE OR REPLACE TEMP TABLE pod_year AS
+SELECT y.start_year, y.financial_year, d.pod, d.unit, CAST(round(1000000 * s.price_base_index / y.index_value) AS BIGINT) AS recorded_factor
+FROM years AS y
+CROSS JOIN settings AS s
+CROSS JOIN pods AS d
+WHERE y.in_activity = 1;
+
+-- 3. A line for every price, and one without a price for a POD that has no proxy ("*"): the factor that brings the price to the price base, and how the cost
+--    behaves (the user's own table first, then the price list, then the usual for the POD).
+CREATE OR REPLACE TEMP VIEW offers AS
+SELECT start_year, pod, currency_code, provider_code, unit_cost, unit, source, fixed_share, semi_fixed_share, price_year FROM prices
+UNION ALL
+SELECT g.start_year, g.pod, '*', NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM pod_year AS g
+LEFT JOIN prices AS p ON p.start_year = g.start_year AND p.pod = g.pod AND p.currency_code = '*' AND p.provider_code IS NULL
+WHERE p.pod IS NULL;
+
 CREATE OR REPLACE TEMP TABLE price_lines AS
-SELECT p.start_year, p.pod, p.currency_code, p.provider_code, p.unit_cost, p.source,
-       CASE WHEN p.unit = 'bed_day' AND d.unit <> 'bed_day' THEN 1 ELSE 0 END AS by_day,
+SELECT g.start_year, g.financial_year, g.pod, p.currency_code, p.provider_code, p.unit_cost, p.source, g.recorded_factor, p.price_year,
+       CASE WHEN p.unit = 'bed_day' AND g.unit <> 'bed_day' THEN 1 ELSE 0 END AS by_day,
        1000000 * s.price_base_index / y.index_value AS inflation,
        CAST(round(1000000 * s.price_base_index / y.index_value) AS BIGINT) AS price_factor,
-       CAST(round(1000000 * coalesce(h.fixed_share, p.fixed_share)) AS BIGINT) AS fixed_millionths,
-       CAST(round(1000000 * coalesce(h.fixed_share + h.semi_fixed_share, p.fixed_share + p.semi_fixed_share)) AS BIGINT) AS not_variable_millionths
-FROM prices AS p
+       CAST(round(1000000 * coalesce(own.fixed_share, p.fixed_share, usual.fixed_share)) AS BIGINT) AS fixed_millionths,
+       CAST(round(1000000 * coalesce(own.fixed_share + own.semi_fixed_share, p.fixed_share + p.semi_fixed_share, usual.fixed_share + usual.semi_fixed_share)) AS BIGINT)
+         AS not_variable_millionths
+FROM pod_year AS g
 CROSS JOIN settings AS s
-JOIN pods AS d ON d.pod = p.pod
-LEFT JOIN behaviour AS h ON h.pod = p.pod AND h.overrides = 1 AND h.provider_code IS NULL
+JOIN offers AS p ON p.start_year = g.start_year AND p.pod = g.pod
+JOIN behaviour AS usual ON usual.pod = g.pod AND usual.overrides = 0
+LEFT JOIN behaviour AS own ON own.pod = g.pod AND own.overrides = 1 AND own.provider_code IS NULL
 LEFT JOIN years AS y ON y.start_year = p.price_year;
 
 CREATE OR REPLACE TEMP TABLE national_price AS
 SELECT * FROM price_lines WHERE provider_code IS NULL AND currency_code <> '*';
 
--- 3. What holds for a POD in a year, whatever the currency: its proxy, if it has one, and its cost behaviour.
-CREATE OR REPLACE TEMP TABLE pod_year AS
-SELECT y.start_year, y.financial_year, d.pod, p.unit_cost, p.source, p.by_day, p.inflation, p.price_factor,
-       CAST(round(1000000 * s.price_base_index / y.index_value) AS BIGINT) AS recorded_factor,
-       coalesce(p.fixed_millionths, CAST(round(1000000 * coalesce(own.fixed_share, h.fixed_share)) AS BIGINT)) AS fixed_millionths,
-       coalesce(p.not_variable_millionths, CAST(round(1000000 * coalesce(own.fixed_share + own.semi_fixed_share, h.fixed_share + h.semi_fixed_share)) AS BIGINT))
-         AS not_variable_millionths
-FROM years AS y
-CROSS JOIN settings AS s
-CROSS JOIN pods AS d
-LEFT JOIN behaviour AS h ON h.pod = d.pod AND h.overrides = 0 AND h.provider_code IS NULL
-LEFT JOIN behaviour AS own ON own.pod = d.pod AND own.overrides = 1 AND own.provider_code IS NULL
-LEFT JOIN price_lines AS p ON p.start_year = y.start_year AND p.pod = d.pod AND p.currency_code = '*' AND p.provider_code IS NULL
-WHERE y.in_activity = 1;
+CREATE OR REPLACE TEMP TABLE proxy_price AS
+SELECT * FROM price_lines WHERE provider_code IS NULL AND currency_code = '*';
 
 -- 4. The market forces factor of each provider in each year: the row in force at the end of the year, else the latest before it, else the first.
 --    adjust: own costs are brought to national average prices. pay: national prices are brought to the provider's. none: neither.
 CREATE OR REPLACE TEMP TABLE provider_year AS
 SELECT m.start_year, m.provider_code, m.mff,
        CASE WHEN s.mff_mode = 'adjust' THEN s.mff_base / m.mff ELSE 1.0 END AS own_factor,
-       CASE WHEN s.mff_mode = 'pay' THEN m.mff / s.mff_base END AS national_factor,
        CAST(round(1000000 * s.price_base_index / m.index_value * CASE WHEN s.mff_mode = 'adjust' THEN s.mff_base / m.mff ELSE 1.0 END) AS BIGINT) AS recorded_factor
 FROM (
   SELECT y.start_year, y.index_value, o.org_code AS provider_code, o.mff,
@@ -74,6 +80,13 @@ SELECT p.start_year, p.pod, p.currency_code, p.provider_code, p.unit_cost, p.by_
 FROM price_lines AS p
 LEFT JOIN provider_year AS m ON m.start_year = p.start_year AND m.provider_code = p.provider_code
 WHERE p.provider_code IS NOT NULL;
+
+CREATE OR REPLACE TEMP TABLE paid_factor AS
+SELECT m.start_year, m.provider_code, p.price_year, CAST(round(p.inflation * (m.mff / s.mff_base)) AS BIGINT) AS price_factor
+FROM provider_year AS m
+CROSS JOIN (SELECT DISTINCT price_year, inflation FROM price_lines WHERE provider_code IS NULL AND inflation IS NOT NULL) AS p
+CROSS JOIN settings AS s
+WHERE s.mff_mode = 'pay';
 
 -- 5. The user's own cost behaviour of one provider, which goes before all other.
 CREATE OR REPLACE TEMP TABLE own_behaviour AS

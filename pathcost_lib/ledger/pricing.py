@@ -12,12 +12,17 @@ from pathcost_lib import paths
 from pathcost_lib.codes import PODS, financial_year_bounds
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.ledger.behaviour import all_behaviour
+from pathcost_lib.sources.contracts import CONTRACTS
 from pathcost_lib.sources.engine import Relation
 
 __all__ = ["cost_activity", "national_mff"]
 
 _PRICES = Path(__file__).with_name("prices.sql")
 _COSTING = Path(__file__).with_name("costing.sql")
+_ADDED = (
+    "financial_year, unit_cost, cost_pence, fixed_pence, not_variable_pence - fixed_pence AS semi_fixed_pence, "
+    "cost_pence - not_variable_pence AS variable_pence, cost_basis, cost_note, mff"
+)
 
 
 def cost_activity(
@@ -85,14 +90,18 @@ def cost_activity(
         raise InputError(f"Price base {price_base} is not in the price index {index!r}, which holds {held}.")
     settings = pd.DataFrame(
         {
-            "price_base": [price_base],
             "price_base_index": [float(base["index_value"].iloc[0])],
             "mff_mode": [mff],
             "mff_base": [mff_base if mff_base is not None else national_mff()],
         }
     )
-    if "recorded_cost_pence" not in activity.columns:
-        activity = activity.query("SELECT *, CAST(NULL AS BIGINT) AS recorded_cost_pence FROM this")
+    # Columns of the user's own stay out: one that bears the name of a step's, such as unit_cost, would be taken for it.
+    given = activity.columns
+    columns = [
+        f"CAST(NULL AS {c.type}) AS {c.name}" if c.optional and c.name not in given else c.name
+        for c in CONTRACTS["activity"].columns
+    ]
+    activity = activity.query(f"SELECT {', '.join(columns)} FROM this")
     engine = activity.engine
     inputs = {
         "unit_costs": unit_costs,
@@ -105,7 +114,9 @@ def cost_activity(
     lines = engine.run(_PRICES, inputs)
 
     def cost(rows: Relation) -> Relation:
-        return engine.run(_COSTING, lines | {"activity": rows})["ledger"]
+        columns = f"{', '.join(rows.columns)}, {_ADDED}, '{mff}' AS mff_mode, '{price_base}' AS price_base"
+        split = engine.run(_COSTING, lines | {"activity": rows})["split"]
+        return engine.view("ledger", f"SELECT {columns} FROM split", {"split": split})
 
     return replace(cost(activity), origin=activity, remake=cost)
 

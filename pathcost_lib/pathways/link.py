@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +16,12 @@ __all__ = ["Links", "Statement", "link"]
 
 _WINDOWS = Path(__file__).with_name("windows.sql")
 _LINK = Path(__file__).with_name("link.sql")
+_OF_PIECE = ("pathway", "pathway_id", "phase", "part", "parts")
+_COLUMNS = (
+    "pathway, pathway_id, patient_id, activity_id, phase, days_from_index, CAST(1.0 / parts AS DOUBLE) AS share, "
+    "part, parts, setting, pod, provider_code, cost_basis, its_cost AS cost_pence, its_fixed AS fixed_pence, "
+    "its_semi_fixed AS semi_fixed_pence, its_cost - its_fixed - its_semi_fixed AS variable_pence"
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,13 @@ class Links:
         return Statement(held["ledger"], attributed["pence"][0].as_py(), held["outside"], held["uncosted"])
 
 
-def link(ledger: Relation, definition: Definition | Sequence[Definition], *, patients: Relation | None = None) -> Links:
+def link(
+    ledger: Relation,
+    definition: Definition | Sequence[Definition],
+    *,
+    patients: Relation | None = None,
+    hold: bool = True,
+) -> Links:
     """Link ledger rows to the pathways that they belong to.
 
     Parameters
@@ -81,11 +93,9 @@ def link(ledger: Relation, definition: Definition | Sequence[Definition], *, pat
         one named first).
     patients : Relation, optional
         With `died_on`: a death closes the window, so that it counts as complete.
-
-    Returns
-    -------
-    Links
-        Computed once and held in the engine.
+    hold : bool
+        Compute the links once and hold them in the engine, for many questions. False computes, for each question, those
+        that it needs: quicker for one, and in less memory for a nation.
 
     Raises
     ------
@@ -101,7 +111,8 @@ def link(ledger: Relation, definition: Definition | Sequence[Definition], *, pat
     if len({d.name for d in definitions}) != len(definitions):
         raise InputError("Two of the pathways linked together have the same name.")
     engine, rows = ledger.engine, ledger.origin or ledger
-    columns = f"activity_id, patient_id, start_date, icb_code, provider_code, {', '.join(INDEX_FIELDS)}"
+    chosen_by = [f for f in INDEX_FIELDS if any(key.startswith(f) for d in definitions for key in d.index)]
+    columns = ", ".join(["activity_id", "patient_id", "start_date", "icb_code", "provider_code", *chosen_by])
     anywhere = " OR ".join(f"({d.where()})" for d in definitions)
     candidates = engine.view(
         "candidates", f"SELECT {columns} FROM rows WHERE {anywhere}", {"rows": rows}, materialise=True
@@ -136,7 +147,19 @@ def link(ledger: Relation, definition: Definition | Sequence[Definition], *, pat
             "settings": settings,
         },
     )
-    # Only the rows of patients who have a pathway need a cost here.
-    theirs = ledger.having("patient_id", steps["windows"])
-    links = engine.run(_LINK, {"ledger": theirs, "pieces": steps["pieces"]})["links"]
-    return Links(links, steps["pathways"], definitions)
+    pieces = steps["pieces"]
+
+    def make(some: Relation) -> Relation:
+        more = [c for c in some.columns if c not in pieces.columns]
+        of_piece = ", ".join(f"p.{c}" for c in (*_OF_PIECE, *more))
+        # Linked before they are costed: only rows that a pathway owns need a cost here.
+        owned = ledger.over(
+            f"SELECT a.*, {of_piece}, datediff('day', p.index_date, a.start_date) AS days_from_index FROM this AS a "
+            "JOIN some AS p ON p.patient_id = a.patient_id AND a.start_date BETWEEN p.from_date AND p.to_date",
+            {"some": some},
+        )
+        shared = engine.run(_LINK, {"owned": owned})["shared"]
+        return engine.view("links", f"SELECT {', '.join([_COLUMNS, *more])} FROM shared", {"shared": shared})
+
+    links = replace(make(pieces), origin=pieces, remake=make)
+    return Links(links.materialise() if hold else links, steps["pathways"], definitions)

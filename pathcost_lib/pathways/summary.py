@@ -57,16 +57,20 @@ def summarise(
         require_one_of(column, [*_OF_PATHWAY, *_OF_CONTACT, *ledger.columns], what="Column to summarise by")
     chosen = chosen_pathways(links, year)
     of_pathway = [c for c in by if c in _OF_PATHWAY]
-    of_contact = [c for c in by if c not in _OF_PATHWAY]
-    contacts = links.links
+    of_index = {c: f"of_{c}" for c in of_pathway if c != "pathway"}
+    contacts = links.links.over(
+        f"SELECT k.*{''.join(f', p.{c} AS {name}' for c, name in of_index.items())} FROM this AS k "
+        "JOIN chosen AS p ON p.pathway = k.pathway AND p.pathway_id = k.pathway_id",
+        {"chosen": chosen},
+    )
     if extra:
         contacts = ledger.engine.view(
             "contacts",
             f"SELECT k.*, {', '.join(f'l.{c}' for c in extra)} FROM links AS k "
             "JOIN ledger AS l ON l.activity_id = k.activity_id",
-            {"links": links.links, "ledger": ledger},
+            {"links": contacts, "ledger": ledger},
         )
-    keys = "".join(f"{c}, " for c in [*(f"p.{c}" for c in of_pathway), *(f"k.{c}" for c in of_contact)])
+    keys = "".join(f"{of_index.get(c, c)} AS {c}, " for c in by)
     heads = ", ".join(by)
     grouped = f"{heads}, " if heads else ""
     cells = ledger.engine.view(
@@ -76,16 +80,15 @@ def summarise(
                {_sums("cost", "fixed", "semi_fixed", "variable")},
                CAST(sum(CAST(cost_pence AS DECIMAL(19, 0)) * CAST(cost_pence AS DECIMAL(19, 0))) AS DOUBLE) AS squares
         FROM (
-          SELECT {keys}k.pathway AS of_pathway, k.pathway_id, count(*) AS contacts,
-                 sum(CASE WHEN k.cost_pence IS NULL THEN 1 ELSE 0 END) AS uncosted,
+          SELECT {keys}pathway AS of_pathway, pathway_id, count(*) AS contacts,
+                 sum(CASE WHEN cost_pence IS NULL THEN 1 ELSE 0 END) AS uncosted,
                  {_sums("cost", "fixed", "semi_fixed", "variable")}
-          FROM contacts AS k
-          JOIN chosen AS p ON p.pathway = k.pathway AND p.pathway_id = k.pathway_id
+          FROM contacts
           GROUP BY ALL
         ) AS per_pathway
         {"GROUP BY " + heads + " ORDER BY " + heads if heads else ""}
         """,
-        {"contacts": contacts, "chosen": chosen},
+        {"contacts": contacts},
     ).to_pandas()
     counts = _counts(chosen, of_pathway)
     table = (

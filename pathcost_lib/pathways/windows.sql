@@ -46,8 +46,8 @@ CREATE OR REPLACE TEMP TABLE pieces AS
 SELECT o.pathway, o.pathway_id, o.patient_id, o.index_date, p.phase,
        greatest(o.from_date, CAST(o.index_date + CAST(p.from_day AS INTEGER) AS DATE)) AS from_date,
        least(o.to_date, CAST(o.index_date + CAST(p.to_day AS INTEGER) AS DATE)) AS to_date,
-       CASE WHEN s.overlap = 'equal_split' THEN o.part ELSE 1 END AS part,
-       CASE WHEN s.overlap = 'equal_split' THEN o.parts ELSE 1 END AS parts
+       CAST(CASE WHEN s.overlap = 'equal_split' THEN o.part ELSE 1 END AS INTEGER) AS part,
+       CAST(CASE WHEN s.overlap = 'equal_split' THEN o.parts ELSE 1 END AS INTEGER) AS parts
 FROM owners AS o
 CROSS JOIN settings AS s
 JOIN phases AS p ON p.pathway = o.pathway
