@@ -34,6 +34,8 @@ KINDS = ("cost", "fixed", "semi_fixed", "variable")
 PATHWAYS = [f"pathway_{n}" for n in range(8)]
 BEFORE, AFTER, WASHOUT = 180, 180, 30
 PHASES = (Phase("before", -BEFORE, -1), Phase("index", 0, 0), Phase("early", 1, 30), Phase("late", 31, AFTER))
+#: Rows after the first so many are copies of them with other patients.
+OFFSET_FROM = 50_000_000
 INDEX = pd.DataFrame({"financial_year": ["2023-24", "2024-25", "2025-26"], "gdp_deflator": [96.0, 100.0, 100.0]})
 BEHAVIOUR = pd.DataFrame({"pod": list(PODS), "fixed_share": 0.5, "semi_fixed_share": 0.2, "variable_share": 0.3})
 
@@ -58,7 +60,14 @@ def make(folder: Path, rows: int) -> None:
     )
     block = 5_000_000
     for first in range(0, rows, block):
-        n = min(block, rows - first)
+        n, file = min(block, rows - first), f"{folder}/activity/{first // block:04d}.parquet"
+        if first >= OFFSET_FROM:
+            con.execute(
+                f"""COPY (SELECT * REPLACE (activity_id + {first - first % OFFSET_FROM} AS activity_id,
+                                            patient_id + {(first - first % OFFSET_FROM) // 20} AS patient_id)
+                FROM '{folder}/activity/{first % OFFSET_FROM // block:04d}.parquet' LIMIT {n}) TO '{file}' (FORMAT parquet, ROW_GROUP_SIZE 250000)"""
+            )
+            continue
         con.execute(
             f"""COPY (
             SELECT i AS activity_id, i // 20 AS patient_id,
@@ -73,7 +82,7 @@ def make(folder: Path, rows: int) -> None:
                    CAST(NULL AS VARCHAR) AS primary_diagnosis, CAST(NULL AS VARCHAR) AS primary_procedure,
                    CASE WHEN p.setting = 'admitted' AND i // 20 % 200 < 100 THEN CAST(50000 + hash(i, 5) % 900000 AS BIGINT) END AS recorded_cost_pence
             FROM range({first}, {first + n}) AS r(i) JOIN pods AS p ON p.n = hash(i, 6) % {len(pods)}
-            ) TO '{folder}/activity/{first // block:04d}.parquet' (FORMAT parquet, ROW_GROUP_SIZE 250000)"""
+            ) TO '{file}' (FORMAT parquet, ROW_GROUP_SIZE 250000)"""
         )
     prices = [
         (year, p.code, code, None, 10_000 + 977 * k, p.unit, 0.5, 0.2, 0.3, "bench")

@@ -159,6 +159,21 @@ def test_own_behaviour_goes_before_the_price_list_and_a_provider_s_before_the_ge
 
 
 @pytest.mark.unit
+def test_a_column_of_the_user_s_own_is_not_taken_for_a_step_s():
+    rows = activity_frame([activity_row(1, "gp_appointment", date(2024, 6, 1))])
+    data = Dataset.from_frames(
+        {
+            "activity": rows.assign(unit_cost=7, price_factor=1, amount=9, quantity=3, source="mine"),
+            "unit_costs": unit_costs(),
+            "organisations": organisations(),
+        }
+    )
+    ledger = cost_activity(data.activity, data.unit_costs, data.organisations, price_base="2024-25", **HOW)
+    assert ledger.to_pandas()["cost_pence"].tolist() == [4368]
+    assert "amount" not in ledger.columns
+
+
+@pytest.mark.unit
 def test_an_absurd_cost_is_none_with_its_reason_and_overflows_nothing():
     day = date(2024, 6, 1)
     rows = [
