@@ -12,6 +12,7 @@ import gzip
 import io
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ def load_text(engine: Engine, stem: str, path: Path, dialect: Dialect, select: s
     stem : str
         What to call the table.
     path : Path
-        The file; `.gz` is decompressed.
+        The file; `.gz`, and `.zip` with one CSV file, are decompressed.
     dialect : Dialect
         How it is written.
     select : str
@@ -166,7 +167,7 @@ def _as_utf8(path: Path, encoding: str) -> Iterator[Path]:
     Python decompresses because DuckDB 1.5 reads a truncated gzip file to where it breaks off, and says nothing.
     """
     codec = _codec(encoding)
-    if path.suffix != ".gz" and codec == "utf-8-sig":
+    if path.suffix not in (".gz", ".zip") and codec == "utf-8-sig":
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="pathcost-") as folder:
@@ -183,7 +184,21 @@ def _as_utf8(path: Path, encoding: str) -> Iterator[Path]:
 
 
 def _open(path: Path) -> IO[bytes]:
+    if path.suffix == ".zip":
+        return _only_member(path)
     return cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
+def _only_member(path: Path) -> IO[bytes]:
+    """Open the one CSV file of an archive; what a Mac adds of its own is passed over."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile:
+        raise OSError(path) from None
+    names = [n for n in archive.namelist() if n.lower().endswith(".csv") and not n.startswith("__MACOSX/")]
+    if len(names) != 1:
+        raise InputError(f"{path.name} holds {len(names)} CSV files. Allowed: one; unpack it and name the file.")
+    return archive.open(names[0])
 
 
 def _codec(encoding: str) -> str:

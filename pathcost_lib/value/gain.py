@@ -95,9 +95,12 @@ def _design(rows: pd.DataFrame, numbers: Sequence[str], factors: Sequence[str]) 
     for name in factors:
         level = rows[name].astype("string").fillna("not known")
         sizes = level.value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable")
-        own = [value for value in sizes.index[1:] if sizes[value] >= FEWEST_IN_LEVEL]
-        columns |= {f"{name}={value}": (level == value).to_numpy(dtype=float) for value in own}
-    return pd.DataFrame(columns)
+        held = [value for value in sizes.index[1:] if sizes[value] >= FEWEST_IN_LEVEL]
+        columns |= {f"{name}={value}": (level == value).to_numpy(dtype=float) for value in held}
+    # Two traits that say the same (both not known for the same patients): the later one is left out.
+    size = np.abs(np.diag(np.linalg.qr(np.column_stack(list(columns.values())), mode="r")))
+    own = size > 1e-9 * size.max()
+    return pd.DataFrame({name: column for (name, column), kept in zip(columns.items(), own, strict=True) if kept})
 
 
 def group_means(rows: pd.DataFrame, *, by: str, cost: str, effect: str, pooled: bool = False) -> pd.DataFrame:

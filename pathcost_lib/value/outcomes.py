@@ -44,9 +44,9 @@ READMISSION_DAYS, DEATH_DAYS = 30, 90
 @dataclass(frozen=True, eq=False)
 class Outcomes(Result):
     """`table` is the response by pathway (see `response`); `cases` has a row a pathway, in the engine; `pairs` are
-    those with a score before and after and a cost: pathway, icb_code, provider_code, pod, currency_code, age_from, sex,
-    deprivation_decile, cost_gbp, of which marginal_gbp (semi-fixed and variable) and index_gbp (in the phase of the
-    index event), bed_days, pre, post, gain.
+    those with a score before and after and a cost: pathway, pathway_id, icb_code, provider_code, pod, currency_code,
+    age_from, sex, deprivation_decile, cost_gbp, of which marginal_gbp (semi-fixed and variable) and index_gbp (in the
+    phase of the index event), bed_days, pre, post, gain.
     """  # noqa: D205
 
     cases: Relation
@@ -195,11 +195,10 @@ def join_outcomes(
     )
     cases = steps["cases"]
     pairs = cases.query(
-        "SELECT pathway, icb_code, provider_code, pod, currency_code, age_from, sex, deprivation_decile, cost_gbp, "
-        "marginal_gbp, index_gbp, bed_days, pre, post, post - pre AS gain FROM this "
+        "SELECT pathway, pathway_id, icb_code, provider_code, pod, currency_code, age_from, sex, deprivation_decile, "
+        "cost_gbp, marginal_gbp, index_gbp, bed_days, pre, post, post - pre AS gain FROM this "
         "WHERE pre IS NOT NULL AND post IS NOT NULL AND cost_gbp IS NOT NULL AND index_gbp IS NOT NULL "
-        "ORDER BY pathway, icb_code, provider_code, currency_code, age_from, sex, deprivation_decile, cost_gbp, pre, "
-        "post, bed_days"
+        "ORDER BY pathway, pathway_id"
     ).to_pandas()
     deaths = patients.query("SELECT count(died_on) AS n FROM this").to_arrow()["n"][0].as_py()
     found = Outcomes(pd.DataFrame(), cases, pairs, instrument, bool(deaths))

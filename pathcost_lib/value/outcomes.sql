@@ -50,7 +50,7 @@ WHERE e.setting = 'admitted' AND a.pod IN ('non_elective', 'non_elective_short')
 
 -- 5. One row a pathway. A post score is due once its window has passed, unless the patient has died before its end without one.
 CREATE OR REPLACE TEMP TABLE cases AS
-SELECT e.pathway, e.icb_code, e.provider_code, e.pod, e.currency_code, e.age_from, e.sex, e.deprivation_decile,
+SELECT e.pathway, e.pathway_id, e.icb_code, e.provider_code, e.pod, e.currency_code, e.age_from, e.sex, e.deprivation_decile,
        CASE WHEN c.pathway_id IS NULL THEN 0.0 ELSE CAST(c.cost_pence AS DOUBLE) / 100 END AS cost_gbp,
        CASE WHEN c.pathway_id IS NULL THEN 0.0 ELSE CAST(c.marginal_pence AS DOUBLE) / 100 END AS marginal_gbp,
        CASE WHEN c.pathway_id IS NULL THEN 0.0 ELSE CAST(c.index_pence AS DOUBLE) / 100 END AS index_gbp,

@@ -3,4 +3,14 @@
 from pathcost_lib.sources.published.reader import Published, catalogue, icb_codes, layouts, read
 from pathcost_lib.sources.published.schedule import Schedule, read_schedule
 
-__all__ = ["Published", "Schedule", "catalogue", "icb_codes", "layouts", "read", "read_schedule"]
+__all__ = [
+    "Published",
+    "Schedule",
+    "catalogue",
+    "icb_codes",
+    "layouts",
+    "read",
+    "read_proms",
+    "read_proms_participation",
+    "read_schedule",
+]

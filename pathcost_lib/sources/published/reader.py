@@ -67,7 +67,7 @@ def read(
     layout : str
         A name in `layouts()`, such as "market_forces_factor".
     path : Path or str
-        The file, `.csv` or `.csv.gz`.
+        The file, `.csv`, `.csv.gz` or `.csv.zip`.
     icbs : mapping of str to str, optional
         ONS code to ODS code (`icb_codes`): `icb_ons_code` becomes `icb_code`, and England's own rows are left out.
     only : mapping of str to texts, optional
@@ -154,7 +154,7 @@ def catalogue(folder: Path | str) -> pd.DataFrame:
         file, layout, title, publisher, licence; the last four missing where no layout fits.
     """
     rows = []
-    for path in sorted(p for p in Path(folder).rglob("*.csv*") if p.name.endswith((".csv", ".csv.gz"))):
+    for path in sorted(p for p in Path(folder).rglob("*.csv*") if p.name.endswith((".csv", ".csv.gz", ".csv.zip"))):
         try:
             names = headings(path, Dialect())
         except InputError:
