@@ -414,6 +414,27 @@ def first(pod: str, count: int = 2) -> list[int]:
     return VALID["activity"].index[VALID["activity"]["pod"] == pod][:count].to_list()
 
 
+def again(pod: str) -> dict[str, pd.DataFrame]:
+    """Return the valid tables with two contacts there twice, under other identifiers."""
+    rows = VALID["activity"].loc[first(pod)]
+    more = rows.assign(activity_id=rows["activity_id"] + 900_000)
+    return {**VALID, "activity": pd.concat([VALID["activity"], more], ignore_index=True)}
+
+
+def costs_of(pod: str, odd: list[int]) -> dict[str, pd.DataFrame]:
+    """Return the valid tables with recorded costs of £9 to £11 for one POD, but for the first few."""
+    rows = first(pod, 1000)
+    usual = [900 + 10 * (n % 21) for n in range(len(rows) - len(odd))]
+    return changed("activity", "recorded_cost_pence", rows, [*odd, *usual])
+
+
+def born_late(count: int) -> list[int]:
+    """Return the patients who have one contact each in 2023 and none before, as many as that."""
+    early = VALID["activity"][VALID["activity"]["start_date"] < date(2024, 1, 1)]
+    people = early["patient_id"].value_counts().loc[lambda n: n == 1].index[:count]
+    return VALID["patients"].index[VALID["patients"]["patient_id"].isin(people)].to_list()
+
+
 Fault = tuple[str, str, str, str, Callable[[], dict[str, pd.DataFrame]]]
 FAULTS: list[Fault] = [
     (
@@ -473,6 +494,15 @@ FAULTS: list[Fault] = [
         "no price of its own",
         "info",
         lambda: changed("activity", "currency_code", first("elective"), "HN99Z"),
+    ),
+    ("activity", "patient_id", "same patient, day, POD and provider", "info", lambda: again("call_111")),
+    ("activity", "recorded_cost_pence", "far from the usual", "info", lambda: costs_of("gp_appointment", [9, 80_000])),
+    (
+        "activity",
+        "start_date",
+        "before the patient's year of birth",
+        "error",
+        lambda: changed("patients", "birth_year", born_late(2), 2024) | {"outcomes": VALID["outcomes"]},
     ),
     (
         "patients",
@@ -614,6 +644,9 @@ def test_text_identifiers_are_not_printed_either():
     assert " errors, " in report.summary and "activity, units: outside what is allowed" in report.summary
 
 
+BEDS = ["elective", "non_elective", "day_case", "mental_health_bed_day", "rehabilitation_day"]
+
+
 # -- awkward activity --------------------------------------------------------------------------------------------------
 
 
@@ -625,7 +658,7 @@ def test_counts_agree_with_a_count_by_hand_on_awkward_activity(frames):
     activity, patients = frames["activity"], frames["patients"]
     counted = dict(zip(report.table["rule"], report.table["rows"], strict=True))
     assert counted.get("no end date", 0) == activity["end_date"].isna().sum()
-    stays = activity[activity["pod"].isin(["elective", "non_elective", "day_case"])].sort_values("activity_id")
+    stays = activity[activity["pod"].isin(BEDS)].sort_values("activity_id")
     overlapping = 0
     for _, person in stays.groupby("patient_id"):
         spans = sorted(
@@ -633,7 +666,7 @@ def test_counts_agree_with_a_count_by_hand_on_awkward_activity(frames):
             for s, e in zip(person["start_date"], person["end_date"], strict=True)
         )
         overlapping += sum(any(end > start for _, end in spans[:place]) for place, (start, _) in enumerate(spans))
-    assert counted.get("admission begins before an earlier one of the same patient ends", 0) == overlapping
+    assert counted.get("stay begins before an earlier one of the same patient ends: two beds at once", 0) == overlapping
     died = activity.merge(patients, on="patient_id")[["start_date", "died_on"]].dropna()
     assert counted.get("after the patient's death", 0) == (died["start_date"] > died["died_on"]).sum() == 0
     assert report.coverage["activity_rows"].sum() == len(activity)

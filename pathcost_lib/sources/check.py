@@ -15,11 +15,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from pathcost_lib.codes import PODS
+from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
 from pathcost_lib.sources.contracts import CONTRACTS, Contract, Rule
 from pathcost_lib.sources.dataset import Dataset, conform
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.files import source_name, unreadable
+from pathcost_lib.sources.findings import KNOWN, gone_examples, no_places, place, published_icbs
 
 __all__ = ["QualityReport", "check"]
 
@@ -38,11 +40,19 @@ class QualityReport(Result):
     Attributes
     ----------
     table : DataFrame
-        severity (error, warning, info), table, file, column, rule, rows, share_pct (of the table's rows), example
-        (allowed values, or organisation codes), what_it_does (what happens to those rows downstream).
+        severity (error, warning, info), table, file, column, rule, rows, share_pct (of the table's rows), cost_gbp (of
+        those rows, where a ledger was given), example (allowed values, or organisation codes), what_it_does (what
+        happens to those rows downstream), blocks (whether a pack may not be built).
     coverage : DataFrame
         setting, provider_kind, activity_rows, units, providers, first_month, last_month, months_held: what is held.
         What would be expected is the ledger's question.
+    places : DataFrame
+        `findings.place`: the findings on activity by provider, ICB and month, with their cost.
+    filled : DataFrame
+        table, column, rows, filled_pct (not null).
+    unusual : DataFrame
+        pod, currency_code, recorded_rows, median_gbp (a unit), high_rows, low_rows, unusual_gbp: recorded costs that
+        are far from the usual.
     rows : mapping of str to int
         Rows of each table.
     rules : int
@@ -50,6 +60,9 @@ class QualityReport(Result):
     """
 
     coverage: pd.DataFrame
+    places: pd.DataFrame = field(default_factory=no_places)
+    filled: pd.DataFrame = field(default_factory=pd.DataFrame)
+    unusual: pd.DataFrame = field(default_factory=pd.DataFrame)
     rows: Mapping[str, int] = field(default_factory=dict)
     rules: int = 0
 
@@ -69,20 +82,34 @@ class QualityReport(Result):
         return self.errors.empty
 
     @property
+    def blocking(self) -> pd.DataFrame:
+        """Errors on so many rows (`MATERIAL_PCT` of their table), or so grave, that no pack may be built."""
+        return self.table[self.table["blocks"]].reset_index(drop=True)
+
+    def require_sound(self, anyway: bool = False) -> None:
+        """Refuse data on which no pack may be built.
+
+        Raises
+        ------
+        InputError
+            If a finding blocks and `anyway` is False; each is named.
+        """
+        if len(self.blocking) and not anyway:
+            raise InputError(f"The data are not fit for a pack: {_worst(self.blocking)}. `--set anyway=yes` builds it.")
+
+    @property
     def summary(self) -> str:
         """How much was checked, how much was found, and the errors in words."""
         held = ", ".join(f"{name} {rows:,}" for name, rows in self.rows.items()) or "none"
         found = ", ".join(_many(len(self._of(severity)), word) for severity, word in _SEVERITIES.items())
-        errors = self.errors.to_dict("records")
-        lines = [f"{e['file']}, {e['column']}: {e['rule']} ({_many(e['rows'], 'row')})" for e in errors]
-        worst = f" Errors: {'; '.join(lines)}." if lines else " No errors."
+        worst = " No errors." if self.ok else f" Errors: {_worst(self.errors)}."
         return f"{self.rules} rules checked (rows: {held}). Found: {found}.{worst}"
 
     def _of(self, severity: str) -> pd.DataFrame:
         return self.table[self.table["severity"] == severity].reset_index(drop=True)
 
 
-def check(dataset: Dataset, *, as_of: date | None = None) -> QualityReport:
+def check(dataset: Dataset, *, as_of: date | None = None, ledger: Relation | None = None) -> QualityReport:
     """Check every table of a dataset against its contract and against the others.
 
     Parameters
@@ -91,6 +118,8 @@ def check(dataset: Dataset, *, as_of: date | None = None) -> QualityReport:
         What `open_dataset` gave.
     as_of : date, optional
         Later dates are in the future; today if not given.
+    ledger : Relation, optional
+        From `ledger.cost_activity`: what the rows at fault cost is then said. Only those rows are priced.
 
     Returns
     -------
@@ -103,31 +132,52 @@ def check(dataset: Dataset, *, as_of: date | None = None) -> QualityReport:
         If a table made from frames lacks a column or has one of another type (`open_dataset` refuses those itself).
     """
     try:
-        return _check(dataset, as_of or date.today())
+        return _check(dataset, as_of or date.today(), ledger)
     except Exception:  # Whatever the engine calls a damaged page or bytes that are not text.
         broken = unreadable(dataset.files)
         if not broken:
             raise
     effect = "Nothing can be computed from this table, and no other rule was checked."
-    lines = [{"severity": "error", "example": "", "what_it_does": effect, **line} for line in broken]
+    lines = [{"severity": "error", "example": "", "what_it_does": effect, "blocks": True, **line} for line in broken]
     names = {str(line["table"]) for line in broken}
     held = {name: sum(pq.read_metadata(path).num_rows for path in dataset.files[name]) for name in names}
-    return QualityReport(_frame(lines, held), _no_coverage(), held, 1)
+    return QualityReport(_frame(lines, held), _no_coverage(), rows=held, rules=1)
 
 
-def _check(dataset: Dataset, as_of: date) -> QualityReport:
+def _check(dataset: Dataset, as_of: date, ledger: Relation | None) -> QualityReport:
     tables = conform({name: dataset.tables[name] for name in CONTRACTS if name in dataset}, dataset.files)
     steps = _activity_steps(tables) if "activity" in tables else {}
     rows = {name: relation.count() for name, relation in tables.items()}
-    lines, rules = _not_checked(tables), 0
+    lines, rules, places = _not_checked(tables), 0, no_places()
     for name, relation in tables.items():
         found = _found(CONTRACTS[name], tables, steps if name == "activity" else {"rows_with": relation}, as_of)
         broken = {rule: n for rule, n in found if n}
         where = _where(dataset, name, [rule for rule in broken if rule.severity != "info"])
         whole = source_name(name, dataset.files.get(name, []))
+        if name == "activity":
+            places = place(steps, [rule for rule in broken if rule.test], tables, ledger)
+            gone = gone_examples(places, steps["spans"])
+            broken = {_with_example(rule, gone): n for rule, n in broken.items()}
         lines += [_line(rule, name, where.get(rule, whole), n) for rule, n in broken.items()]
         rules += len(found)
-    return QualityReport(_frame(lines, rows), steps["coverage"].to_pandas() if steps else _no_coverage(), rows, rules)
+    coverage = steps["coverage"].to_pandas() if steps else _no_coverage()
+    unusual = steps["unusual_costs"].to_pandas() if steps else pd.DataFrame()
+    return QualityReport(_frame(lines, rows, places), coverage, places, _filled(tables), unusual, rows, rules)
+
+
+def _filled(tables: Mapping[str, Relation]) -> pd.DataFrame:
+    """Count what is not null in each column of each table, in one pass over a table."""
+    lines = []
+    for name, relation in tables.items():
+        counts = ", ".join(f"count({c.name}) AS {c.name}" for c in CONTRACTS[name].columns)
+        row = relation.query(f"SELECT count(*) AS all_rows, {counts} FROM this").to_arrow().to_pylist()[0]
+        held = row.pop("all_rows")
+        lines += [(name, column, held, 100 * n / held if held else float("nan")) for column, n in row.items()]
+    return pd.DataFrame(lines, columns=["table", "column", "rows", "filled_pct"])
+
+
+def _with_example(rule: Rule, gone: Mapping[str, str]) -> Rule:
+    return replace(rule, example=gone[rule.column]) if "did not exist" in rule.rule else rule
 
 
 def _activity_steps(tables: Mapping[str, Relation]) -> dict[str, Relation]:
@@ -138,8 +188,9 @@ def _activity_steps(tables: Mapping[str, Relation]) -> dict[str, Relation]:
         types = {c.name: activity.schema["patient_id"] if " or " in c.type else c.type for c in CONTRACTS[name].columns}
         nulls = ", ".join(f"CAST(NULL AS {kind}) AS {column}" for column, kind in types.items())
         inputs[name] = activity.engine.view(name, f"SELECT {nulls} WHERE false")
-    pods = [(p.code, p.setting, p.code in _HRG_PODS, p.code in _ADMISSIONS) for p in PODS.values()]
-    inputs["pods"] = pd.DataFrame(pods, columns=["pod", "pod_setting", "counts_hrg", "is_admission"])
+    pods = [(p.code, p.setting, p.code in _HRG_PODS, p.code in _BEDS, n) for n, p in enumerate(PODS.values())]
+    inputs["pods"] = pd.DataFrame(pods, columns=["pod", "pod_setting", "counts_hrg", "is_bed", "pod_number"])
+    inputs["published"] = published_icbs()
     shown = {"setting": CONTRACTS["activity"]["setting"].allowed, "kind": CONTRACTS["organisations"]["kind"].allowed}
     allowed = [(name, code) for name, codes in shown.items() for code in codes]
     inputs["allowed"] = pd.DataFrame(allowed, columns=["name", "code"])
@@ -165,6 +216,8 @@ def _found(
 # -- rules -------------------------------------------------------------------------------------------------------------
 
 _ADMISSIONS = ("day_case", "elective", "non_elective", "non_elective_short")
+#: A critical care day lies inside a spell.
+_BEDS = (*_ADMISSIONS, "mental_health_bed_day", "rehabilitation_day")
 _HRG_PODS = (*_ADMISSIONS, "outpatient_procedure")
 #: What happens downstream to values at fault, where the contract does not say more.
 _NULL = "Kept; left out wherever rows are grouped or matched by this column."
@@ -191,7 +244,7 @@ def _literal(value: object) -> str:
 
 
 def _code_rules(contract: Contract) -> list[Rule]:
-    """Return the rules on a column's distinct values; where another table must hold them, `test` is a key of _KNOWN."""
+    """Return the rules on a column's distinct values; where another table must hold them, `test` is a key of KNOWN."""
     rules = []
     for c in contract.columns:
         effect = c.effect or _CODE
@@ -224,21 +277,14 @@ def _sum(relation: Relation, expression: str = "held") -> int:
     return int(found["n"][0].as_py())
 
 
-_KNOWN = {
-    "icb": "SELECT DISTINCT org_code AS code FROM known WHERE kind = 'icb'",
-    "organisations": "SELECT DISTINCT org_code AS code FROM known",
-    "patients": "SELECT DISTINCT patient_id AS code FROM known",
-}
-
-
 def _count_codes(relation: Relation, rule: Rule, tables: Mapping[str, Relation]) -> tuple[Rule, int]:
     """Count the rows that break a rule on a column's distinct values; of organisations, give codes as examples."""
     column, view = rule.column, relation.engine.view
     sql = f"SELECT {column}, count(*) AS held FROM this WHERE {column} IS NOT NULL GROUP BY {column}"
     codes = view("codes", sql, {"this": relation})
-    if rule.test not in _KNOWN:
+    if rule.test not in KNOWN:
         return rule, _count(codes, [rule], "sum(held)")[0]
-    known = f"LEFT JOIN ({_KNOWN[rule.test]}) AS k ON k.code = c.{column}"
+    known = f"LEFT JOIN ({KNOWN[rule.test]}) AS k ON k.code = c.{column}"
     sql = f"SELECT c.{column} AS code, c.held FROM codes AS c {known} WHERE k.code IS NULL"
     unknown = view("unknown", sql, {"codes": codes, "known": tables[rule.needs]}, materialise=True)
     rows = _sum(unknown)
@@ -299,7 +345,10 @@ def _where(dataset: Dataset, name: str, broken: list[Rule]) -> dict[Rule, str]:
 
 # -- the report --------------------------------------------------------------------------------------------------------
 
-_COLUMNS = ["severity", "table", "file", "column", "rule", "rows", "share_pct", "example", "what_it_does"]
+#: An error on this share of a table's rows, or more, blocks a pack: as much as the tolerance of the reconciliation.
+MATERIAL_PCT = 1.0
+_COLUMNS = ["severity", "table", "file", "column", "rule", "rows", "share_pct", "cost_gbp", "example", "what_it_does"]
+_COLUMNS += ["blocks"]
 
 
 def _line(rule: Rule, table: str, file: str, rows: int) -> dict[str, object]:
@@ -317,13 +366,25 @@ def _many(number: int, word: str) -> str:
     return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
-def _frame(lines: list[dict[str, object]], rows: Mapping[str, int]) -> pd.DataFrame:
+def _worst(lines: pd.DataFrame) -> str:
+    said = lines[["file", "column", "rule", "rows"]].itertuples(index=False)
+    return "; ".join(f"{file}, {column}: {rule} ({_many(rows, 'row')})" for file, column, rule, rows in said)
+
+
+def _frame(lines: list[dict[str, object]], rows: Mapping[str, int], places: pd.DataFrame | None = None) -> pd.DataFrame:
     frame = pd.DataFrame(lines, columns=_COLUMNS)
     total = frame["table"].map(rows)
+    share = (100 * frame["rows"] / total).where(frame["rows"] > 0, 0.0)
+    if places is not None:
+        costs = places.groupby(["column", "rule"])["cost_gbp"].sum(min_count=1)
+        of = pd.MultiIndex.from_frame(frame[["column", "rule"]])
+        frame["cost_gbp"] = costs.reindex(of).to_numpy(dtype=float)
+        frame.loc[frame["table"] != "activity", "cost_gbp"] = float("nan")
+    frame["blocks"] = frame["blocks"].eq(True) | (frame["severity"].eq("error") & (share >= MATERIAL_PCT))
     order = frame["severity"].map(list(_SEVERITIES).index)
     table = frame["table"].map(list(CONTRACTS).index)
     return (
-        frame.assign(share_pct=(100 * frame["rows"] / total).where(frame["rows"] > 0, 0.0), order=order, place=table)
+        frame.assign(share_pct=share, order=order, place=table)
         .sort_values(["order", "place", "rows"], ascending=[True, True, False], kind="stable")[_COLUMNS]
         .reset_index(drop=True)
     )

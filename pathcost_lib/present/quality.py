@@ -1,0 +1,127 @@
+"""The data quality report as a reader wants it: what was found, where, what it costs, what is missing, what ties up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from pathcost_lib.codes import label
+from pathcost_lib.errors import InputError
+from pathcost_lib.ledger import cost_activity, coverage_by_month, reconcile
+from pathcost_lib.present.format import count, short_pounds
+from pathcost_lib.sources import Dataset, QualityReport, Relation
+from pathcost_lib.sources.names import table_or_empty
+
+__all__ = ["THIN_PCT", "findings", "in_words", "places", "providers_of", "reconciled", "thin_months", "unusual_costs"]
+
+#: A month with less than this share of a provider's own average is thin.
+THIN_PCT = 50.0
+_SAID = {"error": "Error", "warning": "Warning", "info": "Note"}
+
+
+def in_words(report: QualityReport, *, area: str) -> str:
+    """Return the report in a few sentences, the gravest first."""
+    many = {severity: int((report.table["severity"] == severity).sum()) for severity in _SAID}
+    held = f"{count(sum(report.rows.values()))} rows of {len(report.rows)} tables"
+    said = f"Data quality, {area}: {report.rules} rules on {held} found {many['error']} errors and "
+    said += f"{many['warning']} warnings."
+    worst = report.table[report.table["severity"].isin(["error", "warning"])].nlargest(1, "cost_gbp")
+    if len(worst) and worst["cost_gbp"].iloc[0] >= 1:
+        row = worst.iloc[0]
+        said += f" The most money lies on: {_finding(row)} ({short_pounds(row['cost_gbp'], plus='')})."
+    if report.blocking.empty:
+        return f"{said} Nothing found stands in the way of a pack."
+    blocks = "; ".join(_finding(row) for _, row in report.blocking.iterrows())
+    return f"{said} Not fit for a pack without saying so: {blocks}."
+
+
+def findings(report: QualityReport) -> pd.DataFrame:
+    """Return the findings as finding, severity, rows, share_pct, cost_gbp, what_it_does, example, file."""
+    table = report.table[report.table["rows"] > 0].reset_index(drop=True)
+    out = pd.DataFrame({"finding": [_finding(row) for _, row in table.iterrows()]})
+    out["severity"] = table["severity"].map(_SAID).where(~table["blocks"], "Error: blocks a pack")
+    return out.join(table[["rows", "share_pct", "cost_gbp", "what_it_does", "example", "file"]])
+
+
+def _finding(row: pd.Series) -> str:
+    return f"{row['table']}, {row['column']}: {row['rule']}"
+
+
+def places(report: QualityReport, *, icb: str, names: Mapping[str, str], by_month: bool = False) -> pd.DataFrame:
+    """Return the findings on an area's patients by provider (and month): most rows first, or in order of months."""
+    found = report.places if not icb else report.places[report.places["icb_code"] == icb]
+    keys = ["provider_code", *(["month"] if by_month else []), "column", "rule"]
+    table = found.groupby(keys, as_index=False, dropna=False).agg(
+        rows=("rows", "sum"), cost_gbp=("cost_gbp", lambda pounds: pounds.sum(min_count=1))
+    )
+    table["finding"] = table["column"] + ": " + table["rule"]
+    table["provider"] = table["provider_code"].map(names).fillna(table["provider_code"])
+    ordered = table.sort_values(
+        keys if by_month else ["rows", *keys], ascending=by_month or [False, *[True] * len(keys)]
+    )
+    columns = ["provider", *(["month"] if by_month else []), "finding", "rows", "cost_gbp"]
+    return ordered[columns].reset_index(drop=True)
+
+
+def unusual_costs(report: QualityReport) -> pd.DataFrame:
+    """Return recorded costs far from the usual by currency, most pounds first; counts and pounds, no single cost."""
+    columns = ["currency_code", "service", "recorded_rows", "median_gbp", "high_rows", "low_rows", "unusual_gbp"]
+    if report.unusual.empty:
+        return pd.DataFrame(columns=columns).astype(dict.fromkeys(columns[2:], float))
+    return report.unusual.assign(service=report.unusual["pod"].map(label))[columns]
+
+
+def providers_of(dataset: Dataset, icb: str) -> Relation:
+    """Return the codes of the providers that lie in an area (all if `icb` is empty), as provider_code."""
+    organisations = table_or_empty(dataset, "organisations")
+    sql = "SELECT DISTINCT o.org_code AS provider_code FROM organisations AS o JOIN chosen AS c ON {}"
+    where = "c.icb_code = '' OR c.icb_code = o.icb_code"
+    chosen = pd.DataFrame({"icb_code": [icb]})
+    return dataset.engine.view("local", sql.format(where), {"organisations": organisations, "chosen": chosen})
+
+
+def thin_months(dataset: Dataset, local: Relation, *, year: str, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return an area's providers' months with no activity, or less than `THIN_PCT` of their own average.
+
+    Returns
+    -------
+    DataFrame
+        provider, setting, month, held (units), coverage_pct (of the provider's own average, by days). Without rows where
+        the data hold no population to tell a thin month from a small provider.
+    """
+    columns = ["provider", "setting", "month", "held", "coverage_pct"]
+    if "population" not in dataset:
+        return pd.DataFrame(columns=columns).astype({"held": float, "coverage_pct": float})
+    try:
+        table = coverage_by_month(dataset.activity.having("provider_code", local), dataset.population, year=year)
+    except InputError:  # no population of that year
+        return pd.DataFrame(columns=columns).astype({"held": float, "coverage_pct": float})
+    # Against the provider's own year, so that a service that records less all year is not thin in every month.
+    table["coverage_pct"] = 100 * table["held"] / table.groupby(["provider_code", "setting"])["held"].transform("mean")
+    table["provider"] = table["provider_code"].map(names).fillna(table["provider_code"])
+    return table.loc[table["coverage_pct"] < THIN_PCT, columns].reset_index(drop=True)
+
+
+def reconciled(dataset: Dataset, local: Relation, *, year: str, names: Mapping[str, str]) -> tuple[pd.DataFrame, str]:
+    """Return the reconciliation of an area's providers to the quantum, and what it says or why there is none.
+
+    Returns
+    -------
+    DataFrame, str
+        provider, setting, contacts, quantum_gbp, matched_gbp, unmatched_gbp, unmatched_pct: most unmatched first.
+    """
+    columns = ["provider", "setting", "contacts", "quantum_gbp", "unmatched_gbp", "unmatched_pct"]
+    nothing = pd.DataFrame(columns=columns).astype(dict.fromkeys(columns[2:], float))
+    if "quantum" not in dataset:
+        return nothing, "Not computable: the data hold no quantum to reconcile to."
+    prices, organisations = (table_or_empty(dataset, name) for name in ("unit_costs", "organisations"))
+    mine = dataset.activity.having("provider_code", local)
+    try:
+        paid = cost_activity(mine, prices, organisations, price_base=year, mff="pay")
+        statement = reconcile(paid, dataset.quantum.having("provider_code", local))
+    except InputError as error:
+        return nothing, f"Not computable: {error}"
+    table = statement.table.sort_values("unmatched_gbp", key=abs, ascending=False)
+    table["provider"] = table["provider_code"].map(names).fillna(table["provider_code"])
+    return table[columns].reset_index(drop=True), statement.summary
