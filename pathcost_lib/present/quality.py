@@ -6,17 +6,29 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from pathcost_lib.codes import label
+from pathcost_lib.codes import financial_year_bounds, label, months
 from pathcost_lib.errors import InputError
-from pathcost_lib.ledger import cost_activity, coverage_by_month, reconcile
+from pathcost_lib.ledger import cost_activity, reconcile
 from pathcost_lib.present.format import count, short_pounds
 from pathcost_lib.sources import Dataset, QualityReport, Relation
 from pathcost_lib.sources.names import table_or_empty
 
-__all__ = ["THIN_PCT", "findings", "in_words", "places", "providers_of", "reconciled", "thin_months", "unusual_costs"]
+__all__ = [
+    "FEWEST_UNITS",
+    "THIN_PCT",
+    "findings",
+    "in_words",
+    "places",
+    "providers_of",
+    "reconciled",
+    "thin_months",
+    "unusual_costs",
+]
 
 #: A month with less than this share of a provider's own average is thin.
 THIN_PCT = 50.0
+#: A service with fewer units a month has thin months by chance.
+FEWEST_UNITS = 20
 _SAID = {"error": "Error", "warning": "Warning", "info": "Note"}
 
 
@@ -66,10 +78,12 @@ def places(report: QualityReport, *, icb: str, names: Mapping[str, str], by_mont
 
 def unusual_costs(report: QualityReport) -> pd.DataFrame:
     """Return recorded costs far from the usual by currency, most pounds first; counts and pounds, no single cost."""
-    columns = ["currency_code", "service", "recorded_rows", "median_gbp", "high_rows", "low_rows", "unusual_gbp"]
+    columns = ["currency_code", "service", "recorded_rows", "median_gbp", "unusual_rows", "high_pct", "unusual_gbp"]
     if report.unusual.empty:
         return pd.DataFrame(columns=columns).astype(dict.fromkeys(columns[2:], float))
-    return report.unusual.assign(service=report.unusual["pod"].map(label))[columns]
+    table = report.unusual.assign(service=report.unusual["pod"].map(label))
+    table["unusual_rows"] = table["high_rows"] + table["low_rows"]
+    return table.assign(high_pct=100 * table["high_rows"] / table["unusual_rows"])[columns]
 
 
 def providers_of(dataset: Dataset, icb: str) -> Relation:
@@ -82,25 +96,34 @@ def providers_of(dataset: Dataset, icb: str) -> Relation:
 
 
 def thin_months(dataset: Dataset, local: Relation, *, year: str, names: Mapping[str, str]) -> pd.DataFrame:
-    """Return an area's providers' months with no activity, or less than `THIN_PCT` of their own average.
+    """Return an area's providers' months with no activity, or with less than `THIN_PCT` of their own average.
+
+    Services of fewer than `FEWEST_UNITS` units a month are left out.
 
     Returns
     -------
     DataFrame
-        provider, setting, month, held (units), coverage_pct (of the provider's own average, by days). Without rows where
-        the data hold no population to tell a thin month from a small provider.
+        provider, setting, month, held (units), share_pct (of the provider's own monthly average in the setting).
     """
-    columns = ["provider", "setting", "month", "held", "coverage_pct"]
-    if "population" not in dataset:
-        return pd.DataFrame(columns=columns).astype({"held": float, "coverage_pct": float})
-    try:
-        table = coverage_by_month(dataset.activity.having("provider_code", local), dataset.population, year=year)
-    except InputError:  # no population of that year
-        return pd.DataFrame(columns=columns).astype({"held": float, "coverage_pct": float})
-    # Against the provider's own year, so that a service that records less all year is not thin in every month.
-    table["coverage_pct"] = 100 * table["held"] / table.groupby(["provider_code", "setting"])["held"].transform("mean")
+    first, last = financial_year_bounds(year)
+    table = (
+        dataset.activity.having("provider_code", local)
+        .query(
+            "SELECT provider_code, setting, year(start_date) * 100 + month(start_date) AS month, "
+            f"CAST(sum(units) AS BIGINT) AS held FROM this WHERE start_date BETWEEN DATE '{first}' AND DATE '{last}' "
+            "GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        )
+        .to_pandas()
+    )
+    table["month"] = table["month"].astype(str).str[:4] + "-" + table["month"].astype(str).str[4:]
+    services = table[["provider_code", "setting"]].drop_duplicates()
+    every = services.merge(pd.DataFrame({"month": [name for name, *_ in months(first, last)]}), how="cross")
+    table = every.merge(table, how="left").fillna({"held": 0})
+    usual = table.groupby(["provider_code", "setting"])["held"].transform("mean")
+    table["share_pct"] = 100 * table["held"] / usual
     table["provider"] = table["provider_code"].map(names).fillna(table["provider_code"])
-    return table.loc[table["coverage_pct"] < THIN_PCT, columns].reset_index(drop=True)
+    thin = (table["share_pct"] < THIN_PCT) & (usual >= FEWEST_UNITS)
+    return table.loc[thin, ["provider", "setting", "month", "held", "share_pct"]].reset_index(drop=True)
 
 
 def reconciled(dataset: Dataset, local: Relation, *, year: str, names: Mapping[str, str]) -> tuple[pd.DataFrame, str]:

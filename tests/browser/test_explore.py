@@ -43,14 +43,21 @@ def watched(watch):
 
 
 def run_all(page: Page) -> None:
-    # What is run before the kernel is ready is lost.
+    """Run all cells; what is run before the kernel is ready is lost, so ask until the first cell has a star."""
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=SLOW)
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text("Run All Cells", exact=True).click()
+    prompt = page.locator(".jp-CodeCell .jp-InputPrompt:visible").first
+    for _ in range(12):
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+        page.wait_for_timeout(3_000)
+        if prompt.inner_text().strip() != "[ ]:":
+            return
+    raise AssertionError("the cells do not run")
 
 
 def explorer_in_lab(page: Page, address: str) -> Locator:
-    page.goto(address.replace("00_start_here", "explore"), timeout=SLOW)
+    # A workspace of its own, so that only this notebook is open.
+    page.goto(address.replace("/lab/tree/00_start_here", "/lab/workspaces/explore/tree/explore"), timeout=SLOW)
     run_all(page)
     return shown(page)
 
