@@ -57,6 +57,8 @@ def sample(
 def check(
     data: DataFolder = None,
     limit: Annotated[int, typer.Option(help="How many findings to print.")] = 40,
+    out: Annotated[Path | None, typer.Option(help="Folder for the report as files too (notebook 01).")] = None,
+    formats: Annotated[str, typer.Option(help="Which files, with commas between: html,xlsx.")] = "html,xlsx",
 ) -> None:
     """Check the tables and say what is wrong, where, and what it does to the results."""
     from pathcost_lib import sources
@@ -65,6 +67,11 @@ def check(
     typer.echo(report.summary)
     for row in report.table.head(limit).itertuples():
         typer.echo(f"  {row.severity:8} {row.table}.{row.column}: {row.rule} ({row.rows:,} rows). {row.what_it_does}")
+    if out is not None:
+        from pathcost_lib.packs.quality_report import quality_report
+
+        for path in quality_report(_data(data), out, formats=[name.strip() for name in formats.split(",")]):
+            typer.echo(f"Report written to {path}")
     raise typer.Exit(0 if report.ok else 1)
 
 

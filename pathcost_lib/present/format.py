@@ -117,7 +117,6 @@ UNITS: dict[str, Unit] = {
     "pathways": Unit("pathways", "number", count, "#,##0"),
     "contacts": Unit("contacts", "number", count, "#,##0"),
     "rows": Unit("rows", "number", count, "#,##0"),
-    "held": Unit("held", "number", count, "#,##0"),
     "persons": Unit("persons", "number", count, "#,##0"),
     "organisations": Unit("organisations", "number", count, "#,##0"),
     "cells": Unit("cells", "number", count, "#,##0"),

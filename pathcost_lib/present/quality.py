@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from pathcost_lib.codes import financial_year_bounds, label, months
+from pathcost_lib.codes import PODS, financial_year_bounds, label, months
 from pathcost_lib.errors import InputError
 from pathcost_lib.ledger import cost_activity, reconcile
 from pathcost_lib.present.format import count, short_pounds
@@ -14,7 +14,7 @@ from pathcost_lib.sources import Dataset, QualityReport, Relation
 from pathcost_lib.sources.names import table_or_empty
 
 __all__ = [
-    "FEWEST_UNITS",
+    "FEWEST_CONTACTS",
     "THIN_PCT",
     "findings",
     "in_words",
@@ -27,8 +27,8 @@ __all__ = [
 
 #: A month with less than this share of a provider's own average is thin.
 THIN_PCT = 50.0
-#: A service with fewer units a month has thin months by chance.
-FEWEST_UNITS = 20
+#: A service with fewer contacts a month has thin months by chance.
+FEWEST_CONTACTS = 20
 _SAID = {"error": "Error", "warning": "Warning", "info": "Note"}
 
 
@@ -68,12 +68,16 @@ def places(report: QualityReport, *, icb: str, names: Mapping[str, str], by_mont
         rows=("rows", "sum"), cost_gbp=("cost_gbp", lambda pounds: pounds.sum(min_count=1))
     )
     table["finding"] = table["column"] + ": " + table["rule"]
-    table["provider"] = table["provider_code"].map(names).fillna(table["provider_code"])
+    table["provider"] = _called(table["provider_code"], names)
     ordered = table.sort_values(
         keys if by_month else ["rows", *keys], ascending=by_month or [False, *[True] * len(keys)]
     )
     columns = ["provider", *(["month"] if by_month else []), "finding", "rows", "cost_gbp"]
     return ordered[columns].reset_index(drop=True)
+
+
+def _called(codes: pd.Series, names: Mapping[str, str]) -> list[str]:
+    return [names.get(code, code) for code in codes]
 
 
 def unusual_costs(report: QualityReport) -> pd.DataFrame:
@@ -98,32 +102,31 @@ def providers_of(dataset: Dataset, icb: str) -> Relation:
 def thin_months(dataset: Dataset, local: Relation, *, year: str, names: Mapping[str, str]) -> pd.DataFrame:
     """Return an area's providers' months with no activity, or with less than `THIN_PCT` of their own average.
 
-    Services of fewer than `FEWEST_UNITS` units a month are left out.
+    Services of fewer than `FEWEST_CONTACTS` contacts a month are left out, and so are packages counted in weeks: when
+    they begin says little about when they are given.
 
     Returns
     -------
     DataFrame
-        provider, setting, month, held (units), share_pct (of the provider's own monthly average in the setting).
+        provider, setting, month, contacts, share_pct (of the provider's own monthly average in the setting).
     """
     first, last = financial_year_bounds(year)
-    table = (
-        dataset.activity.having("provider_code", local)
-        .query(
-            "SELECT provider_code, setting, year(start_date) * 100 + month(start_date) AS month, "
-            f"CAST(sum(units) AS BIGINT) AS held FROM this WHERE start_date BETWEEN DATE '{first}' AND DATE '{last}' "
-            "GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
-        )
-        .to_pandas()
-    )
+    weekly = ", ".join(f"'{pod.code}'" for pod in PODS.values() if pod.unit == "week")
+    sql = f"""
+        SELECT provider_code, setting, year(start_date) * 100 + month(start_date) AS month, count(*) AS contacts
+        FROM this
+        WHERE start_date BETWEEN DATE '{first}' AND DATE '{last}' AND pod NOT IN ({weekly})
+        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
+    table = dataset.activity.having("provider_code", local).query(sql).to_pandas()
     table["month"] = table["month"].astype(str).str[:4] + "-" + table["month"].astype(str).str[4:]
     services = table[["provider_code", "setting"]].drop_duplicates()
     every = services.merge(pd.DataFrame({"month": [name for name, *_ in months(first, last)]}), how="cross")
-    table = every.merge(table, how="left").fillna({"held": 0})
-    usual = table.groupby(["provider_code", "setting"])["held"].transform("mean")
-    table["share_pct"] = 100 * table["held"] / usual
-    table["provider"] = table["provider_code"].map(names).fillna(table["provider_code"])
-    thin = (table["share_pct"] < THIN_PCT) & (usual >= FEWEST_UNITS)
-    return table.loc[thin, ["provider", "setting", "month", "held", "share_pct"]].reset_index(drop=True)
+    table = every.merge(table, how="left").fillna({"contacts": 0})
+    usual = table.groupby(["provider_code", "setting"])["contacts"].transform("mean")
+    table["share_pct"] = 100 * table["contacts"] / usual
+    table["provider"] = _called(table["provider_code"], names)
+    thin = (table["share_pct"] < THIN_PCT) & (usual >= FEWEST_CONTACTS)
+    return table.loc[thin, ["provider", "setting", "month", "contacts", "share_pct"]].reset_index(drop=True)
 
 
 def reconciled(dataset: Dataset, local: Relation, *, year: str, names: Mapping[str, str]) -> tuple[pd.DataFrame, str]:
@@ -146,5 +149,5 @@ def reconciled(dataset: Dataset, local: Relation, *, year: str, names: Mapping[s
     except InputError as error:
         return nothing, f"Not computable: {error}"
     table = statement.table.sort_values("unmatched_gbp", key=abs, ascending=False)
-    table["provider"] = table["provider_code"].map(names).fillna(table["provider_code"])
+    table["provider"] = _called(table["provider_code"], names)
     return table[columns].reset_index(drop=True), statement.summary

@@ -130,7 +130,7 @@ def what_cannot_be_shown_is_said_and_a_view_is_saved_to_excel(explorer: Locator,
         link.click()
     taken.value.save_as(tmp_path / "view.xlsx")
     rows = list(openpyxl.load_workbook(tmp_path / "view.xlsx")["View"].iter_rows(min_row=5, values_only=True))
-    assert rows[0][0] == "Provider of the care" and isinstance(rows[1][2], float)
+    assert rows[0][0] == "Phase" and isinstance(rows[1][2], float)
 
 
 def every_control_is_reached_by_tab_with_its_focus_to_be_seen(explorer: Locator):

@@ -1,0 +1,61 @@
+"""The data quality report as files: notebook 01 on its own, whatever stands in the way of a pack."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from pathcost_lib import paths
+from pathcost_lib.errors import require_one_of
+from pathcost_lib.packs.blocks import read_section
+from pathcost_lib.packs.document import Document
+from pathcost_lib.packs.formats import DEFAULT_FORMATS, FORMATS
+from pathcost_lib.packs.runner import execute
+from pathcost_lib.sources import open_dataset
+from pathcost_lib.sources.names import financial_years
+
+__all__ = ["quality_report"]
+
+_ABOUT = (
+    "Every table checked against what it must hold and against the others: what was found, where, and what it costs."
+)
+
+
+def quality_report(data: Path, out: Path, *, formats: Sequence[str] = DEFAULT_FORMATS, year: str = "") -> list[Path]:
+    """Write `data-quality.html`, `.xlsx` and so on, each whole or not at all.
+
+    Parameters
+    ----------
+    data, out : Path
+        Folder of tables, and where to write.
+    formats : sequence of str
+        Of `FORMATS`.
+    year : str
+        Financial year of missing months and reconciliation; the last in the data if not given.
+
+    Raises
+    ------
+    InputError
+        If a format is not known or the data cannot be opened.
+    NotebookError
+        If the notebook fails.
+    """
+    for name in formats:
+        require_one_of(name, FORMATS, what="Format")
+    year = year or financial_years(open_dataset(data).activity)[-1]
+    values = {"data": str(data.resolve()), "year": year, "price_base": year, "anyway": True}
+    notebook = paths.notebooks() / "01_data_quality.ipynb"
+    with tempfile.TemporaryDirectory() as work:
+        executed = Path(work) / notebook.name
+        execute(notebook, executed, values)
+        section = read_section(executed)
+    document = Document(data.resolve().name, "", year, _ABOUT, (section,), kind="Data quality")
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for form in (FORMATS[name] for name in formats):
+        path = out / f"data-quality{Path(form.file).suffix}"
+        part = path.with_name(f"{path.name}.part")
+        part.write_bytes(form.write(document))
+        written.append(part.replace(path))
+    return written
