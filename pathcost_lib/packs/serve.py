@@ -43,8 +43,9 @@ def open_explorer(data: Path | None = None, *, port: int = 8866, browser: bool =
 
 
 def _set_environment(data: Path | None) -> None:
-    """Say where the data are to the kernels, which inherit the environment, and to Voilà where its template is."""
+    """Say where the data are to the kernels, which inherit the environment, and to the servers where settings are."""
     if data is not None:
         os.environ["PATHCOST_DATA"] = str(data.resolve())
-    # Voilà looks for templates where Jupyter looks for its own things.
-    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, (str(_TEMPLATES), os.environ.get("JUPYTER_PATH"))))
+    # Voilà's template lies on the first path; on the second, that JupyterLab does not ask about news either.
+    for name, folder in (("JUPYTER_PATH", _TEMPLATES), ("JUPYTER_CONFIG_PATH", _TEMPLATES / "jupyter")):
+        os.environ[name] = os.pathsep.join(filter(None, (str(folder), os.environ.get(name))))
