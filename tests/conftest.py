@@ -42,6 +42,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory):
     del os.environ["PATHCOST_CACHE"]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _key(tmp_path_factory: pytest.TempPathFactory):
+    """Keep the key of pseudonyms out of the home of whoever runs the tests."""
+    os.environ["PATHCOST_KEY"] = str(tmp_path_factory.mktemp("key") / "pseudonym.key")
+    yield
+    del os.environ["PATHCOST_KEY"]
+
+
 @pytest.fixture(autouse=True)
 def _close_figures():
     yield

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from factories import organisations, unit_costs
+from factories import organisations, pseudonym_of, unit_costs
 
 from pathcost_lib.ledger import cost_activity
 from pathcost_lib.sources.mapping import map_folder
@@ -54,6 +54,6 @@ def test_claims_roll_up_to_the_publisher_s_beneficiary_years(claims):
     held = yearly.to_pandas()
     for year in (2008, 2009, 2010):
         person = pd.read_csv(folder / f"sample1_beneficiary_summary_{year}.csv.gz", dtype={"DESYNPUF_ID": str})
-        stated = person.set_index("DESYNPUF_ID")["MEDREIMB_IP"]
+        stated = person.set_index(person["DESYNPUF_ID"].map(pseudonym_of))["MEDREIMB_IP"]
         ours = held[held["y"] == year].set_index("patient_id")["pence"].reindex(stated.index).fillna(0) / 100
         assert (ours == stated).all()

@@ -1,7 +1,8 @@
 """Text files read exactly: every value as text, every row numbered, and a file with a broken row refused by line.
 
-The shape of a file is stated or read from its heading, never guessed from a sample of rows, so that a file cannot be
-read one way today and another tomorrow.
+The shape of a file is stated, or read from its heading and all of its bytes, never guessed from a sample of rows, so
+that a file cannot be read one way today and another tomorrow. Rows go from the file to Parquet in one pass and in
+bounded memory.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import io
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -22,9 +23,19 @@ from typing import IO, Any, cast
 import duckdb
 
 from pathcost_lib.errors import InputError
-from pathcost_lib.sources.engine import Engine, Relation
+from pathcost_lib.sources.engine import DuckDBEngine, Engine, Relation
 
-__all__ = ["Dialect", "headings", "load_text", "number_list", "quote_name", "quote_text"]
+__all__ = [
+    "Dialect",
+    "detect",
+    "headings",
+    "load_text",
+    "number_list",
+    "quote_name",
+    "quote_text",
+    "stage",
+    "wrong_values",
+]
 
 _FAULTS = {
     "MISSING COLUMNS": "too few values for the heading",
@@ -33,15 +44,61 @@ _FAULTS = {
     "INVALID ENCODING": 'characters that are not {encoding} (try encoding = "cp1252")',
     "LINE SIZE OVER MAXIMUM": "a row of more than 2 MB (a quotation mark that is not closed?)",
 }
+#: Where more rows than this are broken, counting them on would only fill the memory.
+_MANY = 10_000
+
+_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", "^": "caret", "~": "tilde"}
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text file is written. `encoding` is any name that Python knows ("utf-8", "cp1252", "latin-1", "utf-16")."""
+    """How a text file is written. `encoding` is any name that Python knows ("utf-8", "cp1252", "latin-1", "utf-16").
+
+    `heading_row` is the line of the heading; what stands above it (a title, say) is passed over.
+    """
 
     encoding: str = "utf-8"
     delimiter: str = ","
     quote: str = '"'
+    heading_row: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.encoding}, {_DELIMITERS.get(self.delimiter, self.delimiter)}"
+
+
+def detect(path: Path, stated: Mapping[str, Any] | None = None) -> Dialect:
+    """Return how a file is written: as `stated`, and otherwise as its bytes and its heading say.
+
+    The encoding is what a byte order mark says; without one UTF-8 if every byte of the file is, else Windows' (cp1252),
+    else latin-1, in which every byte is something. The delimiter is the one that makes most columns of the heading.
+    """
+    known = dict(stated or {})
+    try:
+        known.setdefault("encoding", _encoding(path))
+        if "delimiter" not in known:
+            shapes = [Dialect(**known, delimiter=mark) for mark in _DELIMITERS]
+            known["delimiter"] = max(shapes, key=lambda shape: len(_first_row(path, shape))).delimiter
+    except (OSError, EOFError, UnicodeError, LookupError, csv.Error):
+        # `headings` meets the same fault, and says it in words.
+        pass
+    return Dialect(**known)
+
+
+def _encoding(path: Path) -> str:
+    with _open(path) as raw:
+        start = raw.read(4)
+    marked = next((name for mark, name in _MARKS.items() if start.startswith(mark)), None)
+    if marked:
+        return marked
+    for name in ("utf-8", "cp1252"):
+        with suppress(UnicodeError), _open(path) as raw:
+            decoder = codecs.getincrementaldecoder(name)()
+            while block := raw.read(1 << 20):
+                decoder.decode(block)
+            decoder.decode(b"", True)
+            return name
+    return "latin-1"
 
 
 def quote_text(value: str) -> str:
@@ -69,29 +126,56 @@ def headings(path: Path, dialect: Dialect) -> list[str]:
         If the file is missing, empty, cannot be decoded, or has a heading twice.
     """
     try:
-        with _open(path) as raw, io.TextIOWrapper(raw, encoding=_codec(dialect.encoding), newline="") as text:
-            names = next(csv.reader(text, delimiter=dialect.delimiter, quotechar=dialect.quote), [])
+        names = _first_row(path, dialect)
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
     except (UnicodeError, LookupError):
         raise InputError(
             f"{path.name} is not written in {dialect.encoding}. Name its encoding, such as cp1252."
         ) from None
+    except PermissionError:
+        raise InputError(f"{path.name} may not be read. Is it open in another program?") from None
     except (OSError, EOFError, csv.Error):
         raise InputError(f"{path.name} cannot be read: it is damaged, or not a text file.") from None
+    return named(path.name, names)
+
+
+def _first_row(path: Path, dialect: Dialect) -> list[str]:
+    # What is wrong below the heading is for the reader of the rows, which knows the line.
+    codec = _codec(dialect.encoding)
+    with _open(path) as raw, io.TextIOWrapper(raw, encoding=codec, errors="replace", newline="") as text:
+        for _ in range(dialect.heading_row - 1):
+            text.readline()
+        row = next(csv.reader(text, delimiter=dialect.delimiter, quotechar=dialect.quote), [])
+    if any("\ufffd" in name for name in row):
+        raise UnicodeError
+    return row
+
+
+def named(file: str, names: list[str]) -> list[str]:
+    """Return headings as the names of columns: trimmed, and none of them empty or there twice."""
     if not names:
-        raise InputError(f"{path.name} is empty: no heading and no rows.")
+        raise InputError(f"{file} is empty: no heading and no rows.")
     names = [name.strip() or f"column {n}" for n, name in enumerate(names, start=1)]
     folded = [name.casefold() for name in names]
     twice = [n for n, name in enumerate(folded, start=1) if folded.count(name) > 1]
     if twice:
         # By place, not by name: a file without a heading has a patient's row here.
-        raise InputError(f"{path.name} has the same heading more than once, in columns {', '.join(map(str, twice))}.")
+        raise InputError(f"{file} has the same heading more than once, in columns {', '.join(map(str, twice))}.")
     return names
 
 
+def stage(engine: Engine, stem: str, sql: str) -> Relation:
+    """Run a query once, to a Parquet file in the engine's temporary folder, and return what it holds."""
+    if not isinstance(engine, DuckDBEngine):
+        raise InputError("Files are read with DuckDB. Import first, write the result, and open that with the engine.")
+    path = engine.spill / f"{engine.new_name(stem)}.parquet"
+    engine.execute(f"COPY ({sql}) TO {quote_text(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+    return engine.register(stem, path)
+
+
 def load_text(engine: Engine, stem: str, path: Path, dialect: Dialect, select: str) -> Relation:
-    """Read a text file into a table of the engine, in one pass and in bounded memory.
+    """Read a text file into the engine, in one pass and in bounded memory.
 
     Parameters
     ----------
@@ -104,7 +188,8 @@ def load_text(engine: Engine, stem: str, path: Path, dialect: Dialect, select: s
     dialect : Dialect
         How it is written.
     select : str
-        A query over `rows`: the file's columns as text, and `__row`, 1 for the first row below the heading.
+        A query over `rows`: the file's columns as text, and `__row`, numbered as a spreadsheet does: the heading is
+        row 1, and the first row below it 2.
 
     Raises
     ------
@@ -118,14 +203,15 @@ def load_text(engine: Engine, stem: str, path: Path, dialect: Dialect, select: s
         read = (
             f"read_csv({quote_text(str(plain))}, auto_detect = false, header = true, columns = {{{columns}}}, "
             f"delim = {quote_text(dialect.delimiter)}, quote = {quote_text(dialect.quote)}, "
-            f"escape = {quote_text(dialect.quote)}, strict_mode = true, store_rejects = true, "
-            f"rejects_table = '{rejects}', rejects_scan = '{rejects}_scan')"
+            f"escape = {quote_text(dialect.quote)}, strict_mode = true, skip = {dialect.heading_row - 1}, "
+            f"store_rejects = true, rejects_limit = {_MANY}, rejects_table = '{rejects}', "
+            f"rejects_scan = '{rejects}_scan')"
         )
-        sql = f"WITH rows AS (SELECT row_number() OVER () AS __row, * FROM {read}) {select}"
+        numbered = f"SELECT row_number() OVER () + {dialect.heading_row} AS __row, * FROM {read}"
         try:
-            relation = engine.view(stem, sql, materialise=True)
+            relation = stage(engine, stem, f"WITH rows AS ({numbered}) {select}")
         except duckdb.InvalidInputException:
-            raise InputError(f"{path.name} cannot be read with {dialect}: check the delimiter and the quote.") from None
+            raise InputError(f"{path.name} cannot be read as {dialect}: check the delimiter and the quote.") from None
     _refuse_broken_rows(engine, path, dialect, rejects)
     return relation
 
@@ -147,7 +233,36 @@ def _refuse_broken_rows(engine: Engine, path: Path, dialect: Dialect, rejects: s
 
 def _fault(row: dict[str, Any], dialect: Dialect) -> str:
     words = _FAULTS.get(row["fault"], row["fault"].lower()).format(encoding=dialect.encoding)
-    return f"{row['lines']:,} with {words} (line {number_list(row['numbers'], row['lines'])})"
+    least = "at least " if row["lines"] >= _MANY else ""
+    return f"{least}{row['lines']:,} with {words} (line {number_list(row['numbers'], row['lines'])})"
+
+
+def wrong_values(text: Relation, typed: Mapping[str, tuple[str, str]]) -> Iterator[tuple[str, str, int, str]]:
+    """Find the columns in which texts are not what they must be.
+
+    Parameters
+    ----------
+    text : Relation
+        Columns of text, and `__row`.
+    typed : mapping of str to (str, str)
+        Column to the SQL that types it (null where it cannot), and in words what it must be.
+
+    Yields
+    ------
+    tuple
+        Column, words, number of rows at fault, and the first row numbers.
+    """
+    for name, (sql, words) in typed.items():
+        (wrong,) = (
+            text.query(
+                f"SELECT count(*) AS n, min(__row, 5) AS numbers FROM this "
+                f"WHERE {quote_name(name)} IS NOT NULL AND ({sql}) IS NULL"
+            )
+            .to_arrow()
+            .to_pylist()
+        )
+        if wrong["n"]:
+            yield name, words, wrong["n"], number_list(wrong["numbers"], wrong["n"])
 
 
 @contextmanager

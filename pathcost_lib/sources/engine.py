@@ -208,6 +208,8 @@ class DuckDBEngine(Engine):
         super().__init__()
         spill = tempfile.mkdtemp(prefix="pathcost-")
         weakref.finalize(self, shutil.rmtree, spill, ignore_errors=True)
+        #: What does not fit in memory; gone when the engine is.
+        self.spill = Path(spill)
         self.connection = duckdb.connect(database, config={"temp_directory": spill})
         # Every result is ordered by a key where order matters, so the engine need not buffer to keep the input's.
         self.connection.execute("SET preserve_insertion_order = false")

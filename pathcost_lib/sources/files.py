@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.sources.contracts import CONTRACTS, TABLES, Contract, engine_type
+from pathcost_lib.sources.csv_files import Dialect, headings, load_text, quote_name, wrong_values
+from pathcost_lib.sources.engine import connect
+from pathcost_lib.sources.typed_text import Reading
 
 __all__ = ["find_tables", "read_source", "source_name", "unreadable"]
 
@@ -94,43 +96,30 @@ def _same_schema(name: str, first: Path, expected: pa.Schema, path: Path, schema
 
 def _read_csv(path: Path, contract: Contract) -> pa.Table:
     """Read a CSV as the contract's types; identifiers are text. No value is repeated in an error."""
-    with path.open("rb") as file:
-        head = file.readline()
-    names = head.decode("utf-8-sig", errors="replace").strip().replace('"', "").split(",")
-    options = pa.csv.ConvertOptions(
-        column_types=dict.fromkeys(names, pa.large_binary()), strings_can_be_null=True, null_values=[""]
-    )
+    dialect, engine = Dialect(), connect()
     try:
-        raw = pa.csv.read_csv(path, convert_options=options)
-    except (OSError, pa.ArrowException):
-        raise InputError(
-            f"{path.name}: cannot be read as CSV. Allowed: UTF-8, commas, one heading row, as many values in each row "
-            "as there are headings. Save it as 'CSV UTF-8', or export Parquet."
-        ) from None
-    if not raw.num_rows:
+        names = headings(path, dialect)
+        texts = [f"nullif({quote_name(name)}, '') AS {quote_name(name)}" for name in names]
+        text = load_text(engine, contract.table, path, dialect, f"SELECT __row, {', '.join(texts)} FROM rows")
+    except InputError as error:
+        raise InputError(f"{error} Allowed: UTF-8, commas. Save it as 'CSV UTF-8', or export Parquet.") from None
+    if not text.count():
         raise InputError(f"{path.name}: the table has columns but no rows. Export it again, or leave it out.")
-    types = {column.name: _CSV_TYPES[column.type.split(" or ")[-1]] for column in contract.columns}
-    return pa.table({n: _typed(path, n, raw[n], types.get(n, (pa.large_string(), ""))) for n in raw.column_names})
+    kinds = {column.name: column.type.split(" or ")[-1] for column in contract.columns}
+    typed = {n: _READ_AS.get(kinds.get(n, "VARCHAR"), (Reading("VARCHAR"), "")) for n in names}
+    sql = {n: (reading.sql(quote_name(n)), words) for n, (reading, words) in typed.items()}
+    for name, words, rows, numbers in wrong_values(text, sql):
+        raise InputError(f"{path.name}, column {name}: {rows:,} rows cannot be read. Allowed: {words} (row {numbers}).")
+    columns = ", ".join(f"{each} AS {quote_name(name)}" for name, (each, _) in sql.items())
+    return text.query(f"SELECT {columns} FROM this ORDER BY __row").to_arrow()
 
 
-_CSV_TYPES = {
-    "VARCHAR": (pa.large_string(), "text in UTF-8"),
-    "BIGINT": (pa.int64(), "whole numbers, without commas"),
-    "INTEGER": (pa.int32(), "whole numbers, without commas"),
-    "DOUBLE": (pa.float64(), "numbers, without commas"),
-    "DATE": (pa.date32(), "dates like 2024-04-01"),
+_READ_AS = {
+    "BIGINT": (Reading("BIGINT"), "whole numbers, without commas"),
+    "INTEGER": (Reading("INTEGER"), "whole numbers, without commas"),
+    "DOUBLE": (Reading("DOUBLE"), "numbers, without commas"),
+    "DATE": (Reading("DATE", dates=("%Y-%m-%d",)), "dates like 2024-04-01"),
 }
-
-
-def _typed(path: Path, name: str, values: pa.ChunkedArray, wanted: tuple[pa.DataType, str]) -> pa.ChunkedArray:
-    kind, words = wanted
-    try:
-        return values.cast(pa.large_string()).cast(kind)
-    except pa.ArrowException:
-        rows = sum(not _casts(values.slice(row, 1), kind) for row in range(len(values)))
-    # A file without headings has values in their place, so only our own names are said.
-    column = f"column {name}" if words else "a column that is not ours"
-    raise InputError(f"{path.name}, {column}: {rows:,} rows cannot be read. Allowed: {words or 'text in UTF-8'}.")
 
 
 def _casts(values: pa.ChunkedArray, kind: pa.DataType) -> bool:

@@ -1,32 +1,40 @@
-"""An analyst's own files taken to our tables by a mapping in TOML: no row and no penny lost without being reported.
+"""An analyst's own data taken to our tables by a mapping in TOML: no row and no penny lost without being reported.
 
-A mapping says, for each of our tables, which file feeds it and where each column comes from:
+A mapping says, for each of our tables, what feeds it and where each column comes from:
 
     [[table]]
     name = "activity"
-    file = "encounters_*.csv"          # one file, or a pattern; .csv, .txt, .csv.gz, .parquet
-    encoding = "cp1252"                # also: delimiter, quote, missing = ["", "NULL"]
+    file = "encounters_*.csv"          # one file, or a pattern: .csv, .txt, .csv.gz, .parquet, .xlsx, .xls, .xlsb, .ods
+    missing = ["", "NULL"]             # what stands for "no value"
     exclude = [{ where = "source.STATUS = 'cancelled'", reason = "cancelled" }]
+    optional = ["HRG"]                 # headings that a file may be without
+    also = { ADMITTED = ["Admission Date"] }    # what another year or system calls a heading
 
     [table.columns]
     activity_id = { from = "SPELL ID" }
-    start_date = { from = "ADMITTED", date = "%d/%m/%Y" }
+    start_date = { from = "ADMITTED", date = ["%d/%m/%Y", "excel"] }
     pod = { from = "CLASS", codes = { "1" = "elective", "2" = "day_case" }, unlisted = "reject" }
-    recorded_cost_pence = { from = "TOTAL COST", money = "pounds", thousands = "," }
+    recorded_cost_pence = { from = "TOTAL COST", money = "pounds", thousands = ",", rounded = true }
     units = { constant = 1 }
     length_of_stay_days = { sql = "date_diff('day', start_date, end_date)" }
 
+A text file's `encoding`, `delimiter` and `quote` are told from the file where they are not stated; `heading_row` and,
+in a workbook, `sheet` (name or number) say where the table begins. A database is read with
+`query = "SELECT ..."` and `connection = "NAME"`, an environment variable that holds its URL, in place of `file`.
+
 `unlisted` says what becomes of a value that `codes` does not list: "reject" the row (the default), "keep" the value,
-or take the code given. An `sql` expression reads our columns of the same row by name, and theirs, as text, as
-`source.NAME` or `source."NAME"`. A table that is named twice is fed by both. All values are trimmed text until they
-are typed, money is never a float, and a row that breaks a rule is reported under the first rule that it breaks.
+or take the code given. `rounded` takes money with more than two decimals, to the nearest penny. An `sql` expression
+reads our columns of the same row by name, and theirs, as text, as `source.NAME` or `source."NAME"`. A table that is
+named twice is fed by both. All values are trimmed text until they are typed, money is never a float, and a row that
+breaks a rule is reported under the first rule that it breaks. Patients' and contacts' identifiers become pseudonyms
+before anything is written (see `pseudonyms`); a row with an NHS number in any other column is refused.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -37,24 +45,30 @@ import pandas as pd
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
-from pathcost_lib.sources.csv_files import headings, load_text, number_list, quote_name, quote_text
+from pathcost_lib.sources.csv_files import number_list, quote_name, quote_text
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.engine import DuckDBEngine, Engine, Relation, connect
 from pathcost_lib.sources.mapping_file import Feed, engine_kind, is_required, read_mapping
+from pathcost_lib.sources.origins import Origin, open_origin
+from pathcost_lib.sources.pseudonyms import holds_nhs_number, key_in, key_name, local_key, pseudonym, rounded_by_excel
 
 __all__ = ["MappingReport", "MappingResult", "map_folder"]
+
+#: Columns that hold identifiers, and what they identify.
+_IDENTIFIERS = {"patient_id": "patient", "activity_id": "activity"}
 
 
 @dataclass(frozen=True)
 class MappingReport(Result):
     """What became of every row.
 
-    `.table` has a row per table, file, column, rule and action (rejected, excluded, replaced), with the number of
-    rows and the first row numbers (1 is the first row below the heading). `.counts` has rows in, kept and reported
-    per table and file; rows in = rows kept + rows reported. `.money` has the pence kept and reported per money
-    column, and the rows whose amount could not be read.
+    `.table` has a row per table, file, column, rule and action (rejected, excluded, replaced, absent), with the number
+    of rows and the first row numbers, as a spreadsheet numbers them. `.counts` has how each file was read, and rows in,
+    kept and reported; rows in = rows kept + rows reported. `.money` has the pence kept and reported per money column,
+    and the rows whose amount could not be read. `key` names the key of the pseudonyms.
     """
 
+    key: str = ""
     counts: pd.DataFrame = field(default_factory=pd.DataFrame)
     money: pd.DataFrame = field(default_factory=pd.DataFrame)
 
@@ -66,9 +80,10 @@ class MappingReport(Result):
             pence = self.money.loc[(self.money.table == row.table) & (self.money.file == row.file), "reported_pence"]
             worth = f", {int(pence.sum()) / 100:,.2f} in money" if row.rows_reported and len(pence) else ""
             lines.append(
-                f"{row.table} from {row.file}: {row.rows_in:,} rows in, {row.rows_kept:,} kept, "
+                f"{row.table} from {row.file} ({row.read_as}): {row.rows_in:,} rows in, {row.rows_kept:,} kept, "
                 f"{row.rows_reported:,} reported{worth}."
             )
+        lines.append(f"Patients and contacts have pseudonyms, made with the key {self.key}.")
         return "\n".join(lines)
 
 
@@ -118,17 +133,28 @@ class _Rule:
     action: str = "rejected"
 
 
-def map_folder(source_folder: Path | str, mapping_toml: Path | str, engine: Engine | None = None) -> MappingResult:
-    """Take a folder of an analyst's files to our tables, as a mapping says.
+def map_folder(
+    source_folder: Path | str,
+    mapping_toml: Path | str,
+    engine: Engine | None = None,
+    *,
+    key: Path | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> MappingResult:
+    """Take a folder of an analyst's files, or what a database answers, to our tables, as a mapping says.
 
     Parameters
     ----------
     source_folder : Path or str
-        Where the files are: text (any encoding and delimiter, `.gz` or not) or Parquet.
+        Where the files are.
     mapping_toml : Path or str
         The mapping; its format is described at the head of this module.
     engine : Engine, optional
         A DuckDB engine: files are read there, then written as Parquet for any engine. A new one if not given.
+    key : Path, optional
+        The key of the pseudonyms; `pseudonyms.key_file()` if not given, made where there is none.
+    progress : callable, optional
+        Told what is read, as it begins.
 
     Returns
     -------
@@ -149,22 +175,30 @@ def map_folder(source_folder: Path | str, mapping_toml: Path | str, engine: Engi
     mapping_toml, source_folder = Path(mapping_toml), Path(source_folder)
     if not source_folder.is_dir():
         raise InputError(f"There is no folder {source_folder}.")
+    feeds = [(feed, path) for feed in read_mapping(mapping_toml) for path in _files(source_folder, feed)]
+    secret = local_key(key)
     parts: dict[str, list[Relation]] = {}
     findings: list[dict[str, object]] = []
     counts: list[dict[str, object]] = []
     money: list[dict[str, object]] = []
-    for feed in read_mapping(mapping_toml):
-        for path in _files(source_folder, feed):
-            rules = list(_rules(feed))
-            staged = _stage(engine, feed, path, rules)
-            columns = ", ".join(quote_name(c) for c in feed.ours)
-            parts.setdefault(feed.name, []).append(staged.query(f"SELECT {columns} FROM this WHERE __broken IS NULL"))
-            where = {"table": feed.name, "file": path.name}
-            findings += [where | found for found in _findings(staged, rules)]
-            counts.append(where | _one_row(staged, _COUNT_ROWS))
-            money += [where | {"column": c} | _one_row(staged, _COUNTMONEY.format(c)) for c in _money_columns(feed)]
+    for feed, path in feeds:
+        origin = open_origin(engine, path, feed.options)
+        found = _columns_found(feed, origin)
+        rules = list(_rules(feed, origin))
+        progress(f"{feed.name} from {origin.label} ({origin.read_as})")
+        with key_in(engine, secret):
+            staged = _stage(feed, origin, found, rules)
+        columns = ", ".join(quote_name(c) for c in feed.ours)
+        parts.setdefault(feed.name, []).append(staged.query(f"SELECT {columns} FROM this WHERE __broken IS NULL"))
+        where = {"table": feed.name, "file": origin.label}
+        total = _one_row(staged, _COUNT_ROWS)
+        counts.append(where | {"read_as": origin.read_as} | total)
+        findings += [where | finding for finding in _findings(staged, rules)]
+        findings += [where | _absent(name, total["rows_in"]) for name in feed.sources if name not in found]
+        money += [where | {"column": c} | _one_row(staged, _COUNT_MONEY.format(c)) for c in _money_columns(feed)]
     report = MappingReport(
         pd.DataFrame(findings, columns=["table", "file", "column", "rule", "action", "rows", "row_numbers"]),
+        key=key_name(secret),
         counts=pd.DataFrame(counts),
         money=pd.DataFrame(
             money, columns=["table", "file", "column", "kept_pence", "reported_pence", "unreadable_rows"]
@@ -173,41 +207,56 @@ def map_folder(source_folder: Path | str, mapping_toml: Path | str, engine: Engi
     return MappingResult(Dataset(engine, {name: _union(engine, name, found) for name, found in parts.items()}), report)
 
 
-def _files(folder: Path, feed: Feed) -> list[Path]:
-    found = sorted(folder.glob(feed.file))
+def _files(folder: Path, feed: Feed) -> list[Path] | list[None]:
+    if "query" in feed.options:
+        return [None]
+    pattern = feed.options["file"]
+    # Excel keeps a file ~$name beside a workbook that is open.
+    found = [path for path in sorted(folder.glob(pattern)) if not path.name.startswith(("~$", "."))]
     if not found:
-        raise InputError(f"{feed.mapping}, table {feed.name}: there is no file {feed.file} in {folder}.")
+        raise InputError(f"{feed.mapping}, table {feed.name}: there is no file {pattern} in {folder}.")
     return found
+
+
+def _absent(name: str, rows: object) -> dict[str, object]:
+    return {
+        "column": "",
+        "rule": f"there is no column {name}, which may be absent: read as empty",
+        "action": "absent",
+        "rows": rows,
+        "row_numbers": "all",
+    }
 
 
 # -- from text to typed rows -------------------------------------------------------------------------------------------
 
 
-def _stage(engine: Engine, feed: Feed, path: Path, rules: list[_Rule]) -> Relation:
-    """Read one file once into a table: its row number, our columns, the first rule broken, the values replaced."""
-    names = _parquet_columns(engine, path) if path.suffix == ".parquet" else headings(path, feed.dialect)
-    lacking = [name for name in feed.sources if name not in names]
+def _columns_found(feed: Feed, origin: Origin) -> dict[str, str]:
+    found = feed.find(origin.headings)
+    lacking = [name for name in feed.sources if name not in found and name not in feed.options.get("optional", ())]
     if lacking:
         raise InputError(
-            f"{path.name} has no column {', '.join(map(repr, lacking))}, which {feed.mapping} reads for table "
-            f"{feed.name}.{_heading_hint(lacking, names)}"
+            f"{origin.label} has no column {', '.join(map(repr, lacking))}, which {feed.mapping} reads for table "
+            f"{feed.name}.{_heading_hint(lacking, origin.headings)}"
         )
-    select = _select(feed, rules)
+    return found
+
+
+def _stage(feed: Feed, origin: Origin, found: Mapping[str, str], rules: list[_Rule]) -> Relation:
+    """Read an origin once into a table: its row number, our columns, the first rule broken, the values replaced."""
     try:
-        if path.suffix == ".parquet":
-            file = f"read_parquet({quote_text(str(path))}, file_row_number = true)"
-            texts = ", ".join(f"CAST({quote_name(n)} AS VARCHAR) AS {quote_name(n)}" for n in feed.sources)
-            rows = f"WITH rows AS (SELECT file_row_number + 1 AS __row{', ' + texts if texts else ''} FROM {file})"
-            return engine.view(feed.name, f"{rows} {select}", materialise=True)
-        return load_text(engine, feed.name, path, feed.dialect, select)
+        columns = list(dict.fromkeys(found.values()))
+        return origin.load(feed.name, columns, _select(feed, origin, found, rules))
     except duckdb.Error as error:
         if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException):
             raise
         # The engine's own words may quote a patient's value: say only where to look.
         suspects = [c for c, spec in feed.columns.items() if "sql" in spec or "constant" in spec]
         suspects += ["exclude"] if feed.exclude else []
+        if not suspects:
+            raise InputError(f"{origin.label} cannot be read to its end: it is damaged.") from None
         raise InputError(
-            f"{feed.mapping}, table {feed.name}: an SQL expression or a constant fails on {path.name} "
+            f"{feed.mapping}, table {feed.name}: an SQL expression or a constant fails on {origin.label} "
             f"({type(error).__name__}). Look at {', '.join(suspects)}; use TRY_CAST and try_strptime where "
             "a value may be odd."
         ) from None
@@ -219,44 +268,38 @@ def _heading_hint(lacking: list[str], names: list[str]) -> str:
     return f" Did you mean {', '.join(map(repr, near))}?" if near else " Is its first row a heading?"
 
 
-def _parquet_columns(engine: Engine, path: Path) -> list[str]:
-    try:
-        return engine.register("parquet", path).columns
-    except duckdb.Error:
-        raise InputError(f"{path.name} cannot be read as Parquet: it is damaged or cut short.") from None
-
-
-def _select(feed: Feed, rules: list[_Rule]) -> str:
+def _select(feed: Feed, origin: Origin, found: Mapping[str, str], rules: list[_Rule]) -> str:
     """Return the query that types the rows: their texts, our columns, those derived by SQL, the first broken rule."""
     absent = ", ".join(quote_text(token) for token in feed.missing)
-    texts = [
-        f"{quote_name(n)} := CASE WHEN trim({quote_name(n)}) IN ({absent}) THEN NULL ELSE trim({quote_name(n)}) END"
-        for n in feed.sources
-    ]
+    texts = []
+    for name in feed.sources:
+        trimmed = f"trim({quote_name(found[name])})" if name in found else "CAST(NULL AS VARCHAR)"
+        texts.append(f"{quote_name(name)} := CASE WHEN {trimmed} IN ({absent}) THEN NULL ELSE {trimmed} END")
     source = f"struct_pack({', '.join(texts)})" if texts else "NULL"
-    direct = [f"{_direct(feed, c)} AS {c}" for c in feed.ours if "sql" not in feed.columns.get(c, {})]
+    direct = [f"{_direct(feed, c, origin.typed)} AS {c}" for c in feed.ours if "sql" not in feed.columns.get(c, {})]
     derived = [
         f"CAST(({s['sql']}) AS {engine_kind(feed.ours[c])}) AS {c}" for c, s in feed.columns.items() if "sql" in s
     ]
     first = " ".join(f"WHEN {r.broken} THEN {n}" for n, r in enumerate(rules) if r.action != "replaced")
     replaced = [f"({r.broken}) AS __replaced_{n}" for n, r in enumerate(rules) if r.action == "replaced"]
     checks = ", ".join([f"CASE {first} END AS __broken" if first else "CAST(NULL AS INTEGER) AS __broken", *replaced])
+    out = [f"{pseudonym(c, _IDENTIFIERS[c])} AS {c}" if c in _IDENTIFIERS else c for c in feed.ours]
     return (
         f", texts AS (SELECT __row, {source} AS source FROM rows)"
         f", direct AS (SELECT __row, source, {', '.join(direct)} FROM texts)"
         f", derived AS (SELECT {', '.join(['*', *derived])} FROM direct)"
-        f" SELECT __row, {', '.join(feed.ours)}, {checks} FROM derived"
+        f" SELECT __row, {', '.join(out)}, {checks} FROM derived"
     )
 
 
-def _direct(feed: Feed, column: str) -> str:
+def _direct(feed: Feed, column: str, typed: bool) -> str:
     """Return the expression of a column that is constant, absent, or comes from one column of theirs."""
     kind, spec = engine_kind(feed.ours[column]), feed.columns.get(column, {})
     if "constant" in spec:
         return f"CAST({quote_text(str(spec['constant']))} AS {kind})"
     if "from" not in spec:
         return f"CAST(NULL AS {kind})"
-    return feed.reading(column).sql(_coded(spec))
+    return feed.reading(column, typed).sql(_coded(spec))
 
 
 def _coded(spec: Mapping[str, Any]) -> str:
@@ -272,31 +315,49 @@ def _coded(spec: Mapping[str, Any]) -> str:
 # -- rules and what became of the rows ---------------------------------------------------------------------------------
 
 
-def _rules(feed: Feed) -> Iterator[_Rule]:
+def _rules(feed: Feed, origin: Origin) -> Iterator[_Rule]:
     """Yield the rules of a feed, in the order in which a row is held to them."""
     for item in feed.exclude:
         yield _Rule("", str(item["reason"]), f"coalesce(({item['where']}), false)", "excluded")
+    if texts := ", ".join(f"source.{quote_name(name)}" for name in feed.sources):
+        yield _Rule("", "the row is empty", f"coalesce({texts}) IS NULL", "excluded")
     for column, spec in feed.columns.items():
-        target = feed.ours[column]
         value = f"source.{quote_name(spec['from'])}" if "from" in spec else None
-        if value and "codes" in spec:
-            listed = ", ".join(quote_text(k) for k in spec["codes"])
-            unlisted, broken = spec.get("unlisted", "reject"), f"{value} NOT IN ({listed})"
-            if unlisted == "reject":
-                yield _Rule(column, f"{spec['from']} is not a listed code. Listed: {', '.join(spec['codes'])}", broken)
-            elif unlisted != "keep":
-                yield _Rule(column, f"{spec['from']} is not a listed code, so {unlisted} was taken", broken, "replaced")
-        if value and engine_kind(target) != "VARCHAR":
-            yield _Rule(
-                column,
-                f"{spec['from']} is not {feed.reading(column).words}",
-                f"{value} IS NOT NULL AND {column} IS NULL",
-            )
-        if target.allowed:
-            allowed = ", ".join(quote_text(code) for code in target.allowed)
-            yield _Rule(column, f"not allowed. Allowed: {', '.join(target.allowed)}", f"{column} NOT IN ({allowed})")
-        if is_required(target):
-            yield _Rule(column, "missing, and the table needs it", f"{column} IS NULL")
+        yield from _privacy_rules(feed, column, value)
+        yield from _value_rules(feed, column, spec, value, origin.typed)
+
+
+def _privacy_rules(feed: Feed, column: str, value: str | None) -> Iterator[_Rule]:
+    """An identifier is whole where it belongs, and nowhere else: what is not a date is looked through."""
+    kind = engine_kind(feed.ours[column])
+    if column in _IDENTIFIERS:
+        broken = rounded_by_excel(value or column)
+        yield _Rule(column, "a workbook has rounded it (9.43E+09): format the column as text, and export again", broken)
+    elif kind != "DATE":
+        text = value or f"CAST({column} AS VARCHAR)"
+        yield _Rule(column, "holds an NHS number, which is never stored", holds_nhs_number(text))
+        if kind == "VARCHAR" and "patient_id" in feed.columns:
+            broken = f"length(patient_id) >= 6 AND {text} = patient_id"
+            yield _Rule(column, "holds the patient's identifier, which is never stored", broken)
+
+
+def _value_rules(feed: Feed, column: str, spec: Mapping[str, Any], value: str | None, typed: bool) -> Iterator[_Rule]:
+    target = feed.ours[column]
+    if value and "codes" in spec:
+        listed = ", ".join(quote_text(k) for k in spec["codes"])
+        unlisted, broken = spec.get("unlisted", "reject"), f"{value} NOT IN ({listed})"
+        if unlisted == "reject":
+            yield _Rule(column, f"{spec['from']} is not a listed code. Listed: {', '.join(spec['codes'])}", broken)
+        elif unlisted != "keep":
+            yield _Rule(column, f"{spec['from']} is not a listed code, so {unlisted} was taken", broken, "replaced")
+    if value and engine_kind(target) != "VARCHAR":
+        words = feed.reading(column, typed).words
+        yield _Rule(column, f"{spec['from']} is not {words}", f"{value} IS NOT NULL AND {column} IS NULL")
+    if target.allowed:
+        allowed = ", ".join(quote_text(code) for code in target.allowed)
+        yield _Rule(column, f"not allowed. Allowed: {', '.join(target.allowed)}", f"{column} NOT IN ({allowed})")
+    if is_required(target):
+        yield _Rule(column, "missing, and the table needs it", f"{column} IS NULL")
 
 
 _COUNT_ROWS = """
@@ -304,7 +365,7 @@ _COUNT_ROWS = """
     FROM this
 """
 
-_COUNTMONEY = """
+_COUNT_MONEY = """
     SELECT CAST(coalesce(sum({0}) FILTER (__broken IS NULL), 0) AS BIGINT) AS kept_pence,
            CAST(coalesce(sum({0}) FILTER (__broken IS NOT NULL), 0) AS BIGINT) AS reported_pence,
            count(*) FILTER ({0} IS NULL) AS unreadable_rows

@@ -11,35 +11,42 @@ from typing import Any
 
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.sources.contracts import CONTRACTS, Column
-from pathcost_lib.sources.csv_files import Dialect
-from pathcost_lib.sources.typed_text import MONEY, Reading
+from pathcost_lib.sources.typed_text import ISO_DATES, MONEY, Reading
 
-__all__ = ["Feed", "engine_kind", "is_required", "read_mapping"]
+__all__ = ["Feed", "engine_kind", "is_required", "plain_name", "read_mapping"]
 
-_TABLE_KEYS: dict[str, type] = {
+_TABLE_KEYS: dict[str, type | tuple[type, ...]] = {
     "name": str,
     "file": str,
     "encoding": str,
     "delimiter": str,
     "quote": str,
+    "heading_row": int,
+    "sheet": (str, int),
+    "connection": str,
+    "query": str,
+    "also": dict,
+    "optional": list,
     "missing": list,
     "exclude": list,
     "columns": dict,
 }
-_COLUMN_KEYS = {"from", "constant", "sql", "codes", "unlisted", "date", "money", "thousands"}
+_COLUMN_KEYS = {"from", "constant", "sql", "codes", "unlisted", "date", "money", "thousands", "rounded"}
 
 _SOURCE = re.compile(r"\bsource\s*\.\s*(?:\"([^\"]+)\"|(\w+))")
 
 
 @dataclass(frozen=True)
 class Feed:
-    """One `[[table]]` of a mapping: a table of ours, the file that feeds it, and where each column comes from."""
+    """One `[[table]]` of a mapping: a table of ours, what feeds it, and where each column comes from.
+
+    `options` are the table's other keys, as they stand.
+    """
 
     mapping: str
     name: str
-    file: str
     columns: Mapping[str, Mapping[str, Any]]
-    dialect: Dialect
+    options: Mapping[str, Any]
     missing: tuple[str, ...]
     exclude: tuple[Mapping[str, str], ...]
 
@@ -57,16 +64,40 @@ class Feed:
         named += [quoted or bare for text in texts for quoted, bare in _SOURCE.findall(text)]
         return list(dict.fromkeys(named))
 
-    def reading(self, column: str) -> Reading:
-        """Return how the text of a column is to be read."""
+    def reading(self, column: str, typed: bool = False) -> Reading:
+        """Return how the text of a column is to be read; from a source that is `typed`, a date may be a date."""
         spec = self.columns[column]
         dates = spec.get("date", ())
+        given = (dates,) if isinstance(dates, str) else tuple(dates)
         return Reading(
             kind=engine_kind(self.ours[column]),
-            dates=(dates,) if isinstance(dates, str) else tuple(dates),
+            dates=(*given, *ISO_DATES) if given and typed else given,
             money=spec.get("money", ""),
             thousands=spec.get("thousands", ""),
+            rounded=bool(spec.get("rounded", False)),
         )
+
+    def find(self, headings: list[str]) -> dict[str, str]:
+        """Return which heading each column is under: its own name or another in `also`, in whatever case and spacing.
+
+        A column that is not there is left out.
+        """
+        alike: dict[str, list[str]] = {}
+        for heading in headings:
+            alike.setdefault(plain_name(heading), []).append(heading)
+        found = {}
+        for name in self.sources:
+            names = [name, *self.options.get("also", {}).get(name, ())]
+            near = [here[0] for each in names if len(here := alike.get(plain_name(each), [])) == 1]
+            here = [each for each in names if each in headings] + near
+            if here:
+                found[name] = here[0]
+        return found
+
+
+def plain_name(heading: str) -> str:
+    """Return a heading in lower case, with one `_` for all that is no letter or digit (provider_code)."""
+    return re.sub(r"[^a-z0-9£%]+", "_", heading.casefold()).strip("_")
 
 
 def read_mapping(path: Path) -> list[Feed]:
@@ -78,7 +109,7 @@ def read_mapping(path: Path) -> list[Feed]:
         If the file is missing or not TOML, or names a table, column, option or code that is not allowed.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"There is no mapping {path}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -91,13 +122,19 @@ def read_mapping(path: Path) -> list[Feed]:
 
 def _feed(mapping: str, table: Mapping[str, Any]) -> Feed:
     where = f"{mapping}, table {table.get('name', '(no name)')}"
-    for key in ("name", "file", "columns"):
+    for key in ("name", "columns"):
         if not table.get(key):
             raise InputError(f"{where} has no {key!r}.")
+    if bool(table.get("file")) == bool(table.get("query")) or bool(table.get("query")) != bool(table.get("connection")):
+        raise InputError(
+            f"{where} needs a file, or a query and the connection (an environment variable) that it is for."
+        )
     for key, value in table.items():
         require_one_of(key, _TABLE_KEYS, what=f"{where}: key")
         if not isinstance(value, _TABLE_KEYS[key]):
-            raise InputError(f"{where}: {key} must be a {_TABLE_KEYS[key].__name__}, as the format's example shows.")
+            raise InputError(f"{where}: {key} must be a {_words(_TABLE_KEYS[key])}, as the format's example shows.")
+        if key == "heading_row" and int(str(value)) < 1:
+            raise InputError(f"{where}: heading_row is counted from 1.")
         if key in ("delimiter", "quote") and len(str(value)) != 1:
             raise InputError(f"{where}: {key} must be one character.")
     if not all(isinstance(item, dict) and {"where", "reason"} == set(item) for item in table.get("exclude", ())):
@@ -108,9 +145,8 @@ def _feed(mapping: str, table: Mapping[str, Any]) -> Feed:
     feed = Feed(
         mapping=mapping,
         name=name,
-        file=table["file"],
         columns=table["columns"],
-        dialect=Dialect(**{key: table[key] for key in ("encoding", "delimiter", "quote") if key in table}),
+        options={key: value for key, value in table.items() if key not in ("name", "columns", "missing", "exclude")},
         missing=("", *table.get("missing", ())),
         exclude=tuple(table.get("exclude", ())),
     )
@@ -121,6 +157,10 @@ def _feed(mapping: str, table: Mapping[str, Any]) -> Feed:
         if is_required(needed) and needed.name not in feed.columns:
             raise InputError(f"{where} does not say where {needed.name} comes from, and {name} needs it.")
     return feed
+
+
+def _words(kind: type | tuple[type, ...]) -> str:
+    return kind.__name__ if isinstance(kind, type) else " or ".join(each.__name__ for each in kind)
 
 
 def _check_column(feed: Feed, column: str, spec: Mapping[str, Any]) -> None:
@@ -135,6 +175,8 @@ def _check_column(feed: Feed, column: str, spec: Mapping[str, Any]) -> None:
         raise InputError(f"{where}: unlisted goes with codes.")
     if "money" in spec:
         require_one_of(spec["money"], MONEY, what=f"{where}: money")
+    if "rounded" in spec and "money" not in spec:
+        raise InputError(f"{where}: rounded goes with money.")
     if column.endswith("_pence") and "from" in spec and "money" not in spec:
         raise InputError(f"{where}: say what money it is in: money = {' or '.join(repr(m) for m in MONEY)}.")
     if allowed := feed.ours[column].allowed:

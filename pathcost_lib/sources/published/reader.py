@@ -17,7 +17,7 @@ import pandas as pd
 
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import Result
-from pathcost_lib.sources.csv_files import Dialect, headings, load_text, number_list, quote_name, quote_text
+from pathcost_lib.sources.csv_files import detect, headings, load_text, quote_name, quote_text, wrong_values
 from pathcost_lib.sources.engine import Engine, Relation, connect
 from pathcost_lib.sources.typed_text import Reading
 
@@ -117,21 +117,26 @@ def read(
 def load(layout: str, path: Path, engine: Engine) -> Relation:
     """Read a file's columns under our names and in our types, with the row's number as `__row`, into the engine."""
     form = layouts()[layout]
-    found = _match(form, headings(path, Dialect()))
+    dialect = detect(path)
+    names = headings(path, dialect)
+    found = _match(form, names)
     lacking = [f"{name} ({column_of(form, name)['heading']})" for name in form["columns"] if name not in found]
     if lacking:
         raise InputError(
             f"{path.name} is not laid out as {form['title']}: no column for {', '.join(lacking)}. "
-            f"Its columns: {', '.join(headings(path, Dialect()))}."
+            f"Its columns: {', '.join(names)}."
         )
     empty = ", ".join(quote_text(token) for token in ("", "NA", *form.get("empty", ())))
     texts = [
         f"CASE WHEN trim({quote_name(heading)}) IN ({empty}) THEN NULL ELSE trim({quote_name(heading)}) END AS {name}"
         for name, heading in found.items()
     ]
-    text = load_text(engine, layout, path, Dialect(), f"SELECT __row, {', '.join(texts)} FROM rows")
+    text = load_text(engine, layout, path, dialect, f"SELECT __row, {', '.join(texts)} FROM rows")
     typed = {name: _typed(form, name) for name in found}
-    _refuse_other_types(text, path, typed)
+    for name, words, count, rows in wrong_values(text, typed):
+        raise InputError(
+            f"{path.name}, {name}: each must be {words}, and in {count:,} of the rows is not (row {rows})."
+        )
     return text.query(f"SELECT __row, {', '.join(f'{sql} AS {name}' for name, (sql, _) in typed.items())} FROM this")
 
 
@@ -156,7 +161,7 @@ def catalogue(folder: Path | str) -> pd.DataFrame:
     rows = []
     for path in sorted(p for p in Path(folder).rglob("*.csv*") if p.name.endswith((".csv", ".csv.gz", ".csv.zip"))):
         try:
-            names = headings(path, Dialect())
+            names = headings(path, detect(path))
         except InputError:
             names = []
         fits = [name for name, form in layouts().items() if len(_match(form, names)) == len(form["columns"])]
@@ -193,19 +198,6 @@ def _typed(form: Mapping[str, Any], name: str) -> tuple[str, str]:
         return f"TRY_CAST({name} AS BOOLEAN)", "true or false"
     reading = Reading(column.get("type", "VARCHAR"), dates=tuple(column.get("date", ())))
     return reading.sql(name), "text" if reading.kind == "VARCHAR" else reading.words
-
-
-def _refuse_other_types(text: Relation, path: Path, typed: Mapping[str, tuple[str, str]]) -> None:
-    for name, (sql, words) in typed.items():
-        wrong = text.query(
-            f"SELECT count(*) AS n, min(__row, 5) AS numbers FROM this WHERE {name} IS NOT NULL AND ({sql}) IS NULL"
-        ).to_arrow()
-        count = wrong["n"][0].as_py()
-        if count:
-            rows = number_list(wrong["numbers"][0].as_py(), count)
-            raise InputError(
-                f"{path.name}, {name}: each must be {words}, and in {count:,} of the rows is not (row {rows})."
-            )
 
 
 def _with_ods_codes(relation: Relation, path: Path, icbs: Mapping[str, str]) -> Relation:

@@ -1,0 +1,102 @@
+"""What a mapping may read: a text file, a Parquet file, a sheet of a workbook, a query. All end as rows of text.
+
+Nothing is written but what the mapping asks for, and identifiers are pseudonyms before it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pathcost_lib.errors import InputError
+from pathcost_lib.sources.csv_files import detect, headings, load_text, quote_name, quote_text, stage
+from pathcost_lib.sources.databases import open_query
+from pathcost_lib.sources.engine import DuckDBEngine, Relation
+from pathcost_lib.sources.workbooks import WORKBOOKS, read_sheet
+
+__all__ = ["Origin", "open_origin"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Rows that can be read once: from where, read as what, under which headings.
+
+    `typed` tells that dates and numbers came as such. `load(stem, columns, select)` runs a query over `rows`: the
+    columns named, as text, and `__row`. A file's rows are numbered as a spreadsheet numbers them; those of Parquet and
+    of a query from 1.
+    """
+
+    label: str
+    read_as: str
+    headings: list[str]
+    typed: bool
+    load: Callable[[str, Iterable[str], str], Relation]
+
+
+def open_origin(engine: DuckDBEngine, path: Path | None, options: Mapping[str, Any]) -> Origin:
+    """Open a file, or the query in `options`, as its name and options say.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read: empty, damaged, protected, or of another kind than its name says.
+    """
+    if path is None:
+        reader, kind = open_query(options["connection"], options["query"])
+        return _arrow(engine, "query", kind, reader)
+    if path.suffix == ".parquet":
+        return _parquet(engine, path)
+    if path.suffix.lower() in WORKBOOKS:
+        sheet, rows = read_sheet(path, options.get("sheet"), options.get("heading_row", 1))
+        return _arrow(engine, path.name, f"sheet {sheet}", rows, first=options.get("heading_row", 1))
+    dialect = detect(path, {k: options[k] for k in ("encoding", "delimiter", "quote", "heading_row") if k in options})
+    names = headings(path, dialect)
+    return Origin(
+        path.name, str(dialect), names, False, lambda stem, _, sql: load_text(engine, stem, path, dialect, sql)
+    )
+
+
+def _parquet(engine: DuckDBEngine, path: Path) -> Origin:
+    try:
+        schema = pq.read_schema(path)
+    except (OSError, pa.ArrowException):
+        raise InputError(f"{path.name} cannot be read as Parquet: it is damaged or cut short.") from None
+    rows = f"read_parquet({quote_text(str(path))}, file_row_number = true)"
+    return Origin(path.name, "Parquet", schema.names, True, partial(_load, engine, rows, "file_row_number + 1", schema))
+
+
+def _arrow(engine: DuckDBEngine, label: str, kind: str, reader: pa.RecordBatchReader, first: int = 0) -> Origin:
+    """Rows that come by as Arrow, batch after batch: they are never held, nor written as they come."""
+
+    def load(stem: str, columns: Iterable[str], select: str) -> Relation:
+        name = engine.new_name("rows")
+        engine.connection.register(name, reader)
+        try:
+            return _load(engine, name, f"row_number() OVER () + {first}", reader.schema, stem, columns, select)
+        finally:
+            engine.connection.unregister(name)
+
+    return Origin(label, kind, reader.schema.names, True, load)
+
+
+def _load(
+    engine: DuckDBEngine, rows: str, number: str, schema: pa.Schema, stem: str, columns: Iterable[str], select: str
+) -> Relation:
+    texts = [f"{_as_text(schema.field(name))} AS {quote_name(name)}" for name in columns]
+    return stage(
+        engine, stem, f"WITH rows AS (SELECT {', '.join([f'{number} AS __row', *texts])} FROM {rows}) {select}"
+    )
+
+
+def _as_text(column: pa.Field) -> str:
+    name = quote_name(column.name)
+    if not pa.types.is_floating(column.type):
+        return f"CAST({name} AS VARCHAR)"
+    # 0.1 + 0.2 is 0.30000000000000004, and a code kept as a number 9434765919.0.
+    return f"regexp_replace(CAST(round({name}, 9) AS VARCHAR), '\\.0$', '')"
