@@ -165,13 +165,21 @@ def named(file: str, names: list[str]) -> list[str]:
     return names
 
 
-def stage(engine: Engine, stem: str, sql: str) -> Relation:
-    """Run a query once, to a Parquet file in the engine's temporary folder, and return what it holds."""
+def stage(engine: Engine, stem: str, sql: str, first: int = 1) -> Relation:
+    """Run a query once, to a Parquet file in the engine's temporary folder, and return its rows in order.
+
+    `__row` numbers them from `first`. The order is that of what the query reads, on any number of threads.
+    """
     if not isinstance(engine, DuckDBEngine):
         raise InputError("Files are read with DuckDB. Import first, write the result, and open that with the engine.")
-    path = engine.spill / f"{engine.new_name(stem)}.parquet"
-    engine.execute(f"COPY ({sql}) TO {quote_text(str(path))} (FORMAT parquet, COMPRESSION zstd)")
-    return engine.register(stem, path)
+    path = quote_text(str(engine.spill / f"{engine.new_name(stem)}.parquet"))
+    engine.execute("SET preserve_insertion_order = true")
+    try:
+        engine.execute(f"COPY ({sql}) TO {path} (FORMAT parquet, COMPRESSION zstd)")
+    finally:
+        engine.execute("SET preserve_insertion_order = false")
+    rows = f"read_parquet({path}, file_row_number = true)"
+    return engine.view(stem, f"SELECT file_row_number + {first} AS __row, * EXCLUDE (file_row_number) FROM {rows}")
 
 
 def load_text(engine: Engine, stem: str, path: Path, dialect: Dialect, select: str) -> Relation:
@@ -188,8 +196,12 @@ def load_text(engine: Engine, stem: str, path: Path, dialect: Dialect, select: s
     dialect : Dialect
         How it is written.
     select : str
-        A query over `rows`: the file's columns as text, and `__row`, numbered as a spreadsheet does: the heading is
-        row 1, and the first row below it 2.
+        A query over `rows`: the file's columns as text. It passes every row on, in order.
+
+    Returns
+    -------
+    Relation
+        What the query makes, and `__row`, numbered as a spreadsheet does: the first row below a heading in row 1 is 2.
 
     Raises
     ------
@@ -199,7 +211,7 @@ def load_text(engine: Engine, stem: str, path: Path, dialect: Dialect, select: s
     names = headings(path, dialect)
     columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in names)
     rejects = engine.new_name("rejects")
-    with _as_utf8(path, dialect.encoding) as plain, _in_file_order(engine):
+    with _as_utf8(path, dialect.encoding) as plain:
         read = (
             f"read_csv({quote_text(str(plain))}, auto_detect = false, header = true, columns = {{{columns}}}, "
             f"delim = {quote_text(dialect.delimiter)}, quote = {quote_text(dialect.quote)}, "
@@ -207,9 +219,8 @@ def load_text(engine: Engine, stem: str, path: Path, dialect: Dialect, select: s
             f"store_rejects = true, rejects_limit = {_MANY}, rejects_table = '{rejects}', "
             f"rejects_scan = '{rejects}_scan')"
         )
-        numbered = f"SELECT row_number() OVER () + {dialect.heading_row} AS __row, * FROM {read}"
         try:
-            relation = stage(engine, stem, f"WITH rows AS ({numbered}) {select}")
+            relation = stage(engine, stem, f"WITH rows AS (FROM {read}) {select}", dialect.heading_row + 1)
         except duckdb.InvalidInputException:
             raise InputError(f"{path.name} cannot be read as {dialect}: check the delimiter and the quote.") from None
     _refuse_broken_rows(engine, path, dialect, rejects)
@@ -263,16 +274,6 @@ def wrong_values(text: Relation, typed: Mapping[str, tuple[str, str]]) -> Iterat
         )
         if wrong["n"]:
             yield name, words, wrong["n"], number_list(wrong["numbers"], wrong["n"])
-
-
-@contextmanager
-def _in_file_order(engine: Engine) -> Iterator[None]:
-    """Keep the order of the file while its rows are numbered."""
-    engine.execute("SET preserve_insertion_order = true")
-    try:
-        yield
-    finally:
-        engine.execute("SET preserve_insertion_order = false")
 
 
 @contextmanager

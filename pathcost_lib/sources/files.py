@@ -100,7 +100,7 @@ def _read_csv(path: Path, contract: Contract) -> pa.Table:
     try:
         names = headings(path, dialect)
         texts = [f"nullif({quote_name(name)}, '') AS {quote_name(name)}" for name in names]
-        text = load_text(engine, contract.table, path, dialect, f"SELECT __row, {', '.join(texts)} FROM rows")
+        text = load_text(engine, contract.table, path, dialect, f"SELECT {', '.join(texts)} FROM rows")
     except InputError as error:
         raise InputError(f"{error} Allowed: UTF-8, commas. Save it as 'CSV UTF-8', or export Parquet.") from None
     if not text.count():

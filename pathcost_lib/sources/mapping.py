@@ -285,10 +285,10 @@ def _select(feed: Feed, origin: Origin, found: Mapping[str, str], rules: list[_R
     checks = ", ".join([f"CASE {first} END AS __broken" if first else "CAST(NULL AS INTEGER) AS __broken", *replaced])
     out = [f"{pseudonym(c, _IDENTIFIERS[c])} AS {c}" if c in _IDENTIFIERS else c for c in feed.ours]
     return (
-        f", texts AS (SELECT __row, {source} AS source FROM rows)"
-        f", direct AS (SELECT __row, source, {', '.join(direct)} FROM texts)"
+        f", texts AS (SELECT {source} AS source FROM rows)"
+        f", direct AS (SELECT source, {', '.join(direct)} FROM texts)"
         f", derived AS (SELECT {', '.join(['*', *derived])} FROM direct)"
-        f" SELECT __row, {', '.join(out)}, {checks} FROM derived"
+        f" SELECT {', '.join(out)}, {checks} FROM derived"
     )
 
 

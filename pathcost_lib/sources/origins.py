@@ -27,9 +27,9 @@ __all__ = ["Origin", "open_origin"]
 class Origin:
     """Rows that can be read once: from where, read as what, under which headings.
 
-    `typed` tells that dates and numbers came as such. `load(stem, columns, select)` runs a query over `rows`: the
-    columns named, as text, and `__row`. A file's rows are numbered as a spreadsheet numbers them; those of Parquet and
-    of a query from 1.
+    `typed` tells that dates and numbers came as such. `load(stem, columns, select)` runs a query over `rows`, the
+    columns named, as text, and numbers what it makes as `__row`: a file's rows as a spreadsheet numbers them, those of
+    Parquet and of a query from 1.
     """
 
     label: str
@@ -54,7 +54,7 @@ def open_origin(engine: DuckDBEngine, path: Path | None, options: Mapping[str, A
         return _parquet(engine, path)
     if path.suffix.lower() in WORKBOOKS:
         sheet, rows = read_sheet(path, options.get("sheet"), options.get("heading_row", 1))
-        return _arrow(engine, path.name, f"sheet {sheet}", rows, first=options.get("heading_row", 1))
+        return _arrow(engine, path.name, f"sheet {sheet}", rows, options.get("heading_row", 1) + 1)
     dialect = detect(path, {k: options[k] for k in ("encoding", "delimiter", "quote", "heading_row") if k in options})
     names = headings(path, dialect)
     return Origin(
@@ -67,18 +67,18 @@ def _parquet(engine: DuckDBEngine, path: Path) -> Origin:
         schema = pq.read_schema(path)
     except (OSError, pa.ArrowException):
         raise InputError(f"{path.name} cannot be read as Parquet: it is damaged or cut short.") from None
-    rows = f"read_parquet({quote_text(str(path))}, file_row_number = true)"
-    return Origin(path.name, "Parquet", schema.names, True, partial(_load, engine, rows, "file_row_number + 1", schema))
+    load = partial(_load, engine, f"read_parquet({quote_text(str(path))})", 1, schema)
+    return Origin(path.name, "Parquet", schema.names, True, load)
 
 
-def _arrow(engine: DuckDBEngine, label: str, kind: str, reader: pa.RecordBatchReader, first: int = 0) -> Origin:
+def _arrow(engine: DuckDBEngine, label: str, kind: str, reader: pa.RecordBatchReader, first: int = 1) -> Origin:
     """Rows that come by as Arrow, batch after batch: they are never held, nor written as they come."""
 
     def load(stem: str, columns: Iterable[str], select: str) -> Relation:
         name = engine.new_name("rows")
         engine.connection.register(name, reader)
         try:
-            return _load(engine, name, f"row_number() OVER () + {first}", reader.schema, stem, columns, select)
+            return _load(engine, name, first, reader.schema, stem, columns, select)
         finally:
             engine.connection.unregister(name)
 
@@ -86,12 +86,10 @@ def _arrow(engine: DuckDBEngine, label: str, kind: str, reader: pa.RecordBatchRe
 
 
 def _load(
-    engine: DuckDBEngine, rows: str, number: str, schema: pa.Schema, stem: str, columns: Iterable[str], select: str
+    engine: DuckDBEngine, rows: str, first: int, schema: pa.Schema, stem: str, columns: Iterable[str], select: str
 ) -> Relation:
-    texts = [f"{_as_text(schema.field(name))} AS {quote_name(name)}" for name in columns]
-    return stage(
-        engine, stem, f"WITH rows AS (SELECT {', '.join([f'{number} AS __row', *texts])} FROM {rows}) {select}"
-    )
+    texts = [f"{_as_text(schema.field(name))} AS {quote_name(name)}" for name in columns] or ["NULL AS nothing"]
+    return stage(engine, stem, f"WITH rows AS (SELECT {', '.join(texts)} FROM {rows}) {select}", first)
 
 
 def _as_text(column: pa.Field) -> str:

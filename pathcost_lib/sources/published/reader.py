@@ -131,7 +131,7 @@ def load(layout: str, path: Path, engine: Engine) -> Relation:
         f"CASE WHEN trim({quote_name(heading)}) IN ({empty}) THEN NULL ELSE trim({quote_name(heading)}) END AS {name}"
         for name, heading in found.items()
     ]
-    text = load_text(engine, layout, path, dialect, f"SELECT __row, {', '.join(texts)} FROM rows")
+    text = load_text(engine, layout, path, dialect, f"SELECT {', '.join(texts)} FROM rows")
     typed = {name: _typed(form, name) for name in found}
     for name, words, count, rows in wrong_values(text, typed):
         raise InputError(
