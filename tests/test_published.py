@@ -154,10 +154,10 @@ def test_each_row_and_pound_of_a_schedule_is_used_or_reported(tmp_path_factory, 
     assert result.pods["cost_gbp"].sum() == pytest.approx(result.totals["used_gbp"].sum(), abs=0.04)
     weights = defaultdict(lambda: [Decimal(0), Decimal(0), 0, Decimal(0)])
     unused = set(result.unused["row_number"])
-    for number, (_, currency, activity, unit_cost, cost) in enumerate(rows, start=1):
+    for number, (department, currency, activity, unit_cost, cost) in enumerate(rows, start=2):
         if number not in unused:
             pod = {"WF01B": "outpatient_first", "WF02D": "outpatient_first", "WF01A": "outpatient_follow_up"}
-            key = ("day_case" if rows[number - 1][0] == "Daycase" else pod.get(currency, "ae_type1"), currency)
+            key = ("day_case" if department == "Daycase" else pod.get(currency, "ae_type1"), currency)
             weights[key][0] += cost
             weights[key][1] += Decimal(activity)
             weights[key][2] += 1
@@ -237,7 +237,7 @@ def test_a_layout_of_another_year_is_read(tmp_path):
         (
             "provider_code,provider_name,mff",
             ["R,a,about 1"],
-            r"f\.csv, mff: each must be a number, and in 1 of the rows is not \(row 1\)",
+            r"f\.csv, mff: each must be a number, and in 1 of the rows is not \(row 2\)",
         ),
         ("provider_code,provider_name,mff", ["R,a,1", "R,b,1"], "1 rows repeat a provider_code"),
         ("provider_code,provider_name,mff", ["R,a"], r"too few values .*line 2"),
