@@ -77,18 +77,62 @@ def check(
 
 @app.command("import")
 def import_(
-    folder: Annotated[Path, typer.Argument(help="Folder of your own files.")],
-    mapping: Annotated[Path, typer.Option(help="TOML that says which column is which.")],
-    out: Annotated[Path | None, typer.Option(help="Folder to write; data/own/<name> if not given.")] = None,
+    folder: Annotated[Path, typer.Argument(help="Folder of your own files; any folder for a database.")],
+    mapping: Annotated[
+        str, typer.Option(help="TOML that says which column is which, or a ready one's name (hes_apc).")
+    ] = "",
+    suggest: Annotated[
+        bool, typer.Option("--suggest", help="Propose a mapping for you to edit; reads no more.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write, data/own/<name> if not given; with --suggest, the mapping.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="Key of the pseudonyms, if not the one in your own configuration folder.")
+    ] = None,
 ) -> None:
-    """Bring your own files into the suite's tables by a mapping."""
+    """Bring your own files, or a database's rows, into the suite's tables by a mapping."""
     from pathcost_lib.sources.mapping import map_folder
+    from pathcost_lib.sources.suggest import suggest as propose
 
-    target = out or paths.root() / "data" / "own" / mapping.stem
-    result = map_folder(folder, mapping)
+    if suggest:
+        _write_new(out, propose(folder))
+        return
+    if not mapping:
+        raise InputError("Say --mapping FILE, or --suggest to have one proposed.")
+    named = paths.mappings() / f"{mapping}.toml"
+    file = named if named.is_file() else Path(mapping)
+    target = out or paths.root() / "data" / "own" / file.stem
+    result = map_folder(folder, file, key=key, progress=lambda line: typer.echo(f"Reading {line} ...", err=True))
     result.write(target)
     typer.echo(result.report.summary)
-    typer.echo(f"Tables written to {target}")
+    for row in result.report.table.itertuples():
+        typer.echo(f"  {row.action:8} {row.table}.{row.column}, {row.file}: {row.rule} (row {row.row_numbers})")
+    typer.echo(f"Tables written to {target}. What was reported: {target / '_import_table.csv'}")
+
+
+def _write_new(path: Path | None, text: str) -> None:
+    """Write a text to a file that is not there yet, or print it."""
+    if path is None:
+        typer.echo(text)
+        return
+    if path.exists():
+        raise InputError(f"{path} is there already. Name another file.")
+    path.write_text(text, encoding="utf-8")
+    typer.echo(f"Written to {path}. Edit it, then: pathcost import FOLDER --mapping {path}")
+
+
+@app.command()
+def data(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of publications that you have downloaded; subfolders too.")
+    ] = None,
+) -> None:
+    """List the published figures at hand: from where, of which year, under which licence."""
+    from pathcost_lib.sources import published
+
+    for row in published.holdings(folder).itertuples():
+        typer.echo(f"{row.file}: {row.title}. {row.publisher}, {row.year}. {row.licence}.")
 
 
 @app.command()

@@ -9,6 +9,7 @@ __all__ = [
     "cache",
     "data",
     "glossary",
+    "mappings",
     "notebooks",
     "pathway_definitions",
     "reference",
@@ -44,6 +45,11 @@ def reference() -> Path:
 def pathway_definitions() -> Path:
     """Pathway definitions (TOML)."""
     return _shipped("data", "pathways")
+
+
+def mappings() -> Path:
+    """Mappings ready to use (TOML)."""
+    return _shipped("data", "mappings")
 
 
 def scenarios() -> Path:

@@ -32,6 +32,7 @@ before anything is written (see `pseudonyms`); a row with an NHS number in any o
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -211,8 +212,9 @@ def _files(folder: Path, feed: Feed) -> list[Path] | list[None]:
     if "query" in feed.options:
         return [None]
     pattern = feed.options["file"]
-    # Excel keeps a file ~$name beside a workbook that is open.
-    found = [path for path in sorted(folder.glob(pattern)) if not path.name.startswith(("~$", "."))]
+    # In any case, as on Windows. Excel keeps a file ~$name beside a workbook that is open.
+    either = pattern if "[" in pattern else re.sub("[a-zA-Z]", lambda c: f"[{c[0].lower()}{c[0].upper()}]", pattern)
+    found = [path for path in sorted(folder.glob(either)) if not path.name.startswith(("~$", "."))]
     if not found:
         raise InputError(f"{feed.mapping}, table {feed.name}: there is no file {pattern} in {folder}.")
     return found

@@ -15,13 +15,14 @@ from typing import Any
 
 import pandas as pd
 
+from pathcost_lib import paths
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import Result
 from pathcost_lib.sources.csv_files import detect, headings, load_text, quote_name, quote_text, wrong_values
 from pathcost_lib.sources.engine import Engine, Relation, connect
 from pathcost_lib.sources.typed_text import Reading
 
-__all__ = ["Published", "catalogue", "icb_codes", "layouts", "read"]
+__all__ = ["Published", "catalogue", "holdings", "icb_codes", "layouts", "read"]
 
 #: ONS gave two ICBs new codes in April 2023, when their boundaries changed; NHS codes stayed (ONS Open Geography).
 _RECODED = {"E54000052": "E54000063", "E54000053": "E54000064"}
@@ -215,3 +216,32 @@ def _with_ods_codes(relation: Relation, path: Path, icbs: Mapping[str, str]) -> 
         raise InputError(f"{path.name}: ICB {', '.join(unknown[:5])} is not in the look-up of ICBs given.")
     columns = ", ".join("ods AS icb_code" if name == "icb_ons_code" else name for name in relation.columns)
     return relation.engine.view(relation.name, f"SELECT {columns} FROM these JOIN known ON icb_ons_code = ons", known)
+
+
+def holdings(folder: Path | str | None = None) -> pd.DataFrame:
+    """List the published figures at hand: the reference tables that come with the suite, and the files of a folder.
+
+    Returns
+    -------
+    DataFrame
+        file, layout (of what can be read by `read`), title, publisher, year, licence.
+    """
+    rows: list[dict[str, object]] = []
+    for path in sorted(paths.reference().glob("*.csv")):
+        table = pd.read_csv(path, dtype=str)
+        said = {
+            k: _several(table[k]) if k in table else "see its source column" for k in ("publisher", "year", "licence")
+        }
+        rows.append({"file": f"reference/{path.name}", "title": f"{len(table):,} rows of {path.stem}", **said})
+    if folder is not None:
+        unknown = {"title": "No reader knows its layout", "publisher": "Publisher", "licence": "Licence not known"}
+        found = catalogue(folder)
+        found["year"] = (
+            found["file"].str.extract(r"(20\d\d(?:[_-]\d\d(?:\d\d)?)?)[^/]*$")[0].fillna("year not in its name")
+        )
+        rows += found.fillna(unknown).to_dict("records")
+    return pd.DataFrame(rows, columns=["file", "layout", "title", "publisher", "year", "licence"])
+
+
+def _several(values: pd.Series) -> str:
+    return "; ".join(sorted(set(values.dropna())))
