@@ -226,22 +226,23 @@ def holdings(folder: Path | str | None = None) -> pd.DataFrame:
     DataFrame
         file, layout (of what can be read by `read`), title, publisher, year, licence.
     """
-    rows: list[dict[str, object]] = []
+    rows = []
     for path in sorted(paths.reference().glob("*.csv")):
         table = pd.read_csv(path, dtype=str)
-        said = {
-            k: _several(table[k]) if k in table else "see its source column" for k in ("publisher", "year", "licence")
-        }
+        said = {k: _several(table.get(k, table["source"])) for k in ("publisher", "year", "licence")}
         rows.append({"file": f"reference/{path.name}", "title": f"{len(table):,} rows of {path.stem}", **said})
+    held = pd.DataFrame(rows)
     if folder is not None:
-        unknown = {"title": "No reader knows its layout", "publisher": "Publisher", "licence": "Licence not known"}
-        found = catalogue(folder)
-        found["year"] = (
-            found["file"].str.extract(r"(20\d\d(?:[_-]\d\d(?:\d\d)?)?)[^/]*$")[0].fillna("year not in its name")
-        )
-        rows += found.fillna(unknown).to_dict("records")
-    return pd.DataFrame(rows, columns=["file", "layout", "title", "publisher", "year", "licence"])
+        unknown = {
+            "title": "No reader knows its layout",
+            "publisher": "Publisher not known",
+            "licence": "Licence not known",
+        }
+        found = catalogue(folder).fillna(unknown)
+        years = found["file"].str.extract(r"(20\d\d(?:[_-]\d\d(?:\d\d)?)?)[^/]*$")[0]
+        held = pd.concat([held, found.assign(year=years.fillna("year not in its name"))])
+    return held.reindex(columns=["file", "layout", "title", "publisher", "year", "licence"]).reset_index(drop=True)
 
 
 def _several(values: pd.Series) -> str:
-    return "; ".join(sorted(set(values.dropna())))
+    return "; ".join(sorted(set(values.dropna()))) or "none: illustrative"
