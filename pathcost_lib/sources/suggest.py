@@ -26,7 +26,7 @@ from pathcost_lib.sources.workbooks import WORKBOOKS
 
 __all__ = ["suggest"]
 
-_READ = (".csv", ".txt", ".gz", ".parquet", *WORKBOOKS)
+_READ = (".csv", ".txt", ".gz", ".zip", ".parquet", *WORKBOOKS)
 _ROWS = 5_000
 #: Share of the values looked at that must have a shape for a column to be said to have it.
 _MOST = 0.9
