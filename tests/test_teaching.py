@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from pypdf import PdfReader
 
 from pathcost_lib.errors import InputError
-from pathcost_lib.teaching import build, check, judge, predict, progress, words
+from pathcost_lib.teaching import build, check, example, judge, lines, predict, progress, words
 from pathcost_lib.teaching.exercises import Exercise, find, lessons
 
 TASKS = [task for lesson in lessons() for task in lesson.exercises]
@@ -170,6 +170,30 @@ def test_a_master_is_no_progress(learner: Path, tmp_path: Path, monkeypatch: pyt
     assert not learner.exists()
 
 
+@pytest.mark.unit
+def test_names_at_the_ends_of_lines_do_not_lie_on_each_other() -> None:
+    from matplotlib.figure import Figure
+
+    table = pd.DataFrame({"year": [0, 1], "cost_gbp": [0, 10.0], "funding_gbp": [0, 10.1], "gap_gbp": [0, 1.0]})
+    ax = lines(Figure().add_subplot(), table, x="year", y=["cost_gbp", "funding_gbp", "gap_gbp"])
+    heights = sorted(text.xy[1] for text in ax.texts)
+    assert min(np.diff(heights)) >= 0.05 * ax.get_ylim()[1]
+    assert {text.get_text() for text in ax.texts} == {"Cost", "Funding", "Gap"}
+    assert len({line.get_color() for line in ax.lines}) == 3
+
+
+@pytest.mark.unit
+def test_a_lessons_rows_become_the_suites_tables() -> None:
+    did = pd.DataFrame({"pod": ["elective"], "currency": ["HN22E"], "trust": ["NORTH"], "nights": [2], "day": [3]})
+    prices = pd.DataFrame({"pod": ["elective"], "currency": ["*"], "unit_cost_gbp": [12.3456]})
+    data = example(did, prices, {"NORTH": 1.1})
+    row = data.activity.to_pandas().iloc[0]
+    assert (str(row["start_date"])[:10], str(row["end_date"])[:10]) == ("2024-06-04", "2024-06-06")
+    assert (row["setting"], row["length_of_stay_days"], row["units"]) == ("admitted", 2, 1)
+    assert data.unit_costs.to_pandas().iloc[0][["unit_cost", "unit"]].tolist() == [123_456, "spell"]
+    assert data.organisations.to_pandas()["mff"].tolist() == [1.1]
+
+
 # --- masters and copies
 
 
@@ -195,6 +219,15 @@ def test_a_copy_holds_no_solution(path: Path) -> None:
     assert not any("solution" in cell.metadata.get("tags", []) for cell in copy.cells)
     blanks = [cell.source for cell in copy.cells if "answer" in cell.metadata.get("tags", [])]
     assert all(re.search(r"^\w+ = \.\.\.$", source, re.MULTILINE) for source in blanks)
+
+
+@pytest.mark.unit
+@each_copy
+def test_a_copy_does_not_say_an_answer_anywhere(path: Path) -> None:
+    lesson = next(item for item in lessons() if item.stem == path.stem)
+    told = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells).replace(",", "").replace("_", "")
+    for task in (task for task in lesson.exercises if task.unit != "choice" and abs(float(task.answer)) >= 1_000):
+        assert not re.search(rf"(?<!\d){round(abs(float(task.answer)))}(?!\d)", told), task.id
 
 
 @pytest.mark.unit
@@ -277,7 +310,7 @@ WORKED = {
     8: 56.384,  # 50 + 2.66 x 2.4, NHS England, Making Data Count
     9: 12_065.48,  # 40,000 x (0.966184 + 0.933511 + 0.901943) - 100,000, HM Treasury, Green Book 2022, annex A6
     10: 0.375,
-    11: 100 * 625_000 / 562_500,
+    11: 100 * 556_400 / 579_000,
 }
 
 

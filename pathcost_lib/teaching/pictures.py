@@ -81,6 +81,6 @@ def bridge(ax: Axes, table: pd.DataFrame, *, end: str) -> Axes:
         ax.annotate(text, (max(start, stop), row), xytext=(4, 0), textcoords="offset points", va="center", color=colour)
     ax.set_yticks(range(len(rows)), [say(name) for name, *_ in rows])
     ax.invert_yaxis()
-    ax.set_xlim(0, 1.2 * max(stop for *_, stop in rows))
+    ax.set(xlim=(0, 1.2 * max(stop for *_, stop in rows)), xlabel="£")
     ax.xaxis.set_major_formatter(lambda value, _: tick_pounds(value))
     return ax
