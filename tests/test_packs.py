@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import nbformat
 import openpyxl
 import pandas as pd
+import pypdf
 import pytest
 from factories import make_tables, write_tables
 
@@ -22,6 +24,7 @@ from pathcost_lib.errors import InputError
 from pathcost_lib.packs import builder, runner
 from pathcost_lib.packs.blocks import Figure, Message, Prose, Section, Table, read_section
 from pathcost_lib.packs.document import Document
+from pathcost_lib.packs.pdf import render_pdf
 from pathcost_lib.packs.render import render_html
 from pathcost_lib.packs.workbook import sheet_name, write_workbook
 from pathcost_lib.present import display, figures
@@ -206,6 +209,49 @@ def test_page_holds_only_disclosed_numbers(document: Document) -> None:
     assert re.findall(r">([^<]+)</td>", row[1]) == ["*", "*"]
 
 
+# -- PDF --------------------------------------------------------------------------------------------------------------
+@pytest.mark.unit
+def test_pdf_is_tagged_with_bookmarks_and_text_stays_text(document: Document) -> None:
+    reader = pypdf.PdfReader(io.BytesIO(render_pdf(document)))
+    text = "\n".join(page.extract_text() for page in reader.pages)
+    for said in (COVER["organisation"], "£10 more <i>than</i> England.", "<script>bad()</script>", *HOSTILE):
+        assert " ".join(said.split()) in " ".join(text.split())
+    root = reader.trailer["/Root"]
+    assert root["/MarkInfo"]["/Marked"]
+    assert root["/Lang"] == "en-GB"
+    assert reader.metadata is not None
+    assert reader.metadata.title == document.title
+    assert [item.title for item in reader.outline if not isinstance(item, list)] == [
+        "What it costs",
+        "How this pack was made",
+    ]
+    assert all(page.mediabox[2:] == pytest.approx([595.28, 841.89], abs=0.01) for page in reader.pages)
+    assert "/CreationDate" not in reader.metadata
+    kinds = [str(item.get_object().get("/S")) for item in _structure(root["/StructTreeRoot"])]
+    assert {"/H1", "/Figure", "/Table", "/TH", "/TD", "/Caption"} <= set(kinds)
+    figures = [item for item in _structure(root["/StructTreeRoot"]) if item.get("/S") == "/Figure"]
+    assert [f["/Alt"] for f in figures] == ['Says "10%" & more']
+
+
+def _structure(item: Any) -> Iterator[Any]:
+    held = item.get_object()
+    if isinstance(held, pypdf.generic.DictionaryObject):
+        yield held
+        children = held.get("/K", [])
+        for child in children if isinstance(children, list) else [children]:
+            yield from _structure(child)
+
+
+@pytest.mark.unit
+def test_a_table_too_wide_for_the_page_is_turned_and_nothing_is_cut(document: Document) -> None:
+    frame = pd.DataFrame({f"a_heading_of_words_{n}_gbp": [1234567.0 + n] for n in range(14)})
+    wide = replace(document, sections=(Section("n", "Wide", (_table(frame.assign(contacts=[20])),)),))
+    pages = pypdf.PdfReader(io.BytesIO(render_pdf(wide))).pages
+    turned = [page for page in pages if page.mediabox[2] > page.mediabox[3]]
+    assert len(turned) == 1
+    assert all(f"£1,234,{567 + n}" in turned[0].extract_text() for n in range(14))
+
+
 # -- workbook ---------------------------------------------------------------------------------------------------------
 @pytest.mark.unit
 def test_workbook_is_typed_and_runs_no_text_as_formula(document: Document) -> None:
@@ -282,9 +328,9 @@ def test_a_pack_reconciles_to_the_ledger_and_is_the_same_twice(data: Path, tmp_p
         for name in ("one", "two")
     )
     assert not one.failures
-    names = ["02_pathway_cost.ipynb", "board-pack.html", "board-pack.xlsx", "manifest.json"]
+    names = ["02_pathway_cost.ipynb", "board-pack.html", "board-pack.pdf", "board-pack.xlsx", "manifest.json"]
     assert [p.name for p in one.files] == names
-    for name in names[1:3]:
+    for name in names[1:4]:
         assert (one.folder / name).read_bytes() == (two.folder / name).read_bytes()
     _check_page((one.folder / "board-pack.html").read_text(encoding="utf-8"))
 
@@ -296,7 +342,7 @@ def test_a_pack_reconciles_to_the_ledger_and_is_the_same_twice(data: Path, tmp_p
     statement = links.statement(costed)
     pounds = {
         row[0].value: row[1].value
-        for row in openpyxl.load_workbook(one.folder / names[2])["Every pound once"]["A6":"B10"]
+        for row in openpyxl.load_workbook(one.folder / names[3])["Every pound once"]["A6":"B10"]
     }
     assert pounds["Ledger: all activity with a cost"] == statement.ledger_pence / 100
     assert pounds["Outside any pathway"] == statement.outside_pence / 100
@@ -308,7 +354,7 @@ def test_a_pack_reconciles_to_the_ledger_and_is_the_same_twice(data: Path, tmp_p
     ours = ours[pd.to_datetime(ours["window_to"]).between("2024-04-01", "2025-03-31")]
     rows = links.links.to_pandas().merge(ours[["pathway_id"]], on="pathway_id")
     means = rows.groupby("phase")["cost_pence"].sum() / 100 / len(ours)
-    sheet = openpyxl.load_workbook(one.folder / names[2])["By phase"]
+    sheet = openpyxl.load_workbook(one.folder / names[3])["By phase"]
     assert {r[0].value.lower(): r[2].value for r in sheet["A6":"C9"]} == pytest.approx(means.to_dict())
 
     manifest = json.loads((one.folder / "manifest.json").read_text(encoding="utf-8"))
@@ -316,7 +362,7 @@ def test_a_pack_reconciles_to_the_ledger_and_is_the_same_twice(data: Path, tmp_p
     assert manifest["seeds"] == {"02_pathway_cost": 20250401}
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in manifest["inputs"].values())
     assert {Path(name).name for name in manifest["inputs"]} >= {"activity.parquet", "knee_replacement.toml"}
-    assert set(manifest["outputs"]) == set(names[:3])
+    assert set(manifest["outputs"]) == set(names[:4])
 
 
 @pytest.mark.end_to_end

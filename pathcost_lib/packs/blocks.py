@@ -27,9 +27,11 @@ class Prose:
 
 @dataclass(frozen=True)
 class Message:
-    """One line for the cover."""
+    """One line for the cover, what it asks to be decided, and the figures behind it."""
 
     text: str
+    decision: str = ""
+    figures: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,13 @@ class Section:
     source: str
     title: str
     blocks: tuple[Block, ...]
+    #: Where in a pack each block belongs, if not in the notebook's own place (`document.PARTS`).
+    places: tuple[str, ...] = ()
 
     @property
-    def messages(self) -> list[str]:
+    def messages(self) -> list[Message]:
         """Lines for the cover."""
-        return [b.text for b in self.blocks if isinstance(b, Message)]
+        return [b for b in self.blocks if isinstance(b, Message)]
 
     @property
     def tables(self) -> list[Table]:
@@ -99,22 +103,25 @@ def read_section(path: Path) -> Section:
     """
     notebook = nbformat.read(path, as_version=4)
     blocks: list[Block] = []
+    places: list[str] = []
     title, tally = "", {"figures": 0, "tables": 0}
     for number, cell in enumerate(notebook.cells, start=1):
         outputs = [o.get("data", {}) for o in cell.get("outputs", [])]
         tally = next((dict(o[TALLY]) for o in outputs if TALLY in o), tally)
-        if "pack" not in cell.get("metadata", {}).get("tags", []):
+        tags = cell.get("metadata", {}).get("tags", [])
+        if "pack" not in tags:
             continue
+        before = len(blocks)
         if cell.cell_type == "markdown":
             heading = _TITLE.search(cell.source)
             title = title or (heading[1].strip() if heading else "")
             text = _TITLE.sub("", cell.source, count=1 if heading else 0).strip()
             blocks += [Prose(text)] if text else []
-            continue
-        blocks += [
-            _block(o, f"{path.name}, cell {number}") for o in cell.get("outputs", []) if TALLY not in o.get("data", {})
-        ]
-    section = Section(path.stem, title, tuple(blocks))
+        else:
+            blocks += [_block(o, f"{path.name}, cell {number}") for o in cell.outputs if TALLY not in o.get("data", {})]
+        place = next((tag.removeprefix("part-") for tag in tags if tag.startswith("part-")), "")
+        places += [place] * (len(blocks) - before)
+    section = Section(path.stem, title, tuple(blocks), tuple(places))
     if not title:
         raise InputError(f"{path.name}: no cell tagged `pack` holds a title (a line that begins with one #).")
     found = {"figures": len(section.figures), "tables": len(section.tables)}
@@ -126,7 +133,8 @@ def read_section(path: Path) -> Section:
 def _block(output: Any, where: str) -> Block:
     data = output.get("data", {})
     if MESSAGE in data:
-        return Message(data[MESSAGE]["text"])
+        said = data[MESSAGE]
+        return Message(said["text"], said.get("decision", ""), tuple(said.get("figures", ())))
     if TABLE in data:
         return Table(data[TABLE])
     if FIGURE in data:

@@ -6,9 +6,24 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pathcost_lib.packs.blocks import Section, Table
+from pathcost_lib.errors import require_one_of
+from pathcost_lib.packs.blocks import Block, Message, Section, Table
+from pathcost_lib.present.disclosure import RULES
 
-__all__ = ["Document", "PackSummary"]
+__all__ = ["PARTS", "Document", "PackSummary"]
+
+#: The parts of a pack in order, with the title of what is moved there from elsewhere.
+PARTS = {
+    "coverage": "What the data hold",
+    "position": "Position by setting and organisation",
+    "pathway": "What the pathway costs",
+    "variation": "Variation and outliers",
+    "opportunity": "What is recoverable",
+    "outlook": "Demand and the gap if nothing changes",
+    "system": "Who saves, who bears",
+    "value": "Cost and outcome",
+    "method": "Method and reconciliation",
+}
 
 
 @dataclass(frozen=True)
@@ -45,14 +60,45 @@ class Document:
         return f"{self.organisation}: {self.kind.lower()} {self.year}"
 
     @property
-    def messages(self) -> list[str]:
+    def messages(self) -> list[Message]:
         """Lines of the cover, each once: the banner of coverage is in every notebook."""
-        return list(dict.fromkeys(text for s in self.sections for text in s.messages))
+        return list({m.text: m for s in self.chapters for m in s.messages}.values())
+
+    @property
+    def decisions(self) -> list[str]:
+        """What the board is asked to decide or note."""
+        return [m.decision for m in self.messages if m.decision]
+
+    @property
+    def rules(self) -> list[str]:
+        """The disclosure rules that its tables went by, in words."""
+        return [RULES[name].text for name in sorted({t.payload["rule"] for t in self.tables} - {""})]
 
     @property
     def tables(self) -> list[Table]:
         """Every table, in order."""
-        return [t for s in self.sections for t in s.tables]
+        return [t for s in self.chapters for t in s.tables]
+
+    @cached_property
+    def chapters(self) -> list[Section]:
+        """The sections in the order of `PARTS`, with blocks that belong elsewhere moved there.
+
+        A notebook's title cell says where the notebook belongs, by a tag such as `part-variation`; another cell that
+        bears such a tag is moved. What bears none stays where its notebook is, before the part on method.
+        """
+        order = [*(part for part in PARTS if part != "method"), "", "method"]
+        found: dict[tuple[int, int], tuple[str, list[Block]]] = {}
+        for number, section in enumerate(self.sections):
+            places = section.places or ("",) * len(section.blocks)
+            own = next(iter(places), "")
+            for block, place in zip(section.blocks, places, strict=True):
+                chosen = place or own
+                where = order.index(require_one_of(chosen, order, what=f"Part of the pack in {section.source}"))
+                key = (where, number if chosen == own else len(self.sections))
+                title = section.title if chosen == own else PARTS[chosen]
+                found.setdefault(key, (title, []))[1].append(block)
+        sources = ", ".join(s.source for s in self.sections)
+        return [Section(sources, title, tuple(blocks)) for _, (title, blocks) in sorted(found.items())]
 
     @cached_property
     def suppression(self) -> dict[str, Any]:

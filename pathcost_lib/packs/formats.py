@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pathcost_lib.packs.document import Document
+from pathcost_lib.packs.pdf import render_pdf
 from pathcost_lib.packs.render import render_html
 from pathcost_lib.packs.workbook import write_workbook
 
@@ -22,7 +23,8 @@ class Format:
 
 FORMATS = {
     "html": Format("board-pack.html", lambda document: render_html(document).encode()),
+    "pdf": Format("board-pack.pdf", render_pdf),
     "xlsx": Format("board-pack.xlsx", write_workbook),
 }
 #: What is made where nobody asks for less or more.
-DEFAULT_FORMATS = ("html", "xlsx")
+DEFAULT_FORMATS = ("html", "pdf", "xlsx")

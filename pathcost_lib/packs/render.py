@@ -15,7 +15,6 @@ import pathcost_lib
 from pathcost_lib.packs.blocks import Figure, Prose, Section, Table
 from pathcost_lib.packs.document import Document
 from pathcost_lib.present import style
-from pathcost_lib.present.disclosure import RULES
 from pathcost_lib.present.display import table_html
 
 __all__ = ["render_html"]
@@ -42,13 +41,12 @@ def render_html(document: Document) -> str:
     templates = files("pathcost_lib.packs") / "templates"
     page = environment.from_string((templates / "pack.html.j2").read_text(encoding="utf-8"))
     numbers = {"figure": 0, "table": 0}
-    used = {t.payload["rule"] for t in document.tables} - {""}
     return page.render(
         document=document,
         css=Markup((templates / "pack.css").read_text(encoding="utf-8")),
-        sections=[_section(s, n, numbers) for n, s in enumerate(document.sections, start=1)],
+        sections=[_section(s, n, numbers) for n, s in enumerate(document.chapters, start=1)],
         log=Markup(table_html(document.suppression, "suppression")),
-        rule=" ".join(RULES[name].text for name in sorted(used)),
+        rule=" ".join(document.rules),
         version=pathcost_lib.__version__,
         notebooks=", ".join(s.source for s in document.sections),
     )

@@ -37,7 +37,12 @@ def write_workbook(document: Document) -> bytes:
     tables = [*document.tables, Table(document.suppression)]
     taken = {"contents"}
     names = [sheet_name(t.name, taken) for t in tables]
-    lines = [document.organisation, f"{document.kind}, {document.year}", document.about, *document.messages]
+    lines = [
+        document.organisation,
+        f"{document.kind}, {document.year}",
+        document.about,
+        *(m.text for m in document.messages),
+    ]
     _write_contents(contents, formats, tables, names, lines)
     for table, name in zip(tables, names, strict=True):
         _write_table(book.add_worksheet(name), formats, table.payload)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -24,11 +25,13 @@ __all__ = [
     "MESSAGE",
     "TABLE",
     "TALLY",
+    "PageTable",
     "expect",
     "figure",
     "figure_bundle",
     "message",
     "message_bundle",
+    "page_table",
     "table",
     "table_bundle",
     "table_html",
@@ -42,14 +45,42 @@ TALLY = "application/vnd.pathcost.tally+json"
 _shown = {"figures": 0, "tables": 0}
 
 
-def message(text: str) -> None:
-    """Show the one-line message of the notebook; it goes to the cover of the pack."""
-    display(message_bundle(text), raw=True)
+def message(
+    text: str, *, decision: str = "", figures: Disclosed | None = None, headings: Mapping[str, str] | None = None
+) -> None:
+    """Show the one-line message of the notebook; it goes to the cover of the pack.
+
+    Parameters
+    ----------
+    text : str
+        What the numbers say.
+    decision : str
+        What the board is asked to decide or note, in a sentence; none where there is nothing to decide.
+    figures : Disclosed, optional
+        One row: the headline figures behind the text, each with its limits after it, for the page over all packs.
+    headings : mapping of str to str, optional
+        Headings of those figures where the column's own name will not do.
+    """
+    display(message_bundle(text, decision=decision, figures=figures, headings=headings), raw=True)
 
 
-def message_bundle(text: str) -> dict[str, Any]:
+def message_bundle(
+    text: str, *, decision: str = "", figures: Disclosed | None = None, headings: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return the display bundle of a message."""
-    return {"text/plain": text, "text/html": f"<p><strong>{html.escape(text)}</strong></p>", MESSAGE: {"text": text}}
+    held: list[dict[str, Any]] = []
+    if figures is not None:
+        _require(figures, text, "message")
+        columns, rows = _columns(figures, headings), _rows(figures)
+        for column, value in zip(columns, rows[0] if rows else [None] * len(columns), strict=True):
+            limit = LIMIT.search(column["key"])
+            if limit and held:
+                held[-1][limit[1]] = value
+            elif column["number"]:
+                held.append({"heading": column["heading"], "kind": column["kind"], "value": value})
+    page = f"<p><strong>{html.escape(text)}</strong></p>" + (f"<p>{html.escape(decision)}</p>" if decision else "")
+    payload = {"text": text, "decision": decision, "figures": held}
+    return {"text/plain": f"{text} {decision}".strip(), "text/html": page, MESSAGE: payload}
 
 
 def table(
@@ -96,37 +127,39 @@ def table_bundle(
 ) -> dict[str, Any]:
     """Return the display bundle of a table."""
     _require(data, title, "table")
-    units = units_of(data.frame.columns)
-    columns = [
-        {
-            "key": column,
-            "heading": (headings or {}).get(column, heading(column)),
-            "unit": units[column].symbol if pd.api.types.is_numeric_dtype(data.frame[column]) else "",
-            "number": bool(pd.api.types.is_numeric_dtype(data.frame[column])),
-            "excel": units[column].excel,
-            "kind": units[column].code,
-        }
-        for column in data.frame.columns
-    ]
     payload = {
         "name": name,
         "title": title,
-        "note": " ".join(part for part in (note, data.note) if part),
-        "columns": columns,
-        "rows": [
-            [_cell(value, hidden) for value, hidden in zip(row, mask, strict=True)]
-            for row, mask in zip(
-                data.frame.itertuples(index=False, name=None),
-                data.hidden.itertuples(index=False, name=None),
-                strict=True,
-            )
-        ],
+        "note": " ".join(f"{note} {data.note}".split()),
+        "columns": _columns(data, headings),
+        "rows": _rows(data),
         "rule": data.rule.name if data.counts else "",
         "primary": data.primary,
         "secondary": data.secondary,
         "sheet_only": sheet_only,
     }
     return {"text/plain": f"{title} ({len(data.frame)} rows)", "text/html": table_html(payload), TABLE: payload}
+
+
+def _columns(data: Disclosed, headings: Mapping[str, str] | None) -> list[dict[str, Any]]:
+    units = units_of(data.frame.columns)
+    numbers = {column: bool(pd.api.types.is_numeric_dtype(data.frame[column])) for column in data.frame}
+    return [
+        {
+            "key": column,
+            "heading": (headings or {}).get(column, heading(column)),
+            "unit": units[column].symbol if numbers[column] else "",
+            "number": numbers[column],
+            "excel": units[column].excel,
+            "kind": units[column].code,
+        }
+        for column in data.frame.columns
+    ]
+
+
+def _rows(data: Disclosed) -> list[list[Any]]:
+    frames = (frame.itertuples(index=False, name=None) for frame in (data.frame, data.hidden))
+    return [[_cell(value, hide) for value, hide in zip(*pair, strict=True)] for pair in zip(*frames, strict=True)]
 
 
 def figure(
@@ -207,17 +240,43 @@ def expect(*, figures: int, tables: int) -> None:
     display({"text/plain": f"{figures} figures and {tables} tables shown.", TALLY: wanted}, raw=True)
 
 
-def table_html(payload: Mapping[str, Any], identifier: str = "") -> str:
-    """Return a payload as an HTML table with caption, column and row scopes; every text is escaped.
+@dataclass(frozen=True)
+class PageTable:
+    """A table as a page shows it, all of it text: (heading, unit, whether numbers stand below it), and the rows."""
 
-    On a page two limits share one column ("£1 to £3"), and a column of text with nothing in it is left out.
+    columns: tuple[tuple[str, str, bool], ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def page_table(payload: Mapping[str, Any]) -> PageTable:
+    """Return a payload as a page shows it.
+
+    Two limits share one column ("£1 to £3"), and a column of text with nothing in it is left out.
     """
     columns, rows = payload["columns"], payload["rows"]
     shown = [n for n, c in enumerate(columns) if _on_page(c, n, rows)]
-    head = "".join(_head_cell(columns[n]) for n in shown)
-    body = "".join("<tr>" + "".join(_body_cell(columns, row, n) for n in shown) + "</tr>" for row in rows)
-    mark = f' id="{html.escape(identifier)}"' if identifier else ""
-    caption = f"<caption{mark}><span>{html.escape(payload['title'])}</span></caption>"
+    return PageTable(
+        tuple(_head(columns[n]) for n in shown), tuple(tuple(_text(columns, row, n) for n in shown) for row in rows)
+    )
+
+
+def table_html(payload: Mapping[str, Any], identifier: str = "") -> str:
+    """Return a payload as an HTML table with caption, column and row scopes; every text is escaped."""
+    page = page_table(payload)
+    sides = [' class="number"' if number else "" for *_, number in page.columns]
+    units = [f' <span class="unit">({mark})</span>' if mark else "" for _, mark, _ in page.columns]
+    head = "".join(
+        f'<th scope="col"{side}>{html.escape(text)}{mark}</th>'
+        for side, (text, *_), mark in zip(sides, page.columns, units, strict=True)
+    )
+    body = "".join(
+        f'<tr><th scope="row">{html.escape(row[0])}</th>'
+        + "".join(f"<td{side}>{html.escape(text)}</td>" for side, text in zip(sides[1:], row[1:], strict=True))
+        + "</tr>"
+        for row in page.rows
+    )
+    name = f' id="{html.escape(identifier)}"' if identifier else ""
+    caption = f"<caption{name}><span>{html.escape(payload['title'])}</span></caption>"
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -228,29 +287,24 @@ def _on_page(column: Mapping[str, Any], position: int, rows: list[list[Any]]) ->
     return position == 0 or column["number"] or any(row[position] for row in rows)
 
 
-def _head_cell(column: Mapping[str, Any]) -> str:
+def _head(column: Mapping[str, Any]) -> tuple[str, str, bool]:
     limit = LIMIT.search(column["key"])
-    text = f"{limit[2]}% interval" if limit else column["heading"]
     # Cells bear their own pound sign, and counts are plain.
-    unit_text = ' <span class="unit">(%)</span>' if column["unit"] == "%" else ""
-    return f'<th scope="col"{_number(column)}>{html.escape(text)}{unit_text}</th>'
+    return (
+        f"{limit[2]}% interval" if limit else column["heading"],
+        "%" if column["unit"] == "%" else "",
+        bool(column["number"]),
+    )
 
 
-def _body_cell(columns: list[Mapping[str, Any]], row: list[Any], position: int) -> str:
+def _text(columns: list[Mapping[str, Any]], row: list[Any], position: int) -> str:
     column, value = columns[position], row[position]
-    if position == 0:
-        return f'<th scope="row">{html.escape(say(value))}</th>'
     if not column["number"]:
-        return f"<td>{html.escape(ABSENT if value is None else say(value))}</td>"
+        return ABSENT if value is None and position else say(value)
+    if isinstance(value, str):
+        return value
     form = unit(column["kind"]).form
-    text = value if isinstance(value, str) else form(value)
-    if LIMIT.search(column["key"]) and not isinstance(value, str):
-        text = interval(value, row[position + 1], form)
-    return f"<td{_number(column)}>{html.escape(text)}</td>"
-
-
-def _number(column: Mapping[str, Any]) -> str:
-    return ' class="number"' if column["number"] else ""
+    return interval(value, row[position + 1], form) if LIMIT.search(column["key"]) else form(value)
 
 
 def _cell(value: Any, hidden: bool) -> Any:
