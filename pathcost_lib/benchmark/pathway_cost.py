@@ -57,9 +57,10 @@ def compare(
     Returns
     -------
     Comparison
-        `by`, pathways, contacts (of the focus), mean_gbp, lower_95, upper_95; reference_contacts, reference_gbp,
-        reference_lower_95, reference_upper_95 (of all units); difference_gbp, difference_lower_95,
-        difference_upper_95; reason. The differences of the parts add up to the difference of the whole. Where an
+        `by`, pathways, seen_pathways (those with such a contact), contacts (of the focus), mean_gbp, lower_95,
+        upper_95; reference_contacts, reference_gbp, reference_lower_95, reference_upper_95 (of all units);
+        difference_gbp, difference_lower_95, difference_upper_95; reason. The differences of the parts add up to the
+        difference of the whole. Where an
         interval cannot be had it is NaN and `reason` says why.
 
     Raises
@@ -80,15 +81,16 @@ def compare(
     values = [list((order or {}).get(c, sorted(cells[c].unique()))) for c in parts]
     units = list(groups[unit])
     every = pd.MultiIndex.from_product([units, *values], names=[unit, *parts]).to_frame(index=False)
+    seen = cells.rename(columns={"pathways": "seen_pathways"})
     rows = every.merge(groups[[unit, "pathways"]], on=unit, how="left").merge(
-        cells[[unit, *parts, "contacts", "mean_gbp", "se_gbp"]], on=[unit, *parts], how="left"
+        seen[[unit, *parts, "seen_pathways", "contacts", "mean_gbp", "se_gbp"]], on=[unit, *parts], how="left"
     )
     alone = (rows["pathways"] == 1).to_numpy()
-    rows = rows.fillna({"contacts": 0, "mean_gbp": 0.0})
+    rows = rows.fillna({"seen_pathways": 0, "contacts": 0, "mean_gbp": 0.0})
     rows["se_gbp"] = np.where(alone, np.nan, rows["se_gbp"].fillna(0.0))
     ours = _tidy(rows[rows[unit] == focus], parts)
     everyone, others = _pool(rows, parts), _pool(rows[rows[unit] != focus], parts)
-    table = ours[[*parts, "pathways", "contacts", "mean_gbp"]].copy()
+    table = ours[[*parts, "pathways", "seen_pathways", "contacts", "mean_gbp"]].copy()
     level = f"{round(confidence * 100)}"
     _limits(table, "", ours, ours["pathways"] - 1, level, confidence)
     table["reference_contacts"] = everyone["contacts"]
@@ -239,7 +241,7 @@ def _percent_outside(frame: pd.DataFrame) -> float:
 
 
 def _tidy(rows: pd.DataFrame, parts: list[str]) -> pd.DataFrame:
-    return rows[[*parts, "pathways", "contacts", "mean_gbp", "se_gbp"]].reset_index(drop=True)
+    return rows[[*parts, "pathways", "seen_pathways", "contacts", "mean_gbp", "se_gbp"]].reset_index(drop=True)
 
 
 def _pool(rows: pd.DataFrame, parts: list[str]) -> pd.DataFrame:

@@ -31,6 +31,7 @@ def render_pdf(document: Document) -> bytes:
     content = {
         "title": document.title,
         "organisation": document.organisation,
+        "kind": document.kind,
         "year": document.year,
         "about": document.about,
         "decisions": document.decisions,

@@ -2,7 +2,17 @@
 
 from pathcost_lib.present import figures
 from pathcost_lib.present.banner import coverage_banner
-from pathcost_lib.present.disclosure import Disclosed, disclose
+from pathcost_lib.present.disclosure import Disclosed, disclose, disclose_together
 from pathcost_lib.present.display import expect, figure, message, table
 
-__all__ = ["Disclosed", "coverage_banner", "disclose", "expect", "figure", "figures", "message", "table"]
+__all__ = [
+    "Disclosed",
+    "coverage_banner",
+    "disclose",
+    "disclose_together",
+    "expect",
+    "figure",
+    "figures",
+    "message",
+    "table",
+]

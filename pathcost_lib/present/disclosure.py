@@ -12,13 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.present.areas import ALL_AREAS, hidden_by_area
+from pathcost_lib.present.protection import Line, members, nested_lines, protect, starts_of
 
-__all__ = ["MARK", "RULES", "Disclosed", "Rule", "disclose"]
+__all__ = ["MARK", "RULES", "Disclosed", "Rule", "disclose", "disclose_together"]
 
 #: What stands in a suppressed cell.
 MARK = "*"
@@ -35,14 +38,18 @@ class Rule:
     text: str
 
 
+#: Named rules. HES and ECDS: NHS England's guide (above). Mental health: NHS England, Mental Health Services Data Set,
+#: counts below 7. OMOP: OHDSI network studies, cells below 5 are not shared.
 RULES = {
-    "hes": Rule(
-        "hes",
-        8,
+    name: Rule(
+        name,
+        smallest,
         5,
         4000,
-        "Counts of 1 to 7, and whatever rests on them, are shown as *; other counts are rounded to the nearest 5.",
+        f"Counts of 1 to {smallest - 1}, and whatever rests on them, are shown as *; other counts are rounded to the "
+        "nearest 5.",
     )
+    for name, smallest in (("hes", 8), ("mental_health", 7), ("omop", 5))
 }
 
 
@@ -74,7 +81,7 @@ class Disclosed:
         """Footnote: the rule, and how many rows it touched."""
         if not self.counts:
             return ""
-        if not self.primary:
+        if not self.primary + self.secondary:
             if not any(count in self.frame for count in self.counts):
                 return ""
             return f"Counts are rounded to the nearest {self.rule.base}."
@@ -101,8 +108,8 @@ def disclose(
     table : DataFrame
         Text columns say what a row is; every number of a row rests on the row's counts.
     counts : str or sequence of str
-        Columns that count people or contacts. A row with any of them from 1 to 7 is suppressed. Empty: the table
-        counts nobody (prices, organisations), and is shown as it is.
+        Columns that count people or contacts; the last adds up over rows. A row with any of them too small is
+        suppressed. Empty: the table counts nobody (prices, organisations), and is shown as it is.
     rule : str
         Name in `RULES`.
     totals : sequence of sequence of str
@@ -118,49 +125,106 @@ def disclose(
     InputError
         If a count column or a grouping is not in the table, or the rule is not known.
     """
+    known = {"": list(totals)}
+    return disclose_together({"": table}, counts=counts, rule=rule, totals=known, apart=apart, exempt=exempt)[""]
+
+
+def disclose_together(
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    counts: str | Sequence[str],
+    by: Mapping[str, Sequence[str]] | None = None,
+    everywhere: Mapping[str, pd.DataFrame] | None = None,
+    focus: tuple[str, str] = ("", ""),
+    rule: str = "hes",
+    totals: Mapping[str, Sequence[Sequence[str]]] | None = None,
+    apart: Mapping[str, Sequence[str]] | None = None,
+    exempt: Sequence[str] = (),
+) -> dict[str, Disclosed]:
+    """Return tables that count the same people, each as it may be shown beside the others.
+
+    What is suppressed in one table cannot then be had by adding up the rows of another, nor by taking the packs of the
+    other areas from the national figure.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        As `disclose` takes them, all with the same counts.
+    counts, rule, apart, exempt
+        As in `disclose`. Columns of `apart` and `exempt` need not be in every table.
+    by : mapping of str to sequence of str, optional
+        Columns that split what a table counts, none for the whole: a table by phase adds up the table by phase and
+        setting.
+    everywhere : mapping of str to DataFrame, optional
+        For a table whose national figures are shown too: the same counts by area. What is hidden is settled over all
+        areas first, so that the pack of each hides what protects the others'.
+    focus : (str, str)
+        Column of the area in `everywhere`, and whose tables these are.
+    totals : mapping of str to groupings, optional
+        As in `disclose`, for each table: totals that are known, but not a row of any of the tables.
+
+    Raises
+    ------
+    InputError
+        As in `disclose`.
+    """
     chosen = RULES[require_one_of(rule, RULES, what="Disclosure rule")]
     names = [counts] if isinstance(counts, str) else list(counts)
     others = {count: list(columns) for count, columns in (apart or {}).items()}
-    for column in {*names, *others, *(c for group in totals for c in group)} - set(table.columns):
-        raise InputError(f"Column {column!r} is not in the table. Columns: {', '.join(map(str, table.columns))}.")
-    frame = table.reset_index(drop=True).copy()
+    groups = {column for found in (totals or {}).values() for group in found for column in group}
+    for table in tables.values():
+        for column in {*names, *others, *groups} - set(table.columns):
+            raise InputError(f"Column {column!r} is not in the table. Columns: {', '.join(map(str, table.columns))}.")
     elsewhere = {*exempt, *others, *(c for columns in others.values() for c in columns)}
-    numbers = [str(c) for c in frame.select_dtypes("number") if c not in elsewhere]
-    frame[numbers] = frame[numbers].astype(float)
-    hidden = pd.DataFrame(False, index=frame.index, columns=frame.columns)
-    small, hide = np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool)
+    frames = {name: table.reset_index(drop=True).copy() for name, table in tables.items()}
+    starts = starts_of(frames)
+    lines = nested_lines(frames, by or {})
+    for name, groupings in (totals or {}).items():
+        lines += [Line(tuple(starts[name] + rows)) for g in groupings for rows in members(frames[name], g).values()]
+    size = sum(map(len, frames.values()))
+    hidden = {name: pd.DataFrame(False, index=frame.index, columns=frame.columns) for name, frame in frames.items()}
+    small, hide = np.zeros(size, dtype=bool), np.zeros(size, dtype=bool)
+    elsewhere_hidden: dict[str, set[Any]] = {}
+    if everywhere and by:
+        held = {name: everywhere[name] for name in frames if name in everywhere}
+        options: dict[str, Any] = {"unit": focus[0], "by": by, "counts": names, "smallest": chosen.smallest}
+        elsewhere_hidden = hidden_by_area(held, **options)
     # Other counts first: a difference from a suppressed reference would give it away, so the row goes with it.
-    for resting_on, columns in [*(([count], [count, *more]) for count, more in others.items()), (names, numbers)]:
-        values = frame[resting_on].to_numpy(dtype=float)
+    for resting_on, columns in [*(([count], [count, *more]) for count, more in others.items()), (names, None)]:
+        values = np.concatenate([frame[resting_on].to_numpy(dtype=float) for frame in frames.values()])
         small = small | ((values > 0) & (values < chosen.smallest)).any(axis=1)
-        hide = _protect(frame, hide | small, values, totals)
-        hidden.loc[hide, columns] = True
-        if resting_on:
-            _coarsen(frame, resting_on, columns, chosen)
-    primary, secondary = int(small.sum()), int((hide & ~small).sum())
-    return Disclosed(frame.mask(hidden), hidden, chosen, primary, secondary, (*names, *others))
+        area = ALL_AREAS if columns is not None else focus[1]
+        hide = hide | small | _rows_in(frames, by or {}, elsewhere_hidden, area)
+        if resting_on and hide.any():
+            hide = protect(np.nan_to_num(values[:, -1]), hide, lines, smallest=chosen.smallest)
+        for name, frame in frames.items():
+            numbers = [str(c) for c in frame.select_dtypes("number") if c not in elsewhere]
+            resting = numbers if columns is None else [c for c in columns if c in frame]
+            frame[resting] = frame[resting].astype(float)
+            rows = slice(starts[name], starts[name] + len(frame))
+            hidden[name].loc[hide[rows], resting] = True
+            if resting_on:
+                _coarsen(frame, resting_on, resting, chosen)
+    shown = {}
+    for name, frame in frames.items():
+        rows = slice(starts[name], starts[name] + len(frame))
+        primary, secondary = int(small[rows].sum()), int((hide & ~small)[rows].sum())
+        left = frame.mask(hidden[name])
+        shown[name] = Disclosed(left, hidden[name], chosen, primary, secondary, (*names, *others))
+    return shown
 
 
-def _protect(frame: pd.DataFrame, small: np.ndarray, values: np.ndarray, totals: Sequence[Sequence[str]]) -> np.ndarray:
-    """Suppress a second row wherever a shown total would give one suppressed row away; repeat until none does."""
-    hide = small.copy()
-    weight = values[:, -1] if values.size else np.zeros(len(frame))
-    groups = [_members(frame, list(by)) for by in totals]
-    changed = True
-    while changed:
-        changed = False
-        for members in (m for group in groups for m in group):
-            open_rows = members[~hide[members] & (weight[members] > 0)]
-            if hide[members].sum() == 1 and len(open_rows):
-                hide[open_rows[np.argmin(weight[open_rows])]] = True
-                changed = True
-    return hide
-
-
-def _members(frame: pd.DataFrame, by: list[str]) -> list[np.ndarray]:
-    if not by:
-        return [np.arange(len(frame))]
-    return [np.asarray(rows) for rows in frame.groupby(by, sort=True).indices.values()]
+def _rows_in(
+    frames: Mapping[str, pd.DataFrame], by: Mapping[str, Sequence[str]], hidden: Mapping[str, set[Any]], area: str
+) -> np.ndarray:
+    """Return which rows of the tables, one after another, are hidden for an area."""
+    marks: list[bool] = []
+    for name, frame in frames.items():
+        mark = np.zeros(len(frame), dtype=bool)
+        for key, rows in members(frame, by.get(name, ())).items():
+            mark[rows] = (area, *key) in hidden.get(name, ())
+        marks += mark.tolist()
+    return np.array(marks, dtype=bool)
 
 
 def _coarsen(frame: pd.DataFrame, names: list[str], numbers: list[str], rule: Rule) -> None:

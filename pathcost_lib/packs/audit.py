@@ -1,0 +1,159 @@
+"""An attacker with pencil and paper, who works out suppressed cells of a pack from those that are shown.
+
+The tables of a notebook that bear the same measure, one split further than the other, are taken to add up wherever what
+is shown does not contradict it. A linear programme then asks for the least and the most that each suppressed cell can
+be. A pack in which they meet is refused. It knows nothing of how cells were chosen for suppression.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.sparse import csr_array
+
+from pathcost_lib.errors import InputError
+from pathcost_lib.packs.blocks import Section
+from pathcost_lib.present.disclosure import MARK, RULES
+
+__all__ = ["Cells", "audit", "refuse_leaks"]
+
+#: Labels of rows that hold all the others of their table.
+_ALL = {"all", "all_settings", "total", "whole_pathway", "whole", "system"}
+#: More than any cell is; a bound, so that a programme ends.
+_MOST = 1e7
+_COUNTS = {"pathways", "contacts", "persons"}
+
+
+@dataclass
+class Cells:
+    """Unknowns, between what limits each lies as far as is shown, and sums that must be nought."""
+
+    lower: list[float] = field(default_factory=list)
+    upper: list[float] = field(default_factory=list)
+    sums: list[dict[int, float]] = field(default_factory=list)
+
+    def add(self, lower: float, upper: float) -> int:
+        """Add an unknown and return its number."""
+        self.lower.append(lower)
+        self.upper.append(upper)
+        return len(self.lower) - 1
+
+    def add_up(self, parts: Sequence[int], total: int) -> None:
+        """Say that some unknowns add up to another."""
+        self.sums.append(dict.fromkeys(parts, 1.0) | {total: -1.0})
+
+    def solve(self, objective: np.ndarray) -> np.ndarray | None:
+        """Return the numbers that fit what is shown and make the objective least, or None if none fit."""
+        size, lines = len(self.lower), list(enumerate(self.sums))
+        rows, columns, values = zip(*((n, c, v) for n, line in lines for c, v in line.items()), strict=True)
+        equal = csr_array((values, (rows, columns)), (len(lines), size))
+        bounds = list(zip(self.lower, self.upper, strict=True))
+        found = linprog(objective, A_eq=equal, b_eq=np.zeros(len(lines)), bounds=bounds, method="highs")
+        return np.asarray(found.x) if found.status == 0 else None
+
+    def met(self, cells: Sequence[int], apart: float) -> list[int]:
+        """Return the cells whose least and most possible numbers lie less than `apart` from each other."""
+        if not self.sums:
+            return []
+        rng, size = np.random.default_rng(0), len(self.lower)
+        some = [x for _ in range(8) if (x := self.solve(rng.normal(size=size))) is not None]
+        # Most cells are seen to vary in a few answers; only the others are asked for one by one.
+        left = [n for n in cells if not some or np.ptp([x[n] for x in some]) < apart]
+        return [n for n in left if some and self.most(n) - self.least(n) < apart]
+
+    def least(self, cell: int, sign: float = 1.0) -> float:
+        """Return the least that a cell can be."""
+        found = self.solve(sign * np.eye(1, len(self.lower), cell)[0])
+        return -math.inf * sign if found is None else float(found[cell])
+
+    def most(self, cell: int) -> float:
+        """Return the most that a cell can be."""
+        return self.least(cell, -1.0)
+
+
+def refuse_leaks(sections: Sequence[Section]) -> None:
+    """Refuse a pack in which a suppressed cell can be worked out.
+
+    Raises
+    ------
+    InputError
+        With the table and column; never the value.
+    """
+    for section in sections:
+        leaks = list(audit([t.payload for t in section.tables]))
+        if leaks:
+            raise InputError(
+                f"{section.source}: what is suppressed can be worked out from what is shown: {'; '.join(leaks[:5])}. "
+                "Disclose these tables together (`present.disclose_together`), or name the totals that are shown."
+            )
+
+
+def audit(payloads: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield each column of a table in which a suppressed cell can be worked out, by table and column."""
+    measures = {c["key"]: c["kind"] for p in payloads for c in p["columns"] if c["kind"] in {*_COUNTS, "gbp"}}
+    for key, kind in measures.items():
+        tables = [(p, found) for p in payloads if (found := _column(p, key))]
+        if not any(MARK in values for _, (_, values) in tables):
+            continue
+        cells, places, hidden = Cells(), [], []
+        for payload, (labels, values) in tables:
+            rule = RULES.get(payload["rule"])
+            slack = 1e-6 if kind == "gbp" or rule is None else rule.base // 2
+            least = -_MOST if kind == "gbp" else 0.0
+            place: dict[tuple[tuple[str, Any], ...], int] = {}
+            for label, value in zip(labels, values, strict=True):
+                known = isinstance(value, int | float)
+                slack_here = slack if known and value else 0.0
+                cell = cells.add(value - slack_here, value + slack_here) if known else cells.add(least, _MOST)
+                place.setdefault(label, cell)
+                if value == MARK:
+                    hidden.append((cell, f"{payload['title']}, {key}"))
+            places.append(place)
+        for lines in _links(places):
+            told = [_shown_sum(cells, total, parts) for total, parts in lines]
+            if kind == "gbp" and not (True in told and False not in told):
+                continue  # a mean, not a part of a whole: or nothing shown says that it adds up
+            for total, parts in lines:
+                cells.add_up(parts, total)
+                if cells.solve(np.zeros(len(cells.lower))) is None:
+                    cells.sums.pop()
+        where = dict(hidden)
+        yield from dict.fromkeys(where[cell] for cell in cells.met(list(where), 0.5 if kind == "gbp" else 1.0))
+
+
+def _column(payload: Mapping[str, Any], key: str) -> tuple[list[tuple[tuple[str, Any], ...]], list[Any]] | None:
+    """Return a table's rows, each by its leading words, with one column of it."""
+    columns = payload["columns"]
+    keys = [c["key"] for c in columns]
+    words = next((n for n, c in enumerate(columns) if c["number"]), len(columns))
+    if key not in keys:
+        return None
+    labels = [tuple(sorted(zip(keys[:words], row[:words], strict=True))) for row in payload["rows"]]
+    return labels, [row[keys.index(key)] for row in payload["rows"]]
+
+
+def _links(places: Sequence[Mapping[tuple[tuple[str, Any], ...], int]]) -> Iterator[list[tuple[int, list[int]]]]:
+    """Yield what may add up, as lists of (total, parts): within a table with a row of all, and between two tables."""
+    for number, place in enumerate(places):
+        within = []
+        for label, total in place.items():
+            rest = {(k, v) for k, v in label if str(v) not in _ALL}
+            if len(rest) < len(label):
+                within.append((total, [cell for other, cell in place.items() if other != label and rest <= {*other}]))
+        yield [line for line in within if line[1]]
+        for after, other in enumerate(places):
+            pairs = [(total, label) for label, total in place.items() if label]
+            finer = [(total, [c for longer, c in other.items() if {*label} < {*longer}]) for total, label in pairs]
+            equal = [(total, [other[label]]) for total, label in pairs if after > number and label in other]
+            yield from ([line for line in lines if line[1]] for lines in (finer, equal))
+
+
+def _shown_sum(cells: Cells, total: int, parts: Sequence[int]) -> bool | None:
+    """Say whether what is shown adds up; None where not all is shown, and it cannot be told."""
+    ends = [(cells.lower[n] + cells.upper[n]) / 2 for n in (total, *parts)]
+    return abs(ends[0] - sum(ends[1:])) < 0.01 if all(cells.upper[n] < _MOST for n in (total, *parts)) else None

@@ -1,0 +1,67 @@
+"""What all packs of a run hide, settled over all areas at once, so that no pack gives away what its neighbour hides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from pathcost_lib.present.protection import Line, members, nested_lines, protect, starts_of
+
+__all__ = ["ALL_AREAS", "hidden_by_area"]
+
+#: In place of an area's code: all of them together.
+ALL_AREAS = ""
+
+
+def hidden_by_area(
+    everywhere: Mapping[str, pd.DataFrame],
+    *,
+    unit: str,
+    by: Mapping[str, Sequence[str]],
+    counts: Sequence[str],
+    smallest: int,
+) -> dict[str, set[tuple[object, ...]]]:
+    """Return the rows that are hidden, each by its area (or `ALL_AREAS`) and what splits its table.
+
+    Parameters
+    ----------
+    everywhere : mapping of str to DataFrame
+        Tables of counts by area, of which each area's pack shows its own rows beside those of all areas.
+    unit : str
+        Column of the area.
+    by : mapping of str to sequence of str
+        Further columns that split each table.
+    counts : sequence of str
+        Columns that count; those that a table has not are passed over. The last adds up.
+    smallest : int
+        Smallest count that may be shown.
+    """
+    frames, keys = dict[str, pd.DataFrame](), {name: [unit, *by.get(name, ())] for name in everywhere}
+    for name, table in everywhere.items():
+        held = table[[count for count in counts if count in table]]
+        areas = table[keys[name]].assign(value=held.iloc[:, -1].astype(float), small=_small(held, smallest))
+        whole = areas.assign(**{unit: ALL_AREAS}).groupby(keys[name])["value"].sum().reset_index()
+        whole["small"] = _small(whole[["value"]], smallest)
+        frames[name] = pd.concat([areas, whole], ignore_index=True)
+    starts = starts_of(frames)
+    across = [
+        Line(tuple(starts[name] + rows[:-1]), int(starts[name] + rows[-1]))
+        for name, frame in frames.items()
+        for rows in members(frame, keys[name][1:]).values()
+    ]
+    lines = [*across, *nested_lines(frames, keys)]
+    values, hide = (np.concatenate([frame[c].to_numpy() for frame in frames.values()]) for c in ("value", "small"))
+    while True:
+        hide = protect(values, hide, lines, smallest=smallest)
+        # A row whose figure for all areas is hidden goes with it, in every area: their difference is shown.
+        gone = np.array([part for line in across if hide[line.total] for part in line.parts], dtype=int)
+        if hide[gone].all():
+            break
+        hide[gone] = True
+    return {name: set(members(frame[hide[starts[name] :][: len(frame)]], keys[name])) for name, frame in frames.items()}
+
+
+def _small(counts: pd.DataFrame, smallest: int) -> pd.Series:
+    return ((counts > 0) & (counts < smallest)).any(axis=1)

@@ -1,0 +1,140 @@
+"""Which further cells to suppress so that no suppressed one can be had from the totals that are shown.
+
+A line is a set of cells whose total is known. A suppressed cell is exposed if the lines determine it. Two checks find
+that: one of each line by itself (fewer than two suppressed cells, or suppressed cells that rest on fewer people
+together than may be shown), and one of all lines together, which sees what a chain of lines gives away.
+
+Source: Cox L. H., Suppression methodology and statistical disclosure control. Journal of the American Statistical
+Association 1980; 75: 377-385.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import lsmr
+
+__all__ = ["Line", "exposed", "members", "nested_lines", "protect", "starts_of"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Cells that add up: to another cell (`total`), or to a sum that is known from elsewhere (None)."""
+
+    parts: tuple[int, ...]
+    total: int | None = None
+
+    @property
+    def cells(self) -> np.ndarray:
+        """All of them, the total last."""
+        return np.array([cell for cell, _ in self.signs()], dtype=int)
+
+    def signs(self) -> list[tuple[int, int]]:
+        """Return each cell with the sign it has in the sum that is known."""
+        return [*((part, 1) for part in self.parts), *([] if self.total is None else [(self.total, -1)])]
+
+
+def members(frame: pd.DataFrame, by: Sequence[str]) -> dict[tuple[Any, ...], np.ndarray]:
+    """Return the positions of the rows that share the values of some columns; of all rows where there are none."""
+    found: dict[tuple[Any, ...], list[int]] = {}
+    keys = frame[[*by]].itertuples(index=False, name=None) if len(by) else itertools.repeat((), len(frame))
+    for row, key in enumerate(keys):
+        found.setdefault(key, []).append(row)
+    return {key: np.array(rows) for key, rows in found.items()}
+
+
+def starts_of(frames: Mapping[str, pd.DataFrame]) -> dict[str, int]:
+    """Return at which place each frame begins when all of them stand one after another."""
+    return dict(zip(frames, itertools.accumulate(map(len, frames.values()), initial=0), strict=False))
+
+
+def nested_lines(frames: Mapping[str, pd.DataFrame], by: Mapping[str, Sequence[str]]) -> list[Line]:
+    """Return the rows of one frame that add up to a row of another, which is split by fewer columns."""
+    starts, lines = starts_of(frames), []
+    for (whole, across), (part, along) in itertools.permutations(by.items(), 2):
+        if set(across) < set(along):
+            parts = members(frames[part], across)
+            for key, rows in members(frames[whole], across).items():
+                lines.append(
+                    Line(tuple(starts[part] + parts.get(key, np.array([], dtype=int))), starts[whole] + rows[0])
+                )
+    return lines
+
+
+def protect(values: np.ndarray, hide: np.ndarray, lines: Sequence[Line], *, smallest: int) -> np.ndarray:
+    """Return which cells to suppress: those in `hide`, and as few others as a greedy search finds.
+
+    Parameters
+    ----------
+    values : array of float
+        What each cell counts; never negative.
+    hide : array of bool
+        Cells that must be suppressed.
+    lines : sequence of Line
+        What adds up to what.
+    smallest : int
+        Suppressed cells of a line must count this many together.
+
+    Notes
+    -----
+    The smallest cell goes first, those that count nobody last. Where nothing is left to suppress, all of the line is.
+    """
+    hide = hide.copy()
+    # A total that is small is suppressed itself, and tells nothing.
+    lines = [n for n in lines if n.total is not None or not 0 < values[[*n.parts]].sum() < smallest]
+    while True:
+        changed = [_widen(values, hide, line, smallest) for line in lines]
+        if any(changed):
+            continue
+        bare, touched = set(np.flatnonzero(exposed(hide, lines)).tolist()), set[int]()
+        for line in lines:
+            cells = line.cells
+            free = cells[~hide[cells]]
+            if len(free) and bare & {*cells.tolist()} and not touched & {*cells.tolist()}:
+                hide[_cheapest(values, free)] = True
+                touched |= {*cells.tolist()}
+        if not touched:
+            return hide
+
+
+def exposed(hide: np.ndarray, lines: Sequence[Line]) -> np.ndarray:
+    """Return which suppressed cells the lines determine, all of them together.
+
+    A change to the suppressed cells that leaves every line's sum as it was does not move a cell that is determined. One
+    such change is had by taking from a change at random the part that the lines see (least squares); a cell that it
+    does not move is determined, but for an accident of probability nought.
+    """
+    cells = np.flatnonzero(hide)
+    place = np.full(len(hide), -1)
+    place[cells] = np.arange(len(cells))
+    entries = [(n, place[c], s) for n, line in enumerate(lines) for c, s in line.signs() if place[c] >= 0]
+    found = np.zeros(len(hide), dtype=bool)
+    if entries:
+        rows, columns, signs = (np.array(part) for part in zip(*entries, strict=True))
+        seen = csr_array((signs.astype(float), (rows, columns)), (len(lines), len(cells)))
+        change = np.random.default_rng(0).normal(size=len(cells))
+        free = change - lsmr(seen, seen @ change, atol=1e-13, btol=1e-13, conlim=0, maxiter=20 * len(cells))[0]
+        found[cells] = np.abs(free) < 1e-6
+    return found
+
+
+def _widen(values: np.ndarray, hide: np.ndarray, line: Line, smallest: int) -> bool:
+    """Suppress one more cell of a line that gives away what it hides."""
+    cells = line.cells
+    hidden, free = cells[hide[cells]], cells[~hide[cells]]
+    if not len(hidden) or not len(free) or (len(hidden) > 1 and values[hidden].sum() >= smallest):
+        return False
+    hide[_cheapest(values, free)] = True
+    return True
+
+
+def _cheapest(values: np.ndarray, cells: np.ndarray) -> int:
+    """Return the cell that counts the fewest, those that count nobody last."""
+    counts = values[cells]
+    return int(cells[np.lexsort((cells, counts, counts == 0))[0]])
