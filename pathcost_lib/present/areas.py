@@ -47,7 +47,7 @@ def hidden_by_area(
         frames[name] = pd.concat([areas, whole], ignore_index=True)
     starts = starts_of(frames)
     across = [
-        Line(tuple(starts[name] + rows[:-1]), int(starts[name] + rows[-1]))
+        Line(tuple(starts[name] + rows[:-1]), (int(starts[name] + rows[-1]),))
         for name, frame in frames.items()
         for rows in members(frame, keys[name][1:]).values()
     ]
@@ -56,7 +56,7 @@ def hidden_by_area(
     while True:
         hide = protect(values, hide, lines, smallest=smallest)
         # A row whose figure for all areas is hidden goes with it, in every area: their difference is shown.
-        gone = np.array([part for line in across if hide[line.total] for part in line.parts], dtype=int)
+        gone = np.array([part for line in across if hide[line.total[0]] for part in line.parts], dtype=int)
         if hide[gone].all():
             break
         hide[gone] = True

@@ -25,19 +25,19 @@ __all__ = ["Line", "exposed", "members", "nested_lines", "protect", "starts_of"]
 
 @dataclass(frozen=True)
 class Line:
-    """Cells that add up: to another cell (`total`), or to a sum that is known from elsewhere (None)."""
+    """Cells that add up to as much as some other cells, or (where there are none) to a sum known from elsewhere."""
 
     parts: tuple[int, ...]
-    total: int | None = None
+    total: tuple[int, ...] = ()
 
     @property
     def cells(self) -> np.ndarray:
-        """All of them, the total last."""
-        return np.array([cell for cell, _ in self.signs()], dtype=int)
+        """All of them, those of the total last."""
+        return np.array([*self.parts, *self.total], dtype=int)
 
     def signs(self) -> list[tuple[int, int]]:
         """Return each cell with the sign it has in the sum that is known."""
-        return [*((part, 1) for part in self.parts), *([] if self.total is None else [(self.total, -1)])]
+        return [*((part, 1) for part in self.parts), *((cell, -1) for cell in self.total)]
 
 
 def members(frame: pd.DataFrame, by: Sequence[str]) -> dict[tuple[Any, ...], np.ndarray]:
@@ -55,16 +55,15 @@ def starts_of(frames: Mapping[str, pd.DataFrame]) -> dict[str, int]:
 
 
 def nested_lines(frames: Mapping[str, pd.DataFrame], by: Mapping[str, Sequence[str]]) -> list[Line]:
-    """Return the rows of one frame that add up to a row of another, which is split by fewer columns."""
+    """Return which rows of one frame add up to which of another, each being split by its own columns."""
     starts, lines = starts_of(frames), []
-    for (whole, across), (part, along) in itertools.permutations(by.items(), 2):
-        if set(across) < set(along):
-            parts = members(frames[part], across)
-            for key, rows in members(frames[whole], across).items():
-                lines.append(
-                    Line(tuple(starts[part] + parts.get(key, np.array([], dtype=int))), starts[whole] + rows[0])
-                )
-    return lines
+    for (name, split), (other, other_split) in itertools.combinations(by.items(), 2):
+        both = [column for column in split if column in other_split]
+        ours, theirs = members(frames[name], both), members(frames[other], both)
+        for key in ours.keys() | theirs.keys():
+            sides = [(starts[n], rows.get(key, ())) for n, rows in ((name, ours), (other, theirs))]
+            lines.append(Line(*(tuple(int(start + row) for row in rows) for start, rows in sides)))
+    return sorted(lines, key=lambda line: (line.parts, line.total))
 
 
 def protect(values: np.ndarray, hide: np.ndarray, lines: Sequence[Line], *, smallest: int) -> np.ndarray:
@@ -87,7 +86,7 @@ def protect(values: np.ndarray, hide: np.ndarray, lines: Sequence[Line], *, smal
     """
     hide = hide.copy()
     # A total that is small is suppressed itself, and tells nothing.
-    lines = [n for n in lines if n.total is not None or not 0 < values[[*n.parts]].sum() < smallest]
+    lines = [n for n in lines if n.total or not 0 < values[[*n.parts]].sum() < smallest]
     while True:
         changed = [_widen(values, hide, line, smallest) for line in lines]
         if any(changed):
