@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import itertools
 import json
 import re
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -18,18 +21,22 @@ import pandas as pd
 import pypdf
 import pytest
 from factories import make_tables, write_tables
+from pptx import Presentation
 
 from pathcost_lib import ledger, packs, paths, pathways, present, sources
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs import builder, runner
 from pathcost_lib.packs.blocks import Figure, Message, Prose, Section, Table, read_section
-from pathcost_lib.packs.document import Document
+from pathcost_lib.packs.document import Document, PackSummary
+from pathcost_lib.packs.index_page import render_index
 from pathcost_lib.packs.pdf import render_pdf
 from pathcost_lib.packs.render import render_html
+from pathcost_lib.packs.slides import write_slides
 from pathcost_lib.packs.workbook import sheet_name, write_workbook
 from pathcost_lib.present import display, figures
 
 COVER = {"organisation": 'NHS <script>alert("x")</script> ICB', "icb": "QZ1", "year": "2024-25"}
+HEADLINE = {"heading": "Cost <b>", "kind": "gbp", "value": 8360.0, "lower": 8000.0, "upper": 8720.0}
 HOSTILE = ["=cmd()", "+1", "-1", "@SUM(A1)", '<script>"</script>', "../../etc"]
 
 
@@ -46,7 +53,7 @@ def document() -> Document:
     bundle = display.figure_bundle(figures.outside_share, present.disclose(shares, counts=[]), **options)
     words = {k: bundle[display.FIGURE][k] for k in ("name", "title", "alt", "note", "narrow")}
     blocks = (
-        Message("£10 more <i>than</i> England."),
+        Message("£10 more <i>than</i> England.", "Decide on =that.", (HEADLINE,)),
         Prose("## Part\n\nText with <script>bad()</script> and a [link](http://example.org)."),
         Figure(wide=bundle["image/svg+xml"], **words),
         _table(frame),
@@ -256,7 +263,7 @@ def test_a_table_too_wide_for_the_page_is_turned_and_nothing_is_cut(document: Do
 @pytest.mark.unit
 def test_workbook_is_typed_and_runs_no_text_as_formula(document: Document) -> None:
     book = openpyxl.load_workbook(io.BytesIO(write_workbook(document)))
-    assert book.sheetnames == ["Contents", "By phase", "By phase 2", "Suppression"]
+    assert book.sheetnames == ["Contents", "By phase", "By phase 2", "Suppression", "Method"]
     sheet = book["By phase"]
     assert [c.value for c in sheet[5]] == ["Provider", "Contacts (number)", "Mean (£)"]
     assert sheet.freeze_panes == "B6"
@@ -266,6 +273,7 @@ def test_workbook_is_typed_and_runs_no_text_as_formula(document: Document) -> No
     assert sheet["B6"].value == "*"
     assert (sheet["B7"].value, sheet["B7"].data_type) == (10, "n")
     assert sheet["C7"].number_format == "£#,##0;-£#,##0"
+    assert sheet.auto_filter.ref == "A5:C11"
     kinds = {cell.data_type for s in book for cells in s.iter_rows() for cell in cells}
     assert kinds <= {"s", "n"}
 
@@ -284,6 +292,93 @@ def test_names_of_sheets_and_folders_cannot_go_astray() -> None:
     assert sheet_name("x" * 60, taken).endswith(" 2")
     assert builder.safe_name("../../etc/passwd") == "etc_passwd"
     assert builder.safe_name("..") == "unnamed"
+
+
+@pytest.mark.unit
+def test_charts_are_native_described_and_without_what_is_suppressed(document: Document) -> None:
+    book = zipfile.ZipFile(io.BytesIO(write_workbook(document)))
+    assert sum(name.startswith("xl/charts/chart") for name in book.namelist()) == 2
+    assert "Bar chart, mean: =cmd() *, +1 £1,235" in book.read("xl/drawings/drawing1.xml").decode()
+    deck = Presentation(io.BytesIO(write_slides(document)))
+    charts = [shape for slide in deck.slides for shape in slide.shapes if shape.has_chart]
+    assert len(charts) == 2
+    shown = list(charts[0].chart.plots[0].series[0].values)
+    assert shown == [None, *[1234.5] * 5]
+    assert "=cmd() *" in charts[0]._element.nvGraphicFramePr.cNvPr.get("descr")
+    behind = openpyxl.load_workbook(io.BytesIO(charts[0].chart.part.chart_workbook.xlsx_part.blob)).active
+    assert [(row[0].value, row[0].data_type) for row in behind["A2:A7"]] == [(text, "s") for text in HOSTILE]
+    assert [row[0].value for row in behind["B2:B7"]] == [None, *[1234.5] * 5]
+    titles = [slide.shapes.title.text for slide in deck.slides]
+    assert titles == [COVER["organisation"], "The board is asked to", "What it costs", "The same name"]
+    assert all("Counts of 1 to 7" in slide.notes_slide.notes_text_frame.text for slide in deck.slides)
+
+
+# -- what may not be seen ---------------------------------------------------------------------------------------------
+def _opened(content: bytes) -> Iterator[bytes]:
+    """Yield every part of a file as a reader may take it to pieces: zips in zips, images in pages, text of a PDF."""
+    yield content
+    if content.startswith(b"PK"):
+        with zipfile.ZipFile(io.BytesIO(content)) as held:
+            for name in held.namelist():
+                yield from _opened(held.read(name))
+    elif content.startswith(b"%PDF"):
+        for page in pypdf.PdfReader(io.BytesIO(content)).pages:
+            yield page.extract_text().encode()
+    else:
+        yield from (base64.b64decode(image) for image in re.findall(rb"base64,([A-Za-z0-9+/=]{40,})", content))
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("name", packs.FORMATS)
+def test_a_small_number_is_in_no_part_of_any_format(name: str) -> None:
+    """Planted: three people whose cost is 4321.987, beside many, in table, figure, chart and words for the blind."""
+    frame = pd.DataFrame({"phase": ["a", "b", "c"], "contacts": [3, 40, 50], "mean_gbp": [4321.987, 5555.5, 20.0]})
+    frame["lower_95"], frame["upper_95"] = frame["mean_gbp"] - 1, frame["mean_gbp"] + 1
+    frame[["reference_gbp", "reference_lower_95", "reference_upper_95"]] = [9.0, 8.0, 10.0]
+    leaks = {}
+    for rule, counts in (("kept", ["contacts"]), ("planted", [])):
+        safe = present.disclose(frame, counts=counts, totals=[[]])
+        said = {"by": "phase", "area": "A"}
+        alt = figures.describe_against_reference(safe.frame, **said)
+        options = {"name": "f", "title": "F", "alt": alt} | said
+        bundle = display.figure_bundle(figures.against_reference, safe, **options)
+        words = {k: bundle[display.FIGURE][k] for k in ("name", "title", "alt", "note", "narrow")}
+        table = Table(display.table_bundle(safe, name="t", title="T")[display.TABLE])
+        blocks = (Message("M"), Figure(wide=bundle["image/svg+xml"], **words), table)
+        content = packs.FORMATS[name].write(Document(**COVER, about="A.", sections=(Section("n", "T", blocks),)))
+        leaks[rule] = [part for part in _opened(content) if re.search(rb"4,?32[12]", part)]
+        assert any(re.search(rb"5,?55[56]|>20<|20", part) for part in _opened(content))
+    assert not leaks["kept"]
+    assert leaks["planted"], "the search does not find what is there"
+
+
+# -- all packs --------------------------------------------------------------------------------------------------------
+def _summaries() -> list[PackSummary]:
+    bad = '<script>alert("x")</script>'
+    return [
+        PackSummary("QHL", f"NHS {bad} ICB", "QHL/board-pack.html", (HEADLINE,)),
+        PackSummary("QOP", "NHS Two ICB", "QOP/board-pack.html", ({**HEADLINE, "value": "*", "lower": "*"},), ("No.",)),
+        PackSummary("QZ9", "NHS Off the map ICB", "", (), (f"02_x.ipynb, cell 3: {bad}",)),
+    ]
+
+
+@pytest.mark.unit
+def test_the_page_over_all_packs_has_figures_map_and_failures() -> None:
+    text = render_index(_summaries(), year="2024-25")
+    page = _Page(text)
+    assert text == render_index(_summaries(), year="2024-25")
+    assert "<script>alert" not in text
+    assert "Cost <b>" not in text
+    assert [a["href"] for a in page.all("a")].count("QHL/board-pack.html") == 2
+    assert len(list(page.all("polygon"))) == 2
+    assert "Not on the map: NHS Off the map ICB." in text
+    assert re.findall(r'data-order="([^"]*)">([^<]*)', text) == [("8360.0", "£8,360"), ("", "*"), ("", "–")]
+    assert "£8,000 to £8,720" in text
+    script = re.search(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert script
+    digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text
+    assert "1 of 3 packs were built; 2 could not be" in text
 
 
 # -- whole packs ------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from scipy import stats
 from pathcost_lib import present
 from pathcost_lib.benchmark import pathway_cost, stage_rank
 from pathcost_lib.errors import InputError
-from pathcost_lib.present import display, figures, sentences, style
+from pathcost_lib.present import decisions, display, figures, sentences, style
 from pathcost_lib.present import format as words
 
 
@@ -346,3 +346,40 @@ def test_ranks_do_not_depend_on_the_order_of_rows() -> None:
     one = stage_rank.stage_ranks(stages, pathways, rng=np.random.default_rng(1), **options).table
     two = stage_rank.stage_ranks(stages[::-1], pathways[::-1], rng=np.random.default_rng(1), **options).table
     pd.testing.assert_frame_equal(one, two.sort_values("provider_code", ignore_index=True))
+
+
+# -- decisions --------------------------------------------------------------------------------------------------------
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (10.0, 90.0, "Plan for a gap to funding by 2040 (80% interval £10 to £90 in that year)."),
+        (-10.0, 90.0, "Note that a gap to funding by 2040 is possible, but not certain."),
+        (-90.0, -10.0, ""),
+    ],
+)
+def test_the_decision_on_a_gap_is_no_surer_than_its_interval(low: float, high: float, said: str) -> None:
+    gap = pd.DataFrame({"year": [2039, 2040], "gap_gbp": 40.0, "gap_lower_80": low, "gap_upper_80": high})
+    asked = decisions.gap_decision(present.disclose(gap, counts=[]))
+    assert asked["decision"] == said
+    figure = display.message_bundle("Line.", **asked)[display.MESSAGE]["figures"]
+    heading = "Gap to funding in 2040 (80% interval)"
+    assert figure == [{"heading": heading, "kind": "gbp", "value": 40.0, "lower": low, "upper": high}]
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (1e6, 3e6, "Decide whether to go on with Plan, with £2.00m of transition payments so that none is worse off."),
+        (-1e6, 3e6, "Ask for better evidence on Plan before it goes on: whether the system gains is not certain."),
+        (-3e6, -1e6, "Decide not to go on with Plan as it stands: the system is expected to lose."),
+    ],
+)
+def test_the_decision_on_a_scenario_is_no_surer_than_its_interval(low: float, high: float, said: str) -> None:
+    worth = pd.DataFrame({"organisation": ["A", "System"], "net_present_value_gbp": 2e6})
+    worth = worth.assign(lower_80=low, upper_80=high)
+    paid = pd.DataFrame({"organisation": ["A", "B"], "transfer_gbp": [2e6, -2e6]})
+    safe, moved = (present.disclose(table, counts=[]) for table in (worth, paid))
+    assert decisions.savings_decision(safe, moved, title="Plan")["decision"] == said
+    assert decisions.savings_decision(moved, moved, title="Plan") == {}

@@ -17,7 +17,6 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
 from pathcost_lib.errors import InputError
-from pathcost_lib.packs.blocks import Section
 from pathcost_lib.present.disclosure import MARK, RULES
 
 __all__ = ["Cells", "audit", "refuse_leaks"]
@@ -61,7 +60,7 @@ class Cells:
         if not self.sums:
             return []
         rng, size = np.random.default_rng(0), len(self.lower)
-        some = [x for _ in range(8) if (x := self.solve(rng.normal(size=size))) is not None]
+        some = [x for _ in range(5) if (x := self.solve(rng.normal(size=size))) is not None]
         # Most cells are seen to vary in a few answers; only the others are asked for one by one.
         left = [n for n in cells if not some or np.ptp([x[n] for x in some]) < apart]
         return [n for n in left if some and self.most(n) - self.least(n) < apart]
@@ -76,21 +75,19 @@ class Cells:
         return self.least(cell, -1.0)
 
 
-def refuse_leaks(sections: Sequence[Section]) -> None:
-    """Refuse a pack in which a suppressed cell can be worked out.
+def refuse_leaks(source: str, payloads: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse the tables of a notebook if a suppressed cell can be worked out from them.
 
     Raises
     ------
     InputError
-        With the table and column; never the value.
+        With the notebook, the table and the column; never the value.
     """
-    for section in sections:
-        leaks = list(audit([t.payload for t in section.tables]))
-        if leaks:
-            raise InputError(
-                f"{section.source}: what is suppressed can be worked out from what is shown: {'; '.join(leaks[:5])}. "
-                "Disclose these tables together (`present.disclose_together`), or name the totals that are shown."
-            )
+    if leaks := list(audit(payloads)):
+        raise InputError(
+            f"{source}: what is suppressed can be worked out from what is shown: {'; '.join(leaks[:5])}. "
+            "Disclose these tables together (`present.disclose_together`), or name the totals that are shown."
+        )
 
 
 def audit(payloads: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import nbformat
 
 from pathcost_lib.errors import InputError
+from pathcost_lib.packs.audit import refuse_leaks
 from pathcost_lib.present.display import FIGURE, MESSAGE, TABLE, TALLY
 
 __all__ = ["Block", "Figure", "Message", "Prose", "Section", "Table", "read_section"]
@@ -99,7 +100,8 @@ def read_section(path: Path) -> Section:
     ------
     InputError
         If the notebook has no title, shows something that has not come through `present` (so has not passed
-        disclosure control), or has fewer figures or tables than it said it would.
+        disclosure control), has fewer figures or tables than it said it would, or shows enough to work out what is
+        suppressed.
     """
     notebook = nbformat.read(path, as_version=4)
     blocks: list[Block] = []
@@ -127,6 +129,7 @@ def read_section(path: Path) -> Section:
     found = {"figures": len(section.figures), "tables": len(section.tables)}
     if found != tally:
         raise InputError(f"{path.name}: meant to show {tally}, but the cells tagged `pack` hold {found}.")
+    refuse_leaks(path.name, [table.payload for table in section.tables])
     return section
 
 

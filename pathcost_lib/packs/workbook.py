@@ -11,7 +11,9 @@ from typing import Any
 import xlsxwriter
 
 from pathcost_lib.packs.blocks import Table
+from pathcost_lib.packs.charts import chart_of, describe_chart
 from pathcost_lib.packs.document import Document
+from pathcost_lib.present import style
 from pathcost_lib.present.format import say
 
 __all__ = ["sheet_name", "write_workbook"]
@@ -35,17 +37,14 @@ def write_workbook(document: Document) -> bytes:
     formats = _Formats(book)
     contents = book.add_worksheet("Contents")
     tables = [*document.tables, Table(document.suppression)]
-    taken = {"contents"}
+    taken = {"contents", "method"}
     names = [sheet_name(t.name, taken) for t in tables]
-    lines = [
-        document.organisation,
-        f"{document.kind}, {document.year}",
-        document.about,
-        *(m.text for m in document.messages),
-    ]
-    _write_contents(contents, formats, tables, names, lines)
+    _write_contents(contents, formats, tables, names, document)
     for table, name in zip(tables, names, strict=True):
-        _write_table(book.add_worksheet(name), formats, table.payload)
+        sheet = book.add_worksheet(name)
+        _write_table(sheet, formats, table.payload)
+        _add_chart(book, sheet, name, table.payload)
+    _write_method(book.add_worksheet("Method"), formats, document)
     book.close()
     return buffer.getvalue()
 
@@ -78,21 +77,77 @@ class _Formats:
         return self.get(quote_prefix=True, num_format="@", **options)
 
 
-def _write_contents(sheet: Any, formats: _Formats, tables: Sequence[Table], names: list[str], lines: list[str]) -> None:
+def _write_contents(
+    sheet: Any, formats: _Formats, tables: Sequence[Table], names: list[str], document: Document
+) -> None:
     sheet.hide_gridlines(2)
     sheet.set_column(0, 0, 34)
     sheet.set_column(1, 1, 90)
-    for row, line in enumerate(lines):
-        size = {"font_size": 16, "bold": True} if row == 0 else {}
-        sheet.write_string(row, 0, line, formats.text(**size))
-    first = len(lines) + 1
+    sheet.write_string(0, 0, document.organisation, formats.text(font_size=16, bold=True))
+    sheet.write_string(1, 0, f"{document.kind}, {document.year}", formats.text())
+    row = 2
+    said = [("About", document.about), *(("The board is asked to", words) for words in document.decisions)]
+    for label, words in [*said, *(("What the numbers say", m.text) for m in document.messages)]:
+        row += 1
+        sheet.write_string(row, 0, label, formats.text(bold=True))
+        sheet.write_string(row, 1, words, formats.text(text_wrap=True))
+        sheet.set_row(row, 13.5 * (1 + len(words) // 95))
+    first = row + 2
     for column, heading in enumerate(("Sheet", "Table")):
         sheet.write_string(first, column, heading, formats.text(bold=True, bottom=2))
-    for row, (table, name) in enumerate(zip(tables, names, strict=True), start=first + 1):
-        link = formats.get(font_color="#005EB8", underline=1)
+    link = formats.get(font_color="#005EB8", underline=1)
+    titles = [*(table.title for table in tables), "How this pack was made"]
+    for row, (title, name) in enumerate(zip(titles, [*names, "Method"], strict=True), start=first + 1):
         sheet.write_url(row, 0, f"internal:'{name}'!A1", link, string=name)
-        sheet.write_string(row, 1, table.title, formats.text(text_wrap=True))
-    sheet.freeze_panes(first + 1, 0)
+        sheet.write_string(row, 1, title, formats.text(text_wrap=True))
+    sheet.set_landscape()
+    sheet.set_paper(9)
+    sheet.fit_to_pages(1, 0)
+
+
+def _write_method(sheet: Any, formats: _Formats, document: Document) -> None:
+    sheet.hide_gridlines(2)
+    sheet.set_column(0, 0, 34)
+    sheet.set_column(1, 1, 90)
+    sheet.write_string(0, 0, "How this pack was made", formats.text(bold=True, font_size=14))
+    facts = [*document.facts, *(("Disclosure", words) for words in document.rules)]
+    for row, (label, words) in enumerate(facts, start=2):
+        sheet.write_string(row, 0, label, formats.text(bold=True))
+        sheet.write_string(row, 1, words, formats.text(text_wrap=True))
+
+
+def _add_chart(book: Any, sheet: Any, name: str, payload: Mapping[str, Any]) -> None:
+    """Put a bar chart beside a table that a bar chart suits: its first measure by its rows, from the cells themselves.
+
+    A suppressed cell is text, so it has no bar.
+    """
+    series = chart_of(payload)
+    if series is None:
+        return
+    first, last = _HEADER_ROW + 1, _HEADER_ROW + len(payload["rows"])
+    item = payload["columns"][series]
+    chart = book.add_chart({"type": "bar"})
+    chart.add_series(
+        {
+            "name": item["heading"],
+            "categories": [name, first, 0, last, 0],
+            "values": [name, first, series, last, series],
+            "fill": {"color": style.FOCUS},
+            "gap": 60,
+        }
+    )
+    chart.set_title({"name": payload["title"], "name_font": {"size": 11}, "overlay": False})
+    chart.set_legend({"none": True})
+    chart.set_y_axis({"reverse": True, "num_font": {"size": 9}, "label_position": "low"})
+    axis = {"num_format": item["excel"], "name": _heading(item)}
+    chart.set_x_axis(axis | {"major_gridlines": {"visible": True, "line": {"color": style.GRID}}})
+    chart.set_size({"width": 620, "height": 110 + 30 * len(payload["rows"])})
+    about = {"description": f"{payload['title']}. {describe_chart(payload, series)}"}
+    sheet.insert_chart(_HEADER_ROW, len(payload["columns"]) + 1, chart, about)
+
+
+def _heading(item: Mapping[str, Any]) -> str:
+    return f"{item['heading']} ({item['unit']})" if item["unit"] else str(item["heading"])
 
 
 def _write_table(sheet: Any, formats: _Formats, payload: Mapping[str, Any]) -> None:
@@ -102,14 +157,17 @@ def _write_table(sheet: Any, formats: _Formats, payload: Mapping[str, Any]) -> N
     sheet.write_string(1, 0, payload["note"], formats.text(font_color="#566573"))
     sheet.write_url(2, 0, "internal:'Contents'!A1", formats.get(font_color="#005EB8", underline=1), string="Contents")
     for column, item in enumerate(columns):
-        heading = f"{item['heading']} ({item['unit']})" if item["unit"] else item["heading"]
         side = "right" if item["number"] else "left"
-        sheet.write_string(_HEADER_ROW, column, heading, formats.text(bold=True, text_wrap=True, bottom=2, align=side))
+        sheet.write_string(
+            _HEADER_ROW, column, _heading(item), formats.text(bold=True, text_wrap=True, bottom=2, align=side)
+        )
         words = [str(row[column]) for row in rows if isinstance(row[column], str)]
         wide = 16 if item["number"] else min(60, max([14, *(len(w) + 2 for w in words)]))
         sheet.set_column(column, column, wide)
         for row, cells in enumerate(rows, start=_HEADER_ROW + 1):
             _write_cell(sheet, formats, row, column, cells[column], item)
+    if rows:
+        sheet.autofilter(_HEADER_ROW, 0, _HEADER_ROW + len(rows), len(columns) - 1)
     sheet.freeze_panes(_HEADER_ROW + 1, 1)
     sheet.repeat_rows(_HEADER_ROW)
     sheet.set_landscape()

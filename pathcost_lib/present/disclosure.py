@@ -87,6 +87,14 @@ class Disclosed:
             return f"Counts are rounded to the nearest {self.rule.base}."
         return f"{self.rule.text} Rows suppressed: {self.primary} small, {self.secondary} to protect them."
 
+    def headline(self, columns: Sequence[str], **where: object) -> Disclosed | None:
+        """Return some columns of the last row with these values, for `present.message`; None if there is none."""
+        if not {*columns, *where} <= set(self.frame.columns):
+            return None
+        rows = np.flatnonzero((self.frame[[*where]] == pd.Series(where)).all(axis=1))[-1:]
+        frame, hidden = (part.iloc[rows].reset_index(drop=True)[[*columns]] for part in (self.frame, self.hidden))
+        return replace(self, frame=frame, hidden=hidden) if len(rows) else None
+
     def select(self, columns: Sequence[str]) -> Disclosed:
         """Return some columns, still disclosed."""
         return replace(self, frame=self.frame[[*columns]], hidden=self.hidden[[*columns]])

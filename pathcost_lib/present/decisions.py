@@ -1,0 +1,80 @@
+"""What a board is asked to decide, and the headline figure: from the numbers behind the message, no surer than they.
+
+Each function returns what `present.message` takes beside the message itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from pathcost_lib.present.disclosure import Disclosed
+from pathcost_lib.present.format import interval, pounds, say, short_pounds
+
+__all__ = ["gap_decision", "opportunity_decision", "savings_decision"]
+
+
+def opportunity_decision(claims: Disclosed, costs: Disclosed) -> dict[str, Any]:
+    """Return what to do about what is above its target: look into the largest claim first, or nothing.
+
+    Parameters
+    ----------
+    claims : Disclosed
+        `benchmark.icb_causes.opportunities`.
+    costs : Disclosed
+        `benchmark.icb_view.of_one`: its row of all settings is the headline figure.
+    """
+    found = claims.frame[claims.frame["opportunity_gbp"] > 0]
+    whole = costs.headline(["value_gbp", "lower_95", "upper_95"], setting="all_settings")
+    said = ""
+    if len(found):
+        largest = found.sort_values("once_gbp").iloc[-1]
+        said = (
+            f"Decide whether to look into {say(largest['claim'])} first: {pounds(largest['once_gbp'])} of the "
+            f"{pounds(found['once_gbp'].sum())} a year above the target, at full cost and before case mix is looked at."
+        )
+    return {"decision": said, "figures": whole, "headings": {"value_gbp": "Cost per person at equal age and sex"}}
+
+
+def gap_decision(gap: Disclosed) -> dict[str, Any]:
+    """Return what to do about the gap to funding: plan for it where its 80 % interval leaves zero out, else note it.
+
+    Parameters
+    ----------
+    gap : Disclosed
+        Table of a `scenarios.DemandOutlook`; its last year is the headline figure.
+    """
+    last = gap.headline(["gap_gbp", "gap_lower_80", "gap_upper_80"])
+    if last is None or last.frame.isna().any(axis=None):
+        return {}
+    low, high = last.frame["gap_lower_80"].iloc[0], last.frame["gap_upper_80"].iloc[0]
+    year = f"{gap.frame['year'].iloc[-1]:.0f}"
+    said = f"Note that a gap to funding by {year} is possible, but not certain." if high >= 0 else ""
+    if low > 0:
+        reach = interval(low, high, lambda value: short_pounds(value, plus=""))
+        said = f"Plan for a gap to funding by {year} (80% interval {reach} in that year)."
+    headings = {"gap_gbp": f"Gap to funding in {year} (80% interval)"}
+    return {"decision": said, "figures": last, "headings": headings}
+
+
+def savings_decision(worth: Disclosed, compensation: Disclosed, *, title: str) -> dict[str, Any]:
+    """Return what to do about a scenario, and who is made whole.
+
+    To go on with it, to stop it, or to ask for better evidence: a gain or a loss is taken as one only where the 80 %
+    interval of the system's net present value leaves zero out.
+    """
+    whole = worth.headline(["net_present_value_gbp", "lower_80", "upper_80"], organisation="System")
+    if whole is None or pd.isna(whole.frame["lower_80"].iloc[0]):
+        return {}
+    low, high = whole.frame["lower_80"].iloc[0], whole.frame["upper_80"].iloc[0]
+    paid = compensation.frame["transfer_gbp"] if "transfer_gbp" in compensation.frame else pd.Series(dtype=float)
+    moved = paid[paid > 0].sum()
+    made_whole = f", with {short_pounds(moved, plus='')} of transition payments so that none is worse off"
+    said = f"Decide whether to go on with {title}{made_whole if moved else ''}."
+    if high < 0:
+        said = f"Decide not to go on with {title} as it stands: the system is expected to lose."
+    elif low <= 0:
+        said = f"Ask for better evidence on {title} before it goes on: whether the system gains is not certain."
+    headings = {"net_present_value_gbp": "Net present value to the system (80% interval)"}
+    return {"decision": said, "figures": whole, "headings": headings}
