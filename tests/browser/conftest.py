@@ -93,8 +93,8 @@ def serve(tmp_path_factory: pytest.TempPathFactory, chromium: str, small_england
     """Run a command that serves a page on the small England; return the address that it prints. All stop at the end."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def run(command: str) -> str:
-        home = tmp_path_factory.mktemp(command)
+    def run(*command: str, home: Path | None = None, data: bool = True) -> str:
+        home = home or tmp_path_factory.mktemp(command[0])
         _settle(home)
         places = {"PATHCOST_HOME": home, "JUPYTER_CONFIG_DIR": home, "JUPYTERLAB_SETTINGS_DIR": home / "settings"}
         places |= {"JUPYTER_RUNTIME_DIR": home / "runtime", "IPYTHONDIR": home / "ipython"}
@@ -102,7 +102,8 @@ def serve(tmp_path_factory: pytest.TempPathFactory, chromium: str, small_england
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
-        asked = [command, "--data", str(small_england), "--no-browser", "--port", port]
+        tables = ["--data", str(small_england)] if data else []
+        asked = [*command, *tables, "--no-browser", "--port", port]
         with (home / "log.txt").open("wb") as log:
             environment = os.environ | {name: str(place) for name, place in places.items()}
             arguments = [sys.executable, "-c", code, *asked]
