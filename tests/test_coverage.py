@@ -154,4 +154,4 @@ def test_every_production_notebook_bears_the_banner_and_the_cover_of_a_pack_says
         assert any("coverage_banner(" in c.source for c in cells if "pack" in c.metadata.get("tags", [])), path.name
     two = [Section(name, name, (Message(f"{name} costs £1."), Message("Coverage, Here."))) for name in ("a", "b")]
     document = Document("Here", "QZ1", "2024-25", "", tuple(two))
-    assert document.messages == ["a costs £1.", "Coverage, Here.", "b costs £1."]
+    assert [m.text for m in document.messages] == ["a costs £1.", "Coverage, Here.", "b costs £1."]
