@@ -223,7 +223,8 @@ def test_check_writes_the_report_as_a_page_and_a_workbook_even_of_bare_activity(
     data = write_tables(tmp_path / "data", {"activity": VALID["activity"]})
     done = pathcost("check", "--data", data, "--out", tmp_path / "report")
     assert done.returncode == 0, done.stderr
-    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["data-quality.html", "data-quality.xlsx"]
+    written = sorted(path.name for path in (tmp_path / "report").iterdir())
+    assert written == ["data-quality.html", "data-quality.xlsx", "manifest.json"]
     page = (tmp_path / "report" / "data-quality.html").read_text(encoding="utf-8")
     assert "Data quality, 2024-25" in page and "the data hold no quantum to reconcile to" in page
     book = openpyxl.load_workbook(tmp_path / "report" / "data-quality.xlsx")

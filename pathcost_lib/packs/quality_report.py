@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathcost_lib.errors import require_one_of
 from pathcost_lib.packs.blocks import read_section
 from pathcost_lib.packs.document import Document
 from pathcost_lib.packs.formats import DEFAULT_FORMATS, FORMATS
+from pathcost_lib.packs.manifest import make_manifest
 from pathcost_lib.packs.runner import execute
 from pathcost_lib.sources import open_dataset
 from pathcost_lib.sources.names import financial_years
@@ -23,7 +25,7 @@ _ABOUT = (
 
 
 def quality_report(data: Path, out: Path, *, formats: Sequence[str] = DEFAULT_FORMATS, year: str = "") -> list[Path]:
-    """Write `data-quality.html`, `.xlsx` and so on, each whole or not at all.
+    """Write `data-quality.html`, `.xlsx` and so on, each whole or not at all, and `manifest.json`.
 
     Parameters
     ----------
@@ -43,12 +45,13 @@ def quality_report(data: Path, out: Path, *, formats: Sequence[str] = DEFAULT_FO
     """
     for name in formats:
         require_one_of(name, FORMATS, what="Format")
-    year = year or financial_years(open_dataset(data).activity)[-1]
+    dataset = open_dataset(data)
+    year = year or financial_years(dataset.activity)[-1]
     values = {"data": str(data.resolve()), "year": year, "price_base": year, "anyway": True}
     notebook = paths.notebooks() / "01_data_quality.ipynb"
     with tempfile.TemporaryDirectory() as work:
         executed = Path(work) / notebook.name
-        execute(notebook, executed, values)
+        seconds = execute(notebook, executed, values)
         section = read_section(executed)
     document = Document(data.resolve().name, "", year, _ABOUT, (section,), kind="Data quality")
     out.mkdir(parents=True, exist_ok=True)
@@ -58,4 +61,13 @@ def quality_report(data: Path, out: Path, *, formats: Sequence[str] = DEFAULT_FO
         part = path.with_name(f"{path.name}.part")
         part.write_bytes(form.write(document))
         written.append(part.replace(path))
-    return written
+    manifest = make_manifest(
+        inputs=[*(file for files in dataset.files.values() for file in files), notebook],
+        root=paths.root().resolve(),
+        parameters={notebook.stem: values},
+        seconds={notebook.stem: seconds},
+        outputs=written,
+    )
+    place = out / "manifest.json"
+    place.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+    return [*written, place]

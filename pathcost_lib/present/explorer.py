@@ -199,7 +199,10 @@ class Explorer:
     def _compared(self, view: View, by: list[str]) -> pd.DataFrame:
         links, codes = self._linked(view)
         groups = pathways.summarise(self._held[view.pathway][0], codes, by=["icb_code"], year=view.year)
-        require_one_of(view.icb, groups["icb_code"], what=f"ICB with complete pathways that close in {view.year}")
+        require_one_of(view.icb, self.icbs, what="ICB")
+        if view.icb not in set(groups["icb_code"]):
+            title, area = self._definition(view).title, self.names.get(view.icb, view.icb)
+            raise InputError(f"{title}, {area}: no complete pathway closes in {view.year}.")
         cells = pathways.summarise(links, codes, by=["icb_code", *by], year=view.year)
         ours = cells[cells["icb_code"] == view.icb]
         ranks = {"phase": [p.name for p in self._definition(view).phases], "setting": list(SETTINGS)}
