@@ -163,7 +163,7 @@ def test_saving_makes_a_workbook_of_what_is_shown_and_of_nobody(page: ExplorerPa
     (path,) = page.folder.iterdir()
     assert path.name == "QZ1-knee_replacement-2024-25-A1-by-phase.xlsx" and path.name in page.saved.value
     book = openpyxl.load_workbook(path)
-    assert book.sheetnames == ["Contents", "View", "Cost basis", "Suppression"]
+    assert book.sheetnames == ["Contents", "View", "Cost basis", "Suppression", "Method"]
     sheet = {row[0]: row[1:] for row in book["View"].iter_rows(min_row=6, values_only=True)}
     frame = page.explorer.disclosed(page.view).frame.set_index("phase")
     for phase, contacts, mean in frame[["contacts", "mean_gbp"]].itertuples():

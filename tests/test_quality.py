@@ -199,8 +199,8 @@ def test_notebook_01_shows_what_is_planted_for_one_area_and_names_nobody(tmp_pat
     data = write_tables(tmp_path / "data", with_activity(break_them))
     section = shown(tmp_path, icb="QZ2", data=str(data))
     assert (section.title, len(section.tables)) == ("Are the data sound?", 11)
-    assert section.messages[0].startswith("Data quality, ICB QZ2: ")
-    assert "0 errors and 2 warnings" in section.messages[0] and "stands in the way" in section.messages[0]
+    assert section.messages[0].text.startswith("Data quality, ICB QZ2: ")
+    assert "0 errors and 2 warnings" in section.messages[0].text and "stands in the way" in section.messages[0].text
     tables = {table.name: table.payload["rows"] for table in section.tables}
     assert tables["Findings"][0][:3] == ["activity, primary_procedure: not an OPCS-4 code like W401", "Warning", 10]
     assert all("of QZ2" in row[0] for row in tables["By provider"])
@@ -214,7 +214,7 @@ def test_notebook_01_stops_a_pack_of_unsound_data_unless_told_to_go_on(tmp_path:
     with pytest.raises(NotebookError, match=r"cell 4: The data are not fit for a pack: activity.parquet, units"):
         shown(tmp_path, icb="QZ1", data=str(data))
     section = shown(tmp_path, icb="QZ1", data=str(data), anyway=True)
-    assert "Not fit for a pack without saying so: activity, units" in section.messages[0]
+    assert "Not fit for a pack without saying so: activity, units" in section.messages[0].text
 
 
 @pytest.mark.end_to_end
