@@ -73,6 +73,13 @@ def test_every_named_mistake_has_its_own_hint_and_is_not_right(task: Exercise) -
 
 
 @pytest.mark.unit
+@pytest.mark.parametrize("kind", ["thousands for pounds", "pence for pounds", "share for", "mean of", "ratio", "sign"])
+def test_each_usual_kind_of_mistake_is_known_somewhere(kind: str) -> None:
+    assert any(kind in mistake.name for task in TASKS for mistake in task.mistakes)
+    assert sum("wrong denominator" in mistake.name for task in TASKS for mistake in task.mistakes) >= 3
+
+
+@pytest.mark.unit
 @each_number
 def test_nothing_that_is_said_holds_the_answer(task: Exercise) -> None:
     said = [task.right, task.hint, *(mistake.hint for mistake in task.mistakes)]
