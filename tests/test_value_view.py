@@ -160,14 +160,25 @@ def test_the_message_says_how_probable_a_finding_is_and_why_there_is_none() -> N
     assert "held for 40% of the patients" in message
     assert "Trust A is dearer and no better (97% probable)" in message
     other = said | {"own": {"B": "Trust B"}}
-    near = costs.assign(ratio_gbp=float("nan"), reason="the effect may be nought: the ratio has no limits")
+    near = costs.assign(ratio_gbp=float("nan"), reason="the health gain may be nought: the ratio has no limits")
     message = value_words.value_message(disclose(near, counts="pathways"), **other, reason="")
-    assert "no cost per QALY can be given, because the effect may be nought" in message
+    assert "no cost per QALY can be given, because the health gain may be nought" in message
     assert "None of the area's providers is shown to be dearer and no better" in message
     few = value_words.value_message(disclose(costs.assign(pathways=5), counts="pathways"), **said, reason="")
     assert "too few patients" in few and "£4,000" not in few
     none = value_words.value_message(disclose(costs, counts="pathways"), **said, reason="no pathway has scores")
     assert none == "What the pathway buys in An ICB cannot be computed: no pathway has scores."
+
+
+@pytest.mark.unit
+def test_a_mean_or_a_share_that_rests_on_one_to_seven_people_is_not_shown(joined: value.Outcomes) -> None:
+    columns = {"icb_code": ["QHL", "QU9"], "pathways": 60, "due_pathways": 50, "linked_pathways": 45}
+    response = pd.DataFrame({**columns, "answered_pathways": [44, 20], "answered_gbp": 1.0, "silent_gbp": 9.0})
+    few, many = (value_words.response_table(response, icb=c, area="A").frame["silent_gbp"] for c in ("QHL", "QU9"))
+    assert few.isna().all() and many.tolist() == [9.0]
+    events = joined.events().assign(pathways=40)  # of forty, one came back: the share would tell of him
+    shown = disclose(events, counts=["pathways", "events"]).frame
+    assert shown.loc[events["measure"] == "readmitted", ["events", "value_pct", "upper_95"]].isna().all(axis=None)
 
 
 @pytest.mark.unit
@@ -189,10 +200,10 @@ def run(tmp_path: Path, **parameters: object) -> Section:
 
 @pytest.mark.notebook
 def test_on_the_sample_the_notebook_finds_the_planted_provider(sample: Path, tmp_path: Path) -> None:
-    section = run(tmp_path, icb="QU9", pathway="hip_replacement", data=str(sample))
+    section = run(tmp_path, icb="QU9", service="hip_replacement", data=str(sample))
     assert "per QALY (95% interval £" in section.messages[0]
     assert "Sample Acute Trust QU9 1 is dearer and no better (" in section.messages[0]
-    assert (len(section.figures), len(section.tables)) == (5, 11)
+    assert (len(section.figures), len(section.tables)) == (5, 12)
     costs = next(t for t in section.tables if t.name == "Two intervals").payload
     keys = [c["key"] for c in costs["columns"]]
     everyone = dict(zip(keys, costs["rows"][1], strict=True))
@@ -212,6 +223,6 @@ def test_without_a_health_gain_there_is_a_reason_and_no_number(kind: str, tmp_pa
         tables["outcomes"] = tables["outcomes"].assign(instrument="eq5d_index")
     section = run(tmp_path, icb="QZ2", data=str(write_tables(tmp_path / "data", tables)))
     assert section.messages[0].startswith("What the pathway buys in ICB QZ2 cannot be computed: ")
-    assert (len(section.figures), len(section.tables)) == (5, 11)
+    assert (len(section.figures), len(section.tables)) == (5, 12)
     assert all(f.alt for f in section.figures)
     assert "QALYs (95%" not in str([t.payload for t in section.tables if t.name != "Triple aim"])

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from pathcost_lib.present.disclosure import Disclosed
+from pathcost_lib.present.disclosure import Disclosed, disclose
 from pathcost_lib.present.figures import say_measure
 from pathcost_lib.present.format import count, interval, percent, pounds, say
 
-__all__ = ["map_headings", "map_table", "named", "panel_table", "response_line", "value_message"]
+__all__ = ["map_headings", "map_table", "named", "panel_table", "response_line", "response_table", "value_message"]
 
 
 def value_message(
@@ -72,6 +72,14 @@ def response_line(response: Disclosed) -> str:
     return f"Both questionnaires are held for {percent(both)} of the patients for whom they were due."
 
 
+def response_table(response: pd.DataFrame, *, icb: str, area: str) -> Disclosed:
+    """Return an area's row of `ValueView.response` as it may be shown: no mean cost of one to seven who were silent."""
+    row = named(response, by="icb_code", names={icb: area})
+    silent = row["due_pathways"] - row["answered_pathways"]
+    row["silent_gbp"] = row["silent_gbp"].where(~silent.between(1, 7))
+    return disclose(row, counts=[str(c) for c in row if str(c).endswith("pathways")])
+
+
 def _standing(providers: pd.DataFrame, own: Mapping[str, str]) -> str:
     mine = providers[providers["provider_code"].isin(own) & providers["cost_gbp"].notna()]
     if mine.empty:
@@ -119,7 +127,7 @@ def panel_table(panel: Disclosed, *, reference: str) -> Disclosed:
     for row in panel.frame.to_dict("records"):
         code, held = row["unit"], not pd.isna(row["value"])
         ends = [say_measure(row[c], code) for c in ("lower_95", "upper_95")] if held else []
-        value = say_measure(row["value"], code) if held else row["reason"] or "* (fewer than eight patients)"
+        value = say_measure(row["value"], code) if held else row["reason"] or "* (rests on one to seven patients)"
         compared = say_measure(row["reference"], code) if held and not pd.isna(row["reference"]) else ""
         rows.append((say(row["aim"]), row["measure"], value, " to ".join(ends), compared))
     frame = pd.DataFrame(rows, columns=["aim", "measure", "value", "interval", reference])

@@ -113,8 +113,8 @@ class Outcomes(Result):
         Returns
         -------
         DataFrame
-            The `by` columns; measure (readmitted, died, usual_residence); pathways; value_pct with lower_95, upper_95
-            (Wilson); reason where there is no value.
+            The `by` columns; measure (readmitted, died, usual_residence); pathways; events (how many); value_pct
+            with lower_95, upper_95 (Wilson); reason where there is no value.
         """
         heads = ", ".join(by)
         counts = self.cases.query(
@@ -130,11 +130,15 @@ class Outcomes(Result):
         }
         parts = []
         for measure, reason in reasons.items():
-            part = counts[[*by, "pathways"]].assign(measure=measure, reason=reason)
+            part = counts[[*by, "pathways"]].assign(
+                measure=measure, reason=reason, events=np.nan if reason else counts[measure]
+            )
             if not reason and len(part):
                 limits = proportion(counts, by=list(by), events=measure, population="pathways").table
                 part = part.merge(limits[[*by, "value", "lower_95", "upper_95"]], on=list(by), how="left")
-            part = part.reindex(columns=[*by, "measure", "pathways", "value", "lower_95", "upper_95", "reason"])
+            part = part.reindex(
+                columns=[*by, "measure", "pathways", "events", "value", "lower_95", "upper_95", "reason"]
+            )
             part[["value", "lower_95", "upper_95"]] = 100 * part[["value", "lower_95", "upper_95"]].astype(float)
             parts.append(part.rename(columns={"value": "value_pct"}))
         return pd.concat(parts, ignore_index=True)

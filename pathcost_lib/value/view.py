@@ -258,6 +258,7 @@ def _costs(
     rows: pd.DataFrame, by: str, *, draws: int, rng: np.random.Generator, cost: str = "cost_gbp"
 ) -> pd.DataFrame:
     found = cost_per_outcome(rows, by=by, cost=cost, effect="qalys", draws=draws, rng=rng).table
+    found["reason"] = found["reason"].str.replace("effect", "health gain")
     return found.rename(columns={"effect": "qalys"})
 
 
@@ -310,7 +311,19 @@ def _panel(rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     ):
         areas = events[["icb_code"]].drop_duplicates()
         parts.append(areas.assign(aim=aim, measure=measure, unit="", reason=reason, pathways=0))
-    columns = ["icb_code", "aim", "measure", "unit", "pathways", "value", "lower_95", "upper_95", "reference", "reason"]
+    columns = [
+        "icb_code",
+        "aim",
+        "measure",
+        "unit",
+        "pathways",
+        "events",
+        "value",
+        "lower_95",
+        "upper_95",
+        "reference",
+        "reason",
+    ]
     table = pd.concat([p.reindex(columns=columns) for p in parts], ignore_index=True)
     order = ["Health", "Experience", "Access", "Resource use", "Inequality"]
     table = table.sort_values("aim", key=lambda aims: aims.map(order.index), kind="stable", ignore_index=True)
