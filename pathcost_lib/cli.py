@@ -137,33 +137,81 @@ def data(
 
 @app.command()
 def pack(
-    icb: Annotated[list[str], typer.Argument(help="ODS codes of ICBs, such as QHL.")],
+    icb: Annotated[list[str] | None, typer.Argument(help="ODS codes of ICBs, such as QHL.")] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every ICB that is held in the data and valid in the year.")
+    ] = False,
     year: Annotated[str, typer.Option(help="Financial year reported.")] = "2024-25",
-    pathway: Annotated[str, typer.Option(help="Pathway by name, or a .toml file of your own.")] = "knee_replacement",
+    notebooks: Annotated[
+        str, typer.Option(help="Names of notebooks, with commas between; all production notebooks if not given.")
+    ] = "",
+    pathway: Annotated[
+        str | None, typer.Option(help="Pathway by name, or a .toml file of your own; each notebook's own if not given.")
+    ] = None,
+    scenario: Annotated[
+        list[str] | None, typer.Option(help="Scenario by name, or a .toml file of your own; repeat for more.")
+    ] = None,
+    formats: Annotated[str, typer.Option(help="With commas between; what is usual if not given.")] = "",
     data: DataFolder = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write; reports/<year> if not given.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A notebook parameter, as name=value; repeat for more.")
     ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Notebooks at work at once.")] = 2,
+    force: Annotated[bool, typer.Option(help="Make everything again, changed or not.")] = False,
 ) -> None:
-    """Build the board pack of one or more ICBs: HTML, Excel, executed notebooks and manifest."""
+    """Build board packs, and the page over them; what has not changed is not made again."""
+    from tqdm import tqdm
+
     from pathcost_lib import packs
 
-    folder = _data(data)
-    failed = 0
-    for code in icb:
-        try:
-            built = packs.build(code, year=year, pathway=str(pathway), data=folder, out=out, parameters=_settings(set_))
-        except InputError as error:
-            failed += 1
-            typer.echo(f"{code}: {error}", err=True)
-            continue
-        for why in built.failures:
-            typer.echo(f"{code}: {why}", err=True)
-        failed += bool(built.failures)
-        if not built.failures:
-            typer.echo(str(built.folder / "board-pack.html"))
+    if bool(icb) == every:
+        raise InputError("Name one or more ICBs, or give --all.")
+    settings = _settings(set_)
+    with tqdm(desc="Packs", unit="step", disable=None) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        built = packs.build_all(
+            icb or None,
+            year=year,
+            notebooks=_listed(notebooks) or None,
+            pathway=pathway,
+            scenario=scenario or (),
+            data=_data(data),
+            formats=_listed(formats) or packs.DEFAULT_FORMATS,
+            out=out,
+            parameters=settings,
+            jobs=jobs,
+            force=force,
+            progress=show,
+        )
+    for item in built:
+        if not item.failures:
+            typer.echo(f"{item.folder}{'' if item.made else ' (unchanged)'}")
+    failed = [item for item in built if item.failures]
+    if failed:
+        typer.echo(f"{len(failed)} of {len(built)} packs were not built:", err=True)
+    for item in failed:
+        for why in item.failures:
+            typer.echo(f"  {item.icb}: {why}", err=True)
     raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def verify(pack: Annotated[Path, typer.Argument(help="Folder of a pack, such as reports/2024-25/QHL.")]) -> None:
+    """Say whether a pack is as it was built, and whether it can be built again."""
+    from pathcost_lib.packs.verify import verify as check_pack
+
+    found = check_pack(pack)
+    typer.echo(found.summary)
+    raise typer.Exit(0 if found.intact and found.reproducible else 1)
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 Port = Annotated[int, typer.Option(help="Port on this machine.")]

@@ -1,78 +1,96 @@
-"""Build one organisation's pack: run the notebooks, render, and put the whole in place at once or not at all."""
+"""Build packs: run what has changed, render, and put each whole pack in place at once or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import re
+import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pathcost_lib import paths
-from pathcost_lib.codes import financial_year_bounds
-from pathcost_lib.errors import InputError, require_one_of
-from pathcost_lib.packs.blocks import Section, read_section
+from filelock import FileLock, Timeout
+
+from pathcost_lib.errors import InputError
+from pathcost_lib.packs import freshness, manifest
+from pathcost_lib.packs.blocks import read_section
 from pathcost_lib.packs.document import Document
 from pathcost_lib.packs.formats import DEFAULT_FORMATS, FORMATS
-from pathcost_lib.packs.manifest import make_manifest
-from pathcost_lib.packs.runner import NotebookError, check_parameters, execute, parameters_of, typed
-from pathcost_lib.pathways import load_definition
-from pathcost_lib.sources import Dataset, open_dataset
-from pathcost_lib.sources.names import financial_years, icb_codes, organisation_names
+from pathcost_lib.packs.index import write_index
+from pathcost_lib.packs.order import Order, place_order, production_notebooks, safe_name
+from pathcost_lib.packs.pool import Pool
+from pathcost_lib.packs.runner import NotebookError, execute
+from pathcost_lib.packs.warm import KERNEL, KernelSpec
 
-__all__ = ["Pack", "build", "production_notebooks", "safe_name"]
+__all__ = ["Pack", "build", "build_all", "production_notebooks", "safe_name"]
+
+#: What a kernel imports beyond what notebooks name.
+_ALWAYS = ("ipykernel.kernelapp", "matplotlib.backends.backend_svg", "statsmodels.api")
 
 
 @dataclass(frozen=True)
 class Pack:
-    """A pack: where it is, its files and manifest, and what failed and why (then nothing was replaced)."""
+    """A pack: where it is, its files and manifest, whether it was made now (or nothing had changed), and what failed.
+
+    Where something failed, the pack that was there before is still there, untouched.
+    """
 
     icb: str
     folder: Path
     files: tuple[Path, ...] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
+    made: bool = True
 
 
-def production_notebooks() -> list[Path]:
-    """Return the notebooks that make packs, in order: those whose name begins with two digits, 00 (the start) apart."""
-    return sorted(p for p in paths.notebooks().glob("[0-9][0-9]_*.ipynb") if not p.name.startswith("00"))
+def build(icb: str, **options: Any) -> Pack:
+    """Build the board pack of one ICB in `out/<year>/<icb>/`: `build_all` for one."""
+    return build_all([icb], **options)[0]
 
 
-def safe_name(text: str) -> str:
-    """Return text as a file name that cannot leave its folder."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._") or "unnamed"
-
-
-def build(
-    icb: str,
+def build_all(
+    icbs: Sequence[str] | None = None,
     *,
     year: str,
     notebooks: Sequence[Path | str] | None = None,
-    pathway: str = "knee_replacement",
+    pathway: str | None = None,
+    scenario: str | Sequence[str] = (),
     data: Path | str | None = None,
     formats: Sequence[str] = DEFAULT_FORMATS,
     out: Path | str | None = None,
     parameters: Mapping[str, Any] | None = None,
-) -> Pack:
-    """Build the board pack of one ICB in `out/<year>/<icb>/`.
+    jobs: int = 1,
+    force: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Pack]:
+    """Build the packs of several ICBs, in `out/<year>/<icb>/`, and the page over all packs of the year.
+
+    What has not changed is not made again: a notebook runs if its text, a parameter, the data, the library as far as it
+    imports it, a package or a file that it read the last time has changed, and a pack is rendered if one of its
+    notebooks ran or the library changed. One failure does not stop the rest.
 
     Parameters
     ----------
-    icb : str
-        ODS code.
+    icbs : sequence of str, optional
+        ODS codes; every ICB that is held in the data and valid in the year if not given.
     year : str
         Financial year, such as "2024-25".
     notebooks : sequence of Path or str, optional
         Notebooks, or their names in `notebooks/`; all production notebooks if not given.
-    pathway : str
-        Name of a definition, or the path of a TOML file.
+    pathway : str, optional
+        Name of a definition, or the path of a TOML file, for every notebook that takes one; each notebook's own choice
+        (one pathway, or all) if not given.
+    scenario : str or sequence of str
+        Names of scenarios or paths of TOML files; each goes to the notebooks whose own is of its kind (of demand, or of
+        change).
     data : Path or str, optional
-        Folder of Parquet tables; the sample if not given.
+        Folder of tables; the sample if not given.
     formats : sequence of str
         Of `FORMATS`.
     out : Path or str, optional
@@ -80,124 +98,227 @@ def build(
     parameters : mapping, optional
         Further notebook parameters; each must be declared by one notebook at least. Text (from a command line) is
         read as the type that the notebook declares, and as no other.
+    jobs : int
+        Notebooks at work at once.
+    force : bool
+        Make everything again.
+    progress : callable, optional
+        Told how many steps are done, and how many there are.
 
     Returns
     -------
-    Pack
-        With `failures` where a notebook failed: the pack that was there before is then still there, untouched.
+    list of Pack
+        In the order asked for, those that failed with the reason.
 
     Raises
     ------
     InputError
-        If the ICB, pathway, year, a format or a parameter is not known, before anything is run.
+        If an ICB, pathway, scenario, year, format or parameter is not known, or the reports folder cannot be written,
+        before anything is run.
     """
-    financial_year_bounds(year)
-    for name in formats:
-        require_one_of(name, FORMATS, what="Format")
-    definition = load_definition(pathway)
-    folder = Path(data or paths.sample()).resolve()
-    dataset = open_dataset(folder)
-    require_one_of(icb, icb_codes(dataset.activity), what="ICB")
-    require_one_of(year, financial_years(dataset.activity), what="Financial year")
-    chosen = [_notebook(n) for n in notebooks] if notebooks else production_notebooks()
-    own = Path(pathway).suffix == ".toml"
-    context = {
-        "icb": icb,
-        "year": year,
-        "data": "" if folder == paths.sample().resolve() else str(folder),
-        "pathway": definition.name if own else pathway,
-        "definition_file": str(Path(pathway).resolve()) if own else "",
-    }
-    plan = _plan(chosen, context, dict(parameters or {}))
-    target = Path(out or paths.reports()).resolve() / safe_name(year) / safe_name(icb)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _recover(target)
-    about = f"{definition.title}. {definition.description}"
-    cover = Document(_organisation(dataset, icb), icb, year, about, sections=())
-    inputs = [*_inputs(dataset, pathway, own), *chosen]
+    order = place_order(icbs, year, notebooks, pathway, scenario, data, formats, out, parameters or {})
+    _require_writable(order.folder)
+    tell = _Progress(progress, len(order.icbs) * (len(order.notebooks) + 1))
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=".part", dir=target.parent) as name:
-            work = Path(name) / target.name
-            work.mkdir()
-            manifest = _write(work, plan, cover, formats, inputs)
-            _swap(work, target)
-    except (NotebookError, InputError) as error:
-        return Pack(icb, target, failures=(str(error),))
+        with contextlib.ExitStack() as locks:
+            opened = {icb: _open(order, icb, force, locks) for icb in order.icbs}
+            tell(sum(isinstance(found, Pack) for found in opened.values()) * (len(order.notebooks) + 1))
+            tell(sum(len(found.kept) for found in opened.values() if isinstance(found, _Making)))
+            packs = {found.icb: found for found in opened.values() if isinstance(found, Pack)}
+            packs |= _make([found for found in opened.values() if isinstance(found, _Making)], order, jobs, tell)
+            found = [packs[icb] for icb in order.icbs]
+            write_index(order.folder, order.year, {p.icb: p.failures for p in found}, order.names)
     finally:
         with contextlib.suppress(OSError):  # a year in which nothing was built leaves no empty folder
-            target.parent.rmdir()
-    return Pack(icb, target, tuple(sorted(target.iterdir())), manifest)
+            order.folder.rmdir()
+    return found
 
 
-def _write(
-    work: Path,
-    plan: Mapping[Path, Mapping[str, Any]],
-    cover: Document,
-    formats: Sequence[str],
-    inputs: Sequence[Path],
-) -> dict[str, Any]:
-    """Run the notebooks, write every file of the pack into `work`, and return its manifest."""
-    seconds: dict[str, float] = {}
-    sections: list[Section] = []
-    for notebook, values in plan.items():
-        seconds[notebook.stem] = execute(notebook, work / notebook.name, values)
-        sections.append(read_section(work / notebook.name))
-    document = replace(cover, sections=tuple(sections))
-    for name in formats:
+class _Progress:
+    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def __call__(self, steps: int = 1) -> None:
+        self._done += steps
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+
+@dataclass
+class _Making:
+    """One pack under way."""
+
+    icb: str
+    target: Path
+    settings: Mapping[Path, Mapping[str, Any]]
+    before: Mapping[str, Any]
+    kept: list[Path]
+    part: Path | None = None
+    notes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    left: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def work(self) -> Path:
+        assert self.part is not None
+        return self.part / self.target.name
+
+    def begin(self) -> list[Path]:
+        """Make the folder to work in, with what need not be run again, and return the notebooks to run."""
+        self.part = Path(tempfile.mkdtemp(prefix=f".{self.target.name}.", suffix=".part", dir=self.target.parent))
+        self.work.mkdir()
+        for notebook in self.kept:
+            shutil.copy2(self.target / notebook.name, self.work / notebook.name)
+            self.notes[notebook.stem] = self.before["notebooks"][notebook.stem]
+        todo = [n for n in self.settings if n not in self.kept]
+        self.left = len(todo)
+        return todo
+
+    def end(self) -> None:
+        if self.part is not None:
+            shutil.rmtree(self.part, ignore_errors=True)
+
+
+def _require_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder.parent / ".locks").mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"The reports folder {folder} cannot be written: {_said(error)}. Name another.") from None
+
+
+def _open(order: Order, icb: str, force: bool, locks: contextlib.ExitStack) -> _Making | Pack:
+    """Take the pack's lock, mend what a crash left, and see what has changed."""
+    target = order.folder / safe_name(icb)
+    lock = FileLock(order.folder.parent / ".locks" / f"{order.folder.name}-{target.name}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        why = "another run is building this pack now. That pack will stand; run this again when the other has ended"
+        return Pack(icb, target, failures=(f"{why}.",), made=False)
+    locks.callback(lock.release)
+    _recover(target)
+    before = {} if force else manifest.read(target)
+    settings = order.settings(icb)
+    kept = order.unchanged(icb, target, before)
+    if len(kept) == len(settings) and order.rendered(target, before):
+        lock.release()
+        return Pack(icb, target, tuple(sorted(target.iterdir())), before, made=False)
+    return _Making(icb, target, settings, before, kept)
+
+
+def _make(making: list[_Making], order: Order, jobs: int, tell: _Progress) -> dict[str, Pack]:
+    """Run and render what has changed, so many tasks at once, one pack after another."""
+    packs: dict[str, Pack] = {}
+    if not making:
+        return packs
+    waiting, tasks = deque(making), deque[tuple[_Making, Path | None]]()
+    running: dict[Future[Any], tuple[_Making, Path | None]] = {}
+    steps = sum(len(order.notebooks) - len(pack.kept) for pack in making)
+    # Loading a server takes as long as starting a kernel, so it pays from the second round on.
+    named = {name for n in order.notebooks for name in freshness.imports_of(n)} if steps > jobs else set()
+    modules = sorted({*_ALWAYS, *named}) if named else []
+    try:
+        with (
+            KernelSpec(Path(tempfile.mkdtemp(prefix="pathcost-run-")), modules) as kernels,
+            Pool(max(1, min(jobs, steps)), kernels.environment) as pool,
+        ):
+            while waiting or tasks or running:
+                while pool.idle and (waiting or tasks):
+                    if tasks:
+                        pack, notebook = tasks.popleft()
+                        running[_submit(pool, order, pack, notebook)] = pack, notebook
+                    else:
+                        _begin(waiting.popleft(), tasks, packs)
+                for future in pool.wait() if running else ():
+                    pack, notebook = running.pop(future)
+                    _note(future, pack, notebook, tasks, packs)
+                    tell()
+    finally:
+        for pack in making:
+            pack.end()
+    return packs
+
+
+def _begin(pack: _Making, tasks: deque[tuple[_Making, Path | None]], packs: dict[str, Pack]) -> None:
+    try:
+        todo: list[Path | None] = [*pack.begin()]
+        tasks.extend((pack, notebook) for notebook in todo or [None])
+    except OSError as error:
+        packs[pack.icb] = Pack(pack.icb, pack.target, failures=(_said(error),))
+
+
+def _submit(pool: Pool, order: Order, pack: _Making, notebook: Path | None) -> Future[Any]:
+    if notebook is None:
+        return pool.submit(_render, pack.work, order, pack.icb, pack.notes)
+    return pool.submit(_run, notebook, pack.work / notebook.name, pack.settings[notebook])
+
+
+def _note(
+    future: Future[Any],
+    pack: _Making,
+    notebook: Path | None,
+    tasks: deque[tuple[_Making, Path | None]],
+    packs: dict[str, Pack],
+) -> None:
+    """Take in what a task has done; after the last notebook of a pack render it, after that put it in place."""
+    try:
+        result = future.result()
+        if notebook is None:
+            _swap(pack.work, pack.target)
+            packs[pack.icb] = Pack(pack.icb, pack.target, tuple(sorted(pack.target.iterdir())), result)
+        else:
+            pack.notes[notebook.stem] = result
+    except Exception as error:  # whatever it is, the other packs go on
+        pack.failures.append(_said(error, notebook))
+    if notebook is not None:
+        pack.left -= 1
+        if not pack.left and not pack.failures:
+            tasks.appendleft((pack, None))
+    if pack.failures and not pack.left:
+        packs[pack.icb] = Pack(pack.icb, pack.target, failures=tuple(pack.failures))
+    if pack.icb in packs:
+        pack.end()
+
+
+def _said(error: Exception, notebook: Path | None = None) -> str:
+    """Return an error in words for the person who asked for a pack."""
+    where = f"{notebook.name}: " if notebook else ""
+    if isinstance(error, (NotebookError, InputError)):
+        return str(error)
+    if isinstance(error, BrokenProcessPool):
+        return f"{where}the process at work on it was ended from outside (killed, or memory ran out). Run it again."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{where}{error.strerror} ({error.filename or 'no file'})"
+    return f"{where}{type(error).__name__}: {error}"
+
+
+def _run(notebook: Path, output: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Run one notebook (in a worker) and return how long it took and what it read."""
+    reads = Path(os.environ["TMPDIR"]) / f"{os.getpid()}.json"
+    reads.unlink(missing_ok=True)
+    seconds = execute(notebook, output, values, kernel=KERNEL, reads=reads)
+    read = json.loads(reads.read_text(encoding="utf-8"))
+    return {"seconds": round(seconds, 2), "reads": freshness.digests(freshness.shipped_reads(read))}
+
+
+def _render(work: Path, order: Order, icb: str, notes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Write every file of a pack into `work` (in a worker) and return its manifest."""
+    sections = tuple(read_section(work / notebook.name) for notebook in order.notebooks)
+    document = Document(order.names.get(icb, icb), icb, order.year, order.about, sections, order.facts(icb))
+    for name in order.formats:
         (work / FORMATS[name].file).write_bytes(FORMATS[name].write(document))
-    manifest = make_manifest(
-        inputs=inputs,
-        root=paths.root().resolve(),
-        parameters={n.stem: _settings(n, v) for n, v in plan.items()},
-        seconds=seconds,
-        outputs=work.iterdir(),
-    )
-    text = json.dumps(manifest, indent=2, ensure_ascii=False)
-    (work / "manifest.json").write_text(text + "\n", encoding="utf-8", newline="\n")
-    return manifest
-
-
-def _notebook(name: Path | str) -> Path:
-    path = Path(name)
-    if path.suffix == ".ipynb" and path.is_file():
-        return path.resolve()
-    known = {p.stem: p for p in production_notebooks()}
-    return known[require_one_of(path.stem, known, what="Notebook")]
-
-
-def _plan(chosen: Sequence[Path], context: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[Path, dict[str, Any]]:
-    """Give each notebook the parameters that it declares; refuse a name that none declares."""
-    declared = {notebook: parameters_of(notebook) for notebook in chosen}
-    every = {name for found in declared.values() for name in found}
-    for name in extra:
-        require_one_of(name, every, what="Notebook parameter")
-    given = {**context, **extra}
-    plan = {
-        n: {k: typed(found[k], v) if isinstance(v, str) else v for k, v in given.items() if k in found}
-        for n, found in declared.items()
-    }
-    for notebook, values in plan.items():
-        check_parameters(notebook, values)
-    return plan
-
-
-def _settings(notebook: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: p.default for name, p in parameters_of(notebook).items()} | dict(values)
-
-
-def _inputs(dataset: Dataset, pathway: str, own: bool) -> list[Path]:
-    held = [p for found in dataset.files.values() for p in found]
-    toml = Path(pathway) if own else paths.pathway_definitions() / f"{pathway}.toml"
-    return [*held, toml, *paths.reference().glob("*.csv")]
-
-
-def _organisation(dataset: Dataset, icb: str) -> str:
-    return organisation_names(dataset.organisations).get(icb, icb) if "organisations" in dataset else icb
+    made = manifest.make_manifest(order.about_pack(icb, notes), document, work)
+    text = json.dumps(made, indent=2, ensure_ascii=False)
+    (work / manifest.NAME).write_text(text + "\n", encoding="utf-8", newline="\n")
+    return made
 
 
 def _swap(work: Path, target: Path) -> None:
     """Put the new pack in the old one's place; at every moment one whole pack is there under its name or `.old`."""
-    old = target.with_name(f".{target.name}.old")
+    old = _old(target)
     if target.exists():
         target.replace(old)
     work.replace(target)
@@ -205,7 +326,14 @@ def _swap(work: Path, target: Path) -> None:
 
 
 def _recover(target: Path) -> None:
-    """If an earlier run ended between the two renames, put the old pack back."""
-    old = target.with_name(f".{target.name}.old")
+    """Mend what a run that was killed has left: half a pack goes, the old pack returns if the new was not in place."""
+    for part in target.parent.glob(f".{target.name}.*.part"):
+        shutil.rmtree(part, ignore_errors=True)
+    old = _old(target)
     if old.exists() and not target.exists():
         old.replace(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _old(target: Path) -> Path:
+    return target.with_name(f".{target.name}.old")

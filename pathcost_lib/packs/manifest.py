@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -11,8 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import pathcost_lib
+from pathcost_lib.packs.document import Document
 
-__all__ = ["PACKAGES", "code_version", "file_digest", "make_manifest"]
+__all__ = [
+    "FORMAT",
+    "NAME",
+    "PACKAGES",
+    "code_version",
+    "file_digest",
+    "make_manifest",
+    "read",
+    "text_digest",
+    "versions",
+]
+
+NAME = "manifest.json"
+FORMAT = 2
 
 #: Packages whose version can change a number or a page.
 PACKAGES = (
@@ -39,15 +54,27 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def plain_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, or of the names in a folder."""
+    return text_digest(folder_names(path)) if path.is_dir() else file_digest(path)
+
+
+def folder_names(folder: Path) -> list[str]:
+    """Return the names in a folder, but for those that a system or Python adds."""
+    return sorted(p.name for p in folder.iterdir() if not p.name.startswith((".", "__")))
+
+
+def text_digest(lines: Iterable[str]) -> str:
+    """Return the SHA-256 of lines of text."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 def code_version() -> dict[str, str]:
     """Return the version of the library, the SHA-256 of its source, and the commit where there is one."""
     folder = Path(pathcost_lib.__file__).parent
-    whole = hashlib.sha256()
-    for path in sorted(
-        p for p in folder.rglob("*") if p.suffix in (".py", ".sql", ".toml", ".csv", ".j2", ".css", ".js", ".typ")
-    ):
-        whole.update(f"{path.relative_to(folder).as_posix()} {file_digest(path)}\n".encode())
-    found = {"version": pathcost_lib.__version__, "source_sha256": whole.hexdigest()}
+    sources = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix != ".pyc" and "_data" not in p.parts)
+    whole = text_digest(f"{p.relative_to(folder).as_posix()} {file_digest(p)}" for p in sources)
+    found = {"version": pathcost_lib.__version__, "source_sha256": whole}
     try:
         commit = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=10, check=True
@@ -57,48 +84,45 @@ def code_version() -> dict[str, str]:
     return found | {"commit": commit}
 
 
-def make_manifest(
-    *,
-    inputs: Iterable[Path],
-    root: Path,
-    parameters: Mapping[str, Mapping[str, Any]],
-    seconds: Mapping[str, float],
-    outputs: Iterable[Path],
-) -> dict[str, Any]:
-    """Return the manifest of a pack.
-
-    Parameters
-    ----------
-    inputs : iterable of Path
-        Every file that was read: data, definitions, notebooks, reference tables.
-    root : Path
-        Paths are written relative to it where they lie below it.
-    parameters : mapping
-        Notebook to the parameters that it was given.
-    seconds : mapping
-        Notebook to how long it took.
-    outputs : iterable of Path
-        Files of the pack, by name.
-    """
+def versions() -> dict[str, Any]:
+    """Return what can change a result though no input does: the code, Python and the packages."""
     packages = {}
     for name in PACKAGES:
         try:
             packages[name] = version(name)
         except PackageNotFoundError:
             packages[name] = "not installed"
+    return {"code": code_version(), "python": platform.python_version(), "packages": packages}
+
+
+def make_manifest(about: Mapping[str, Any], document: Document, folder: Path) -> dict[str, Any]:
+    """Return the manifest of a pack.
+
+    Parameters
+    ----------
+    about : mapping
+        How it came about: `order.Order.about_pack`.
+    document : Document
+        What it says.
+    folder : Path
+        Its files, whose digests are taken.
+    """
+    seeds = {name: values["seed"] for name, values in about["parameters"].items() if "seed" in values}
     return {
-        "format": 1,
-        "code": code_version(),
-        "python": platform.python_version(),
-        "packages": packages,
-        "parameters": {k: dict(v) for k, v in sorted(parameters.items())},
-        "seeds": {k: v["seed"] for k, v in sorted(parameters.items()) if "seed" in v},
-        "inputs": {_relative(p, root): file_digest(p) for p in sorted(set(inputs))},
-        "outputs": {p.name: file_digest(p) for p in sorted(outputs)},
-        "seconds": {k: round(v, 2) for k, v in sorted(seconds.items())},
+        **about,
+        "icb": document.icb,
+        "organisation": document.organisation,
+        "year": document.year,
+        "figures": [dict(f) for s in document.sections for m in s.messages for f in getattr(m, "figures", ())],
+        "seeds": seeds,
+        "outputs": {path.name: file_digest(path) for path in sorted(folder.iterdir())},
     }
 
 
-def _relative(path: Path, root: Path) -> str:
-    resolved = path.resolve()
-    return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else resolved.as_posix()
+def read(folder: Path) -> dict[str, Any]:
+    """Return the manifest of the pack in a folder; empty where there is none, or one of another format."""
+    try:
+        found = json.loads((folder / NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) and found.get("format") == FORMAT else {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -100,7 +101,15 @@ def typed(parameter: Parameter, text: str) -> Any:
         raise InputError(f"Parameter {parameter.name} must be {parameter.kind}, not {text!r}.") from None
 
 
-def execute(notebook: Path, output: Path, values: Mapping[str, Any], *, timeout: int = 1800) -> float:
+def execute(
+    notebook: Path,
+    output: Path,
+    values: Mapping[str, Any],
+    *,
+    timeout: int = 1800,
+    kernel: str = "python3",
+    reads: Path | None = None,
+) -> float:
     """Run a notebook in a kernel of its own, write the executed copy, and return the seconds it took.
 
     Parameters
@@ -111,6 +120,11 @@ def execute(notebook: Path, output: Path, values: Mapping[str, Any], *, timeout:
         Parameters; checked first.
     timeout : int
         Seconds for one cell. The kernel is shut down whatever happens.
+    kernel : str
+        Name of the kernel. One that does not start is tried again, the last time as an ordinary one; a cell that fails
+        is not.
+    reads : Path, optional
+        Where to note which files were read (`sources.reads`).
 
     Raises
     ------
@@ -121,30 +135,54 @@ def execute(notebook: Path, output: Path, values: Mapping[str, Any], *, timeout:
     """
     check_parameters(notebook, values)
     start = time.perf_counter()
+    # What ipykernel logs on its way up and down is nothing to do with the notebook, nor is the user's history.
+    arguments = ["--IPKernelApp.log_level=50", "--HistoryManager.enabled=False"]
+    if reads is not None:
+        arguments.append(
+            f"--IPKernelApp.exec_lines=__import__('pathcost_lib.sources.reads').sources.reads.note({str(reads)!r})"
+        )
+    for name in (kernel, kernel, "python3"):
+        try:
+            _execute(notebook, output, values, kernel_name=name, execution_timeout=timeout, extra_arguments=arguments)
+            return time.perf_counter() - start
+        except _NotStartedError as error:
+            failed = error
+    raise NotebookError(f"{notebook.name}: no kernel would start, after three tries: {failed}")
+
+
+class _NotStartedError(RuntimeError):
+    """The kernel did not come up, so nothing of the notebook has run."""
+
+
+def _execute(notebook: Path, output: Path, values: Mapping[str, Any], **options: Any) -> None:
     try:
         with _headless():
             papermill.execute_notebook(
                 str(notebook),
                 str(output),
                 parameters=dict(values),
-                kernel_name="python3",
                 progress_bar=False,
                 request_save_on_cell_execute=False,
-                execution_timeout=timeout,
-                # What ipykernel logs on its way up and down is nothing to do with the notebook.
-                extra_arguments=["--IPKernelApp.log_level=50"],
+                **options,
             )
+        return
     except PapermillExecutionError as error:
-        output.unlink(missing_ok=True)
         said = _ANSI.sub("", str(error.evalue)).strip()
         kind = "" if error.ename == InputError.__name__ else f"{error.ename}: "
         # Counted from nought, after the cell that papermill puts in with the values.
         number = error.cell_index + 1 - bool(values)
-        raise NotebookError(f"{notebook.name}, cell {number}: {kind}{said}") from None
-    except (DeadKernelError, TimeoutError) as error:
-        output.unlink(missing_ok=True)
-        raise NotebookError(f"{notebook.name}: {type(error).__name__}: {error}") from None
-    return time.perf_counter() - start
+        why = f"{notebook.name}, cell {number}: {kind}{said}"
+    except DeadKernelError:
+        why = f"{notebook.name}: the kernel was ended from outside (killed, or memory ran out). Run it again."
+    except TimeoutError as error:
+        why = f"{notebook.name}: {type(error).__name__}: {error}"
+    except RuntimeError as error:  # jupyter_client's word for a kernel that does not answer
+        raise _NotStartedError(str(error)) from None
+    finally:
+        if sys.exc_info()[0] is not None:
+            output.unlink(missing_ok=True)
+    output.unlink(missing_ok=True)
+    raise NotebookError(why) from None
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathcost_lib.codes import financial_year
+from pathcost_lib.codes import financial_year, financial_year_bounds
 from pathcost_lib.sources.contracts import CONTRACTS
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.engine import Relation
@@ -10,6 +10,7 @@ from pathcost_lib.sources.engine import Relation
 __all__ = [
     "financial_years",
     "icb_codes",
+    "icbs_of",
     "organisation_names",
     "organisations_in",
     "organisations_near",
@@ -21,6 +22,22 @@ def icb_codes(activity: Relation) -> list[str]:
     """Return the ICBs that have activity."""
     found = activity.query("SELECT DISTINCT icb_code FROM this WHERE icb_code IS NOT NULL ORDER BY icb_code")
     return [str(code) for code in found.to_arrow()["icb_code"].to_pylist()]
+
+
+def icbs_of(dataset: Dataset, year: str) -> list[str]:
+    """Return the ICBs that have activity in a financial year and were there for some of it (the list is dated)."""
+    first, last = financial_year_bounds(year)
+    active = icb_codes(
+        dataset.activity.query(f"SELECT * FROM this WHERE start_date BETWEEN DATE '{first}' AND DATE '{last}'")
+    )
+    if "organisations" not in dataset:
+        return active
+    overlaps = f"coalesce(valid_from <= DATE '{last}', true) AND coalesce(valid_to >= DATE '{first}', true)"
+    sql = (
+        f"SELECT org_code, max(CASE WHEN {overlaps} THEN 1 ELSE 0 END) AS there FROM this WHERE kind = 'icb' GROUP BY 1"
+    )
+    listed = dataset.organisations.query(sql).to_pandas()
+    return [code for code in active if code not in set(listed.loc[listed["there"] == 0, "org_code"])]
 
 
 def financial_years(activity: Relation) -> list[str]:

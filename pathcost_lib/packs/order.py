@@ -1,0 +1,234 @@
+"""What is asked for: checked, before anything runs, and the same for every ICB of the run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pathcost_lib import paths
+from pathcost_lib.codes import financial_year_bounds
+from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.packs import freshness, manifest
+from pathcost_lib.packs.formats import FORMATS
+from pathcost_lib.packs.runner import Parameter, check_parameters, parameters_of, typed
+from pathcost_lib.pathways import load_definition
+from pathcost_lib.scenarios import load_scenario
+from pathcost_lib.sources import names, open_dataset
+
+__all__ = ["Order", "place_order", "production_notebooks", "safe_name"]
+
+_ROOM = Path(__file__).parent
+
+
+def production_notebooks() -> list[Path]:
+    """Return the notebooks that make packs, in order: named by two digits, with parameters; 00 (the start) apart."""
+    found = sorted(p for p in paths.notebooks().glob("[0-9][0-9]_*.ipynb") if not p.name.startswith("00"))
+    return [p for p in found if '"parameters"' in p.read_text(encoding="utf-8")]
+
+
+def safe_name(text: str) -> str:
+    """Return text as a file name that cannot leave its folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._") or "unnamed"
+
+
+@dataclass(frozen=True)
+class Order:
+    """A run: whose packs, of which notebooks with which values, in which formats, from which data and code."""
+
+    icbs: tuple[str, ...]
+    year: str
+    notebooks: tuple[Path, ...]
+    formats: tuple[str, ...]
+    folder: Path
+    about: str
+    names: Mapping[str, str]
+    given: Mapping[Path, Mapping[str, Any]]
+    declared: Mapping[Path, Mapping[str, Parameter]]
+    data: Mapping[str, str]
+    named: Mapping[Path, Mapping[str, str]]
+    code: Mapping[str, str] = field(default_factory=dict)
+    version: Mapping[str, Any] = field(default_factory=dict)
+
+    def settings(self, icb: str) -> dict[Path, dict[str, Any]]:
+        """Return each notebook's values for one ICB."""
+        own = {n: {"icb": icb} if "icb" in found else {} for n, found in self.declared.items()}
+        return {n: {**values, **own[n]} for n, values in self.given.items()}
+
+    def state(self, icb: str, notebook: Path) -> dict[str, Any]:
+        """Return what a notebook rests on beside data and packages: all of it must be as it was, or it runs again."""
+        values = {name: p.default for name, p in self.declared[notebook].items()}
+        values.update(self.settings(icb)[notebook])
+        return {"code": self.code[notebook.stem], "parameters": values, "files": self.named[notebook]}
+
+    def unchanged(self, icb: str, target: Path, before: Mapping[str, Any]) -> list[Path]:
+        """Return the notebooks whose result, as it lies in a pack, still holds."""
+        held = before.get("notebooks", {})
+        around = {"data": self.data, "python": self.version["python"], "packages": self.version["packages"]}
+        if not around.items() <= before.items():
+            return []
+        return [
+            n
+            for n in self.notebooks
+            if n.stem in held
+            and self.state(icb, n).items() <= held[n.stem].items()
+            and freshness.same(held[n.stem]["reads"])
+            and freshness.content_digest(target / n.name) == before["outputs"].get(n.name)
+        ]
+
+    def rendered(self, target: Path, before: Mapping[str, Any]) -> bool:
+        """Whether the files of a pack are all there, of the same formats, about the same, by the same code."""
+        asked = {"formats": list(self.formats), "about": self.about, "source": self.version["code"]["source_sha256"]}
+        files = {n.name for n in self.notebooks} | {FORMATS[name].file for name in self.formats}
+        outputs = before.get("outputs", {})
+        return (
+            before.get("asked") == asked
+            and set(outputs) == files
+            and all(freshness.content_digest(target / name) == digest for name, digest in outputs.items())
+        )
+
+    def about_pack(self, icb: str, notes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """Return what the manifest of a pack says of how it came about."""
+        states = {n.stem: {**self.state(icb, n), **notes[n.stem]} for n in self.notebooks}
+        read = {k: v for state in states.values() for k, v in (*state["reads"].items(), *state["files"].items())}
+        asked = {"formats": list(self.formats), "about": self.about, "source": self.version["code"]["source_sha256"]}
+        return {
+            "format": manifest.FORMAT,
+            **self.version,
+            "asked": asked,
+            "data": self.data,
+            "notebooks": states,
+            "parameters": {name: state["parameters"] for name, state in states.items()},
+            "inputs": dict(sorted({**self.data, **read, **freshness.digests(self.notebooks)}.items())),
+            "seconds": {name: state["seconds"] for name, state in states.items()},
+        }
+
+    def facts(self, icb: str) -> tuple[tuple[str, str], ...]:
+        """Return how the pack is made, in words, the same for the same inputs."""
+        code = self.version["code"]
+        data = manifest.text_digest(f"{name} {digest}" for name, digest in self.data.items())
+        seeds = {v["seed"] for n in self.notebooks if "seed" in (v := self.state(icb, n)["parameters"])}
+        return (
+            ("Made with", f"pathcost {code['version']}, source {code['source_sha256'][:12]}"),
+            ("From data", f"{len(self.data):,} files, SHA-256 {data[:12]}"),
+            ("Notebooks", ", ".join(n.stem for n in self.notebooks)),
+            ("Seeds of simulations", ", ".join(str(seed) for seed in sorted(seeds)) or "none"),
+        )
+
+
+def place_order(
+    icbs: Sequence[str] | None,
+    year: str,
+    notebooks: Sequence[Path | str] | None,
+    pathway: str | None,
+    scenario: str | Sequence[str],
+    data: Path | str | None,
+    formats: Sequence[str],
+    out: Path | str | None,
+    parameters: Mapping[str, Any],
+) -> Order:
+    """Check what is asked for and return it as an `Order`; the arguments are those of `packs.build_all`."""
+    financial_year_bounds(year)
+    for name in formats:
+        require_one_of(name, FORMATS, what="Format")
+    chosen = list(dict.fromkeys(_notebook(n) for n in notebooks)) if notebooks else production_notebooks()
+    declared = {notebook: parameters_of(notebook) for notebook in chosen}
+    folder = Path(data or paths.sample()).resolve()
+    own = {"year": year, "data": "" if folder == paths.sample().resolve() else str(folder)}
+    given = {n: _given(found, own, dict(parameters)) for n, found in declared.items()}
+    every = {name for found in declared.values() for name in found}
+    for name in parameters:
+        require_one_of(name, every, what="Notebook parameter")
+    about = _pathway(pathway, declared, given)
+    for name in [scenario] if isinstance(scenario, str) else scenario:
+        _scenario(name, declared, given)
+    dataset = open_dataset(folder, remember=True)
+    valid = names.icbs_of(dataset, year)
+    held = names.icb_codes(dataset.activity)
+    require_one_of(year, names.financial_years(dataset.activity), what="Financial year")
+    codes = [require_one_of(icb, held, what="ICB") for icb in dict.fromkeys(icbs)] if icbs is not None else valid
+    for notebook, values in given.items():
+        check_parameters(notebook, values)
+    called = names.organisation_names(dataset.organisations) if "organisations" in dataset else {}
+    return Order(
+        icbs=tuple(codes),
+        year=year,
+        notebooks=tuple(chosen),
+        formats=tuple(formats),
+        folder=Path(out or paths.reports()).resolve() / safe_name(year),
+        about=about,
+        names=called,
+        given=given,
+        declared=declared,
+        data=freshness.digests(p for p in folder.rglob("*") if p.is_file() and not _hidden(p, folder)),
+        named={n: freshness.digests(_named(values)) for n, values in given.items()},
+        code={n.stem: freshness.code_digest([n]) + freshness.content_digest(n)[:16] for n in chosen},
+        version=manifest.versions(),
+    )
+
+
+def _given(found: Mapping[str, Parameter], own: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a notebook's parameters that are asked for: those that it declares, in their types."""
+    return {k: typed(found[k], v) if isinstance(v, str) else v for k, v in {**own, **extra}.items() if k in found}
+
+
+def _notebook(name: Path | str) -> Path:
+    path = Path(name)
+    if path.suffix == ".ipynb" and path.is_file():
+        return path.resolve()
+    known = {p.stem: p for p in production_notebooks()}
+    return known[require_one_of(path.stem, known, what="Notebook")]
+
+
+def _pathway(
+    pathway: str | None, declared: Mapping[Path, Mapping[str, Parameter]], given: Mapping[Path, dict[str, Any]]
+) -> str:
+    """Give the pathway to the notebooks that take one, and return what the cover says of it."""
+    takers = {n: str(found["pathway"].default) for n, found in declared.items() if "pathway" in found}
+    if pathway not in (None, "all"):
+        definition = load_definition(pathway)
+        file = str(Path(pathway).resolve()) if Path(pathway).suffix == ".toml" else ""
+        for notebook in takers:
+            given[notebook].setdefault("pathway", definition.name if file else pathway)
+            if file and "definition_file" in declared[notebook]:
+                given[notebook]["definition_file"] = file
+    elif pathway == "all":
+        for notebook, default in takers.items():
+            given[notebook].setdefault("pathway", default)
+    chosen = [str(given[n].get("pathway", default)) for n, default in takers.items()]
+    file = next((given[n]["definition_file"] for n in takers if given[n].get("definition_file")), "")
+    first = next((name for name in [file, *chosen] if name and name != "all"), None)
+    if first is None:
+        return ""
+    definition = load_definition(first)
+    return f"{definition.title}. {definition.description}"
+
+
+def _scenario(
+    name: str, declared: Mapping[Path, Mapping[str, Parameter]], given: Mapping[Path, dict[str, Any]]
+) -> None:
+    """Give a scenario to the notebooks whose own is of its kind: of demand, or of change."""
+    of_demand = load_scenario(name).demand is not None
+    value = str(Path(name).resolve()) if Path(name).suffix == ".toml" else name
+    takers = [
+        n
+        for n, found in declared.items()
+        if "scenario" in found and (load_scenario(str(found["scenario"].default)).demand is not None) == of_demand
+    ]
+    if not takers:
+        kind = "demand" if of_demand else "change"
+        raise InputError(f"Scenario {name!r} is one of {kind}, and no notebook of this run takes one.")
+    for notebook in takers:
+        given[notebook]["scenario"] = value
+
+
+def _named(values: Mapping[str, Any]) -> list[Path]:
+    """Return the files, and all files of the folders, that parameters name, the data apart."""
+    named = [Path(v) for k, v in values.items() if isinstance(v, str) and v and k != "data"]
+    return [p for path in named for p in ([path] if path.is_file() else path.rglob("*")) if p.is_file()]
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)

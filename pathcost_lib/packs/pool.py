@@ -1,0 +1,87 @@
+"""Worker processes, each with one task at a time: one that is killed fails its own task only, and is replaced.
+
+A worker ends by itself when the process that started it has gone, so that nothing goes on after a crash.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait as wait_for
+from types import ModuleType, TracebackType
+from typing import Any
+
+__all__ = ["Pool"]
+
+
+class Pool:
+    """So many workers. `BrokenProcessPool` is the exception of a task whose worker was killed.
+
+    Parameters
+    ----------
+    jobs : int
+        Tasks at once.
+    environment : mapping
+        What to add to the environment of the workers, and so of their kernels.
+    """
+
+    def __init__(self, jobs: int, environment: Mapping[str, str]) -> None:
+        self._environment = dict(environment)
+        self._idle = [self._new() for _ in range(jobs)]
+        self._busy: dict[Future[Any], ProcessPoolExecutor] = {}
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        for executor in (*self._idle, *self._busy.values()):
+            executor.shutdown(wait=kind is None, cancel_futures=True)
+
+    @property
+    def idle(self) -> int:
+        """How many workers have nothing to do."""
+        return len(self._idle)
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Start a task; some worker must be idle."""
+        executor = self._idle.pop()
+        # The caller's own script need not be run again in a process that needs nothing of it.
+        main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+        try:
+            future = executor.submit(function, *arguments)
+        finally:
+            sys.modules["__main__"] = main
+        self._busy[future] = executor
+        return future
+
+    def wait(self) -> list[Future[Any]]:
+        """Return the tasks that have ended, at least one; none if none is under way."""
+        done, _ = wait(self._busy, return_when=FIRST_COMPLETED)
+        for future in done:
+            executor = self._busy.pop(future)
+            if isinstance(future.exception(), BrokenProcessPool):
+                executor.shutdown(wait=False)
+                executor = self._new()
+            self._idle.append(executor)
+        return list(done)
+
+    def _new(self) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")  # the same on every platform
+        return ProcessPoolExecutor(1, context, initializer=_prepare, initargs=(self._environment,))
+
+
+def _prepare(environment: Mapping[str, str]) -> None:
+    os.environ.update(environment)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for([parent.sentinel])
+        os._exit(1)

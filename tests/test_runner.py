@@ -1,0 +1,433 @@
+"""Running packs: all of them, only what has changed, and whatever is killed on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+import psutil
+import pytest
+from factories import ICBS, make_tables, write_tables
+from filelock import FileLock
+
+from pathcost_lib import packs, paths, sources
+from pathcost_lib.errors import InputError
+from pathcost_lib.packs import builder, freshness, manifest, order, pool, runner, warm
+from pathcost_lib.packs.verify import verify
+from pathcost_lib.sources import names
+
+OPTIONS: dict[str, Any] = {"year": "2024-25", "formats": ("html", "xlsx")}
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tables(tmp_path_factory.mktemp("data"), make_tables(patients=12))
+
+
+@pytest.fixture
+def data(tables: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for path in tables.iterdir():
+        os.link(path, folder / path.name)
+    return folder
+
+
+def _notebook(path: Path, code: str = "pass") -> Path:
+    """Write a notebook that reads a reference table, does `code`, and shows its ICB."""
+    cells = [
+        ("# Who is asked for", ["pack"]),
+        ('icb: str = "QZ1"  # ODS code\ndata: str = ""  # Folder\nextra: str = ""  # Any file', ["parameters"]),
+        (f"import os, signal, time\nfrom pathcost_lib import ledger, present\nledger.national_mff()\n{code}", []),
+        ("present.message(f'About {icb}.')", ["pack"]),
+        ("present.expect(figures=0, tables=0)", []),
+    ]
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    notebook.metadata["language_info"] = {"name": "python"}
+    make = [nbformat.v4.new_markdown_cell, *[nbformat.v4.new_code_cell] * 4]
+    notebook.cells = [new(text, metadata={"tags": tags}) for new, (text, tags) in zip(make, cells, strict=True)]
+    nbformat.write(notebook, path)
+    return path
+
+
+def _nothing_left(folder: Path) -> None:
+    assert not [p.name for p in folder.rglob("*") if p.suffix == ".part" or p.name.endswith(".old")]
+
+
+# -- which ICBs -------------------------------------------------------------------------------------------------------
+@pytest.mark.unit
+def test_the_list_of_icbs_is_that_of_the_year(data: Path) -> None:
+    places = make_tables(patients=12)["organisations"]
+    ended = places.assign(valid_to=places["valid_to"].mask(places["org_code"] == "QZ2", date(2024, 3, 31)))
+    write_tables(data, {"organisations": ended})
+    dataset = sources.open_dataset(data)
+    assert names.icbs_of(dataset, "2023-24") == ["QZ1", "QZ2", "QZ3"]
+    assert names.icbs_of(dataset, "2024-25") == ["QZ1", "QZ3"]
+    assert names.icbs_of(dataset, "2019-20") == []
+
+
+# -- what a result rests on -------------------------------------------------------------------------------------------
+@pytest.mark.unit
+def test_a_notebook_rests_on_the_rooms_that_it_imports_and_their_sql() -> None:
+    known = {path.stem: path for path in packs.production_notebooks()}
+    library = Path(packs.__file__).parents[1]
+    cost = {p.relative_to(library).as_posix() for p in freshness.library_files([known["02_pathway_cost"]])}
+    assert {"ledger/costing.sql", "benchmark/pathway_cost.py", "sources/contracts.toml", "codes.py"} <= cost
+    assert not [name for name in cost if name.startswith(("scenarios/", "packs/", "teaching/"))]
+    growth = freshness.library_files([known["05_demand_growth"]])
+    assert library / "scenarios" / "demand.py" in growth
+
+
+@pytest.mark.unit
+def test_digests_tell_a_changed_file_a_new_name_and_a_missing_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("1", encoding="utf-8")
+    noted = freshness.digests([tmp_path, tmp_path / "a.csv"])
+    assert freshness.same(noted)
+    (tmp_path / "b.csv").touch()
+    assert not freshness.same(noted)
+    (tmp_path / "b.csv").unlink()
+    (tmp_path / "a.csv").write_text("2", encoding="utf-8")
+    assert not freshness.same(noted)
+    (tmp_path / "a.csv").unlink()
+    assert not freshness.same(noted)
+
+
+@pytest.mark.end_to_end
+def test_what_a_notebook_reads_is_noted(tmp_path: Path) -> None:
+    reads = tmp_path / "reads.json"
+    code = "from pathcost_lib.scenarios import load_scenario; load_scenario('do_nothing')"
+    runner.execute(_notebook(tmp_path / "n.ipynb", code), tmp_path / "out.ipynb", {"icb": "QZ1"}, reads=reads)
+    found = freshness.shipped_reads(json.loads(reads.read_text(encoding="utf-8")))
+    assert {paths.reference().resolve() / "mff.csv", paths.scenarios().resolve() / "do_nothing.toml"} <= set(found)
+    assert not [path for path in found if path.suffix == ".py"]
+
+
+# -- choices ----------------------------------------------------------------------------------------------------------
+@pytest.mark.unit
+def test_a_pathway_and_a_scenario_go_to_the_notebooks_that_take_them(data: Path, tmp_path: Path) -> None:
+    chosen = ["02_pathway_cost", "03_icb_variation", "05_demand_growth", "06_system_savings"]
+
+    def settings(**options: Any) -> dict[str, dict[str, Any]]:
+        asked = {"pathway": None, "scenario": (), **options}
+        placed = order.place_order(
+            ["QZ1"], "2024-25", chosen, asked["pathway"], asked["scenario"], data, ("html",), tmp_path / "reports", {}
+        )
+        return {n.stem[:2]: values for n, values in placed.settings("QZ1").items()}
+
+    plain = settings()
+    assert all(values["icb"] == "QZ1" for values in plain.values())
+    assert "pathway" not in plain["02"] and "scenario" not in plain["05"]
+    given = settings(pathway="hip_replacement", scenario=["official_groups", "bed_closure"])
+    assert [given[n].get("pathway") for n in ("02", "03", "05")] == ["hip_replacement", "hip_replacement", None]
+    assert [given[n].get("scenario") for n in ("02", "05", "06")] == [None, "official_groups", "bed_closure"]
+    with pytest.raises(InputError, match="Scenario 'closure' is not known"):
+        settings(scenario="closure")
+
+
+# -- runs -------------------------------------------------------------------------------------------------------------
+@pytest.mark.end_to_end
+def test_all_packs_then_nothing_then_only_what_has_changed(data: Path, tmp_path: Path) -> None:
+    extra = tmp_path / "extra.csv"
+    extra.write_text("1", encoding="utf-8")
+    one, two = (
+        _notebook(tmp_path / "01_one.ipynb"),
+        _notebook(tmp_path / "02_two.ipynb", "open(extra).close() if extra else 0"),
+    )
+    options = OPTIONS | {"data": data, "out": tmp_path / "reports", "notebooks": [one, two], "jobs": 2}
+    steps: list[tuple[int, int]] = []
+    first = packs.build_all(**options, progress=lambda *at: steps.append(at))
+    assert [(p.icb, p.made, p.failures) for p in first] == [(icb, True, ()) for icb in ICBS]
+    assert steps[-1] == (9, 9)
+    folder = tmp_path / "reports" / "2024-25"
+    assert sorted(p.name for p in folder.iterdir()) == [*ICBS, "index.html"]
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert all(f"{icb}/board-pack.html" in page for icb in ICBS)
+    assert [p.name for p in first[0].files] == [
+        "01_one.ipynb",
+        "02_two.ipynb",
+        "board-pack.html",
+        "board-pack.xlsx",
+        "manifest.json",
+    ]
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*.*")}
+
+    assert not any(p.made for p in packs.build_all(**options))
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.*") if p.name != "index.html"}.items() <= before.items()
+
+    def ran(**more: Any) -> list[str]:
+        """Return which notebooks of one ICB ran."""
+        was = manifest.read(folder / "QZ1")["seconds"]
+        pack = packs.build("QZ1", **options | more)
+        assert not pack.failures
+        now = pack.manifest["seconds"]
+        return [name for name in now if now[name] != was.get(name)] if pack.made else []
+
+    assert ran(parameters={"extra": str(extra)}, notebooks=[two]) == ["02_two"]
+    assert ran(parameters={"extra": str(extra)}, notebooks=[two]) == []
+    extra.write_text("2", encoding="utf-8")
+    assert ran(parameters={"extra": str(extra)}, notebooks=[two]) == ["02_two"]
+    assert ran() == ["01_one", "02_two"]
+    _notebook(two, "1 + 1")
+    assert ran() == ["02_two"]
+    (folder / "QZ1" / "board-pack.html").write_text("edited by hand", encoding="utf-8")
+    assert ran() == []
+    assert "edited by hand" not in (folder / "QZ1" / "board-pack.html").read_text(encoding="utf-8")
+    activity = data / "activity.parquet"
+    content = activity.read_bytes()
+    activity.unlink()  # a link to the table of other tests
+    activity.write_bytes(content)
+    assert ran() == []
+    write_tables(data, {"activity": make_tables(patients=15)["activity"]})
+    assert ran() == ["01_one", "02_two"]
+    assert ran(force=True) == ["01_one", "02_two"]
+    _nothing_left(tmp_path / "reports")
+
+
+@pytest.mark.end_to_end
+def test_a_failure_and_a_killed_kernel_do_not_stop_the_rest(data: Path, tmp_path: Path) -> None:
+    code = "if icb == 'QZ1': raise ValueError('not here')\nif icb == 'QZ2': os.kill(os.getpid(), signal.SIGKILL)"
+    notebook = _notebook(tmp_path / "01_x.ipynb", code)
+    options = OPTIONS | {"data": data, "out": tmp_path / "reports", "notebooks": [notebook], "jobs": 2}
+    found = packs.build_all(**options)
+    assert [bool(p.failures) for p in found] == [True, True, False]
+    assert found[0].failures == ("01_x.ipynb, cell 3: ValueError: not here",)
+    assert "ended from outside (killed, or memory ran out)" in found[1].failures[0]
+    page = (tmp_path / "reports" / "2024-25" / "index.html").read_text(encoding="utf-8")
+    assert "not here" in page and "QZ3/board-pack.html" in page
+    _nothing_left(tmp_path / "reports")
+    _notebook(notebook)
+    assert not any(p.failures for p in packs.build_all(**options))
+
+
+def _kill(number: int) -> int:
+    if number == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+@pytest.mark.end_to_end
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_killed_worker_fails_its_own_task_only_and_is_replaced() -> None:
+    with pool.Pool(1, {}) as workers:
+        results: list[Any] = []
+        for number in (1, 2, 3):
+            future = workers.submit(_kill, number)
+            assert workers.wait() == [future]
+            results.append(future.exception() or future.result())
+    assert isinstance(results[1], BrokenProcessPool)
+    assert [results[0], results[2]] == [1, 3]
+    assert "ended from outside" in builder._said(results[1], Path("02_x.ipynb"))
+
+
+@pytest.mark.end_to_end
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_the_main_process_killed_leaves_no_process_and_no_half_pack(data: Path, tmp_path: Path) -> None:
+    waiting, flag = tmp_path / "waiting", tmp_path / "wait"
+    flag.touch()
+    code = f"open({str(waiting)!r}, 'w').close()\nif os.path.exists({str(flag)!r}): time.sleep(120)"
+    notebook = _notebook(tmp_path / "01_x.ipynb", code)
+    options = OPTIONS | {"data": data, "out": tmp_path / "reports", "notebooks": [notebook]}
+    call = f"from pathlib import *\nfrom pathcost_lib import packs\npacks.build_all(**{options!r}, jobs=1)"
+    main = subprocess.Popen([sys.executable, "-c", call.replace("PosixPath", "Path")])
+    while not waiting.exists():
+        assert main.poll() is None
+        time.sleep(0.1)
+    # Kernels are in sessions of their own, but all carry the folder of the run.
+    mine = [p for p in psutil.process_iter() if p.pid == main.pid or main.pid in [q.pid for q in _parents(p)]]
+    assert len(mine) > 3
+    main.send_signal(signal.SIGKILL)
+    main.wait()
+    _, alive = psutil.wait_procs(mine, timeout=30)
+    assert not alive
+    flag.unlink()
+    found = packs.build_all(**options, jobs=2)
+    assert not any(p.failures for p in found)
+    _nothing_left(tmp_path / "reports")
+
+
+def _parents(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.parents()
+    except psutil.Error:
+        return []
+
+
+@pytest.mark.end_to_end
+def test_two_runs_at_once_on_one_icb(data: Path, tmp_path: Path) -> None:
+    options = OPTIONS | {"data": data, "out": tmp_path / "reports", "notebooks": [_notebook(tmp_path / "01_x.ipynb")]}
+    assert not packs.build("QZ1", **options).failures
+    lock = tmp_path / "reports" / ".locks" / "2024-25-QZ1.lock"
+    with FileLock(lock):
+        [held, other] = packs.build_all(["QZ1", "QZ2"], **options)
+    assert "another run is building this pack now" in held.failures[0]
+    assert (held.folder / "board-pack.html").exists()
+    assert not other.failures
+    assert not packs.build("QZ1", **options).failures  # a lock file without a holder holds nobody up
+
+
+@pytest.mark.unit
+def test_reports_that_cannot_be_written_are_said_before_anything_runs(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"reports folder .* cannot be written"):
+        packs.build("QZ1", **OPTIONS, data=data, out=tmp_path / "file" / "reports", notebooks=["02_pathway_cost"])
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("a small disk can be mounted by root only")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.end_to_end
+def test_a_full_disk_and_a_read_only_one_keep_the_old_pack(data: Path, tmp_path: Path, small_disk: Path) -> None:
+    code = "print('x' * int(open('size').read()) if os.path.exists('size') else '')".replace(
+        "'size'", repr(str(tmp_path / "size"))
+    )
+    options = OPTIONS | {"data": data, "out": small_disk, "notebooks": [_notebook(tmp_path / "01_x.ipynb", code)]}
+    options |= {"formats": ("xlsx",)}
+    assert not packs.build("QZ1", **options).failures
+    page = small_disk / "2024-25" / "QZ1" / "board-pack.xlsx"
+    before = page.read_bytes()
+    (tmp_path / "size").write_text("200000", encoding="utf-8")
+    [failure] = packs.build("QZ1", **options, force=True).failures
+    assert "No space left on device" in failure
+    assert page.read_bytes() == before
+    _nothing_left(small_disk)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(InputError, match="Read-only file system"):
+        packs.build("QZ1", **options, force=True)
+
+
+@pytest.mark.end_to_end
+def test_verify_says_what_differs(data: Path, tmp_path: Path) -> None:
+    options = OPTIONS | {"data": data, "out": tmp_path / "reports", "notebooks": [_notebook(tmp_path / "01_x.ipynb")]}
+    folder = packs.build("QZ1", **options).folder
+    found = verify(folder)
+    assert found.intact and found.reproducible, found.summary
+    assert "as it was built" in found.summary and "can be built again" in found.summary
+    (folder / "board-pack.html").write_text("<p>better numbers</p>", encoding="utf-8")
+    (folder / "board-pack.xlsx").unlink()
+    (folder / "notes.txt").touch()
+    write_tables(data, {"population": make_tables(patients=12)["population"].head(100)})
+    about = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    about["packages"]["pandas"], about["code"]["source_sha256"] = "1.5.3", "0" * 64
+    (folder / "manifest.json").write_text(json.dumps(about), encoding="utf-8")
+    found = verify(folder)
+    assert found.outputs == (
+        "board-pack.html: has changed",
+        "board-pack.xlsx: is missing",
+        "notes.txt: was not part of it",
+    )
+    assert [line.split(":")[0].rpartition("/")[2] for line in found.inputs] == [
+        "population.parquet",
+        "code",
+        "package pandas",
+    ]
+    assert "NOT as it was built" in found.summary
+    with pytest.raises(InputError, match="not a pack"):
+        verify(tmp_path)
+
+
+# -- kernels ----------------------------------------------------------------------------------------------------------
+MODULES = ["pathcost_lib.ledger", "pathcost_lib.present", "ipykernel.kernelapp"]
+
+
+@pytest.mark.end_to_end
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kernels are ordinary ones where there is no fork")
+def test_warm_kernels_are_alone_draw_their_figures_and_leave_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = "from pathcost_lib import codes\nprint(getattr(codes, 'left_behind', None), os.getppid(), 'is it')"
+    draw = (
+        "import matplotlib.pyplot as plt, duckdb\nfigure, ax = plt.subplots()\nax.plot([1, 2])\nfigure.savefig('f.svg')"
+    )
+    count = "print(duckdb.sql('SELECT sum(range) FROM range(1000000)').fetchone()[0], os.path.getsize('f.svg') > 1000)"
+    monkeypatch.chdir(tmp_path)
+    with warm.KernelSpec(Path(tempfile.mkdtemp(prefix="pathcost-run-")), MODULES) as kernels:
+        assert kernels._server is not None
+        for name, value in kernels.environment.items():
+            monkeypatch.setenv(name, value)
+        for number in (1, 2):
+            code = f"{look}\n{draw}\n{count}\ncodes.left_behind = {number}"
+            notebook = _notebook(tmp_path / "n.ipynb", code)
+            runner.execute(notebook, tmp_path / f"{number}.ipynb", {"icb": "QZ1"}, kernel=warm.KERNEL)
+        said = [
+            "".join(
+                o.text
+                for c in nbformat.read(tmp_path / f"{n}.ipynb", 4).cells
+                for o in c.get("outputs", [])
+                if "text" in o
+            )
+            for n in (1, 2)
+        ]
+        for text in said:
+            assert text.startswith(f"None {kernels._server.pid} ")
+            assert "499999500000 True" in text
+        assert not list((kernels.folder / "runtime").iterdir())
+        server = psutil.Process(kernels._server.pid)
+        assert server.num_threads() == 1
+        assert not server.children()
+    assert not kernels.folder.exists()
+    assert not server.is_running()
+
+
+@pytest.mark.end_to_end
+def test_an_ordinary_kernel_stands_in_where_the_server_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warm.KernelSpec, "_is_ready", lambda self: False)
+    with warm.KernelSpec(tmp_path / "run", MODULES) as kernels:
+        for name, value in kernels.environment.items():
+            monkeypatch.setenv(name, value)
+        runner.execute(_notebook(tmp_path / "n.ipynb"), tmp_path / "out.ipynb", {"icb": "QZ1"}, kernel=warm.KERNEL)
+    assert (tmp_path / "out.ipynb").exists()
+
+
+@pytest.mark.unit
+def test_a_kernel_that_does_not_start_is_tried_again_a_cell_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def start(*arguments: Any, kernel_name: str, **options: Any) -> None:
+        tried.append(kernel_name)
+        if len(tried) < 3:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+
+    notebook = _notebook(tmp_path / "n.ipynb")
+    monkeypatch.setattr(papermill, "execute_notebook", start)
+    runner.execute(notebook, tmp_path / "out.ipynb", {"icb": "QZ1"}, kernel=warm.KERNEL)
+    assert tried == [warm.KERNEL, warm.KERNEL, "python3"]
+    tried[:] = ["", ""]
+    monkeypatch.setattr(papermill, "execute_notebook", lambda *a, **o: (_ for _ in ()).throw(TimeoutError("30 s")))
+    with pytest.raises(packs.NotebookError, match="TimeoutError"):
+        runner.execute(notebook, tmp_path / "out.ipynb", {"icb": "QZ1"})
+
+
+@pytest.mark.end_to_end
+def test_a_cell_that_takes_too_long_ends_and_its_kernel_too(tmp_path: Path) -> None:
+    notebook = _notebook(
+        tmp_path / "n.ipynb", f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)"
+    )
+    with pytest.raises(packs.NotebookError, match="Timeout"):
+        runner.execute(notebook, tmp_path / "out.ipynb", {"icb": "QZ1"}, timeout=5)
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text(encoding="utf-8")))
+    assert not (tmp_path / "out.ipynb").exists()
