@@ -33,7 +33,7 @@ OPTIONS: dict[str, Any] = {"year": "2024-25", "formats": ("html", "xlsx")}
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tables(tmp_path_factory.mktemp("data"), make_tables(patients=12))
+    return write_tables(tmp_path_factory.mktemp("data"), make_tables(patients=60))
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def _nothing_left(folder: Path) -> None:
 # -- which ICBs -------------------------------------------------------------------------------------------------------
 @pytest.mark.unit
 def test_the_list_of_icbs_is_that_of_the_year(data: Path) -> None:
-    places = make_tables(patients=12)["organisations"]
+    places = make_tables(patients=60)["organisations"]
     ended = places.assign(valid_to=places["valid_to"].mask(places["org_code"] == "QZ2", date(2024, 3, 31)))
     write_tables(data, {"organisations": ended})
     dataset = sources.open_dataset(data)
@@ -189,7 +189,7 @@ def test_all_packs_then_nothing_then_only_what_has_changed(data: Path, tmp_path:
     activity.unlink()  # a link to the table of other tests
     activity.write_bytes(content)
     assert ran() == []
-    write_tables(data, {"activity": make_tables(patients=15)["activity"]})
+    write_tables(data, {"activity": make_tables(patients=63)["activity"]})
     assert ran() == ["01_one", "02_two"]
     assert ran(force=True) == ["01_one", "02_two"]
     _nothing_left(tmp_path / "reports")
@@ -326,7 +326,7 @@ def test_verify_says_what_differs(data: Path, tmp_path: Path) -> None:
     (folder / "board-pack.html").write_text("<p>better numbers</p>", encoding="utf-8")
     (folder / "board-pack.xlsx").unlink()
     (folder / "notes.txt").touch()
-    write_tables(data, {"population": make_tables(patients=12)["population"].head(100)})
+    write_tables(data, {"population": make_tables(patients=60)["population"].head(100)})
     about = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     about["packages"]["pandas"], about["code"]["source_sha256"] = "1.5.3", "0" * 64
     (folder / "manifest.json").write_text(json.dumps(about), encoding="utf-8")
