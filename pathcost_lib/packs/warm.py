@@ -11,6 +11,7 @@ go on if a library has started a thread of its own.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import importlib
 import io
@@ -19,7 +20,6 @@ import os
 import random
 import select
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -102,13 +102,15 @@ def serve(folder: Path, modules: Sequence[str]) -> None:
         sys.exit("a library has started a thread, which a fork would lose")
     gc.collect()
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system clears away kernels that have ended
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "socket"))
         listener.listen(64)
         os.write(1, b"1")
         while True:
             ready, _, _ = select.select([listener, sys.stdin], [], [])
+            with contextlib.suppress(ChildProcessError):  # clear away the kernels that have ended
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
             if sys.stdin in ready:  # closed: the process that wanted the kernels has ended, however it did
                 break
             connection, _ = listener.accept()
@@ -134,7 +136,6 @@ def _become_kernel(connection: socket.socket) -> NoReturn:
     try:
         with connection.makefile("rb") as lines:
             request = json.loads(lines.readline())
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
         os.environ.clear()
         os.environ.update(request["environment"])
