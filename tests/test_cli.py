@@ -23,7 +23,7 @@ def pathcost(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_version_and_help_answer():
     assert pathcost("--version").stdout.strip() == f"pathcost {__version__}"
     shown = pathcost("--help").stdout
-    for command in ("sample", "check", "import", "pack"):
+    for command in ("sample", "check", "import", "pack", "verify"):
         assert command in shown
 
 
@@ -55,7 +55,10 @@ def test_check_prints_what_is_wrong_without_a_patient_and_fails(tmp_path: Path):
     [
         (("check", "--data", "nowhere"), "pathcost: There is no folder nowhere"),
         (("sample", "--people", "huge"), "pathcost: Sample size 'huge' is not known"),
-        (("pack", "QHL", "--data", "nowhere"), "QHL: There is no folder"),
+        (("pack", "QHL", "--data", "nowhere"), "pathcost: There is no folder nowhere"),
+        (("pack", "--data", "nowhere"), "Name one or more ICBs, or give --all"),
+        (("pack", "QHL", "--all"), "Name one or more ICBs, or give --all"),
+        (("verify", "nowhere"), "pathcost: nowhere holds no manifest.json"),
         (("pack", "QHL", "--year", "2024", "--data", "nowhere"), "Write it like 2024-25"),
         (("pack", "QHL", "--data", "nowhere", "--set", "colour"), "--set 'colour' is not name=value"),
     ],
