@@ -12,7 +12,8 @@ from pathcost_lib.errors import require_one_of
 from pathcost_lib.packs.blocks import read_section
 from pathcost_lib.packs.document import Document
 from pathcost_lib.packs.formats import DEFAULT_FORMATS, FORMATS
-from pathcost_lib.packs.manifest import make_manifest
+from pathcost_lib.packs.freshness import digests
+from pathcost_lib.packs.manifest import file_digest, versions
 from pathcost_lib.packs.runner import execute
 from pathcost_lib.sources import open_dataset
 from pathcost_lib.sources.names import financial_years
@@ -61,13 +62,15 @@ def quality_report(data: Path, out: Path, *, formats: Sequence[str] = DEFAULT_FO
         part = path.with_name(f"{path.name}.part")
         part.write_bytes(form.write(document))
         written.append(part.replace(path))
-    manifest = make_manifest(
-        inputs=[*(file for files in dataset.files.values() for file in files), notebook],
-        root=paths.root().resolve(),
-        parameters={notebook.stem: values},
-        seconds={notebook.stem: seconds},
-        outputs=written,
-    )
+    held = [file for files in dataset.files.values() for file in files]
+    manifest = {
+        "kind": "data quality",
+        **versions(),
+        "parameters": {notebook.stem: values},
+        "inputs": digests([*held, notebook]),
+        "outputs": {path.name: file_digest(path) for path in written},
+        "seconds": {notebook.stem: round(seconds, 2)},
+    }
     place = out / "manifest.json"
     place.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
     return [*written, place]
