@@ -72,7 +72,8 @@ def places(report: QualityReport, *, icb: str, names: Mapping[str, str], by_mont
     ordered = table.sort_values(
         keys if by_month else ["rows", *keys], ascending=by_month or [False, *[True] * len(keys)]
     )
-    columns = ["provider", *(["month"] if by_month else []), "finding", "rows", "cost_gbp"]
+    # By month without pounds: with a provider's total beside them, a suppressed month's could be worked out.
+    columns = ["provider", "month", "finding", "rows"] if by_month else ["provider", "finding", "rows", "cost_gbp"]
     return ordered[columns].reset_index(drop=True)
 
 
