@@ -11,7 +11,9 @@ CREATE OR REPLACE TEMP VIEW rated AS
 SELECT a.*, coalesce(n.financial_year, g.financial_year) AS financial_year, m.mff, g.source,
        coalesce(o.unit_cost, n.unit_cost, g.unit_cost) AS unit_cost,
        CASE WHEN o.unit_cost IS NOT NULL THEN 'provider' WHEN n.unit_cost IS NOT NULL THEN 'national' WHEN g.unit_cost IS NOT NULL THEN 'proxy' END AS price_basis,
-       CASE WHEN o.unit_cost IS NOT NULL THEN o.price_factor ELSE coalesce(f.price_factor, n.price_factor, g.price_factor) END AS price_factor,
+       CASE WHEN o.unit_cost IS NOT NULL THEN o.rate
+            WHEN f.price_factor IS NOT NULL THEN coalesce(n.unit_cost, g.unit_cost) * f.price_factor ELSE coalesce(n.rate, g.rate) END AS rate,
+       coalesce(o.most_units, n.most_units, g.most_units) AS most_units,
        CASE WHEN n.recorded_factor IS NULL AND g.recorded_factor IS NULL THEN NULL ELSE coalesce(m.recorded_factor, n.recorded_factor, g.recorded_factor) END
          AS recorded_factor,
        coalesce(b.fixed_millionths, o.fixed_millionths, n.fixed_millionths, g.fixed_millionths) AS fixed_millionths,
@@ -25,20 +27,16 @@ LEFT JOIN provider_year AS m ON m.start_year = a.start_year AND m.provider_code 
 LEFT JOIN paid_factor AS f ON f.start_year = a.start_year AND f.provider_code = a.provider_code AND f.price_year = coalesce(n.price_year, g.price_year)
 LEFT JOIN own_behaviour AS b ON b.pod = a.pod AND b.provider_code = a.provider_code;
 
--- 2. The amount to move to the price base, in ten-thousandths of a pound, and the factor that moves it, in millionths.
+-- 2. The amount at the price base, in hundred-millionths of a penny; none where it cannot be known, or not believed (beyond £50m, so that nothing can overflow).
 CREATE OR REPLACE TEMP VIEW amounts AS
 SELECT *,
-       CASE WHEN recorded_cost_pence BETWEEN -5000000000 AND 5000000000 THEN recorded_cost_pence * 100
-            WHEN recorded_cost_pence IS NULL AND quantity BETWEEN 1 AND 1000000 THEN unit_cost * quantity END AS amount,
-       CASE WHEN recorded_cost_pence IS NULL THEN price_factor ELSE recorded_factor END AS factor
+       CASE WHEN recorded_cost_pence IS NULL THEN CASE WHEN quantity BETWEEN 1 AND most_units THEN quantity * rate END
+            WHEN recorded_cost_pence BETWEEN -5000000000 AND 5000000000 THEN recorded_cost_pence * 100 * recorded_factor END AS amount
 FROM rated;
 
--- Pence, rounded once, half away from zero; none where it cannot be known, or not believed (beyond £50m, so that nothing can overflow).
+-- Pence, rounded once, half away from zero.
 CREATE OR REPLACE TEMP VIEW priced AS
-SELECT *,
-       CASE WHEN amount NOT BETWEEN -500000000000 AND 500000000000 THEN NULL
-            WHEN amount < 0 THEN -((-amount * factor + 50000000) // 100000000)
-            ELSE (amount * factor + 50000000) // 100000000 END AS cost_pence
+SELECT *, CASE WHEN amount < 0 THEN -((-amount + 50000000) // 100000000) ELSE (amount + 50000000) // 100000000 END AS cost_pence
 FROM amounts;
 
 -- 3. Where the cost came from, or why there is none.
@@ -49,7 +47,7 @@ SELECT *,
             WHEN financial_year IS NULL THEN 'no date, a year outside the price index, or a point of delivery that is not known'
             WHEN recorded_cost_pence IS NOT NULL THEN 'recorded cost beyond the largest believable cost'
             WHEN price_basis IS NULL THEN 'no price for this point of delivery and currency'
-            WHEN price_factor IS NULL THEN 'price from a year outside the price index'
+            WHEN rate IS NULL THEN 'price from a year outside the price index'
             WHEN quantity IS NULL OR quantity < 1 THEN 'units missing or below 1'
             ELSE 'cost beyond the largest believable cost' END AS cost_note
 FROM priced;

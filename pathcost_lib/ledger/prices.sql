@@ -40,7 +40,9 @@ CREATE OR REPLACE TEMP TABLE price_lines AS
 SELECT g.start_year, g.financial_year, g.pod, p.currency_code, p.provider_code, p.unit_cost, p.source, g.recorded_factor, p.price_year,
        CASE WHEN p.unit = 'bed_day' AND g.unit <> 'bed_day' THEN 1 ELSE 0 END AS by_day,
        1000000 * s.price_base_index / y.index_value AS inflation,
-       CAST(round(1000000 * s.price_base_index / y.index_value) AS BIGINT) AS price_factor,
+       -- What a unit costs at the price base, in hundred-millionths of a penny, and how many units of it are £50m.
+       p.unit_cost * CAST(round(1000000 * s.price_base_index / y.index_value) AS BIGINT) AS rate,
+       least(1000000, 500000000000 // greatest(p.unit_cost, 1)) AS most_units,
        CAST(round(1000000 * coalesce(own.fixed_share, p.fixed_share, usual.fixed_share)) AS BIGINT) AS fixed_millionths,
        CAST(round(1000000 * coalesce(own.fixed_share + own.semi_fixed_share, p.fixed_share + p.semi_fixed_share, usual.fixed_share + usual.semi_fixed_share)) AS BIGINT)
          AS not_variable_millionths
@@ -75,8 +77,8 @@ CROSS JOIN settings AS s
 WHERE m.choice = 1;
 
 CREATE OR REPLACE TEMP TABLE own_price AS
-SELECT p.start_year, p.pod, p.currency_code, p.provider_code, p.unit_cost, p.by_day, p.fixed_millionths, p.not_variable_millionths,
-       CAST(round(p.inflation * coalesce(m.own_factor, 1.0)) AS BIGINT) AS price_factor
+SELECT p.start_year, p.pod, p.currency_code, p.provider_code, p.unit_cost, p.by_day, p.most_units, p.fixed_millionths, p.not_variable_millionths,
+       p.unit_cost * CAST(round(p.inflation * coalesce(m.own_factor, 1.0)) AS BIGINT) AS rate
 FROM price_lines AS p
 LEFT JOIN provider_year AS m ON m.start_year = p.start_year AND m.provider_code = p.provider_code
 WHERE p.provider_code IS NOT NULL;
