@@ -24,9 +24,13 @@ def chart_of(payload: Mapping[str, Any]) -> int | None:
     names = [row[0] for row in rows]
     if not _FEWEST <= len(rows) <= _MOST or columns[0]["number"] or len({*names}) < len(names):
         return None
-    measures = (n for n, c in enumerate(columns) if c["kind"] in _MONEY_OR_SHARE and not LIMIT.search(c["key"]))
-    shown = (n for n in measures if sum(isinstance(row[n], int | float) for row in rows) >= _FEWEST)
-    return next(shown, None)
+    numbers = [n for n, c in enumerate(columns) if c["number"]]
+    measures = [n for n in numbers if columns[n]["kind"] in _MONEY_OR_SHARE and not LIMIT.search(columns[n]["key"])]
+    shown = [n for n in measures if sum(isinstance(row[n], int | float) for row in rows) >= _FEWEST]
+    # What has an interval is what the table is about; then pounds; a share only where it comes first.
+    sure = [n for n in shown if n + 1 in numbers and LIMIT.search(columns[n + 1]["key"])]
+    pounds = [n for n in shown if columns[n]["kind"] == "gbp"]
+    return next(iter([*sure, *pounds, *(n for n in shown if n == numbers[0])]), None)
 
 
 def describe_chart(payload: Mapping[str, Any], series: int) -> str:

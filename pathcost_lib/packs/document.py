@@ -18,7 +18,7 @@ PARTS = {
     "position": "Position by setting and organisation",
     "pathway": "What the pathway costs",
     "variation": "Variation and outliers",
-    "opportunity": "What is recoverable",
+    "opportunity": "Opportunity",
     "outlook": "Demand and the gap if nothing changes",
     "system": "Who saves, who bears",
     "value": "Cost and outcome",

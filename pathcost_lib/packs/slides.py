@@ -113,6 +113,9 @@ def _chart(slide: Any, table: Table, series: int, *, left: float) -> None:
     chart.font.name, chart.font.size = "Arial", Pt(12 if len(values) <= 12 else 9)
     chart.category_axis.reverse_order = True
     chart.category_axis.tick_label_position = XL_TICK_LABEL_POSITION.LOW
+    chart.value_axis.tick_label_position = XL_TICK_LABEL_POSITION.HIGH  # at the foot, the rows being turned round
+    chart.value_axis.tick_labels.number_format = item["excel"]
+    chart.value_axis.tick_labels.number_format_is_linked = False
     chart.value_axis.has_title = True
     chart.value_axis.axis_title.text_frame.text = data[0].name
     chart.value_axis.axis_title.text_frame.paragraphs[0].font.size = Pt(12)

@@ -117,7 +117,7 @@ def _write_method(sheet: Any, formats: _Formats, document: Document) -> None:
 
 
 def _add_chart(book: Any, sheet: Any, name: str, payload: Mapping[str, Any]) -> None:
-    """Put a bar chart beside a table that a bar chart suits: its first measure by its rows, from the cells themselves.
+    """Put a bar chart below a table that a bar chart suits: its first measure by its rows, from the cells themselves.
 
     A suppressed cell is text, so it has no bar.
     """
@@ -139,11 +139,14 @@ def _add_chart(book: Any, sheet: Any, name: str, payload: Mapping[str, Any]) -> 
     chart.set_title({"name": payload["title"], "name_font": {"size": 11}, "overlay": False})
     chart.set_legend({"none": True})
     chart.set_y_axis({"reverse": True, "num_font": {"size": 9}, "label_position": "low"})
-    axis = {"num_format": item["excel"], "name": _heading(item)}
-    chart.set_x_axis(axis | {"major_gridlines": {"visible": True, "line": {"color": style.GRID}}})
+    # At the foot, the rows being turned round.
+    axis = {"num_format": item["excel"], "name": _heading(item), "label_position": "high"}
+    chart.set_x_axis(
+        axis | {"label_position": "high", "major_gridlines": {"visible": True, "line": {"color": style.GRID}}}
+    )
     chart.set_size({"width": 620, "height": 110 + 30 * len(payload["rows"])})
     about = {"description": f"{payload['title']}. {describe_chart(payload, series)}"}
-    sheet.insert_chart(_HEADER_ROW, len(payload["columns"]) + 1, chart, about)
+    sheet.insert_chart(last + 2, 0, chart, about)
 
 
 def _heading(item: Mapping[str, Any]) -> str:
