@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pathcost_lib.packs import manifest
 from pathcost_lib.packs.document import PackSummary
 from pathcost_lib.packs.formats import FORMATS
+from pathcost_lib.packs.index_page import render_index
 
-__all__ = ["render_index", "summaries", "write_index"]
+__all__ = ["summaries", "write_index"]
 
 
 def summaries(folder: Path, failures: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> list[PackSummary]:
@@ -37,23 +37,3 @@ def write_index(folder: Path, year: str, failures: Mapping[str, Sequence[str]], 
     part, text = folder / ".index.html.part", render_index(lines, year=year)
     part.write_text(text, encoding="utf-8", newline="\n")
     part.replace(folder / "index.html")
-
-
-def render_index(lines: Sequence[PackSummary], *, year: str) -> str:
-    """Return the page: a row for each ICB, with a link to its pack, or why there is none."""
-    rows = "".join(
-        f"<tr><th scope='row'>{_linked(line)}</th><td>{html.escape(line.icb)}</td>"
-        f"<td>{html.escape(' '.join(line.failures)) or 'Built'}</td></tr>"
-        for line in lines
-    )
-    return (
-        f"<!doctype html><html lang='en-GB'><meta charset='utf-8'><title>Board packs, {html.escape(year)}</title>"
-        f"<main><h1>Board packs, {html.escape(year)}</h1><table><caption>All packs</caption><thead><tr>"
-        "<th scope='col'>Organisation</th><th scope='col'>Code</th><th scope='col'>Pack</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></main></html>\n"
-    )
-
-
-def _linked(line: PackSummary) -> str:
-    name = html.escape(line.organisation)
-    return f"<a href='{html.escape(line.href)}'>{name}</a>" if line.href else name
