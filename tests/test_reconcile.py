@@ -67,8 +67,10 @@ def test_a_planted_two_per_cent_gap_is_found_and_located():
 def test_a_provider_without_accounts_and_accounts_without_patients_are_both_shown():
     rows = [activity_row(1, "elective", date(2023, 6, 1), 3, "QZ2", recorded_cost_pence=1_000_000)]
     data = make_tables() | {"activity": activity_frame(rows)}
-    table = statement(data, accounts([("A1", "2023-24", "admitted", 70_000, 0, 0)])).table.set_index("provider_code")
+    result = statement(data, accounts([("A1", "2023-24", "admitted", 70_000, 0, 0)]))
+    table = result.table.set_index("provider_code")
     assert table.loc["A1", ["unmatched_gbp", "matched_pct"]].tolist() == [700.0, 0.0]
+    assert "A2 admitted no accounts" in result.summary
     assert pd.isna(table.loc["A2", "unmatched_gbp"]) and table.loc["A2", "recorded_gbp"] == 10_000.0
 
 

@@ -490,6 +490,7 @@ def test_the_quantum_closes_and_the_planted_gap_is_found_and_located(england: Sa
     assert admitted.idxmax() == planted["provider_code"]
     assert admitted.max() == pytest.approx(100 * planted["share_of_total"], abs=1.0)
     assert admitted.median() == pytest.approx(0, abs=0.2)
+    assert f"{planted['provider_code']} admitted" in result.summary.partition("average prices")[0]
 
 
 @pytest.mark.unit

@@ -34,10 +34,9 @@ class Reconciliation(Result):
         held = self.table[self.table["quantum_gbp"].notna()]
         total, unmatched = held["quantum_gbp"].sum(), held["unmatched_gbp"].sum()
         wrong = self.to_explain
-        where = "; ".join(
-            f"{r.provider_code} {r.setting} {r.unmatched_pct:+.1f}%" for r in wrong.head(5).itertuples(index=False)
-        )
-        tail = f" Beyond {self.tolerance_pct:g}%: {len(wrong)} lines ({where})." if len(wrong) else ""
+        own = wrong["recorded_gbp"] >= wrong["priced_gbp"]
+        tail = _lines(wrong[own], f" Beyond {self.tolerance_pct:g}%")
+        tail += _lines(wrong[~own], " Beyond it where average prices stand for patients' own cost")
         return (
             f"{self.year}: quantum £{total:,.2f}, of which £{unmatched:,.2f} ({100 * unmatched / total:.2f}%) is "
             f"matched to no patient; closes to £{self.difference_gbp:,.2f}.{tail}"
@@ -51,10 +50,23 @@ class Reconciliation(Result):
 
     @property
     def to_explain(self) -> pd.DataFrame:
-        """Rows whose unmatched cost is beyond the tolerance, or that have no quantum; largest first."""
+        """Rows whose unmatched cost is beyond the tolerance, or that have no quantum; largest first.
+
+        A line of recorded cost has patients missing, or cost on the wrong ones. One of average prices differs because
+        the provider's own cost does, long before that.
+        """
         t = self.table
         wrong = t[(t["unmatched_pct"].abs() > self.tolerance_pct) | t["quantum_gbp"].isna()]
         return wrong.sort_values("unmatched_gbp", key=abs, ascending=False)
+
+
+def _lines(rows: pd.DataFrame, where: str) -> str:
+    first = rows.head(5)[["provider_code", "setting", "unmatched_pct"]].itertuples(index=False)
+    named = "; ".join(
+        f"{r.provider_code} {r.setting} " + ("no accounts" if pd.isna(r.unmatched_pct) else f"{r.unmatched_pct:+.1f}%")
+        for r in first
+    )
+    return f"{where}: {len(rows)} line{'s' * (len(rows) != 1)} ({named})." if len(rows) else ""
 
 
 def reconcile(
