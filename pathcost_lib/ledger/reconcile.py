@@ -61,11 +61,9 @@ class Reconciliation(Result):
 
 
 def _lines(rows: pd.DataFrame, where: str) -> str:
-    first = rows.head(5)[["provider_code", "setting", "unmatched_pct"]].itertuples(index=False)
-    named = "; ".join(
-        f"{r.provider_code} {r.setting} " + ("no accounts" if pd.isna(r.unmatched_pct) else f"{r.unmatched_pct:+.1f}%")
-        for r in first
-    )
+    first = rows.head(5)
+    share = first["unmatched_pct"].map("{:+.1f}%".format, na_action="ignore").fillna("no accounts")
+    named = "; ".join(first["provider_code"] + " " + first["setting"] + " " + share)
     return f"{where}: {len(rows)} line{'s' * (len(rows) != 1)} ({named})." if len(rows) else ""
 
 
