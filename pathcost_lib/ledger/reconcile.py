@@ -62,8 +62,8 @@ class Reconciliation(Result):
 
 def _lines(rows: pd.DataFrame, where: str) -> str:
     first = rows.head(5)
-    share = first["unmatched_pct"].map("{:+.1f}%".format, na_action="ignore").fillna("no accounts")
-    named = "; ".join(first["provider_code"] + " " + first["setting"] + " " + share)
+    shares = ["no accounts" if np.isnan(x) else f"{x:+.1f}%" for x in first["unmatched_pct"].to_numpy(float)]
+    named = "; ".join(map(" ".join, zip(first["provider_code"], first["setting"], shares, strict=True)))
     return f"{where}: {len(rows)} line{'s' * (len(rows) != 1)} ({named})." if len(rows) else ""
 
 
