@@ -3,5 +3,6 @@
 from pathcost_lib.sources.check import QualityReport, check
 from pathcost_lib.sources.dataset import Dataset, open_dataset
 from pathcost_lib.sources.engine import Engine, Relation, connect
+from pathcost_lib.sources.succession import Followed, follow
 
-__all__ = ["Dataset", "Engine", "QualityReport", "Relation", "check", "connect", "open_dataset"]
+__all__ = ["Dataset", "Engine", "Followed", "QualityReport", "Relation", "check", "connect", "follow", "open_dataset"]
