@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,14 +22,18 @@ from pathcost_lib.sources.mapping import map_folder
 from pathcost_lib.sources.pseudonyms import key_in, local_key, pseudonym
 from pathcost_lib.sources.suggest import suggest
 
-TABLE = {name: frame for name, frame in make_tables(patients=6).items()}
+TABLE = make_tables(patients=6)
 #: NHS numbers of the range that is kept for tests (999), by the check digit of the NHS Data Dictionary.
 NHS = ["999 000 0018", "9990000026", "999-000-0034"]
 
 
 def mapping_of(name: str, file: str, **other: str) -> str:
     """Return a mapping that takes each column from one of its own name."""
-    lines = [f'[[table]]\nname = "{name}"\nfile = "{file}"', *(f"{k} = {v}" for k, v in other.items()), "[table.columns]"]
+    lines = [
+        f'[[table]]\nname = "{name}"\nfile = "{file}"',
+        *(f"{k} = {v}" for k, v in other.items()),
+        "[table.columns]",
+    ]
     for column in CONTRACTS[name].columns:
         if column.name in TABLE[name]:
             money = ', money = "pence"' if column.name.endswith("_pence") else ""
@@ -64,7 +69,9 @@ def mutated(text: str, seed: int) -> bytes:
     data = whole.encode(rng.choice(["utf-8-sig", "utf-16", "cp1252"]) if kind == "encoding" else "utf-8")
     at = rng.randrange(len(data))
     if kind == "byte":
-        return data[:at] + rng.choice([b'"', b",", b"\n", b"\xff", b"\x00", b"\r", b"9"]) + data[at + rng.choice([0, 1]) :]
+        return (
+            data[:at] + rng.choice([b'"', b",", b"\n", b"\xff", b"\x00", b"\r", b"9"]) + data[at + rng.choice([0, 1]) :]
+        )
     return data[:at] if kind == "cut" else data
 
 
@@ -91,7 +98,9 @@ def test_two_hundred_mutated_copies_of_each_table_are_read_right_or_refused(tmp_
         assert (table["row_numbers"] != "").all() and (table["rule"] != "").all()
         # One mutation touches two rows at most: the others came in, unless the file was cut short.
         kept_rows += counts.rows_kept
-        assert counts.rows_in <= len(frame) + 2 and counts.rows_reported <= 2 + counts.rows_in * (counts.rows_in < 8), seed
+        assert counts.rows_in <= len(frame) + 2 and counts.rows_reported <= 2 + counts.rows_in * (counts.rows_in < 8), (
+            seed
+        )
     assert 0 < refused < 150 and kept_rows > 0
 
 
@@ -140,7 +149,7 @@ def test_the_same_data_in_foreign_dress_has_the_identical_ledger_total(tmp_path)
 
 @pytest.mark.oracle
 def test_a_pseudonym_is_hmac_sha_256_as_rfc_4231_has_it():
-    # Test case 2 of RFC 4231: key "Jefe", data "what do ya want for nothing?"; the label and colon are part of the data.
+    # Test case 2 of RFC 4231: key "Jefe", data "what do ya want for nothing?".
     engine = connect()
     with key_in(engine, b"Jefe"):
         sql = pseudonym("text", "what do ya want for nothing?"[:4]).replace("'what:' || ", "")
@@ -152,7 +161,8 @@ def test_a_pseudonym_is_hmac_sha_256_as_rfc_4231_has_it():
 def test_one_person_has_one_pseudonym_however_the_nhs_number_is_written_and_a_key_is_private(tmp_path, monkeypatch):
     engine = connect()
     with key_in(engine, local_key()):
-        sql = f"SELECT {pseudonym('t', 'patient')} AS p FROM (SELECT unnest(['999 000 0018', '9990000018', '999-000-0018']) AS t)"
+        rows = "(SELECT unnest(['999 000 0018', '9990000018', '999-000-0018']) AS t)"
+        sql = f"SELECT {pseudonym('t', 'patient')} AS p FROM {rows}"
         assert set(engine.fetch(sql)["p"].to_pylist()) == {pseudonym_of("9990000018")}
     path = tmp_path / "there" / "key"
     assert local_key(path) == local_key(path) != local_key(tmp_path / "other")
@@ -175,15 +185,25 @@ def test_no_identifier_of_the_input_is_in_any_output_or_word(tmp_path):
     local = [f"HOSP{n:06d}" for n in range(5)]
     for n, nhs in enumerate([*NHS, *local]):
         rows.append(f"SP-{n:07d},{nhs},01/04/2024,HN22E,RRK,QHL,10.00,Zyxwvut{n}")
-    rows += ["SP-0000101,9990000018,01/04/2024,999 000 0018,RRK,QHL,10.00,x", "SP-0000102,HOSP000001,soon,HN22E,HOSP000001,QHL,1,x"]
-    rows += ["SP-0000103,HOSP000002,01/04/2024,HN22E,Seen 9990000026 by,QHL,9990000034,x", "SP-0000104,9.99E+09,01/04/2024,HN22E,RRK,QHL,1,x"]
+    rows += [
+        "SP-0000101,9990000018,01/04/2024,999 000 0018,RRK,QHL,10.00,x",
+        "SP-0000102,HOSP000001,soon,HN22E,HOSP000001,QHL,1,x",
+    ]
+    rows += [
+        "SP-0000103,HOSP000002,01/04/2024,HN22E,Seen 9990000026 by,QHL,9990000034,x",
+        "SP-0000104,9.99E+09,01/04/2024,HN22E,RRK,QHL,1,x",
+    ]
     (source / "x.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    columns = 'activity_id = { from = "SPELL" }\npatient_id = { from = "PERSON" }\nstart_date = { from = "ADMIDATE", date = "%d/%m/%Y" }\n'
-    columns += 'setting = { constant = "admitted" }\npod = { constant = "elective" }\ncurrency_code = { from = "HRG" }\nunits = { constant = 1 }\n'
-    columns += 'provider_code = { from = "PROV" }\nicb_code = { from = "ICB" }\nrecorded_cost_pence = { from = "COST", money = "pounds" }\n'
-    (tmp_path / "m.toml").write_text(f'[[table]]\nname = "activity"\nfile = "x.csv"\n[table.columns]\n{columns}', encoding="utf-8")
+    columns = 'activity_id = { from = "SPELL" }\npatient_id = { from = "PERSON" }\nstart_date = { from = "ADMIDATE", date = "%d/%m/%Y" }\n'  # noqa: E501
+    columns += 'setting = { constant = "admitted" }\npod = { constant = "elective" }\ncurrency_code = { from = "HRG" }\nunits = { constant = 1 }\n'  # noqa: E501
+    columns += 'provider_code = { from = "PROV" }\nicb_code = { from = "ICB" }\nrecorded_cost_pence = { from = "COST", money = "pounds" }\n'  # noqa: E501
+    (tmp_path / "m.toml").write_text(
+        f'[[table]]\nname = "activity"\nfile = "x.csv"\n[table.columns]\n{columns}', encoding="utf-8"
+    )
     bad = columns.replace("units = { constant = 1 }", 'units = { sql = "CAST(source.PERSON AS BIGINT)" }')
-    (tmp_path / "bad.toml").write_text(f'[[table]]\nname = "activity"\nfile = "x.csv"\n[table.columns]\n{bad}', encoding="utf-8")
+    (tmp_path / "bad.toml").write_text(
+        f'[[table]]\nname = "activity"\nfile = "x.csv"\n[table.columns]\n{bad}', encoding="utf-8"
+    )
     code = "from pathcost_lib.cli import main; main()"
     said = b""
     for arguments in (
@@ -191,7 +211,7 @@ def test_no_identifier_of_the_input_is_in_any_output_or_word(tmp_path):
         ("import", source, "--mapping", tmp_path / "bad.toml", "--out", tmp_path / "never"),
         ("import", source, "--suggest", "--out", tmp_path / "out" / "suggested.toml"),
     ):
-        done = subprocess.run(["python", "-c", code, *map(str, arguments)], capture_output=True, check=False)
+        done = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, check=False)
         said += done.stdout + done.stderr
         assert b"Traceback" not in done.stderr
     assert b"12 rows in, 8 kept, 4 reported" in said and not (tmp_path / "never").exists()
@@ -207,7 +227,8 @@ def test_no_identifier_of_the_input_is_in_any_output_or_word(tmp_path):
 @pytest.mark.unit
 def test_a_suggested_mapping_loads_and_keeps_no_row_until_what_is_unknown_is_said(tmp_path):
     (tmp_path / "odd.csv").write_text(
-        "Trust;Spell number;NHS No;Admitted;HRG code;Total cost\nRRK;S1;9990000018;45383;HN22E;1,234.50\n", encoding="utf-8"
+        "Trust;Spell number;NHS No;Admitted;HRG code;Total cost\nRRK;S1;9990000018;45383;HN22E;1,234.50\n",
+        encoding="utf-8",
     )
     proposed = suggest(tmp_path)
     assert "9990000018" not in proposed and "1,234.50" not in proposed
@@ -266,7 +287,9 @@ def imported_from(database: str, folder: Path, monkeypatch) -> int:
     monkeypatch.setenv("PATHCOST_TEST_DATABASE", database)
     maps = []
     for name in TABLES:
-        held = mapping_of(name, "x").replace('file = "x"', f'connection = "PATHCOST_TEST_DATABASE"\nquery = "SELECT * FROM {name}"')
+        held = mapping_of(name, "x").replace(
+            'file = "x"', f'connection = "PATHCOST_TEST_DATABASE"\nquery = "SELECT * FROM {name}"'
+        )
         maps.append(held)
     (folder / "m.toml").write_text("\n".join(maps), encoding="utf-8")
     result = map_folder(folder, folder / "m.toml")
@@ -295,7 +318,9 @@ def test_odbc_gives_the_same_ledger(postgres, tmp_path, monkeypatch):
 @pytest.mark.unit
 def test_a_database_that_cannot_be_read_says_why_and_never_the_password(tmp_path, monkeypatch):
     pytest.importorskip("adbc_driver_postgresql", reason="the extra `databases` is not installed")
-    text = mapping_of("patients", "x").replace('file = "x"', 'connection = "PATHCOST_TEST_DATABASE"\nquery = "SELECT 1"')
+    text = mapping_of("patients", "x").replace(
+        'file = "x"', 'connection = "PATHCOST_TEST_DATABASE"\nquery = "SELECT 1"'
+    )
     (tmp_path / "m.toml").write_text(text, encoding="utf-8")
     monkeypatch.delenv("PATHCOST_TEST_DATABASE", raising=False)
     with pytest.raises(InputError, match="PATHCOST_TEST_DATABASE is not set"):

@@ -280,18 +280,25 @@ def _select(feed: Feed, origin: Origin, found: Mapping[str, str], rules: list[_R
     source = f"struct_pack({', '.join(texts)})" if texts else "NULL"
     direct = [f"{_direct(feed, c, origin.typed)} AS {c}" for c in feed.ours if "sql" not in feed.columns.get(c, {})]
     derived = [
-        f"CAST(({s['sql']}) AS {engine_kind(feed.ours[c])}) AS {c}" for c, s in feed.columns.items() if "sql" in s
+        f"CAST(({_theirs(s['sql'])}) AS {engine_kind(feed.ours[c])}) AS {c}"
+        for c, s in feed.columns.items()
+        if "sql" in s
     ]
     first = " ".join(f"WHEN {r.broken} THEN {n}" for n, r in enumerate(rules) if r.action != "replaced")
     replaced = [f"({r.broken}) AS __replaced_{n}" for n, r in enumerate(rules) if r.action == "replaced"]
     checks = ", ".join([f"CASE {first} END AS __broken" if first else "CAST(NULL AS INTEGER) AS __broken", *replaced])
     out = [f"{pseudonym(c, _IDENTIFIERS[c])} AS {c}" if c in _IDENTIFIERS else c for c in feed.ours]
     return (
-        f", texts AS (SELECT {source} AS source FROM rows)"
-        f", direct AS (SELECT source, {', '.join(direct)} FROM texts)"
+        f", texts AS (SELECT {source} AS __source FROM rows)"
+        f", direct AS (SELECT __source, {', '.join(direct)} FROM texts)"
         f", derived AS (SELECT {', '.join(['*', *derived])} FROM direct)"
         f" SELECT {', '.join(out)}, {checks} FROM derived"
     )
+
+
+def _theirs(sql: str) -> str:
+    """Read `source.NAME` under a name that no column of ours has: unit costs have a source."""
+    return re.sub(r"\bsource\s*\.", "__source.", str(sql))
 
 
 def _direct(feed: Feed, column: str, typed: bool) -> str:
@@ -305,7 +312,7 @@ def _direct(feed: Feed, column: str, typed: bool) -> str:
 
 
 def _coded(spec: Mapping[str, Any]) -> str:
-    value = f"source.{quote_name(spec['from'])}"
+    value = f"__source.{quote_name(spec['from'])}"
     if "codes" not in spec:
         return value
     unlisted = str(spec.get("unlisted", "reject"))
@@ -320,11 +327,11 @@ def _coded(spec: Mapping[str, Any]) -> str:
 def _rules(feed: Feed, origin: Origin) -> Iterator[_Rule]:
     """Yield the rules of a feed, in the order in which a row is held to them."""
     for item in feed.exclude:
-        yield _Rule("", str(item["reason"]), f"coalesce(({item['where']}), false)", "excluded")
-    if texts := ", ".join(f"source.{quote_name(name)}" for name in feed.sources):
+        yield _Rule("", str(item["reason"]), f"coalesce(({_theirs(item['where'])}), false)", "excluded")
+    if texts := ", ".join(f"__source.{quote_name(name)}" for name in feed.sources):
         yield _Rule("", "the row is empty", f"coalesce({texts}) IS NULL", "excluded")
     for column, spec in feed.columns.items():
-        value = f"source.{quote_name(spec['from'])}" if "from" in spec else None
+        value = f"__source.{quote_name(spec['from'])}" if "from" in spec else None
         yield from _privacy_rules(feed, column, value)
         yield from _value_rules(feed, column, spec, value, origin.typed)
 

@@ -40,9 +40,7 @@ class Followed(Result):
         """What was moved, and what could not be."""
         old = self.shared_out["code"].nunique()
         split = int((self.shared_out.groupby("code").size() > 1).sum()) if old else 0
-        said = [
-            f"Organisations as of {self.as_of.day} {self.as_of:%B %Y}: {old} ended before, {split} of them split by share."
-        ]
+        said = [f"Organisations as of {self.as_of.day} {self.as_of:%B %Y}: {old} ended before, {split} of them split."]
         said += [f"{measure} is left out: {reason}." for measure, reason in self.left_out.items()]
         return " ".join(said)
 
