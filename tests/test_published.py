@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pathcost_lib.codes import PODS, UNITS
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources.contracts import CONTRACTS
-from pathcost_lib.sources.published import catalogue, icb_codes, layouts, read, read_schedule
+from pathcost_lib.sources.published import catalogue, holdings, icb_codes, layouts, read, read_schedule
 from pathcost_lib.sources.published import schedule as schedule_module
 
 HEADINGS = "department_code,currency_code,currency_desc,activity,unit_cost,cost"
@@ -378,3 +378,14 @@ def test_each_official_file_with_a_reader_is_recognised(public_data):
     assert set(found["layout"]) == set(layouts())
     # Populations: principal and variants. PROMs: four layouts, of two years each, records of hips and of knees.
     assert len(found) == len(layouts()) + 1 + 4 + 2
+
+
+@pytest.mark.unit
+def test_what_is_at_hand_is_listed_with_year_and_licence(tmp_path):
+    put(tmp_path, name="schedule_2023_24.csv")
+    (tmp_path / "odd.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    held = holdings(tmp_path).set_index("file")
+    assert held.loc["schedule_2023_24.csv", ["layout", "year"]].tolist() == ["national_schedule", "2023_24"]
+    assert held.loc["odd.csv", "title"] == "No reader knows its layout"
+    assert held.loc["reference/mff.csv", "licence"] == "Open Government Licence v3.0"
+    assert not held.drop(columns="layout").isna().any(axis=None)

@@ -6,7 +6,7 @@ from datetime import date
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pathcost_lib.errors import InputError
@@ -89,6 +89,7 @@ def test_forty_two_icbs_become_thirty_six():
 
 
 @pytest.mark.property
+@settings(deadline=None, max_examples=300)
 @given(
     pence=st.lists(st.integers(-(10**15), 10**15), min_size=1, max_size=5),
     weights=st.lists(st.integers(1, 1000), min_size=1, max_size=5),
