@@ -144,7 +144,7 @@ def place_order(
     about = _pathway(pathway, declared, given)
     for name in [scenario] if isinstance(scenario, str) else scenario:
         _scenario(name, declared, given)
-    dataset = open_dataset(folder, remember=True)
+    dataset = open_dataset(data or folder, remember=True)
     valid = names.icbs_of(dataset, year)
     held = names.icb_codes(dataset.activity)
     require_one_of(year, names.financial_years(dataset.activity), what="Financial year")
