@@ -35,7 +35,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -46,17 +46,15 @@ import pandas as pd
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
-from pathcost_lib.sources.csv_files import number_list, quote_name, quote_text
+from pathcost_lib.sources.csv_files import quote_name, quote_text
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.engine import DuckDBEngine, Engine, Relation, connect
-from pathcost_lib.sources.mapping_file import Feed, engine_kind, is_required, read_mapping
+from pathcost_lib.sources.mapping_file import Feed, engine_kind, read_mapping
+from pathcost_lib.sources.mapping_rules import IDENTIFIERS, Rule, broken_rules, rules_of, theirs
 from pathcost_lib.sources.origins import Origin, open_origin
-from pathcost_lib.sources.pseudonyms import holds_nhs_number, key_in, key_name, local_key, pseudonym, rounded_by_excel
+from pathcost_lib.sources.pseudonyms import key_in, key_name, local_key, pseudonym
 
 __all__ = ["MappingReport", "MappingResult", "map_folder"]
-
-#: Columns that hold identifiers, and what they identify.
-_IDENTIFIERS = {"patient_id": "patient", "activity_id": "activity"}
 
 
 @dataclass(frozen=True)
@@ -124,16 +122,6 @@ class MappingResult:
         return folder
 
 
-@dataclass(frozen=True)
-class _Rule:
-    """What a row must not be, for the report."""
-
-    column: str
-    rule: str
-    broken: str
-    action: str = "rejected"
-
-
 def map_folder(
     source_folder: Path | str,
     mapping_toml: Path | str,
@@ -185,7 +173,7 @@ def map_folder(
     for feed, path in feeds:
         origin = open_origin(engine, path, feed.options)
         found = _columns_found(feed, origin)
-        rules = list(_rules(feed, origin))
+        rules = list(rules_of(feed, origin))
         progress(f"{feed.name} from {origin.label} ({origin.read_as})")
         with key_in(engine, secret):
             staged = _stage(feed, origin, found, rules)
@@ -194,7 +182,7 @@ def map_folder(
         where = {"table": feed.name, "file": origin.label}
         total = _one_row(staged, _COUNT_ROWS)
         counts.append(where | {"read_as": origin.read_as} | total)
-        findings += [where | finding for finding in _findings(staged, rules)]
+        findings += [where | finding for finding in broken_rules(staged, rules)]
         findings += [where | _absent(name, total["rows_in"]) for name in feed.sources if name not in found]
         money += [where | {"column": c} | _one_row(staged, _COUNT_MONEY.format(c)) for c in _money_columns(feed)]
     report = MappingReport(
@@ -244,7 +232,7 @@ def _columns_found(feed: Feed, origin: Origin) -> dict[str, str]:
     return found
 
 
-def _stage(feed: Feed, origin: Origin, found: Mapping[str, str], rules: list[_Rule]) -> Relation:
+def _stage(feed: Feed, origin: Origin, found: Mapping[str, str], rules: list[Rule]) -> Relation:
     """Read an origin once into a table: its row number, our columns, the first rule broken, the values replaced."""
     try:
         columns = list(dict.fromkeys(found.values()))
@@ -270,7 +258,7 @@ def _heading_hint(lacking: list[str], names: list[str]) -> str:
     return f" Did you mean {', '.join(map(repr, near))}?" if near else " Is its first row a heading?"
 
 
-def _select(feed: Feed, origin: Origin, found: Mapping[str, str], rules: list[_Rule]) -> str:
+def _select(feed: Feed, origin: Origin, found: Mapping[str, str], rules: list[Rule]) -> str:
     """Return the query that types the rows: their texts, our columns, those derived by SQL, the first broken rule."""
     absent = ", ".join(quote_text(token) for token in feed.missing)
     texts = []
@@ -280,25 +268,20 @@ def _select(feed: Feed, origin: Origin, found: Mapping[str, str], rules: list[_R
     source = f"struct_pack({', '.join(texts)})" if texts else "NULL"
     direct = [f"{_direct(feed, c, origin.typed)} AS {c}" for c in feed.ours if "sql" not in feed.columns.get(c, {})]
     derived = [
-        f"CAST(({_theirs(s['sql'])}) AS {engine_kind(feed.ours[c])}) AS {c}"
+        f"CAST(({theirs(s['sql'])}) AS {engine_kind(feed.ours[c])}) AS {c}"
         for c, s in feed.columns.items()
         if "sql" in s
     ]
     first = " ".join(f"WHEN {r.broken} THEN {n}" for n, r in enumerate(rules) if r.action != "replaced")
     replaced = [f"({r.broken}) AS __replaced_{n}" for n, r in enumerate(rules) if r.action == "replaced"]
     checks = ", ".join([f"CASE {first} END AS __broken" if first else "CAST(NULL AS INTEGER) AS __broken", *replaced])
-    out = [f"{pseudonym(c, _IDENTIFIERS[c])} AS {c}" if c in _IDENTIFIERS else c for c in feed.ours]
+    out = [f"{pseudonym(c, IDENTIFIERS[c])} AS {c}" if c in IDENTIFIERS else c for c in feed.ours]
     return (
         f", texts AS (SELECT {source} AS __source FROM rows)"
         f", direct AS (SELECT __source, {', '.join(direct)} FROM texts)"
         f", derived AS (SELECT {', '.join(['*', *derived])} FROM direct)"
         f" SELECT {', '.join(out)}, {checks} FROM derived"
     )
-
-
-def _theirs(sql: str) -> str:
-    """Read `source.NAME` under a name that no column of ours has: unit costs have a source."""
-    return re.sub(r"\bsource\s*\.", "__source.", str(sql))
 
 
 def _direct(feed: Feed, column: str, typed: bool) -> str:
@@ -321,54 +304,6 @@ def _coded(spec: Mapping[str, Any]) -> str:
     return f"CASE WHEN {value} IS NULL THEN NULL ELSE CASE {value} {listed} ELSE {other} END END"
 
 
-# -- rules and what became of the rows ---------------------------------------------------------------------------------
-
-
-def _rules(feed: Feed, origin: Origin) -> Iterator[_Rule]:
-    """Yield the rules of a feed, in the order in which a row is held to them."""
-    for item in feed.exclude:
-        yield _Rule("", str(item["reason"]), f"coalesce(({_theirs(item['where'])}), false)", "excluded")
-    if texts := ", ".join(f"__source.{quote_name(name)}" for name in feed.sources):
-        yield _Rule("", "the row is empty", f"coalesce({texts}) IS NULL", "excluded")
-    for column, spec in feed.columns.items():
-        value = f"__source.{quote_name(spec['from'])}" if "from" in spec else None
-        yield from _privacy_rules(feed, column, value)
-        yield from _value_rules(feed, column, spec, value, origin.typed)
-
-
-def _privacy_rules(feed: Feed, column: str, value: str | None) -> Iterator[_Rule]:
-    """An identifier is whole where it belongs, and nowhere else: what is not a date is looked through."""
-    kind = engine_kind(feed.ours[column])
-    if column in _IDENTIFIERS:
-        broken = rounded_by_excel(value or column)
-        yield _Rule(column, "a workbook has rounded it (9.43E+09): format the column as text, and export again", broken)
-    elif kind != "DATE":
-        text = value or f"CAST({column} AS VARCHAR)"
-        yield _Rule(column, "holds an NHS number, which is never stored", holds_nhs_number(text))
-        if kind == "VARCHAR" and "patient_id" in feed.columns:
-            broken = f"length(patient_id) >= 6 AND {text} = patient_id"
-            yield _Rule(column, "holds the patient's identifier, which is never stored", broken)
-
-
-def _value_rules(feed: Feed, column: str, spec: Mapping[str, Any], value: str | None, typed: bool) -> Iterator[_Rule]:
-    target = feed.ours[column]
-    if value and "codes" in spec:
-        listed = ", ".join(quote_text(k) for k in spec["codes"])
-        unlisted, broken = spec.get("unlisted", "reject"), f"{value} NOT IN ({listed})"
-        if unlisted == "reject":
-            yield _Rule(column, f"{spec['from']} is not a listed code. Listed: {', '.join(spec['codes'])}", broken)
-        elif unlisted != "keep":
-            yield _Rule(column, f"{spec['from']} is not a listed code, so {unlisted} was taken", broken, "replaced")
-    if value and engine_kind(target) != "VARCHAR":
-        words = feed.reading(column, typed).words
-        yield _Rule(column, f"{spec['from']} is not {words}", f"{value} IS NOT NULL AND {column} IS NULL")
-    if target.allowed:
-        allowed = ", ".join(quote_text(code) for code in target.allowed)
-        yield _Rule(column, f"not allowed. Allowed: {', '.join(target.allowed)}", f"{column} NOT IN ({allowed})")
-    if is_required(target):
-        yield _Rule(column, "missing, and the table needs it", f"{column} IS NULL")
-
-
 _COUNT_ROWS = """
     SELECT count(*) AS rows_in, count(*) FILTER (__broken IS NULL) AS rows_kept, count(__broken) AS rows_reported
     FROM this
@@ -381,11 +316,6 @@ _COUNT_MONEY = """
     FROM this
 """
 
-_FINDINGS = """
-    SELECT {0} AS n, count(*) AS rows, min(__row, 5) AS numbers FROM this WHERE {1}
-    GROUP BY ALL HAVING count(*) > 0 ORDER BY n
-"""
-
 
 def _money_columns(feed: Feed) -> list[str]:
     return [column for column in feed.columns if column.endswith("_pence")]
@@ -393,25 +323,6 @@ def _money_columns(feed: Feed) -> list[str]:
 
 def _one_row(staged: Relation, sql: str) -> dict[str, object]:
     return dict(staged.query(sql).to_arrow().to_pylist()[0])
-
-
-def _findings(staged: Relation, rules: list[_Rule]) -> Iterator[dict[str, object]]:
-    queries = [_FINDINGS.format("__broken", "__broken IS NOT NULL")]
-    queries += [
-        _FINDINGS.format(n, f"__broken IS NULL AND __replaced_{n}")
-        for n, r in enumerate(rules)
-        if r.action == "replaced"
-    ]
-    for sql in queries:
-        for found in staged.query(sql).to_arrow().to_pylist():
-            rule, rows = rules[found["n"]], found["rows"]
-            yield {
-                "column": rule.column,
-                "rule": rule.rule,
-                "action": rule.action,
-                "rows": rows,
-                "row_numbers": number_list(found["numbers"], rows),
-            }
 
 
 def _union(engine: Engine, name: str, parts: list[Relation]) -> Relation:

@@ -49,7 +49,7 @@ def spread(ax: Axes, table: pd.DataFrame, *, low: float, middle: float, high: fl
     ):
         ax.plot([value, value], [0, top * (height - 0.02)], color=style.INK, lw=1.3)
         ax.text(value, top * height, f"{text} {short_pounds(value)}", ha=side, va="bottom", fontweight="bold")
-    ax.plot(central, 0, marker="D", ms=7, mfc=style.PAPER, mec=style.INK, mew=1.5, clip_on=False, zorder=5)
+    ax.plot(central, 0.05 * top, marker="D", ms=7, mfc=style.PAPER, mec=style.INK, mew=1.5, clip_on=False, zorder=5)
     ends = np.array([table["from_gbp"].min(), table["to_gbp"].max(), central, 0.0])
     room = 0.12 * float(np.ptp(ends))
     ax.set_xlim(ends.min() - room, ends.max() + room)

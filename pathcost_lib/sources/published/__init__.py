@@ -11,7 +11,5 @@ __all__ = [
     "icb_codes",
     "layouts",
     "read",
-    "read_proms",
-    "read_proms_participation",
     "read_schedule",
 ]

@@ -1,0 +1,105 @@
+"""What a row of a mapping must not be, and what became of the rows that were."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pathcost_lib.sources.csv_files import number_list, quote_name, quote_text
+from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.mapping_file import Feed, engine_kind, is_required
+from pathcost_lib.sources.origins import Origin
+from pathcost_lib.sources.pseudonyms import holds_nhs_number, rounded_by_excel
+
+__all__ = ["IDENTIFIERS", "Rule", "broken_rules", "rules_of", "theirs"]
+
+#: Columns that hold identifiers, and what they identify.
+IDENTIFIERS = {"patient_id": "patient", "activity_id": "activity"}
+
+
+_FINDINGS = """
+    SELECT {0} AS n, count(*) AS rows, min(__row, 5) AS numbers FROM this WHERE {1}
+    GROUP BY ALL HAVING count(*) > 0 ORDER BY n
+"""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a row must not be, for the report."""
+
+    column: str
+    rule: str
+    broken: str
+    action: str = "rejected"
+
+
+def theirs(sql: str) -> str:
+    """Read `source.NAME` under a name that no column of ours has: unit costs have a source."""
+    return re.sub(r"\bsource\s*\.", "__source.", str(sql))
+
+
+def rules_of(feed: Feed, origin: Origin) -> Iterator[Rule]:
+    """Yield the rules of a feed, in the order in which a row is held to them."""
+    for item in feed.exclude:
+        yield Rule("", str(item["reason"]), f"coalesce(({theirs(item['where'])}), false)", "excluded")
+    if texts := ", ".join(f"__source.{quote_name(name)}" for name in feed.sources):
+        yield Rule("", "the row is empty", f"coalesce({texts}) IS NULL", "excluded")
+    for column, spec in feed.columns.items():
+        value = f"__source.{quote_name(spec['from'])}" if "from" in spec else None
+        yield from _privacy_rules(feed, column, value)
+        yield from _value_rules(feed, column, spec, value, origin.typed)
+
+
+def _privacy_rules(feed: Feed, column: str, value: str | None) -> Iterator[Rule]:
+    """An identifier is whole where it belongs, and nowhere else: what is not a date is looked through."""
+    kind = engine_kind(feed.ours[column])
+    if column in IDENTIFIERS:
+        broken = rounded_by_excel(value or column)
+        yield Rule(column, "a workbook has rounded it (9.43E+09): format the column as text, and export again", broken)
+    elif kind != "DATE":
+        text = value or f"CAST({column} AS VARCHAR)"
+        yield Rule(column, "holds an NHS number, which is never stored", holds_nhs_number(text))
+        if kind == "VARCHAR" and "patient_id" in feed.columns:
+            broken = f"length(patient_id) >= 6 AND {text} = patient_id"
+            yield Rule(column, "holds the patient's identifier, which is never stored", broken)
+
+
+def _value_rules(feed: Feed, column: str, spec: Mapping[str, Any], value: str | None, typed: bool) -> Iterator[Rule]:
+    target = feed.ours[column]
+    if value and "codes" in spec:
+        listed = ", ".join(quote_text(k) for k in spec["codes"])
+        unlisted, broken = spec.get("unlisted", "reject"), f"{value} NOT IN ({listed})"
+        if unlisted == "reject":
+            yield Rule(column, f"{spec['from']} is not a listed code. Listed: {', '.join(spec['codes'])}", broken)
+        elif unlisted != "keep":
+            yield Rule(column, f"{spec['from']} is not a listed code, so {unlisted} was taken", broken, "replaced")
+    if value and engine_kind(target) != "VARCHAR":
+        words = feed.reading(column, typed).words
+        yield Rule(column, f"{spec['from']} is not {words}", f"{value} IS NOT NULL AND {column} IS NULL")
+    if target.allowed:
+        allowed = ", ".join(quote_text(code) for code in target.allowed)
+        yield Rule(column, f"not allowed. Allowed: {', '.join(target.allowed)}", f"{column} NOT IN ({allowed})")
+    if is_required(target):
+        yield Rule(column, "missing, and the table needs it", f"{column} IS NULL")
+
+
+def broken_rules(staged: Relation, rules: list[Rule]) -> Iterator[dict[str, object]]:
+    """Yield the rules that rows broke: how many rows, and the first of their numbers."""
+    queries = [_FINDINGS.format("__broken", "__broken IS NOT NULL")]
+    queries += [
+        _FINDINGS.format(n, f"__broken IS NULL AND __replaced_{n}")
+        for n, r in enumerate(rules)
+        if r.action == "replaced"
+    ]
+    for sql in queries:
+        for found in staged.query(sql).to_arrow().to_pylist():
+            rule, rows = rules[found["n"]], found["rows"]
+            yield {
+                "column": rule.column,
+                "rule": rule.rule,
+                "action": rule.action,
+                "rows": rows,
+                "row_numbers": number_list(found["numbers"], rows),
+            }
