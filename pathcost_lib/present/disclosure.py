@@ -200,6 +200,8 @@ def disclose_together(
     # Other counts first: a difference from a suppressed reference would give it away, so the row goes with it.
     for resting_on, columns in [*(([count], [count, *more]) for count, more in others.items()), (names, None)]:
         values = np.concatenate([frame[resting_on].to_numpy(dtype=float) for frame in frames.values()])
+        if columns is not None and np.isnan(values).all():
+            continue  # there is no reference, so it can give nothing away
         small = small | ((values > 0) & (values < chosen.smallest)).any(axis=1)
         area = ALL_AREAS if columns is not None else focus[1]
         hide = hide | small | _rows_in(frames, by or {}, elsewhere_hidden, area)

@@ -391,14 +391,5 @@ def _frame(lines: list[dict[str, object]], rows: Mapping[str, int], places: pd.D
 
 
 def _no_coverage() -> pd.DataFrame:
-    columns = [
-        "setting",
-        "provider_kind",
-        "activity_rows",
-        "units",
-        "providers",
-        "first_month",
-        "last_month",
-        "months_held",
-    ]
-    return pd.DataFrame(columns=columns)
+    words = "setting provider_kind activity_rows units providers first_month last_month months_held"
+    return pd.DataFrame(columns=words.split())
