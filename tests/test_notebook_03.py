@@ -53,7 +53,7 @@ def test_runs_for_all_pathways_of_a_whole_england(tmp_path: Path) -> None:
     section = shown(tmp_path, icb="QOP", draws=200, data=str(generate(tmp_path / "sample", people=60_000)))
     assert section.title == "How this area differs, why, and what is recoverable"
     assert (len(section.figures), len(section.tables)) == (7, 8)
-    message, banner = section.messages
+    message, banner = (m.text for m in section.messages)
     assert banner.startswith("Coverage, ")
     assert message.startswith("NHS Greater Manchester ICB: £")
     assert "per person at equal age and sex (95% interval £" in message
@@ -69,7 +69,7 @@ def test_runs_for_all_pathways_of_a_whole_england(tmp_path: Path) -> None:
 @pytest.mark.notebook
 def test_thin_data_claim_nothing(thin: str, tmp_path: Path) -> None:
     section = shown(tmp_path, icb="QZ2", pathway="knee_replacement", data=thin, draws=100)
-    message, banner = section.messages
+    message, banner = (m.text for m in section.messages)
     assert banner.startswith("Coverage, ")
     assert "No opportunity is computable: too few areas to compare with, or too few people." in message
     assert "Where less is held, cost is missing too" in message
@@ -87,8 +87,8 @@ def test_one_area_or_no_people_are_said_to_be_so(left_out: tuple[str, ...], said
     kept = {name: table for name, table in tables.items() if name not in left_out}
     data = str(write_tables(tmp_path / "data", kept))
     section = shown(tmp_path, icb="QZ1", pathway="knee_replacement", data=data, draws=100)
-    assert said in section.messages[0]
-    assert "per person: " not in section.messages[0]
+    assert said in section.messages[0].text
+    assert "per person: " not in section.messages[0].text
 
 
 @pytest.mark.notebook

@@ -142,7 +142,7 @@ def test_on_the_sample_the_message_names_the_planted_step_and_every_flag_has_its
     sample: Path, tmp_path: Path
 ) -> None:
     section = run(tmp_path, icb="QHL", data=str(sample))
-    message, _ = section.messages
+    message, _ = (m.text for m in section.messages)
     (step,) = json.loads((sample / "truth.json").read_text(encoding="utf-8"))["step_change"]
     assert step["from_date"] == "2024-07-01"
     assert "the largest in A&E, major department, Sample Acute Trust QHL 2" in message
@@ -169,7 +169,7 @@ def test_thin_data_are_not_computable_with_a_reason(kind: str, tmp_path: Path) -
         tables = {name: tables[name] for name in ("activity", "organisations")}
         tables["activity"] = tables["activity"].drop(columns="recorded_cost_pence")
     section = run(tmp_path, icb="QZ2", data=str(write_tables(tmp_path / "data", tables)))
-    assert "cannot be computed" in section.messages[0]
+    assert "cannot be computed" in section.messages[0].text
     assert (len(section.figures), len(section.tables)) == (4, 6)
     notes = " ".join(f.note for f in section.figures)
     assert "Not computable: no provider here has enough index events." in notes

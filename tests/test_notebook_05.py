@@ -52,10 +52,10 @@ def test_drivers_and_interaction_are_the_total_in_the_table_shown(section: Secti
 def test_the_message_has_the_interval_of_the_table_and_says_that_the_sample_is_a_sample(section: Section) -> None:
     cost = table(section, "Cost by year")
     last = cost[(cost["setting"] == "All settings") & (cost["year"] == 2040)].iloc[0]
-    assert len(section.messages) == 2 and section.messages[1].startswith("Coverage, ")
+    assert len(section.messages) == 2 and section.messages[1].text.startswith("Coverage, ")
     reach = f"80% interval {short_pounds(last['lower_80'], plus='')} to {short_pounds(last['upper_80'], plus='')}"
-    assert reach in section.messages[0]
-    assert "The sample is invented and holds one in 231" in section.messages[0]
+    assert reach in section.messages[0].text
+    assert "The sample is invented and holds one in 231" in section.messages[0].text
     assert last["lower_80"] < last["p50_gbp"] < last["upper_80"]
     assert last["compounding_bias_pct"] == pytest.approx(100 * (last["mean_gbp"] / last["central_gbp"] - 1), abs=1e-5)
     assert "80% interval" in " ".join(f.alt for f in section.figures)
@@ -94,7 +94,7 @@ def test_where_nothing_can_be_projected_every_block_says_why(missing: tuple[str,
     tables = {name: t for name, t in make_tables(patients=60).items() if name not in missing}
     section = shown(write_tables(tmp_path / "data", tables), tmp_path, icb="QZ2")
     why = f"no table of {missing[0]}" if missing else "no year after 2024"
-    assert why in section.messages[0]
+    assert why in section.messages[0].text
     assert (len(section.figures), len(section.tables)) == (6, 8)
     assert all(why in f.alt for f in section.figures[:5])
     assert why in table(section, "Drivers")["not_computable"][0]
@@ -183,8 +183,8 @@ def test_official_figures_run_and_agree_with_the_projection(sample: Path, public
     steps = table(section, "Drivers")["change_gbp"]
     assert steps.iloc[:-1].sum() == pytest.approx(steps.iloc[-1], abs=1e-3)
     assert 1e9 < steps.iloc[0] < 3e9  # hospital care of one ICB's adults
-    assert "Official rates cover" in section.messages[0]
-    assert "23.5 % of persons" in section.messages[0]
+    assert "Official rates cover" in section.messages[0].text
+    assert "23.5 % of persons" in section.messages[0].text
     scores = table(section, "Forecasts")
     assert (scores["mase"] < scores["naive_mase"]).all()
 

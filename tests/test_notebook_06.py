@@ -82,7 +82,7 @@ def test_tables_of_the_notebook_are_the_library_s(data: str, local: scenarios.Lo
         numbers = found.where(~hidden, np.nan).to_numpy(dtype=float)
         assert numbers == pytest.approx(expected.to_numpy(float), abs=1e-5, nan_ok=True)
     system = view.tables["worth"].iloc[-1]
-    assert short_pounds(abs(system["net_present_value_gbp"])).lstrip("+") in section.messages[0]
+    assert short_pounds(abs(system["net_present_value_gbp"])).lstrip("+") in section.messages[0].text
 
 
 @pytest.mark.notebook
@@ -97,7 +97,7 @@ def test_the_seed_example_in_a_pack(data: str, tmp_path: Path) -> None:
     }
     assert _frame(section, "Stranded")["stranded_gbp"].tolist() == [500_000, 375_000, 250_000, 125_000, 0]
     assert _frame(section, "Compensation")["after_gbp"].tolist() == [3_750_000, 0, 3_750_000]
-    assert "the commissioner gains £4.67m (no uncertainty stated)" in section.messages[0]
+    assert "the commissioner gains £4.67m (no uncertainty stated)" in section.messages[0].text
 
 
 @pytest.mark.notebook
@@ -117,7 +117,7 @@ def test_says_why_it_is_not_computable(
     folder = write_tables(tmp_path / "data", {k: v for k, v in tables.items() if k not in without})
     section = _run(tmp_path, icb="QZ1", data=str(folder), **values)
     assert (len(section.figures), len(section.tables)) == (6, 10)
-    assert said in section.messages[0]
+    assert said in section.messages[0].text
     assert all(said in f.alt for f in section.figures)
 
 

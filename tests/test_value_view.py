@@ -201,8 +201,8 @@ def run(tmp_path: Path, **parameters: object) -> Section:
 @pytest.mark.notebook
 def test_on_the_sample_the_notebook_finds_the_planted_provider(sample: Path, tmp_path: Path) -> None:
     section = run(tmp_path, icb="QU9", service="hip_replacement", data=str(sample))
-    assert "per QALY (95% interval £" in section.messages[0]
-    assert "Sample Acute Trust QU9 1 is dearer and no better (" in section.messages[0]
+    assert "per QALY (95% interval £" in section.messages[0].text
+    assert "Sample Acute Trust QU9 1 is dearer and no better (" in section.messages[0].text
     assert (len(section.figures), len(section.tables)) == (5, 12)
     costs = next(t for t in section.tables if t.name == "Two intervals").payload
     keys = [c["key"] for c in costs["columns"]]
@@ -222,7 +222,7 @@ def test_without_a_health_gain_there_is_a_reason_and_no_number(kind: str, tmp_pa
     if kind == "few":
         tables["outcomes"] = tables["outcomes"].assign(instrument="eq5d_index")
     section = run(tmp_path, icb="QZ2", data=str(write_tables(tmp_path / "data", tables)))
-    assert section.messages[0].startswith("What the pathway buys in ICB QZ2 cannot be computed: ")
+    assert section.messages[0].text.startswith("What the pathway buys in ICB QZ2 cannot be computed: ")
     assert (len(section.figures), len(section.tables)) == (5, 12)
     assert all(f.alt for f in section.figures)
     assert "QALYs (95%" not in str([t.payload for t in section.tables if t.name != "Triple aim"])
