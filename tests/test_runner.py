@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -38,11 +39,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def data(tables: Path, tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
-    folder.mkdir()
-    for path in tables.iterdir():
-        os.link(path, folder / path.name)
-    return folder
+    return Path(shutil.copytree(tables, tmp_path / "data"))
 
 
 def _notebook(path: Path, code: str = "pass") -> Path:
