@@ -55,7 +55,7 @@ def test_check_prints_what_is_wrong_without_a_patient_and_fails(tmp_path: Path):
     [
         (("check", "--data", "nowhere"), "pathcost: There is no folder nowhere"),
         (("sample", "--people", "huge"), "pathcost: Sample size 'huge' is not known"),
-        (("pack", "QHL", "--data", "nowhere"), "nowhere. `pathcost sample` makes the synthetic England"),
+        (("pack", "QHL", "--data", "nowhere"), "pathcost: There is no folder nowhere"),
         (("pack", "--data", "nowhere"), "Name one or more ICBs, or give --all"),
         (("pack", "QHL", "--all"), "Name one or more ICBs, or give --all"),
         (("verify", "nowhere"), "pathcost: nowhere holds no manifest.json"),
