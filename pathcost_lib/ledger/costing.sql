@@ -1,30 +1,31 @@
--- A cost on every activity row: each looks its line up. Whole numbers only.
--- Reads: activity; and the small tables of prices.sql: national_price, proxy_price, own_price, provider_year, paid_factor, own_behaviour.
+-- A cost on every activity row: each finds its line of the price list. Whole numbers only.
+-- Reads: activity; and the small tables of prices.sql: lines, national_line, proxy_line, own_line, provider_year, paid_factor, own_behaviour.
 
--- 1. Each row with its lines. Activity belongs to the financial year in which it ends (a stay still open: in which it began).
+-- 1. Each row with its line. Activity belongs to the financial year in which it ends (a stay still open: in which it began).
 CREATE OR REPLACE TEMP VIEW dated AS
 SELECT *, year(coalesce(end_date, start_date)) - CASE WHEN month(coalesce(end_date, start_date)) < 4 THEN 1 ELSE 0 END AS start_year
 FROM activity;
 
--- The proxy line, which every POD has in every year (priced or not), is looked up only where there is no national price: where there is, its key is null.
-CREATE OR REPLACE TEMP VIEW rated AS
-SELECT a.*, coalesce(n.financial_year, g.financial_year) AS financial_year, m.mff, g.source,
-       coalesce(o.unit_cost, n.unit_cost, g.unit_cost) AS unit_cost,
-       CASE WHEN o.unit_cost IS NOT NULL THEN 'provider' WHEN n.unit_cost IS NOT NULL THEN 'national' WHEN g.unit_cost IS NOT NULL THEN 'proxy' END AS price_basis,
-       CASE WHEN o.unit_cost IS NOT NULL THEN o.rate
-            WHEN f.price_factor IS NOT NULL THEN coalesce(n.unit_cost, g.unit_cost) * f.price_factor ELSE coalesce(n.rate, g.rate) END AS rate,
-       coalesce(o.most_units, n.most_units, g.most_units) AS most_units,
-       CASE WHEN n.recorded_factor IS NULL AND g.recorded_factor IS NULL THEN NULL ELSE coalesce(m.recorded_factor, n.recorded_factor, g.recorded_factor) END
-         AS recorded_factor,
-       coalesce(b.fixed_millionths, o.fixed_millionths, n.fixed_millionths, g.fixed_millionths) AS fixed_millionths,
-       coalesce(b.not_variable_millionths, o.not_variable_millionths, n.not_variable_millionths, g.not_variable_millionths) AS not_variable_millionths,
-       CASE WHEN coalesce(o.by_day, n.by_day, g.by_day) = 0 THEN a.units WHEN a.length_of_stay_days < 1 THEN 1 ELSE a.length_of_stay_days END AS quantity
+-- The proxy line, which every POD has in every year (priced or not), is looked up only where there is no national one: where there is, its key is null.
+CREATE OR REPLACE TEMP VIEW found AS
+SELECT a.*, m.mff, m.recorded_factor AS own_recorded_factor, coalesce(o.line, n.line, g.line, 0) AS line
 FROM dated AS a
-LEFT JOIN national_price AS n ON n.start_year = a.start_year AND n.pod = a.pod AND n.currency_code = a.currency_code
-LEFT JOIN proxy_price AS g ON g.start_year = CASE WHEN n.unit_cost IS NULL THEN a.start_year END AND g.pod = a.pod
-LEFT JOIN own_price AS o ON o.start_year = a.start_year AND o.pod = a.pod AND o.currency_code = a.currency_code AND o.provider_code = a.provider_code
-LEFT JOIN provider_year AS m ON m.start_year = a.start_year AND m.provider_code = a.provider_code
-LEFT JOIN paid_factor AS f ON f.start_year = a.start_year AND f.provider_code = a.provider_code AND f.price_year = coalesce(n.price_year, g.price_year)
+LEFT JOIN national_line AS n ON n.start_year = a.start_year AND n.pod = a.pod AND n.currency_code = a.currency_code
+LEFT JOIN proxy_line AS g ON g.start_year = CASE WHEN n.line IS NULL THEN a.start_year END AND g.pod = a.pod
+LEFT JOIN own_line AS o ON o.start_year = a.start_year AND o.pod = a.pod AND o.currency_code = a.currency_code AND o.provider_code = a.provider_code
+LEFT JOIN provider_year AS m ON m.start_year = a.start_year AND m.provider_code = a.provider_code;
+
+-- Each row has one line, so that this join neither drops nor doubles any.
+CREATE OR REPLACE TEMP VIEW rated AS
+SELECT a.*, l.financial_year, l.source, l.unit_cost, l.price_basis, l.most_units,
+       CASE WHEN f.price_factor IS NOT NULL AND l.price_basis <> 'provider' THEN l.unit_cost * f.price_factor ELSE l.rate END AS rate,
+       CASE WHEN l.recorded_factor IS NOT NULL THEN coalesce(a.own_recorded_factor, l.recorded_factor) END AS recorded_factor,
+       coalesce(b.fixed_millionths, l.fixed_millionths) AS fixed_millionths,
+       coalesce(b.not_variable_millionths, l.not_variable_millionths) AS not_variable_millionths,
+       CASE WHEN l.by_day = 0 THEN a.units WHEN a.length_of_stay_days < 1 THEN 1 ELSE a.length_of_stay_days END AS quantity
+FROM found AS a
+JOIN lines AS l ON l.line = a.line
+LEFT JOIN paid_factor AS f ON f.start_year = a.start_year AND f.provider_code = a.provider_code AND f.price_year = l.price_year
 LEFT JOIN own_behaviour AS b ON b.pod = a.pod AND b.provider_code = a.provider_code;
 
 -- 2. The amount at the price base, in hundred-millionths of a penny; none where it cannot be known, or not believed (beyond £50m, so that nothing can overflow).

@@ -47,12 +47,11 @@ def split_periods(
         If the ledger holds no dates.
     """
     require_one_of(by, ("month", "financial_year"), what="Period")
-    reach = ledger.query("SELECT min(start_date) AS f, max(start_date) AS s, max(end_date) AS e FROM this").to_arrow()
-    first, *lasts = (reach[c][0].as_py() for c in ("f", "s", "e"))
-    if first is None:
+    first, last = ledger.extent.first_start, ledger.extent.last
+    if first is None or last is None:
         raise InputError("The ledger holds no dated rows to split over periods.")
-    as_of = as_of or max(d for d in lasts if d is not None)
-    periods = _periods(first, max(d for d in (*lasts, as_of) if d is not None), by)
+    as_of = as_of or last
+    periods = _periods(first, max(last, as_of), by)
     settings = pd.DataFrame({"as_of": [as_of]})
     return ledger.engine.run(_SQL, {"ledger": ledger, "periods": periods, "settings": settings})["split_rows"]
 

@@ -36,12 +36,13 @@ FROM pod_year AS g
 LEFT JOIN prices AS p ON p.start_year = g.start_year AND p.pod = g.pod AND p.currency_code = '*' AND p.provider_code IS NULL
 WHERE p.pod IS NULL;
 
-CREATE OR REPLACE TEMP TABLE price_lines AS
+CREATE OR REPLACE TEMP VIEW price_lines AS
 SELECT g.start_year, g.financial_year, g.pod, p.currency_code, p.provider_code, p.unit_cost, p.source, g.recorded_factor, p.price_year,
        CASE WHEN p.unit = 'bed_day' AND g.unit <> 'bed_day' THEN 1 ELSE 0 END AS by_day,
+       CASE WHEN p.unit_cost IS NULL THEN NULL WHEN p.provider_code IS NOT NULL THEN 'provider' WHEN p.currency_code = '*' THEN 'proxy' ELSE 'national' END
+         AS price_basis,
        1000000 * s.price_base_index / y.index_value AS inflation,
-       -- What a unit costs at the price base, in hundred-millionths of a penny, and how many units of it are £50m.
-       p.unit_cost * CAST(round(1000000 * s.price_base_index / y.index_value) AS BIGINT) AS rate,
+       -- How many units are £50m.
        least(1000000, 500000000000 // greatest(p.unit_cost, 1)) AS most_units,
        CAST(round(1000000 * coalesce(own.fixed_share, p.fixed_share, usual.fixed_share)) AS BIGINT) AS fixed_millionths,
        CAST(round(1000000 * coalesce(own.fixed_share + own.semi_fixed_share, p.fixed_share + p.semi_fixed_share, usual.fixed_share + usual.semi_fixed_share)) AS BIGINT)
@@ -52,12 +53,6 @@ JOIN offers AS p ON p.start_year = g.start_year AND p.pod = g.pod
 JOIN behaviour AS usual ON usual.pod = g.pod AND usual.overrides = 0
 LEFT JOIN behaviour AS own ON own.pod = g.pod AND own.overrides = 1 AND own.provider_code IS NULL
 LEFT JOIN years AS y ON y.start_year = p.price_year;
-
-CREATE OR REPLACE TEMP TABLE national_price AS
-SELECT * FROM price_lines WHERE provider_code IS NULL AND currency_code <> '*';
-
-CREATE OR REPLACE TEMP TABLE proxy_price AS
-SELECT * FROM price_lines WHERE provider_code IS NULL AND currency_code = '*';
 
 -- 4. The market forces factor of each provider in each year: the row in force at the end of the year, else the latest before it, else the first.
 --    adjust: own costs are brought to national average prices. pay: national prices are brought to the provider's. none: neither.
@@ -76,21 +71,36 @@ FROM (
 CROSS JOIN settings AS s
 WHERE m.choice = 1;
 
-CREATE OR REPLACE TEMP TABLE own_price AS
-SELECT p.start_year, p.pod, p.currency_code, p.provider_code, p.unit_cost, p.by_day, p.most_units, p.fixed_millionths, p.not_variable_millionths,
-       p.unit_cost * CAST(round(p.inflation * coalesce(m.own_factor, 1.0)) AS BIGINT) AS rate
+-- 5. Every line under a number: what a row needs of a price hangs on that one number. Line 0 is that of rows whose year or POD is not known.
+--    A rate is what a unit costs at the price base, in hundred-millionths of a penny; a provider's own price has its market forces factor in it.
+CREATE OR REPLACE TEMP TABLE lines AS
+SELECT row_number() OVER (ORDER BY p.start_year, p.pod, p.currency_code, p.provider_code) AS line,
+       p.start_year, p.financial_year, p.pod, p.currency_code, p.provider_code, p.price_basis, p.unit_cost, p.source, p.price_year, p.inflation, p.by_day, p.most_units,
+       p.recorded_factor, p.fixed_millionths, p.not_variable_millionths,
+       p.unit_cost * CAST(round(p.inflation * CASE WHEN p.provider_code IS NULL THEN 1.0 ELSE coalesce(m.own_factor, 1.0) END) AS BIGINT) AS rate
 FROM price_lines AS p
 LEFT JOIN provider_year AS m ON m.start_year = p.start_year AND m.provider_code = p.provider_code
-WHERE p.provider_code IS NOT NULL;
+UNION ALL
+SELECT 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL;
 
+CREATE OR REPLACE TEMP TABLE national_line AS
+SELECT line, start_year, pod, currency_code FROM lines WHERE provider_code IS NULL AND currency_code <> '*';
+
+CREATE OR REPLACE TEMP TABLE proxy_line AS
+SELECT line, start_year, pod FROM lines WHERE provider_code IS NULL AND currency_code = '*';
+
+CREATE OR REPLACE TEMP TABLE own_line AS
+SELECT line, start_year, pod, currency_code, provider_code FROM lines WHERE provider_code IS NOT NULL;
+
+-- 6. What is paid for a line that is not the provider's own, where prices are brought to the provider's.
 CREATE OR REPLACE TEMP TABLE paid_factor AS
 SELECT m.start_year, m.provider_code, p.price_year, CAST(round(p.inflation * (m.mff / s.mff_base)) AS BIGINT) AS price_factor
 FROM provider_year AS m
-CROSS JOIN (SELECT DISTINCT price_year, inflation FROM price_lines WHERE provider_code IS NULL AND inflation IS NOT NULL) AS p
+CROSS JOIN (SELECT DISTINCT price_year, inflation FROM lines WHERE provider_code IS NULL AND inflation IS NOT NULL) AS p
 CROSS JOIN settings AS s
 WHERE s.mff_mode = 'pay';
 
--- 5. The user's own cost behaviour of one provider, which goes before all other.
+-- 7. The user's own cost behaviour of one provider, which goes before all other.
 CREATE OR REPLACE TEMP TABLE own_behaviour AS
 SELECT pod, provider_code, CAST(round(1000000 * fixed_share) AS BIGINT) AS fixed_millionths,
        CAST(round(1000000 * (fixed_share + semi_fixed_share)) AS BIGINT) AS not_variable_millionths

@@ -133,11 +133,8 @@ def national_mff() -> float:
 
 def _reach(activity: Relation) -> tuple[int, int]:
     """Return the calendar years that the activity lies in, a year wide on the early side for January to March."""
-    reach = activity.query(
-        "SELECT year(min(start_date)) - 1 AS first, year(greatest(max(start_date), max(end_date))) AS last FROM this"
-    ).to_arrow()
-    first, last = reach["first"][0].as_py(), reach["last"][0].as_py()
-    return (0, -1) if first is None else (first, last)
+    first, last = activity.extent.first_start, activity.extent.last
+    return (0, -1) if first is None or last is None else (first.year - 1, last.year)
 
 
 def _price_index(frame: pd.DataFrame | None, index: str) -> pd.DataFrame:

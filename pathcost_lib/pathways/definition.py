@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from pathcost_lib import paths
 from pathcost_lib.codes import PODS, SETTINGS
 from pathcost_lib.errors import InputError, require_one_of
 
-__all__ = ["INDEX_FIELDS", "OVERLAP_RULES", "Definition", "Phase", "available", "load_definition"]
+__all__ = ["INDEX_FIELDS", "OVERLAP_RULES", "Definition", "Phase", "anywhere", "available", "load_definition"]
 
 OVERLAP_RULES = ("nearest_index", "equal_split")
 
@@ -58,6 +58,20 @@ class Definition:
     def index_phase(self) -> str:
         """Return the name of the phase that holds day 0."""
         return next(p.name for p in self.phases if p.from_day <= 0 <= p.to_day)
+
+
+def anywhere(definitions: Iterable[Definition]) -> str:
+    """Return an SQL condition that every row meets which qualifies for any of the definitions, and few others.
+
+    Definitions that choose by the same keys share one test a key, so that many cost the engine no more than one.
+    """
+    alike: dict[tuple[str, ...], dict[str, dict[str, None]]] = {}
+    for d in definitions:
+        values = alike.setdefault(tuple(sorted(d.index)), {key: {} for key in sorted(d.index)})
+        for key, chosen in d.index.items():
+            values[key] |= dict.fromkeys(chosen)
+    tests = (" AND ".join(_condition(key, tuple(v)) for key, v in values.items()) for values in alike.values())
+    return " OR ".join(f"({test})" for test in tests)
 
 
 def available() -> list[str]:

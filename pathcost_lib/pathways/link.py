@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from pathcost_lib.errors import InputError
-from pathcost_lib.pathways.definition import INDEX_FIELDS, Definition
+from pathcost_lib.pathways.definition import INDEX_FIELDS, Definition, anywhere
 from pathcost_lib.sources.engine import Relation
 
 __all__ = ["Links", "Statement", "link"]
@@ -113,18 +113,17 @@ def link(
     engine, rows = ledger.engine, ledger.origin or ledger
     chosen_by = [f for f in INDEX_FIELDS if any(key.startswith(f) for d in definitions for key in d.index)]
     columns = ", ".join(["activity_id", "patient_id", "start_date", "icb_code", "provider_code", *chosen_by])
-    anywhere = " OR ".join(f"({d.where()})" for d in definitions)
     candidates = engine.view(
-        "candidates", f"SELECT {columns} FROM rows WHERE {anywhere}", {"rows": rows}, materialise=True
+        "candidates", f"SELECT {columns} FROM rows WHERE {anywhere(definitions)}", {"rows": rows}, materialise=True
     )
     qualifying = " UNION ALL ".join(
         f"SELECT '{d.name}' AS pathway, {n} AS priority, activity_id, patient_id, start_date, icb_code, provider_code "
         f"FROM candidates WHERE {d.where()}"
         for n, d in enumerate(definitions)
     )
-    extent = rows.query("SELECT min(start_date) AS f, max(start_date) AS t FROM this").to_arrow()
+    held = rows.extent
     settings = pd.DataFrame(
-        {"overlap": [overlaps.pop()], "data_from": [extent["f"][0].as_py()], "data_to": [extent["t"][0].as_py()]}
+        {"overlap": [overlaps.pop()], "data_from": [held.first_start], "data_to": [held.last_start]}
     )
     deaths = (
         patients.query("SELECT patient_id, died_on FROM this WHERE died_on IS NOT NULL")

@@ -37,9 +37,6 @@ def split_phases(links: Links, ledger: Relation, *, as_of: date | None = None) -
         sum to the row. A stay in two phases is a contact of each.
     """
     rows = ledger.origin or ledger
-    if as_of is None:
-        reach = rows.query("SELECT greatest(max(start_date), max(end_date)) AS latest FROM this").to_arrow()
-        as_of = reach["latest"][0].as_py()
     phases = pd.DataFrame(
         [(d.name, p.name, p.from_day, p.to_day) for d in links.definitions for p in d.phases],
         columns=["pathway", "phase", "from_day", "to_day"],
@@ -49,6 +46,6 @@ def split_phases(links: Links, ledger: Relation, *, as_of: date | None = None) -
         "links": links.links,
         "dates": rows,
         "phases": phases.assign(to_day=phases["to_day"].mask(last, 1_000_000)),
-        "settings": pd.DataFrame({"as_of": [as_of]}),
+        "settings": pd.DataFrame({"as_of": [as_of or rows.extent.last]}),
     }
     return replace(links, links=ledger.engine.run(_SQL, inputs)["links_by_day"])

@@ -4,7 +4,7 @@
 -- All the cutting is done on this small table, into days that no two pieces of one owner share; link.sql then reaches the rows by one join.
 
 -- 1. Index events: qualifying activity with none other of the patient's in the washout before it.
-CREATE OR REPLACE TEMP TABLE windows AS
+CREATE OR REPLACE TEMP VIEW events AS
 SELECT q.pathway, q.priority, q.activity_id AS pathway_id, q.patient_id, q.start_date AS index_date, q.icb_code, q.provider_code AS index_provider_code,
        CAST(q.start_date - CAST(r.before_days AS INTEGER) AS DATE) AS window_from, CAST(q.start_date + CAST(r.after_days AS INTEGER) AS DATE) AS window_to
 FROM (
@@ -13,6 +13,13 @@ FROM (
 ) AS q
 JOIN rules AS r ON r.pathway = q.pathway
 WHERE q.previous IS NULL OR datediff('day', q.previous, q.start_date) > r.washout_days;
+
+-- Whether the data hold the whole of each window (a death closes a window).
+CREATE OR REPLACE TEMP TABLE windows AS
+SELECT w.*, w.window_from >= s.data_from AND (w.window_to <= s.data_to OR coalesce(d.died_on <= s.data_to, FALSE)) AS complete
+FROM events AS w
+CROSS JOIN settings AS s
+LEFT JOIN deaths AS d ON d.patient_id = w.patient_id;
 
 -- 2. The days on which ownership may change: a window opens, a window has closed, the midpoint between two index events is past.
 CREATE OR REPLACE TEMP VIEW marks AS
@@ -54,10 +61,6 @@ JOIN phases AS p ON p.pathway = o.pathway
 WHERE (s.overlap = 'equal_split' OR o.part = 1)
   AND greatest(o.from_date, CAST(o.index_date + CAST(p.from_day AS INTEGER) AS DATE)) <= least(o.to_date, CAST(o.index_date + CAST(p.to_day AS INTEGER) AS DATE));
 
--- 6. Each pathway, and whether the data hold the whole of its window (a death closes a window).
-CREATE OR REPLACE TEMP TABLE pathways AS
-SELECT w.pathway, w.pathway_id, w.patient_id, w.index_date, w.icb_code, w.index_provider_code, w.window_from, w.window_to,
-       w.window_from >= s.data_from AND (w.window_to <= s.data_to OR coalesce(d.died_on <= s.data_to, FALSE)) AS complete
-FROM windows AS w
-CROSS JOIN settings AS s
-LEFT JOIN deaths AS d ON d.patient_id = w.patient_id;
+-- 6. Each pathway.
+CREATE OR REPLACE TEMP VIEW pathways AS
+SELECT pathway, pathway_id, patient_id, index_date, icb_code, index_provider_code, window_from, window_to, complete FROM windows;

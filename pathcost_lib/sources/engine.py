@@ -16,8 +16,10 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pandas as pd
@@ -25,12 +27,25 @@ import pyarrow as pa
 
 from pathcost_lib.errors import InputError
 
-__all__ = ["READS", "DuckDBEngine", "Engine", "Relation", "connect", "parse_steps"]
+__all__ = ["READS", "DuckDBEngine", "Engine", "Extent", "Relation", "connect", "parse_steps"]
 
 _STEP = re.compile(r"\s*CREATE\s+OR\s+REPLACE\s+TEMP\s+(VIEW|TABLE)\s+(\w+)\s+AS\b(.*)", re.IGNORECASE | re.DOTALL)
 #: A table that a statement reads by name.
 READS = re.compile(r"\b(FROM|JOIN)(\s+)([A-Za-z_]\w*)\b(?!\s*\()", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*")
+
+
+class Extent(NamedTuple):
+    """The days that activity lies in: None where there is no row, or no date."""
+
+    first_start: date | None
+    last_start: date | None
+    last_end: date | None
+
+    @property
+    def last(self) -> date | None:
+        """The last day of all."""
+        return max((day for day in self[1:] if day is not None), default=None)
 
 
 @dataclass(frozen=True)
@@ -52,10 +67,19 @@ class Relation:
         """Names of the columns, in order."""
         return list(self.schema)
 
-    @property
+    @cached_property
     def schema(self) -> dict[str, str]:
         """Column name to engine type."""
         return self.engine.schema(self.name)
+
+    @cached_property
+    def extent(self) -> Extent:
+        """The days that the rows lie in, by start_date and (where there is one) end_date; asked of the engine once."""
+        if self.origin is not None and "start_date" in self.origin.columns:
+            return self.origin.extent
+        last_end = "max(end_date)" if "end_date" in self.columns else "NULL"
+        found = self.query(f"SELECT min(start_date) AS f, max(start_date) AS s, {last_end} AS e FROM this").to_arrow()
+        return Extent(*(found[column][0].as_py() for column in "fse"))
 
     def query(self, sql: str) -> Relation:
         """Return a new relation from a query over this one, called `this` in the SQL.

@@ -42,9 +42,8 @@ def icbs_of(dataset: Dataset, year: str) -> list[str]:
 
 def financial_years(activity: Relation) -> list[str]:
     """Return the financial years from the first day of activity to the last."""
-    span = activity.query("SELECT min(start_date) AS first_day, max(start_date) AS last_day FROM this").to_arrow()
-    first, last = span["first_day"][0].as_py(), span["last_day"][0].as_py()
-    if first is None:
+    first, last = activity.extent.first_start, activity.extent.last_start
+    if first is None or last is None:
         return []
     years = range(int(financial_year(first)[:4]), int(financial_year(last)[:4]) + 1)
     return [f"{year}-{(year + 1) % 100:02d}" for year in years]

@@ -180,8 +180,8 @@ def join_outcomes(
         [(d.name, -d.before_days if whole else 0, d.after_days, d.index_phase()) for d in links.definitions],
         columns=["pathway", "from_day", "to_day", "index_phase"],
     )
-    extent = activity.query("SELECT min(start_date) AS f, max(start_date) AS t FROM this").to_arrow()
-    first, last = extent["f"][0].as_py(), min(extent["t"][0].as_py(), financial_year_bounds(year)[1])
+    extent = activity.extent
+    first, last = extent.first_start, min(extent.last_start, financial_year_bounds(year)[1])
     settings = {
         "data_from": first,
         "data_to": last,

@@ -71,11 +71,11 @@ def monthly_signals(
     """
     first, last = financial_year_bounds(year)
     start = first.replace(year=first.year - 1)
-    extent = activity.query("SELECT min(start_date) AS f, max(start_date) AS t FROM this").to_arrow()
+    extent = activity.extent
     held = [
         (m[1], (m[2] - m[1]).days + 1)
         for m in months(start, last)
-        if m[1] >= extent["f"][0].as_py() and m[2] <= extent["t"][0].as_py()
+        if m[1] >= extent.first_start and m[2] <= extent.last_start
     ]
     calendar = pd.DataFrame(held, columns=["month", "days"])
     baseline = int((calendar["month"] < first).sum())

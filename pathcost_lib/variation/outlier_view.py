@@ -95,9 +95,9 @@ def cost_cases(links: Links, activity: Relation, organisations: Relation, *, yea
     -----
     Expected cost is the mean of all events of the same pathway, part and index currency (indirect standardisation).
     """
-    extent = activity.query("SELECT min(start_date) AS f, max(start_date) AS t FROM this").to_arrow()
-    last = min(extent["t"][0].as_py(), financial_year_bounds(year)[1])
-    settings = pd.DataFrame({"data_from": [extent["f"][0].as_py()], "data_to": [last], "fewest": [FEWEST_IN_MIX]})
+    extent = activity.extent
+    last = min(extent.last_start, financial_year_bounds(year)[1])
+    settings = pd.DataFrame({"data_from": [extent.first_start], "data_to": [last], "fewest": [FEWEST_IN_MIX]})
     rows = [
         (d.name, p.name, _part(d, p.from_day, p.to_day), p.from_day, p.to_day)
         for d in links.definitions
