@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from pathcost_lib import paths
 from pathcost_lib.codes import PODS, SETTINGS
 from pathcost_lib.errors import InputError, require_one_of
 
-__all__ = ["INDEX_FIELDS", "OVERLAP_RULES", "Definition", "Phase", "anywhere", "available", "load_definition"]
+__all__ = ["INDEX_FIELDS", "OVERLAP_RULES", "Definition", "Phase", "anywhere", "available", "load_definition", "phases_of"]
 
 OVERLAP_RULES = ("nearest_index", "equal_split")
 
@@ -72,6 +74,12 @@ def anywhere(definitions: Iterable[Definition]) -> str:
             values[key] |= dict.fromkeys(chosen)
     tests = (" AND ".join(_condition(key, tuple(v)) for key, v in values.items()) for values in alike.values())
     return " OR ".join(f"({test})" for test in tests)
+
+
+def phases_of(definitions: Iterable[Definition]) -> pd.DataFrame:
+    """Return each phase of each definition: pathway, phase, from_day, to_day (days from the index)."""
+    rows = [(d.name, p.name, p.from_day, p.to_day) for d in definitions for p in d.phases]
+    return pd.DataFrame(rows, columns=["pathway", "phase", "from_day", "to_day"])
 
 
 def available() -> list[str]:

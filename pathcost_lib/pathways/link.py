@@ -9,14 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from pathcost_lib.errors import InputError
-from pathcost_lib.pathways.definition import INDEX_FIELDS, Definition, anywhere
+from pathcost_lib.pathways.definition import INDEX_FIELDS, Definition, anywhere, phases_of
 from pathcost_lib.sources.engine import Relation
 
 __all__ = ["Links", "Statement", "link"]
 
 _WINDOWS = Path(__file__).with_name("windows.sql")
 _LINK = Path(__file__).with_name("link.sql")
-_OF_PIECE = ("pathway", "pathway_id", "phase", "part", "parts")
+_OF_PIECE = ("pathway", "pathway_id", "part", "parts")
 _COLUMNS = (
     "pathway, pathway_id, patient_id, activity_id, phase, days_from_index, CAST(1.0 / parts AS DOUBLE) AS share, "
     "part, parts, setting, pod, provider_code, cost_basis, its_cost AS cost_pence, its_fixed AS fixed_pence, "
@@ -138,15 +138,12 @@ def link(
                 [(d.name, d.washout_days, d.before_days, d.after_days) for d in definitions],
                 columns=["pathway", "washout_days", "before_days", "after_days"],
             ),
-            "phases": pd.DataFrame(
-                [(d.name, p.name, p.from_day, p.to_day) for d in definitions for p in d.phases],
-                columns=["pathway", "phase", "from_day", "to_day"],
-            ),
             "deaths": deaths,
             "settings": settings,
         },
     )
     pieces = steps["pieces"]
+    phases = engine.register("phases", phases_of(definitions))
 
     def make(some: Relation) -> Relation:
         more = [c for c in some.columns if c not in pieces.columns]
@@ -157,7 +154,7 @@ def link(
             "JOIN some AS p ON p.patient_id = a.patient_id AND a.start_date BETWEEN p.from_date AND p.to_date",
             {"some": some},
         )
-        shared = engine.run(_LINK, {"owned": owned})["shared"]
+        shared = engine.run(_LINK, {"owned": owned, "phases": phases})["shared"]
         return engine.view("links", f"SELECT {', '.join([_COLUMNS, *more])} FROM shared", {"shared": shared})
 
     links = replace(make(pieces), origin=pieces, remake=make)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pathcost_lib.pathways.definition import phases_of
 from pathcost_lib.pathways.link import Links
 from pathcost_lib.sources.engine import Relation
 
@@ -37,10 +38,7 @@ def split_phases(links: Links, ledger: Relation, *, as_of: date | None = None) -
         sum to the row. A stay in two phases is a contact of each.
     """
     rows = ledger.origin or ledger
-    phases = pd.DataFrame(
-        [(d.name, p.name, p.from_day, p.to_day) for d in links.definitions for p in d.phases],
-        columns=["pathway", "phase", "from_day", "to_day"],
-    )
+    phases = phases_of(links.definitions)
     last = ~phases["pathway"].duplicated(keep="last")
     inputs: dict[str, Relation | pd.DataFrame] = {
         "links": links.links,

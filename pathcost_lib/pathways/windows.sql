@@ -1,6 +1,6 @@
 -- From index events to the days that each owns.
 -- Reads: qualifying (pathway, priority, activity_id, patient_id, start_date, icb_code, provider_code), rules (pathway, washout_days, before_days, after_days),
---        phases (pathway, phase, from_day, to_day), deaths (patient_id, died_on), settings (overlap, data_from, data_to).
+--        deaths (patient_id, died_on), settings (overlap, data_from, data_to).
 -- All the cutting is done on this small table, into days that no two pieces of one owner share; link.sql then reaches the rows by one join.
 
 -- 1. Index events: qualifying activity with none other of the patient's in the washout before it.
@@ -39,7 +39,7 @@ SELECT patient_id, from_date, CAST(next_mark - 1 AS DATE) AS to_date FROM (
 ) AS m
 WHERE next_mark IS NOT NULL;
 
--- 4. Who owns a stretch, nearest first; a tie goes to the earlier index, then to the pathway named first.
+-- 4. Who owns a stretch, nearest first; a tie goes to the earlier index, then to the pathway named first. All do where it is split equally.
 CREATE OR REPLACE TEMP VIEW owners AS
 SELECT w.pathway, w.pathway_id, w.patient_id, w.index_date, s.from_date, s.to_date,
        row_number() OVER (PARTITION BY s.patient_id, s.from_date
@@ -48,19 +48,14 @@ SELECT w.pathway, w.pathway_id, w.patient_id, w.index_date, s.from_date, s.to_da
 FROM stretches AS s
 JOIN windows AS w ON w.patient_id = s.patient_id AND s.from_date BETWEEN w.window_from AND w.window_to;
 
--- 5. Cut once more at the phases.
 CREATE OR REPLACE TEMP TABLE pieces AS
-SELECT o.pathway, o.pathway_id, o.patient_id, o.index_date, p.phase,
-       greatest(o.from_date, CAST(o.index_date + CAST(p.from_day AS INTEGER) AS DATE)) AS from_date,
-       least(o.to_date, CAST(o.index_date + CAST(p.to_day AS INTEGER) AS DATE)) AS to_date,
+SELECT o.pathway, o.pathway_id, o.patient_id, o.index_date, o.from_date, o.to_date,
        CAST(CASE WHEN s.overlap = 'equal_split' THEN o.part ELSE 1 END AS INTEGER) AS part,
        CAST(CASE WHEN s.overlap = 'equal_split' THEN o.parts ELSE 1 END AS INTEGER) AS parts
 FROM owners AS o
 CROSS JOIN settings AS s
-JOIN phases AS p ON p.pathway = o.pathway
-WHERE (s.overlap = 'equal_split' OR o.part = 1)
-  AND greatest(o.from_date, CAST(o.index_date + CAST(p.from_day AS INTEGER) AS DATE)) <= least(o.to_date, CAST(o.index_date + CAST(p.to_day AS INTEGER) AS DATE));
+WHERE s.overlap = 'equal_split' OR o.part = 1;
 
--- 6. Each pathway.
+-- 5. Each pathway.
 CREATE OR REPLACE TEMP VIEW pathways AS
 SELECT pathway, pathway_id, patient_id, index_date, icb_code, index_provider_code, window_from, window_to, complete FROM windows;
