@@ -31,7 +31,7 @@ LEFT JOIN own_behaviour AS b ON b.pod = a.pod AND b.provider_code = a.provider_c
 -- 2. The amount at the price base, in hundred-millionths of a penny; none where it cannot be known, or not believed (beyond £50m, so that nothing can overflow).
 CREATE OR REPLACE TEMP VIEW amounts AS
 SELECT *,
-       CASE WHEN recorded_cost_pence IS NULL THEN CASE WHEN quantity BETWEEN 1 AND most_units THEN quantity * rate END
+       CASE WHEN recorded_cost_pence IS NULL AND quantity BETWEEN 1 AND most_units THEN quantity * rate
             WHEN recorded_cost_pence BETWEEN -5000000000 AND 5000000000 THEN recorded_cost_pence * 100 * recorded_factor END AS amount
 FROM rated;
 

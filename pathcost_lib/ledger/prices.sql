@@ -81,7 +81,7 @@ SELECT row_number() OVER (ORDER BY p.start_year, p.pod, p.currency_code, p.provi
 FROM price_lines AS p
 LEFT JOIN provider_year AS m ON m.start_year = p.start_year AND m.provider_code = p.provider_code
 UNION ALL
-SELECT 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL;
+SELECT 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL;
 
 CREATE OR REPLACE TEMP TABLE national_line AS
 SELECT line, start_year, pod, currency_code FROM lines WHERE provider_code IS NULL AND currency_code <> '*';

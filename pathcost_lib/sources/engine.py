@@ -32,6 +32,7 @@ __all__ = ["READS", "DuckDBEngine", "Engine", "Extent", "Relation", "connect", "
 _STEP = re.compile(r"\s*CREATE\s+OR\s+REPLACE\s+TEMP\s+(VIEW|TABLE)\s+(\w+)\s+AS\b(.*)", re.IGNORECASE | re.DOTALL)
 #: A table that a statement reads by name.
 READS = re.compile(r"\b(FROM|JOIN)(\s+)([A-Za-z_]\w*)\b(?!\s*\()", re.IGNORECASE)
+_ALIAS = re.compile(r"\s+AS\b", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*")
 
 
@@ -214,13 +215,33 @@ class Engine(ABC):
         InputError
             If the file holds anything but named steps.
         """
-        known: dict[str, Relation] = {key: self._as_relation(key, value) for key, value in inputs.items()}
-        for kind, step, sql in parse_steps(script):
-            known[step] = self.view(step, sql, known, materialise=kind == "TABLE")
-        return known
+        return _Steps(self, parse_steps(script), {key: self._as_relation(key, value) for key, value in inputs.items()})
 
     def _as_relation(self, stem: str, value: Relation | pd.DataFrame) -> Relation:
         return value if isinstance(value, Relation) else self.register(stem, value)
+
+
+class _Steps(dict[str, Relation]):
+    """Relations by name. A VIEW step becomes one only when it is asked for: within later steps it is a subquery.
+
+    An engine reads a view's whole text again whenever another is made on it, so that twenty small ones are slow.
+    """
+
+    def __init__(self, engine: Engine, steps: list[tuple[str, str, str]], known: Mapping[str, Relation]) -> None:
+        super().__init__(known)
+        self._engine = engine
+        self._views: dict[str, str] = {}
+        for kind, step, sql in steps:
+            names = {key: relation.name for key, relation in self.items()}
+            query = _rename(sql, {**names, **{key: f"({text})" for key, text in self._views.items()}})
+            if kind == "TABLE":
+                self[step] = engine.view(step, query, materialise=True)
+            else:
+                self._views[step] = query
+
+    def __missing__(self, step: str) -> Relation:
+        self[step] = self._engine.view(step, self._views[step])
+        return self[step]
 
 
 class DuckDBEngine(Engine):
@@ -332,4 +353,11 @@ def parse_steps(script: Path) -> list[tuple[str, str, str]]:
 
 def _rename(sql: str, names: Mapping[str, str]) -> str:
     """Replace the table names after FROM and JOIN that are known, and leave all else (CTEs, columns) alone."""
-    return READS.sub(lambda m: f"{m[1]}{m[2]}{names.get(m[3], m[3])}", sql)
+
+    def replaced(found: re.Match[str]) -> str:
+        name = names.get(found[3], found[3])
+        # A subquery goes by the name of its step, unless it has another.
+        alias = f" AS {found[3]}" if name.startswith("(") and not _ALIAS.match(sql, found.end()) else ""
+        return f"{found[1]}{found[2]}{name}{alias}"
+
+    return READS.sub(replaced, sql)
