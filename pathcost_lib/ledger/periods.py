@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from pathcost_lib.codes import financial_year, months
-from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.errors import require_one_of
 from pathcost_lib.sources.engine import Relation
 
 __all__ = ["split_periods"]
@@ -44,14 +44,12 @@ def split_periods(
     Raises
     ------
     InputError
-        If the ledger holds no dates.
+        If the period is not known, or the ledger holds no dates.
     """
     require_one_of(by, ("month", "financial_year"), what="Period")
-    first, last = ledger.extent.first_start, ledger.extent.last
-    if first is None or last is None:
-        raise InputError("The ledger holds no dated rows to split over periods.")
-    as_of = as_of or last
-    periods = _periods(first, max(last, as_of), by)
+    held = ledger.require_extent()
+    as_of = as_of or held.last
+    periods = _periods(held.first_start, max(held.last, as_of), by)
     settings = pd.DataFrame({"as_of": [as_of]})
     return ledger.engine.run(_SQL, {"ledger": ledger, "periods": periods, "settings": settings})["split_rows"]
 

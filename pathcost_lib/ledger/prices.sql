@@ -83,13 +83,13 @@ LEFT JOIN provider_year AS m ON m.start_year = p.start_year AND m.provider_code 
 UNION ALL
 SELECT 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL;
 
-CREATE OR REPLACE TEMP TABLE national_line AS
+CREATE OR REPLACE TEMP VIEW national_line AS
 SELECT line, start_year, pod, currency_code FROM lines WHERE provider_code IS NULL AND currency_code <> '*';
 
-CREATE OR REPLACE TEMP TABLE proxy_line AS
+CREATE OR REPLACE TEMP VIEW proxy_line AS
 SELECT line, start_year, pod FROM lines WHERE provider_code IS NULL AND currency_code = '*';
 
-CREATE OR REPLACE TEMP TABLE own_line AS
+CREATE OR REPLACE TEMP VIEW own_line AS
 SELECT line, start_year, pod, currency_code, provider_code FROM lines WHERE provider_code IS NOT NULL;
 
 -- 6. What is paid for a line that is not the provider's own, where prices are brought to the provider's.
@@ -101,7 +101,7 @@ CROSS JOIN settings AS s
 WHERE s.mff_mode = 'pay';
 
 -- 7. The user's own cost behaviour of one provider, which goes before all other.
-CREATE OR REPLACE TEMP TABLE own_behaviour AS
+CREATE OR REPLACE TEMP VIEW own_behaviour AS
 SELECT pod, provider_code, CAST(round(1000000 * fixed_share) AS BIGINT) AS fixed_millionths,
        CAST(round(1000000 * (fixed_share + semi_fixed_share)) AS BIGINT) AS not_variable_millionths
 FROM behaviour

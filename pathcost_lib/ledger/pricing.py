@@ -19,6 +19,7 @@ __all__ = ["cost_activity", "national_mff"]
 
 _PRICES = Path(__file__).with_name("prices.sql")
 _COSTING = Path(__file__).with_name("costing.sql")
+_LINES = ("lines", "national_line", "proxy_line", "own_line", "provider_year", "paid_factor", "own_behaviour")
 _ADDED = (
     "financial_year, unit_cost, cost_pence, fixed_pence, not_variable_pence - fixed_pence AS semi_fixed_pence, "
     "cost_pence - not_variable_pence AS variable_pence, cost_basis, cost_note, mff"
@@ -111,7 +112,8 @@ def cost_activity(
         "pods": pd.DataFrame([(p.code, p.unit) for p in PODS.values()], columns=["pod", "unit"]),
         "settings": settings,
     }
-    lines = engine.run(_PRICES, inputs)
+    found = engine.run(_PRICES, inputs)
+    lines = {name: found[name] for name in _LINES}
 
     def cost(rows: Relation) -> Relation:
         columns = f"{', '.join(rows.columns)}, {_ADDED}, '{mff}' AS mff_mode, '{price_base}' AS price_base"
@@ -133,8 +135,8 @@ def national_mff() -> float:
 
 def _reach(activity: Relation) -> tuple[int, int]:
     """Return the calendar years that the activity lies in, a year wide on the early side for January to March."""
-    first, last = activity.extent.first_start, activity.extent.last
-    return (0, -1) if first is None or last is None else (first.year - 1, last.year)
+    held = activity.extent
+    return (held.first_start.year - 1, held.last.year) if held else (0, -1)
 
 
 def _price_index(frame: pd.DataFrame | None, index: str) -> pd.DataFrame:

@@ -14,7 +14,16 @@ from pathcost_lib import paths
 from pathcost_lib.codes import PODS, SETTINGS
 from pathcost_lib.errors import InputError, require_one_of
 
-__all__ = ["INDEX_FIELDS", "OVERLAP_RULES", "Definition", "Phase", "anywhere", "available", "load_definition", "phases_of"]
+__all__ = [
+    "INDEX_FIELDS",
+    "OVERLAP_RULES",
+    "Definition",
+    "Phase",
+    "anywhere",
+    "available",
+    "load_definition",
+    "phases_of",
+]
 
 OVERLAP_RULES = ("nearest_index", "equal_split")
 

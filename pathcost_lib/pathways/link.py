@@ -123,7 +123,11 @@ def link(
     )
     held = rows.extent
     settings = pd.DataFrame(
-        {"overlap": [overlaps.pop()], "data_from": [held.first_start], "data_to": [held.last_start]}
+        {
+            "overlap": [overlaps.pop()],
+            "data_from": [held.first_start if held else None],
+            "data_to": [held.last_start if held else None],
+        }
     )
     deaths = (
         patients.query("SELECT patient_id, died_on FROM this WHERE died_on IS NOT NULL")

@@ -44,6 +44,6 @@ def split_phases(links: Links, ledger: Relation, *, as_of: date | None = None) -
         "links": links.links,
         "dates": rows,
         "phases": phases.assign(to_day=phases["to_day"].mask(last, 1_000_000)),
-        "settings": pd.DataFrame({"as_of": [as_of or rows.extent.last]}),
+        "settings": pd.DataFrame({"as_of": [as_of or rows.require_extent().last]}),
     }
     return replace(links, links=ledger.engine.run(_SQL, inputs)["links_by_day"])

@@ -64,11 +64,13 @@ def summarise(
         {"chosen": chosen},
     )
     if extra:
+        origin = ledger.origin  # what a ledger is made from is read without costing it again
+        rows = origin if origin is not None and {*extra} <= {*origin.columns} else ledger
         contacts = ledger.engine.view(
             "contacts",
             f"SELECT k.*, {', '.join(f'l.{c}' for c in extra)} FROM links AS k "
-            "JOIN ledger AS l ON l.activity_id = k.activity_id",
-            {"links": contacts, "ledger": ledger},
+            "JOIN rows AS l ON l.activity_id = k.activity_id",
+            {"links": contacts, "rows": rows},
         )
     keys = "".join(f"{of_index.get(c, c)} AS {c}, " for c in by)
     heads = ", ".join(by)

@@ -180,7 +180,7 @@ def _with_example(rule: Rule, gone: Mapping[str, str]) -> Rule:
     return replace(rule, example=gone[rule.column]) if "did not exist" in rule.rule else rule
 
 
-def _activity_steps(tables: Mapping[str, Relation]) -> dict[str, Relation]:
+def _activity_steps(tables: Mapping[str, Relation]) -> Mapping[str, Relation]:
     """Run `check.sql`; a table that is not held is empty there, and its rules are left out by `_found`."""
     activity = tables["activity"]
     inputs: dict[str, Relation | pd.DataFrame] = dict(tables)

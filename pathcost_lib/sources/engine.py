@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -37,16 +37,11 @@ _COMMENT = re.compile(r"--[^\n]*")
 
 
 class Extent(NamedTuple):
-    """The days that activity lies in: None where there is no row, or no date."""
+    """The days that activity lies in: the first and last on which some starts, and the last of all (an end, maybe)."""
 
-    first_start: date | None
-    last_start: date | None
-    last_end: date | None
-
-    @property
-    def last(self) -> date | None:
-        """The last day of all."""
-        return max((day for day in self[1:] if day is not None), default=None)
+    first_start: date
+    last_start: date
+    last: date
 
 
 @dataclass(frozen=True)
@@ -74,13 +69,26 @@ class Relation:
         return self.engine.schema(self.name)
 
     @cached_property
-    def extent(self) -> Extent:
-        """The days that the rows lie in, by start_date and (where there is one) end_date; asked of the engine once."""
+    def extent(self) -> Extent | None:
+        """The days that the rows lie in, by start_date and (where there is one) end_date; None if no row has a date."""
         if self.origin is not None and "start_date" in self.origin.columns:
             return self.origin.extent
-        last_end = "max(end_date)" if "end_date" in self.columns else "NULL"
-        found = self.query(f"SELECT min(start_date) AS f, max(start_date) AS s, {last_end} AS e FROM this").to_arrow()
-        return Extent(*(found[column][0].as_py() for column in "fse"))
+        last = "greatest(max(start_date), max(end_date))" if "end_date" in self.columns else "max(start_date)"
+        found = self.query(f"SELECT min(start_date) AS f, max(start_date) AS s, {last} AS e FROM this").to_arrow()
+        days = [found[column][0].as_py() for column in "fse"]
+        return None if days[0] is None else Extent(*days)
+
+    def require_extent(self) -> Extent:
+        """Return the extent.
+
+        Raises
+        ------
+        InputError
+            If no row has a date.
+        """
+        if self.extent is None:
+            raise InputError("There is no activity with a start date.")
+        return self.extent
 
     def query(self, sql: str) -> Relation:
         """Return a new relation from a query over this one, called `this` in the SQL.
@@ -199,7 +207,7 @@ class Engine(ABC):
         self.create(name, _rename(sql, names), materialise=materialise)
         return Relation(self, name)
 
-    def run(self, script: Path, inputs: Mapping[str, Relation | pd.DataFrame]) -> dict[str, Relation]:
+    def run(self, script: Path, inputs: Mapping[str, Relation | pd.DataFrame]) -> Mapping[str, Relation]:
         """Run a `.sql` file of named steps and return every step as a relation.
 
         Parameters
@@ -221,27 +229,32 @@ class Engine(ABC):
         return value if isinstance(value, Relation) else self.register(stem, value)
 
 
-class _Steps(dict[str, Relation]):
+class _Steps(Mapping[str, Relation]):
     """Relations by name. A VIEW step becomes one only when it is asked for: within later steps it is a subquery.
 
     An engine reads a view's whole text again whenever another is made on it, so that twenty small ones are slow.
     """
 
     def __init__(self, engine: Engine, steps: list[tuple[str, str, str]], known: Mapping[str, Relation]) -> None:
-        super().__init__(known)
-        self._engine = engine
-        self._views: dict[str, str] = {}
+        self._engine, self._made, self._views = engine, dict(known), dict[str, str]()
         for kind, step, sql in steps:
-            names = {key: relation.name for key, relation in self.items()}
-            query = _rename(sql, {**names, **{key: f"({text})" for key, text in self._views.items()}})
+            names = {key: relation.name for key, relation in self._made.items()}
+            query = _rename(sql, names | {key: f"({text})" for key, text in self._views.items()})
             if kind == "TABLE":
-                self[step] = engine.view(step, query, materialise=True)
+                self._made[step] = engine.view(step, query, materialise=True)
             else:
                 self._views[step] = query
 
-    def __missing__(self, step: str) -> Relation:
-        self[step] = self._engine.view(step, self._views[step])
-        return self[step]
+    def __getitem__(self, step: str) -> Relation:
+        if step not in self._made:
+            self._made[step] = self._engine.view(step, self._views[step])
+        return self._made[step]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made | self._views)
+
+    def __len__(self) -> int:
+        return len(self._made | self._views)
 
 
 class DuckDBEngine(Engine):

@@ -42,9 +42,9 @@ def icbs_of(dataset: Dataset, year: str) -> list[str]:
 
 def financial_years(activity: Relation) -> list[str]:
     """Return the financial years from the first day of activity to the last."""
-    first, last = activity.extent.first_start, activity.extent.last_start
-    if first is None or last is None:
+    if activity.extent is None:
         return []
+    first, last, _ = activity.extent
     years = range(int(financial_year(first)[:4]), int(financial_year(last)[:4]) + 1)
     return [f"{year}-{(year + 1) % 100:02d}" for year in years]
 

@@ -180,7 +180,7 @@ def join_outcomes(
         [(d.name, -d.before_days if whole else 0, d.after_days, d.index_phase()) for d in links.definitions],
         columns=["pathway", "from_day", "to_day", "index_phase"],
     )
-    extent = activity.extent
+    extent = activity.require_extent()
     first, last = extent.first_start, min(extent.last_start, financial_year_bounds(year)[1])
     settings = {
         "data_from": first,

@@ -71,7 +71,7 @@ def monthly_signals(
     """
     first, last = financial_year_bounds(year)
     start = first.replace(year=first.year - 1)
-    extent = activity.extent
+    extent = activity.require_extent()
     held = [
         (m[1], (m[2] - m[1]).days + 1)
         for m in months(start, last)

@@ -95,7 +95,7 @@ def cost_cases(links: Links, activity: Relation, organisations: Relation, *, yea
     -----
     Expected cost is the mean of all events of the same pathway, part and index currency (indirect standardisation).
     """
-    extent = activity.extent
+    extent = activity.require_extent()
     last = min(extent.last_start, financial_year_bounds(year)[1])
     settings = pd.DataFrame({"data_from": [extent.first_start], "data_to": [last], "fewest": [FEWEST_IN_MIX]})
     rows = [
