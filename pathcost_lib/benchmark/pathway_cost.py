@@ -212,7 +212,9 @@ def passages(own: Flow, every: Flow) -> pd.DataFrame:
     return ours.drop(columns=["mean_days", "cost_gbp"]).merge(theirs, on=["from_step", "to_step"], how="left")
 
 
-def statement_table(statement: Statement, *, compared_gbp: float, year: str) -> pd.DataFrame:
+def statement_table(
+    statement: Statement, *, compared_gbp: float, pathways: int, year: str, smallest: int = 8
+) -> pd.DataFrame:
     """Return where the ledger's pounds went, line by line, in exact pounds.
 
     Parameters
@@ -221,14 +223,21 @@ def statement_table(statement: Statement, *, compared_gbp: float, year: str) -> 
         From `Links.statement`.
     compared_gbp : float
         Cost of the pathways that are compared: complete, and closing in `year`.
+    pathways : int
+        How many those are.
     year : str
         Financial year of those.
+    smallest : int
+        Fewest that have a line of their own; fewer are in one line with the other pathways.
     """
     attributed = statement.attributed_pence
-    lines = {
-        "Ledger: all activity with a cost": statement.ledger_pence,
+    split = {
         f"In complete pathways whose window closes in {year}": round(100 * compared_gbp),
         "In other pathways": attributed - round(100 * compared_gbp),
+    }
+    lines = {
+        "Ledger: all activity with a cost": statement.ledger_pence,
+        **({"In pathways": attributed} if 0 < pathways < smallest else split),
         "Outside any pathway": statement.outside_pence,
         "Unexplained": statement.difference_pence,
     }

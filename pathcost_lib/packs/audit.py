@@ -3,6 +3,9 @@
 The tables of a notebook that bear the same measure, one split further than the other, are taken to add up wherever what
 is shown does not contradict it. A linear programme then asks for the least and the most that each suppressed cell can
 be. A pack in which they meet is refused. It knows nothing of how cells were chosen for suppression.
+
+Over all notebooks of a pack the same is asked of what says that it counts the same (`of` in a payload): tables, and the
+figures behind messages.
 """
 
 from __future__ import annotations
@@ -19,13 +22,15 @@ from scipy.sparse import csr_array
 from pathcost_lib.errors import InputError
 from pathcost_lib.present.disclosure import MARK, RULES
 
-__all__ = ["Cells", "audit", "refuse_leaks"]
+__all__ = ["Cells", "audit", "audit_pack", "refuse_leaks", "refuse_leaks_between"]
 
 #: Labels of rows that hold all the others of their table.
 _ALL = {"all", "all_settings", "total", "whole_pathway", "whole", "system"}
 #: More than any cell is; a bound, so that a programme ends.
 _MOST = 1e7
 _COUNTS = {"pathways", "contacts", "persons"}
+#: Columns of notebooks that hold the same where they count the same: a mean cost per pathway, and whose it is.
+_SAME = {"pathway_gbp": "mean_gbp", "value_gbp": "mean_gbp", "claim": "pathway"}
 
 
 @dataclass
@@ -88,6 +93,38 @@ def refuse_leaks(source: str, payloads: Sequence[Mapping[str, Any]]) -> None:
             f"{source}: what is suppressed can be worked out from what is shown: {'; '.join(leaks[:5])}. "
             "Disclose these tables together (`present.disclose_together`), or name the totals that are shown."
         )
+
+
+def refuse_leaks_between(notebooks: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Refuse a pack if a suppressed cell can be worked out from what its notebooks show together.
+
+    Raises
+    ------
+    InputError
+        With the notebooks, the tables and the columns; never the value.
+    """
+    if leaks := list(audit_pack(notebooks)):
+        raise InputError(
+            "What is suppressed can be worked out from what the notebooks of this pack show together: "
+            f"{'; '.join(leaks[:5])}. Disclose these tables by the same counts and totals in each notebook."
+        )
+
+
+def audit_pack(notebooks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
+    """Yield each column of a notebook's table that can be worked out from all notebooks, by notebook, table and column.
+
+    Only what says what it counts is looked at.
+    """
+    yield from audit([_stated(source, p) for source, shown in notebooks.items() for p in shown if p.get("of")])
+
+
+def _stated(source: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a payload in which what all rows count stands in each row."""
+    said = payload["of"]
+    words = [{"key": key, "kind": "", "number": False} for key in said]
+    columns = [*words, *({**c, "key": _SAME.get(c["key"], c["key"])} for c in payload["columns"])]
+    rows = [[*said.values(), *row] for row in payload["rows"]]
+    return {**payload, "title": f"{source}: {payload['title']}", "columns": columns, "rows": rows}
 
 
 def audit(payloads: Sequence[Mapping[str, Any]]) -> Iterator[str]:

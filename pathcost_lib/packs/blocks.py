@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +28,17 @@ class Prose:
 
 @dataclass(frozen=True)
 class Message:
-    """One line for the cover, what it asks to be decided, and the figures behind it."""
+    """One line for the cover, what it asks to be decided, the figures behind it, and the same as a table's payload."""
 
     text: str
     decision: str = ""
     figures: tuple[Mapping[str, Any], ...] = ()
+    behind: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure in two widths, with what it says."""
+    """A figure in two widths, with what it says and how its data were disclosed."""
 
     name: str
     title: str
@@ -45,6 +46,7 @@ class Figure:
     note: str
     wide: str
     narrow: str
+    log: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,11 @@ class Section:
         """Figures in order."""
         return [b for b in self.blocks if isinstance(b, Figure)]
 
+    @property
+    def shown(self) -> list[Mapping[str, Any]]:
+        """Payloads of all numbers that it shows: tables, and figures behind messages."""
+        return [*(m.behind for m in self.messages if m.behind), *(t.payload for t in self.tables)]
+
 
 def read_section(path: Path) -> Section:
     """Read the cells tagged `pack` of an executed notebook.
@@ -137,7 +144,8 @@ def _block(output: Any, where: str) -> Block:
     data = output.get("data", {})
     if MESSAGE in data:
         said = data[MESSAGE]
-        return Message(said["text"], said.get("decision", ""), tuple(said.get("figures", ())))
+        figures, behind = tuple(said.get("figures", ())), said.get("behind", {})
+        return Message(said["text"], said.get("decision", ""), figures, behind)
     if TABLE in data:
         return Table(data[TABLE])
     if FIGURE in data:
@@ -145,7 +153,7 @@ def _block(output: Any, where: str) -> Block:
         if not wide or not payload["narrow"] or not payload["alt"].strip():
             raise InputError(f"{where}: figure {payload['name']!r} is empty or has no alternative text.")
         words = {key: str(payload[key]) for key in ("name", "title", "alt", "note", "narrow")}
-        return Figure(wide="".join(wide), **words)
+        return Figure(wide="".join(wide), log=payload.get("log", {}), **words)
     raise InputError(
         f"{where}: a cell tagged `pack` shows something that has not come through `present.table`, `present.figure` or "
         "`present.message`, so it has not passed disclosure control."

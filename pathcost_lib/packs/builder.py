@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs import freshness, manifest
+from pathcost_lib.packs.audit import refuse_leaks_between
 from pathcost_lib.packs.blocks import read_section
 from pathcost_lib.packs.document import Document
 from pathcost_lib.packs.formats import DEFAULT_FORMATS, FORMATS
@@ -307,6 +308,7 @@ def _run(notebook: Path, output: Path, values: Mapping[str, Any]) -> dict[str, A
 def _render(work: Path, order: Order, icb: str, notes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Write every file of a pack into `work` (in a worker) and return its manifest."""
     sections = tuple(read_section(work / notebook.name) for notebook in order.notebooks)
+    refuse_leaks_between({section.source: section.shown for section in sections})
     document = Document(order.names.get(icb, icb), icb, order.year, order.about, sections, order.facts(icb))
     for name in order.formats:
         (work / FORMATS[name].file).write_bytes(FORMATS[name].write(document))

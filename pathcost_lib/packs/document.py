@@ -8,6 +8,7 @@ from typing import Any
 
 from pathcost_lib.errors import require_one_of
 from pathcost_lib.packs.blocks import Block, Message, Section, Table
+from pathcost_lib.packs.suppression import suppression_log
 from pathcost_lib.present.disclosure import RULES
 
 __all__ = ["PARTS", "Document", "PackSummary"]
@@ -103,24 +104,7 @@ class Document:
     @cached_property
     def suppression(self) -> dict[str, Any]:
         """How many rows of each table were suppressed and why, as a table payload; never what stood there."""
-        words = {"unit": "", "number": False, "excel": "General", "kind": ""}
-        rows = {"unit": "rows", "number": True, "excel": "#,##0", "kind": "cells"}
-        columns = [
-            {"key": "table", "heading": "Table", **words},
-            {"key": "rule", "heading": "Rule", **words},
-            {"key": "primary", "heading": "Suppressed: small", **rows},
-            {"key": "secondary", "heading": "Suppressed: to protect those", **rows},
-        ]
-        shown = [(t.title, t.payload) for t in self.tables]
-        return {
-            "name": "suppression",
-            "title": "What was suppressed",
-            "note": "",
-            "columns": columns,
-            "rows": [
-                [title, p["rule"].upper() or "None: counts nobody", p["primary"], p["secondary"]] for title, p in shown
-            ],
-        }
+        return suppression_log(self.chapters)
 
 
 @dataclass(frozen=True)

@@ -34,14 +34,15 @@ def hidden_by_area(
     by : mapping of str to sequence of str
         Further columns that split each table.
     counts : sequence of str
-        Columns that count; those that a table has not are passed over. The last adds up.
+        Columns that count; those that a table has not are passed over. The least of a row chooses what else is hidden:
+        people before their contacts, so that notebooks which count the same people hide the same.
     smallest : int
         Smallest count that may be shown.
     """
     frames, keys = dict[str, pd.DataFrame](), {name: [unit, *by.get(name, ())] for name in everywhere}
     for name, table in everywhere.items():
         held = table[[count for count in counts if count in table]]
-        areas = table[keys[name]].assign(value=held.iloc[:, -1].astype(float), small=_small(held, smallest))
+        areas = table[keys[name]].assign(value=held.astype(float).min(axis=1).fillna(0.0), small=_small(held, smallest))
         whole = areas.assign(**{unit: ALL_AREAS}).groupby(keys[name])["value"].sum().reset_index()
         whole["small"] = _small(whole[["value"]], smallest)
         frames[name] = pd.concat([areas, whole], ignore_index=True)

@@ -11,7 +11,7 @@ Source: NHS England, Hospital Episode Statistics analysis guide, disclosure cont
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,14 @@ class Disclosed:
         By which rule.
     primary, secondary : int
         Rows suppressed because they are small, and to protect those.
+    counts : tuple of str
+        Columns that count people or contacts.
+    of : mapping of str to str
+        What all its rows count, as `disclose` was told.
+    beside : int
+        How many other tables it was settled with.
+    over_areas : bool
+        Whether what is hidden was settled over all areas.
     """
 
     frame: pd.DataFrame
@@ -75,6 +83,9 @@ class Disclosed:
     primary: int = 0
     secondary: int = 0
     counts: tuple[str, ...] = ()
+    of: Mapping[str, str] = field(default_factory=dict)
+    beside: int = 0
+    over_areas: bool = False
 
     @property
     def note(self) -> str:
@@ -106,8 +117,12 @@ def disclose(
     counts: str | Sequence[str],
     rule: str = "hes",
     totals: Sequence[Sequence[str]] = (),
+    by: Sequence[str] = (),
+    everywhere: pd.DataFrame | None = None,
+    focus: tuple[str, str] = ("", ""),
     apart: Mapping[str, Sequence[str]] | None = None,
     exempt: Sequence[str] = (),
+    of: Mapping[str, str] | None = None,
 ) -> Disclosed:
     """Return `table` as it may be shown.
 
@@ -123,18 +138,25 @@ def disclose(
     totals : sequence of sequence of str
         Groupings of the rows over which totals are shown, here or elsewhere: `[["phase"], ["setting"]]`; `[[]]` is
         one total of all rows.
+    by, everywhere, focus
+        As in `disclose_together`, for the one table.
     apart : mapping of str to sequence of str, optional
         Another count column, and the number columns that rest on it alone: a national mean beside a local one.
     exempt : sequence of str
         Number columns that rest on no patients at all, or on far more than a table of this kind could tell of.
+    of : mapping of str to str, optional
+        What every row counts, in the words of the other notebooks that count the same, so that the audit of a pack can
+        hold them against each other. What one table has as a column stands under the column's name:
+        `{"what": "closed pathways", "year": "2024-25", "icb_code": "QHL"}`.
 
     Raises
     ------
     InputError
         If a count column or a grouping is not in the table, or the rule is not known.
     """
-    known = {"": list(totals)}
-    return disclose_together({"": table}, counts=counts, rule=rule, totals=known, apart=apart, exempt=exempt)[""]
+    settled: dict[str, Any] = {"by": {"": by}, "everywhere": None if everywhere is None else {"": everywhere}}
+    settled |= {"totals": {"": list(totals)}, "focus": focus, "apart": apart, "exempt": exempt, "of": of}
+    return disclose_together({"": table}, counts=counts, rule=rule, **settled)[""]
 
 
 def disclose_together(
@@ -148,6 +170,7 @@ def disclose_together(
     totals: Mapping[str, Sequence[Sequence[str]]] | None = None,
     apart: Mapping[str, Sequence[str]] | None = None,
     exempt: Sequence[str] = (),
+    of: Mapping[str, str] | None = None,
 ) -> dict[str, Disclosed]:
     """Return tables that count the same people, each as it may be shown beside the others.
 
@@ -157,9 +180,9 @@ def disclose_together(
     Parameters
     ----------
     tables : mapping of str to DataFrame
-        As `disclose` takes them, all with the same counts.
-    counts, rule, apart, exempt
-        As in `disclose`. Columns of `apart` and `exempt` need not be in every table.
+        As `disclose` takes them.
+    counts, rule, apart, exempt, of
+        As in `disclose`. Only the last of the counts, by which they add up, must be in every table.
     by : mapping of str to sequence of str, optional
         Columns that split what a table counts, none for the whole: a table by phase adds up the table by phase and
         setting.
@@ -179,9 +202,10 @@ def disclose_together(
     chosen = RULES[require_one_of(rule, RULES, what="Disclosure rule")]
     names = [counts] if isinstance(counts, str) else list(counts)
     others = {count: list(columns) for count, columns in (apart or {}).items()}
-    groups = {column for found in (totals or {}).values() for group in found for column in group}
-    for table in tables.values():
-        for column in {*names, *others, *groups} - set(table.columns):
+    held = {column for table in tables.values() for column in table}
+    for name, table in tables.items():
+        groups = {column for group in (totals or {}).get(name, ()) for column in group}
+        for column in [*sorted({*names, *others} - held), *sorted({*names[-1:], *groups} - {*table})]:
             raise InputError(f"Column {column!r} is not in the table. Columns: {', '.join(map(str, table.columns))}.")
     elsewhere = {*exempt, *others, *(c for columns in others.values() for c in columns)}
     frames = {name: table.reset_index(drop=True).copy() for name, table in tables.items()}
@@ -194,12 +218,13 @@ def disclose_together(
     small, hide = np.zeros(size, dtype=bool), np.zeros(size, dtype=bool)
     elsewhere_hidden: dict[str, set[Any]] = {}
     if everywhere and by:
-        held = {name: everywhere[name] for name in frames if name in everywhere}
+        national = {name: everywhere[name] for name in frames if len(everywhere.get(name, ()))}
         options: dict[str, Any] = {"unit": focus[0], "by": by, "counts": names, "smallest": chosen.smallest}
-        elsewhere_hidden = hidden_by_area(held, **options)
+        elsewhere_hidden = hidden_by_area(national, **options)
     # Other counts first: a difference from a suppressed reference would give it away, so the row goes with it.
     for resting_on, columns in [*(([count], [count, *more]) for count, more in others.items()), (names, None)]:
-        values = np.concatenate([frame[resting_on].to_numpy(dtype=float) for frame in frames.values()])
+        parts = [frame.reindex(columns=resting_on).to_numpy(dtype=float) for frame in frames.values()]
+        values = np.concatenate(parts)
         if columns is not None and np.isnan(values).all():
             continue  # there is no reference, so it can give nothing away
         small = small | ((values > 0) & (values < chosen.smallest)).any(axis=1)
@@ -213,14 +238,15 @@ def disclose_together(
             frame[resting] = frame[resting].astype(float)
             rows = slice(starts[name], starts[name] + len(frame))
             hidden[name].loc[hide[rows], resting] = True
-            if resting_on:
-                _coarsen(frame, resting_on, resting, chosen)
+            if counted := [count for count in resting_on if count in frame]:
+                _coarsen(frame, counted, resting, chosen)
     shown = {}
     for name, frame in frames.items():
         rows = slice(starts[name], starts[name] + len(frame))
         primary, secondary = int(small[rows].sum()), int((hide & ~small)[rows].sum())
         left = frame.mask(hidden[name])
-        shown[name] = Disclosed(left, hidden[name], chosen, primary, secondary, (*names, *others))
+        settled = {"of": dict(of or {}), "beside": len(frames) - 1, "over_areas": name in (everywhere or {})}
+        shown[name] = Disclosed(left, hidden[name], chosen, primary, secondary, (*names, *others), **settled)
     return shown
 
 

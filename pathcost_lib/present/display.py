@@ -69,9 +69,11 @@ def message_bundle(
 ) -> dict[str, Any]:
     """Return the display bundle of a message."""
     held: list[dict[str, Any]] = []
+    behind: dict[str, Any] = {}
     if figures is not None:
         _require(figures, text, "message")
         columns, rows = _columns(figures, headings), _rows(figures)
+        behind = {"title": "message", "columns": columns, "rows": rows, **_settled(figures)}
         for column, value in zip(columns, rows[0] if rows else [None] * len(columns), strict=True):
             limit = LIMIT.search(column["key"])
             if limit and held:
@@ -79,7 +81,7 @@ def message_bundle(
             elif column["number"]:
                 held.append({"heading": column["heading"], "kind": column["kind"], "value": value})
     page = f"<p><strong>{html.escape(text)}</strong></p>" + (f"<p>{html.escape(decision)}</p>" if decision else "")
-    payload = {"text": text, "decision": decision, "figures": held}
+    payload = {"text": text, "decision": decision, "figures": held, "behind": behind}
     return {"text/plain": f"{text} {decision}".strip(), "text/html": page, MESSAGE: payload}
 
 
@@ -133,12 +135,22 @@ def table_bundle(
         "note": " ".join(f"{note} {data.note}".split()),
         "columns": _columns(data, headings),
         "rows": _rows(data),
+        "sheet_only": sheet_only,
+        **_settled(data),
+    }
+    return {"text/plain": f"{title} ({len(data.frame)} rows)", "text/html": table_html(payload), TABLE: payload}
+
+
+def _settled(data: Disclosed) -> dict[str, Any]:
+    """Return how a table was disclosed, for the pack's log and its audit."""
+    return {
         "rule": data.rule.name if data.counts else "",
         "primary": data.primary,
         "secondary": data.secondary,
-        "sheet_only": sheet_only,
+        "beside": data.beside,
+        "over_areas": data.over_areas,
+        "of": dict(data.of),
     }
-    return {"text/plain": f"{title} ({len(data.frame)} rows)", "text/html": table_html(payload), TABLE: payload}
 
 
 def _columns(data: Disclosed, headings: Mapping[str, str] | None) -> list[dict[str, Any]]:
@@ -222,6 +234,7 @@ def figure_bundle(
     # Rounded counts are not drawn; suppressed rows are missed.
     text = " ".join(part for part in (note, data.note if data.primary else "") if part)
     payload = {"name": name, "title": title, "alt": alt, "note": text, "narrow": narrow}
+    payload["log"] = {"rows": len(data.frame), **_settled(data)}
     return {"text/plain": f"{title}. {alt}", "image/svg+xml": wide, FIGURE: payload}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -135,10 +135,11 @@ def _months(series: pd.DataFrame, chance: float) -> str:
 
 @dataclass(frozen=True)
 class About:
-    """Whom a drill-down is about, and what it found, in words."""
+    """Whom a drill-down is about, what it found, in words, and whose cost it splits, by column."""
 
     provider: str
     note: str
+    whose: Mapping[str, str] = field(default_factory=dict)
 
 
 def about(row: Mapping[str, Any] | NotComputable, *, names: Mapping[str, str], titles: Mapping[str, str]) -> About:
@@ -147,4 +148,6 @@ def about(row: Mapping[str, Any] | NotComputable, *, names: Mapping[str, str], t
         return About("no provider", f"Not computable: {row.reason}.")
     said = _finding(row, names, titles)
     why = f" This may be warranted by {said['may_be_warranted_by']}." if said["may_be_warranted_by"] else ""
-    return About(str(said["provider"]), f"{said['finding']}. {said['how_sure']}.{why}")
+    whose = {"pathway": titles.get(row["pathway"], say(row["pathway"])), "provider": str(said["provider"])}
+    note = f"{said['finding']}. {said['how_sure']}.{why}"
+    return About(whose["provider"], note, whose | {"provider_code": row["provider_code"]})
