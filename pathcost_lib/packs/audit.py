@@ -21,6 +21,7 @@ from scipy.sparse import csr_array
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.present.disclosure import MARK, RULES
+from pathcost_lib.present.format import LIMIT
 
 __all__ = ["Cells", "audit", "audit_pack", "refuse_leaks", "refuse_leaks_between"]
 
@@ -28,6 +29,8 @@ __all__ = ["Cells", "audit", "audit_pack", "refuse_leaks", "refuse_leaks_between
 _ALL = {"all", "all_settings", "total", "whole_pathway", "whole", "system"}
 #: More than any cell is; a bound, so that a programme ends.
 _MOST = 1e7
+#: Less than this between the least and the most that a count can be, and only one whole number fits.
+_WHOLE = 0.99
 _COUNTS = {"pathways", "contacts", "persons"}
 #: Columns of notebooks that hold the same where they count the same: a mean cost per pathway, and whose it is.
 _SAME = {"pathway_gbp": "mean_gbp", "value_gbp": "mean_gbp", "claim": "pathway"}
@@ -113,32 +116,46 @@ def refuse_leaks_between(notebooks: Mapping[str, Sequence[Mapping[str, Any]]]) -
 def audit_pack(notebooks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
     """Yield each column of a notebook's table that can be worked out from all notebooks, by notebook, table and column.
 
-    Only what says what it counts is looked at.
+    Only what says what it counts is looked at. Its pounds are then taken to add up unless something shown says no.
     """
-    yield from audit([_stated(source, p) for source, shown in notebooks.items() for p in shown if p.get("of")])
+    stated = [_stated(source, p) for source, shown in notebooks.items() for p in shown if p.get("of")]
+    yield from audit(stated, adds_up=True)
 
 
 def _stated(source: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a payload in which what all rows count stands in each row."""
+    """Return a payload in which what all rows count stands in each row, without limits: those do not add up."""
     said = payload["of"]
     words = [{"key": key, "kind": "", "number": False} for key in said]
-    columns = [*words, *({**c, "key": _SAME.get(c["key"], c["key"])} for c in payload["columns"])]
-    rows = [[*said.values(), *row] for row in payload["rows"]]
+    kept = [n for n, column in enumerate(payload["columns"]) if not LIMIT.search(column["key"])]
+    found = [payload["columns"][n] for n in kept]
+    columns = [*words, *({**column, "key": _SAME.get(column["key"], column["key"])} for column in found)]
+    rows = [[*said.values(), *(row[n] for n in kept)] for row in payload["rows"]]
     return {**payload, "title": f"{source}: {payload['title']}", "columns": columns, "rows": rows}
 
 
-def audit(payloads: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield each column of a table in which a suppressed cell can be worked out, by table and column."""
+def audit(payloads: Sequence[Mapping[str, Any]], *, adds_up: bool = False) -> Iterator[str]:
+    """Yield each column of a table in which a suppressed cell can be worked out, by table and column.
+
+    Parameters
+    ----------
+    payloads : sequence of mapping
+        Tables.
+    adds_up : bool
+        Take pounds to add up though no sum is shown whole, and none of them to be less than nought where all that are
+        shown are not.
+    """
     measures = {c["key"]: c["kind"] for p in payloads for c in p["columns"] if c["kind"] in {*_COUNTS, "gbp"}}
     for key, kind in measures.items():
         tables = [(p, found) for p in payloads if (found := _column(p, key))]
         if not any(MARK in values for _, (_, values) in tables):
             continue
         cells, places, hidden = Cells(), [], []
+        numbers = (value for _, (_, values) in tables for value in values if isinstance(value, int | float))
+        positive = adds_up and min(numbers, default=0.0) >= 0
         for payload, (labels, values) in tables:
             rule = RULES.get(payload["rule"])
             slack = 1e-6 if kind == "gbp" or rule is None else rule.base // 2
-            least = -_MOST if kind == "gbp" else 0.0
+            least = -_MOST if kind == "gbp" and not positive else 0.0
             place: dict[tuple[tuple[str, Any], ...], int] = {}
             for label, value in zip(labels, values, strict=True):
                 known = isinstance(value, int | float)
@@ -150,14 +167,14 @@ def audit(payloads: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             places.append(place)
         for lines in _links(places):
             told = [_shown_sum(cells, total, parts) for total, parts in lines]
-            if kind == "gbp" and not (True in told and False not in told):
+            if kind == "gbp" and (False in told or not (adds_up or True in told)):
                 continue  # a mean, not a part of a whole: or nothing shown says that it adds up
             for total, parts in lines:
                 cells.add_up(parts, total)
                 if cells.solve(np.zeros(len(cells.lower))) is None:
                     cells.sums.pop()
         where = dict(hidden)
-        yield from dict.fromkeys(where[cell] for cell in cells.met(list(where), 0.5 if kind == "gbp" else 1.0))
+        yield from dict.fromkeys(where[cell] for cell in cells.met(list(where), 0.5 if kind == "gbp" else _WHOLE))
 
 
 def _column(payload: Mapping[str, Any], key: str) -> tuple[list[tuple[tuple[str, Any], ...]], list[Any]] | None:

@@ -34,17 +34,19 @@ def hidden_by_area(
     by : mapping of str to sequence of str
         Further columns that split each table.
     counts : sequence of str
-        Columns that count; those that a table has not are passed over. The least of a row chooses what else is hidden:
-        people before their contacts, so that notebooks which count the same people hide the same.
+        Columns that count; those that a table has not are passed over. The last that a row has adds up. The first is
+        what areas are chosen by: people before their contacts, so that notebooks which count the same people choose the
+        same areas, whatever else they show.
     smallest : int
         Smallest count that may be shown.
     """
     frames, keys = dict[str, pd.DataFrame](), {name: [unit, *by.get(name, ())] for name in everywhere}
     for name, table in everywhere.items():
         held = table[[count for count in counts if count in table]]
-        areas = table[keys[name]].assign(value=held.astype(float).min(axis=1).fillna(0.0), small=_small(held, smallest))
-        whole = areas.assign(**{unit: ALL_AREAS}).groupby(keys[name])["value"].sum().reset_index()
-        whole["small"] = _small(whole[["value"]], smallest)
+        first, last = held.iloc[:, 0].astype(float), held.ffill(axis=1).iloc[:, -1].astype(float)
+        areas = table[keys[name]].assign(people=first.fillna(0.0), value=last.fillna(0.0), small=_small(held, smallest))
+        whole = areas.assign(**{unit: ALL_AREAS}).groupby(keys[name])[["people", "value"]].sum().reset_index()
+        whole["small"] = _small(whole[["people", "value"]], smallest)
         frames[name] = pd.concat([areas, whole], ignore_index=True)
     starts = starts_of(frames)
     across = [
@@ -53,7 +55,9 @@ def hidden_by_area(
         for rows in members(frame, keys[name][1:]).values()
     ]
     lines = [*across, *nested_lines(frames, keys)]
-    values, hide = (np.concatenate([frame[c].to_numpy() for frame in frames.values()]) for c in ("value", "small"))
+    columns = ("people", "value", "small")
+    people, values, hide = (np.concatenate([frame[c].to_numpy() for frame in frames.values()]) for c in columns)
+    hide = protect(people, hide, across, smallest=smallest)
     while True:
         hide = protect(values, hide, lines, smallest=smallest)
         # A row whose figure for all areas is hidden goes with it, in every area: their difference is shown.

@@ -78,7 +78,7 @@ def protect(values: np.ndarray, hide: np.ndarray, lines: Sequence[Line], *, smal
     lines : sequence of Line
         What adds up to what.
     smallest : int
-        Suppressed cells of a line must count this many together.
+        Suppressed cells of a line must count this many together; two of 7 each tell as much as two of nobody.
 
     Notes
     -----
@@ -127,10 +127,16 @@ def _widen(values: np.ndarray, hide: np.ndarray, line: Line, smallest: int) -> b
     """Suppress one more cell of a line that gives away what it hides."""
     cells = line.cells
     hidden, free = cells[hide[cells]], cells[~hide[cells]]
-    if not len(hidden) or not len(free) or (len(hidden) > 1 and values[hidden].sum() >= smallest):
+    if not len(hidden) or not len(free) or (len(hidden) > 1 and not _told(values[hidden], smallest)):
         return False
     hide[_cheapest(values, free)] = True
     return True
+
+
+def _told(counts: np.ndarray, smallest: int) -> bool:
+    """Say whether the sum of suppressed counts tells of them: too few together, or all as many as small ones can be."""
+    small, total = (counts < smallest).all(), counts.sum()
+    return bool(total < smallest or (small and total > (smallest - 1) * len(counts) - 2))
 
 
 def _cheapest(values: np.ndarray, cells: np.ndarray) -> int:
