@@ -245,7 +245,11 @@ def disclose_together(
         rows = slice(starts[name], starts[name] + len(frame))
         primary, secondary = int(small[rows].sum()), int((hide & ~small)[rows].sum())
         left = frame.mask(hidden[name])
-        settled = {"of": dict(of or {}), "beside": len(frames) - 1, "over_areas": name in (everywhere or {})}
+        settled: dict[str, Any] = {
+            "of": dict(of or {}),
+            "beside": len(frames) - 1,
+            "over_areas": name in (everywhere or {}),
+        }
         shown[name] = Disclosed(left, hidden[name], chosen, primary, secondary, (*names, *others), **settled)
     return shown
 

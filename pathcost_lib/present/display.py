@@ -233,8 +233,8 @@ def figure_bundle(
     wide, narrow = (_svg(function, data.frame, across, high, options) for across, high in forms)
     # Rounded counts are not drawn; suppressed rows are missed.
     text = " ".join(part for part in (note, data.note if data.primary else "") if part)
-    payload = {"name": name, "title": title, "alt": alt, "note": text, "narrow": narrow}
-    payload["log"] = {"rows": len(data.frame), **_settled(data)}
+    log = {"rows": len(data.frame), **_settled(data)}
+    payload = {"name": name, "title": title, "alt": alt, "note": text, "narrow": narrow, "log": log}
     return {"text/plain": f"{title}. {alt}", "image/svg+xml": wide, FIGURE: payload}
 
 
