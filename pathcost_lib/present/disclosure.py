@@ -217,9 +217,8 @@ def disclose_together(
     hidden = {name: pd.DataFrame(False, index=frame.index, columns=frame.columns) for name, frame in frames.items()}
     small, hide = np.zeros(size, dtype=bool), np.zeros(size, dtype=bool)
     elsewhere_hidden: dict[str, set[Any]] = {}
-    if everywhere and by:
-        national = {name: everywhere[name] for name in frames if len(everywhere.get(name, ()))}
-        options: dict[str, Any] = {"unit": focus[0], "by": by, "counts": names, "smallest": chosen.smallest}
+    if national := {name: table for name, table in (everywhere or {}).items() if name in frames and len(table)}:
+        options: dict[str, Any] = {"unit": focus[0], "by": by or {}, "counts": names, "smallest": chosen.smallest}
         elsewhere_hidden = hidden_by_area(national, **options)
     # Other counts first: a difference from a suppressed reference would give it away, so the row goes with it.
     for resting_on, columns in [*(([count], [count, *more]) for count, more in others.items()), (names, None)]:
