@@ -21,6 +21,8 @@ _COLUMNS = [
     {"key": "secondary", "heading": "Suppressed: to protect those", **_ROWS},
     {"key": "why", "heading": "Why", **_WORDS},
 ]
+#: Why a table that was disclosed without a count has nothing to suppress.
+_OPEN = "No count of people or contacts: prices, organisations, assumptions, populations, or totals of a whole area."
 
 
 def suppression_log(chapters: Sequence[Section]) -> dict[str, Any]:
@@ -39,13 +41,13 @@ def suppression_log(chapters: Sequence[Section]) -> dict[str, Any]:
             rows.append(_row(f"Figure: {block.title}", block.log))
     sums = [sum(row[n] for row in rows) for n in (2, 3, 4)]
     rows.append(["All together", "", *sums, "The same row counts once for each table and figure that it is in."])
-    note = "A suppressed row is shown as * in every number of it, in all formats. What stood there is in no file."
+    note = "A suppressed row is shown as * in each number of it, in all formats. What stood there is in no file here."
     return {"name": "suppression", "title": "What was suppressed", "note": note, "columns": _COLUMNS, "rows": rows}
 
 
 def _row(title: str, log: Mapping[str, Any]) -> list[Any]:
     name = log["rule"]
-    words = _why(log) if name else "It counts nobody: prices, organisations, assumptions or whole populations."
+    words = _why(log) if name else _OPEN
     return [title, name.upper() or "None", log["rows"], log["primary"], log["secondary"], words]
 
 
