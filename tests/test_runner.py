@@ -355,6 +355,7 @@ def test_warm_kernels_are_alone_draw_their_figures_and_leave_nothing(
     )
     monkeypatch.chdir(tmp_path)
     with warm.KernelSpec(Path(tempfile.mkdtemp(prefix="pathcost-run-")), MODULES) as kernels:
+        kernels.wait()
         assert kernels._server is not None
         for name, value in kernels.environment.items():
             monkeypatch.setenv(name, value)
@@ -388,6 +389,7 @@ def test_an_ordinary_kernel_stands_in_where_the_server_does_not_start(
 ) -> None:
     monkeypatch.setattr(warm.KernelSpec, "_is_ready", lambda self: False)
     with warm.KernelSpec(tmp_path / "run", MODULES) as kernels:
+        kernels.wait()
         for name, value in kernels.environment.items():
             monkeypatch.setenv(name, value)
         runner.execute(_notebook(tmp_path / "n.ipynb"), tmp_path / "out.ipynb", {"icb": "QZ1"}, kernel=warm.KERNEL)

@@ -226,6 +226,7 @@ def _make(making: list[_Making], order: Order, jobs: int, tell: _Progress) -> di
             KernelSpec(Path(tempfile.mkdtemp(prefix="pathcost-run-")), modules) as kernels,
             Pool(max(1, min(jobs, steps)), kernels.environment) as pool,
         ):
+            kernels.wait()
             while waiting or tasks or running:
                 while pool.idle and (waiting or tasks):
                     if tasks:

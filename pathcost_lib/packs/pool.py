@@ -50,12 +50,12 @@ class Pool:
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Start a task; some worker must be idle."""
         executor = self._idle.pop()
-        # The caller's own script need not be run again in a process that needs nothing of it.
-        main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
         try:
-            future = executor.submit(function, *arguments)
-        finally:
-            sys.modules["__main__"] = main
+            future = self._start(executor, function, *arguments)
+        except BrokenProcessPool:  # killed while it had nothing to do
+            executor.shutdown(wait=False)
+            executor = self._new()
+            future = self._start(executor, function, *arguments)
         self._busy[future] = executor
         return future
 
@@ -70,14 +70,29 @@ class Pool:
             self._idle.append(executor)
         return list(done)
 
+    @staticmethod
+    def _start(executor: ProcessPoolExecutor, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        # The caller's own script need not be run again in a process that needs nothing of it.
+        main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+        try:
+            return executor.submit(function, *arguments)
+        finally:
+            sys.modules["__main__"] = main
+
     def _new(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")  # the same on every platform
-        return ProcessPoolExecutor(1, context, initializer=_prepare, initargs=(self._environment,))
+        executor = ProcessPoolExecutor(1, context, initializer=_prepare, initargs=(self._environment,))
+        self._start(executor, _load)  # it loads while the others, and the kernels' server, do
+        return executor
 
 
 def _prepare(environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _load() -> None:
+    """Do nothing: a function is found by loading the package that it lies in."""
 
 
 def _end_with_parent() -> None:

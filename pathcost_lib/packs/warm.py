@@ -42,6 +42,8 @@ QUIET |= {"PYTHONHASHSEED": "0", "JE_ARROW_MALLOC_CONF": "background_thread:fals
 class KernelSpec:
     """A kernel by the name of `KERNEL`, pre-loaded where that can be; a context that ends with all its kernels.
 
+    The server loads from the start, so that other work can be done before `wait`.
+
     Parameters
     ----------
     folder : Path
@@ -68,6 +70,10 @@ class KernelSpec:
     def __enter__(self) -> KernelSpec:
         for part in ("runtime", "ipython", "tmp", f"kernels/{KERNEL}"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
+        return self
+
+    def wait(self) -> None:
+        """Write the kernelspec, once the server has loaded: the kernel can be started by its name from now on."""
         command = [sys.executable, "-m", "ipykernel_launcher"]
         if self._is_ready():
             client = Path(__file__).with_name("warm_client.py")
@@ -75,7 +81,6 @@ class KernelSpec:
         spec = {"argv": [*command, "-f", "{connection_file}"], "display_name": "pathcost", "language": "python"}
         spec["interrupt_mode"] = "message"
         (self.folder / "kernels" / KERNEL / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
         if self._server is not None and self._server.stdin is not None:

@@ -88,9 +88,10 @@ def compact(ax: Axes) -> bool:
 def draw(function: Callable[..., Axes], *args: Any, width: float, height: float, **options: Any) -> Figure:
     """Draw a figure function on a fresh figure of the house style; no global state, so nothing is lost or left open."""
     with mpl.rc_context(_RC):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(width, height), dpi=72, layout="constrained")  # SVG's own points
         function(figure.add_subplot(), *args, **options)
         figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once: saving would do it all again, and move nothing
     return figure
 
 
