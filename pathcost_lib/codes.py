@@ -94,7 +94,7 @@ _YEAR = re.compile(r"(\d{4})-(\d{2})")
 
 def label(code: str) -> str:
     """Return how a setting, POD or phase code is said aloud ("primary_care" is "Primary care")."""
-    return _LABELS.get(code, code.replace("_", " ").capitalize())
+    return _LABELS.get(code, code.replace("_", " ").capitalize().replace("Icb ", "ICB "))
 
 
 def financial_year(day: date) -> str:

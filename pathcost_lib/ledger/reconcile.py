@@ -63,7 +63,9 @@ class Reconciliation(Result):
 def _lines(rows: pd.DataFrame, where: str) -> str:
     first = rows.head(5)
     shares = ["no accounts" if np.isnan(x) else f"{x:+.1f}%" for x in first["unmatched_pct"].to_numpy(float)]
-    named = "; ".join(map(" ".join, zip(first["provider_code"], first["setting"], shares, strict=True)))
+    named = "; ".join(
+        map(" ".join, zip(first["provider_code"], first["setting"].str.replace("_", " "), shares, strict=True))
+    )
     return f"{where}: {len(rows)} line{'s' * (len(rows) != 1)} ({named})." if len(rows) else ""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markdown_it import MarkdownIt
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 import pathcost_lib
 from pathcost_lib.packs.blocks import Figure, Prose, Section, Table
@@ -39,6 +39,7 @@ def render_html(document: Document) -> str:
     """Return the pack as one HTML page; the same document gives the same text."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
     templates = files("pathcost_lib.packs") / "templates"
+    environment.filters["whole"] = _whole
     page = environment.from_string((templates / "pack.html.j2").read_text(encoding="utf-8"))
     numbers = {"figure": 0, "table": 0}
     return page.render(
@@ -50,6 +51,11 @@ def render_html(document: Document) -> str:
         version=pathcost_lib.__version__,
         notebooks=", ".join(s.source for s in document.sections),
     )
+
+
+def _whole(text: str) -> Markup:
+    """Return text as HTML in which a sum with a sign before it is not broken after the sign."""
+    return Markup(re.sub(r"[+\u2212]£[\d,.]*\d\w*", r'<span class="whole">\g<0></span>', str(escape(text))))
 
 
 def _section(section: Section, position: int, numbers: dict[str, int]) -> dict[str, Any]:

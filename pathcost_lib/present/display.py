@@ -42,6 +42,9 @@ TABLE = "application/vnd.pathcost.table+json"
 FIGURE = "application/vnd.pathcost.figure+json"
 TALLY = "application/vnd.pathcost.tally+json"
 
+#: From so many columns on a table is set smaller, and from so many characters on a cell is a sentence.
+_MANY, _SENTENCE = 8, 28
+
 _shown = {"figures": 0, "tables": 0}
 
 
@@ -264,33 +267,42 @@ class PageTable:
 def page_table(payload: Mapping[str, Any]) -> PageTable:
     """Return a payload as a page shows it.
 
-    Two limits share one column ("£1 to £3"), and a column of text with nothing in it is left out.
+    Two limits share one column ("£1 to £3"), a column of text with nothing in it is left out, and a table without rows
+    says so.
     """
     columns, rows = payload["columns"], payload["rows"]
     shown = [n for n, c in enumerate(columns) if _on_page(c, n, rows)]
-    return PageTable(
-        tuple(_head(columns[n]) for n in shown), tuple(tuple(_text(columns, row, n) for n in shown) for row in rows)
-    )
+    said = tuple(tuple(_text(columns, row, n) for n in shown) for row in rows)
+    nothing = ("None to show", *(ABSENT for _ in shown[1:]))
+    return PageTable(tuple(_head(columns[n]) for n in shown), said or (nothing,))
 
 
 def table_html(payload: Mapping[str, Any], identifier: str = "") -> str:
     """Return a payload as an HTML table with caption, column and row scopes; every text is escaped."""
     page = page_table(payload)
-    sides = [' class="number"' if number else "" for *_, number in page.columns]
+    sides = [_look(*column[2:], [row[n] for row in page.rows]) for n, column in enumerate(page.columns)]
     units = [f' <span class="unit">({mark})</span>' if mark else "" for _, mark, _ in page.columns]
     head = "".join(
         f'<th scope="col"{side}>{html.escape(text)}{mark}</th>'
         for side, (text, *_), mark in zip(sides, page.columns, units, strict=True)
     )
     body = "".join(
-        f'<tr><th scope="row">{html.escape(row[0])}</th>'
+        f'<tr><th scope="row"{sides[0]}>{html.escape(row[0])}</th>'
         + "".join(f"<td{side}>{html.escape(text)}</td>" for side, text in zip(sides[1:], row[1:], strict=True))
         + "</tr>"
         for row in page.rows
     )
     name = f' id="{html.escape(identifier)}"' if identifier else ""
     caption = f"<caption{name}><span>{html.escape(payload['title'])}</span></caption>"
-    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    many = ' class="many"' if len(page.columns) >= _MANY else ""
+    return f"<table{many}>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _look(number: bool, cells: list[str]) -> str:
+    """Return the class of a column's cells: numbers to the right, and sentences with room to be read on a phone."""
+    if number:
+        return ' class="number"'
+    return ' class="words"' if max(map(len, cells)) > _SENTENCE else ""
 
 
 def _on_page(column: Mapping[str, Any], position: int, rows: list[list[Any]]) -> bool:

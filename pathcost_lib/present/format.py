@@ -85,6 +85,18 @@ def count(value: float | None) -> str:
     return _say(value, 0)
 
 
+def _share(value: float | None) -> str:
+    """Return a number of per cent; a little is not nothing."""
+    return "under 1" if value is not None and 0 < value < 0.5 else count(value)
+
+
+def _probability(value: float | None) -> str:
+    """Return a probability in per cent; what simulation finds is never impossible, nor certain."""
+    if value is None or math.isnan(value):
+        return ABSENT
+    return "under 1" if value < 1 else "over 99" if value > 99 else count(value)
+
+
 def interval(lower: float | None, upper: float | None, form: Callable[[float | None], str] = pounds) -> str:
     """Return an interval in words, "£1,200 to £1,450"; a dash where either end is missing."""
     ends = form(lower), form(upper)
@@ -113,7 +125,7 @@ _NONE = Unit("", "", lambda value: _say(value, 1), "#,##0.0")
 UNITS: dict[str, Unit] = {
     "gbp": Unit("gbp", "£", pounds, "£#,##0;-£#,##0"),
     "exact": Unit("exact", "£", lambda value: pounds(value, 2), "£#,##0.00;-£#,##0.00"),
-    "pct": Unit("pct", "%", count, "0.0"),
+    "pct": Unit("pct", "%", _share, "0.0"),
     "pathways": Unit("pathways", "number", count, "#,##0"),
     "contacts": Unit("contacts", "number", count, "#,##0"),
     "rows": Unit("rows", "number", count, "#,##0"),
@@ -121,7 +133,7 @@ UNITS: dict[str, Unit] = {
     "organisations": Unit("organisations", "number", count, "#,##0"),
     "cells": Unit("cells", "number", count, "#,##0"),
     "months": Unit("months", "number", count, "#,##0"),
-    "chance": Unit("chance", "%", count, "0.0"),
+    "chance": Unit("chance", "%", _probability, "0.0"),
     "qalys": Unit("qalys", "QALYs", lambda value: _say(value, 2), "0.00"),
     "gain": Unit("gain", "", lambda value: _say(value, 3), "0.000"),
     "mase": Unit("mase", "", lambda value: _say(value, 2), "0.00"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pandas as pd
@@ -36,12 +37,12 @@ def in_words(report: QualityReport, *, area: str) -> str:
     """Return the report in a few sentences, the gravest first."""
     many = {severity: int((report.table["severity"] == severity).sum()) for severity in _SAID}
     held = f"{count(sum(report.rows.values()))} rows of {len(report.rows)} tables"
-    said = f"Data quality, {area}: {report.rules} rules on {held} found {many['error']} errors and "
-    said += f"{many['warning']} warnings."
+    said = f"Data quality, {area}: {report.rules} rules on {held} found "
+    said += " and ".join(f"{many[s]} {s}{'s' * (many[s] != 1)}" for s in ("error", "warning")) + "."
     worst = report.table[report.table["severity"].isin(["error", "warning"])].nlargest(1, "cost_gbp")
     if len(worst) and worst["cost_gbp"].iloc[0] >= 1:
         row = worst.iloc[0]
-        said += f" The most money lies on: {_finding(row)} ({short_pounds(row['cost_gbp'], plus='')})."
+        said += f" The most money in these data lies on: {_finding(row)} ({short_pounds(row['cost_gbp'], plus='')})."
     if report.blocking.empty:
         return f"{said} Nothing found stands in the way of a pack."
     blocks = "; ".join(_finding(row) for _, row in report.blocking.iterrows())
@@ -51,13 +52,22 @@ def in_words(report: QualityReport, *, area: str) -> str:
 def findings(report: QualityReport) -> pd.DataFrame:
     """Return the findings as finding, severity, rows, share_pct, cost_gbp, what_it_does, example, file."""
     table = report.table[report.table["rows"] > 0].reset_index(drop=True)
-    out = pd.DataFrame({"finding": [_finding(row) for _, row in table.iterrows()]})
+    out = pd.DataFrame({"finding": [_begin(_finding(row)) for _, row in table.iterrows()]})
     out["severity"] = table["severity"].map(_SAID).where(~table["blocks"], "Error: blocks a pack")
     return out.join(table[["rows", "share_pct", "cost_gbp", "what_it_does", "example", "file"]])
 
 
 def _finding(row: pd.Series) -> str:
-    return f"{row['table']}, {row['column']}: {row['rule']}"
+    return f"{row['table'].replace('_', ' ')}, {_words(row['column'])}: {row['rule']}"
+
+
+def _begin(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _words(column: str) -> str:
+    """Return a column's name as it stands in a sentence."""
+    return re.sub(r"\b(icb|pod)\b", lambda found: found[1].upper(), column.replace("_", " "))
 
 
 def places(report: QualityReport, *, icb: str, names: Mapping[str, str], by_month: bool = False) -> pd.DataFrame:
@@ -67,7 +77,7 @@ def places(report: QualityReport, *, icb: str, names: Mapping[str, str], by_mont
     table = found.groupby(keys, as_index=False, dropna=False).agg(
         rows=("rows", "sum"), cost_gbp=("cost_gbp", lambda pounds: pounds.sum(min_count=1))
     )
-    table["finding"] = table["column"] + ": " + table["rule"]
+    table["finding"] = (table["column"].map(_words) + ": " + table["rule"]).map(_begin)
     table["provider"] = _called(table["provider_code"], names)
     ordered = table.sort_values(
         keys if by_month else ["rows", *keys], ascending=by_month or [False, *[True] * len(keys)]

@@ -307,7 +307,7 @@ def _worth(impact: SystemImpact, simulated: Simulation, called: dict[str, str]) 
     table = pd.DataFrame({"organisation": order, "net_present_value_gbp": found["p50_gbp"]})
     table["lower_80"], table["upper_80"] = found["p10_gbp"], found["p90_gbp"]
     table["mean_gbp"], table["at_mean_effects_gbp"] = found["mean_gbp"], central.iloc[:, 0].to_numpy()
-    table["loss_pct"] = 100 * (drawn.to_numpy() < 0).mean(axis=1)
+    table["loss_chance"] = 100 * (drawn.to_numpy() < 0).mean(axis=1)
     certain = bool(found["sd_gbp"].iloc[-1] < 0.005)  # nothing in the file is uncertain
     shares, edges = np.histogram(drawn.loc[SYSTEM], bins=1 if certain else 24)
     spread = pd.DataFrame({"from_gbp": edges[:-1], "to_gbp": edges[1:], "draws_share": shares / shares.sum()})

@@ -54,9 +54,13 @@ class BudgetShift(Result):
         if self.reason:
             return f"Not computable: {self.reason}."
         net = self.table.iloc[-1]
+        # Simulated: neither certain nor impossible.
+        gain = (
+            "over 99" if self.net_gain_pct > 99 else "under 1" if self.net_gain_pct < 1 else f"{self.net_gain_pct:.0f}"
+        )
         return (
             f"£{self.amount_gbp:,.0f} moved: {net['qalys']:+,.1f} QALYs (95% interval {net['lower_95']:,.1f} to "
-            f"{net['upper_95']:,.1f}), a gain with {self.net_gain_pct:.0f}% probability."
+            f"{net['upper_95']:,.1f}), a gain with {gain}% probability."
         )
 
 

@@ -10,14 +10,22 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from pathcost_lib.present import style
-from pathcost_lib.present.format import pounds, say
+from pathcost_lib.present.format import pounds, say, tick_pounds
 
-__all__ = ["axis_title", "empty", "key", "margin_text", "pound_axis", "row_label", "rows_down", "say_list"]
+__all__ = ["axis_title", "empty", "key", "margin_text", "pound_axis", "row_label", "rows_down", "say_list", "wrapped"]
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return text in as few lines of at most `width` as it takes, all of about one length: none is a stray word."""
+    lines = textwrap.wrap(text, width)
+    longest = max((len(word) for word in text.split()), default=0)
+    tighter = (textwrap.wrap(text, across) for across in range(min(longest, width), width))
+    return next((found for found in tighter if found and len(found) == len(lines)), lines)
 
 
 def rows_down(ax: Axes, names: Iterable[str], *, bold: Sequence[int] = ()) -> None:
     """Label the rows from top to bottom, wrapped to the width that there is."""
-    texts = [textwrap.wrap(say(name), 16 if style.compact(ax) else 30) for name in names]
+    texts = [wrapped(say(name), 16 if style.compact(ax) else 30) for name in names]
     ax.set_yticks(range(len(texts)), [""] * len(texts))
     ax.set_ylim(len(texts) - 0.45, -0.55)
     for row, lines in enumerate(texts):
@@ -44,13 +52,14 @@ def row_label(ax: Axes, row: float, lines: Sequence[str], *, bold: bool = False,
 
 def axis_title(ax: Axes, text: str) -> None:
     """Say what the horizontal axis measures, wrapped to the width that there is."""
-    ax.set_xlabel(textwrap.fill(text, 34) if style.compact(ax) else text)
+    ax.set_xlabel("\n".join(wrapped(text, 34)) if style.compact(ax) else text)
 
 
 def pound_axis(ax: Axes, text: str) -> None:
-    """Draw a pound axis with few, round ticks and light guide lines."""
+    """Draw a pound axis with few, round ticks and light guide lines; in thousands and millions where room is short."""
     ax.locator_params(axis="x", nbins=4 if style.compact(ax) else 7)
-    ax.xaxis.set_major_formatter(lambda value, _: pounds(value))
+    form = tick_pounds if style.compact(ax) else pounds
+    ax.xaxis.set_major_formatter(lambda value, _: form(value))
     axis_title(ax, text)
     ax.grid(True, axis="x")
 
@@ -88,7 +97,8 @@ def key(ax: Axes, handles: Sequence[Artist], texts: Sequence[str], *, columns: i
 def empty(ax: Axes, text: str) -> Axes:
     """Say why there is nothing to draw, in the figure's place."""
     ax.set_axis_off()
-    ax.text(0.5, 0.5, textwrap.fill(text, 40 if style.compact(ax) else 80), ha="center", va="center", color=style.MUTED)
+    said = "\n".join(wrapped(text, 40 if style.compact(ax) else 80))
+    ax.text(0.5, 0.5, said, ha="center", va="center", color=style.MUTED)
     return ax
 
 

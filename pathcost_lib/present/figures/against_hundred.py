@@ -48,7 +48,7 @@ def against_hundred(ax: Axes, table: pd.DataFrame, *, by: str, measure: str) -> 
         face = color if color != style.MUTED else style.PAPER
         ax.plot([lower, upper], [row, row], color=color, lw=2.4)
         ax.plot(value, row, marker="o", ms=7, mfc=face, mec=color, mew=1.6, lw=0)
-        said = count(value) if style.compact(ax) else f"{count(value)} ({interval(lower, upper, count)})"
+        said = count(value) if style.compact(ax) else f"{count(value)} ({_between(lower, upper)})"
         margin_text(ax, row, said, color=color, bold=color != style.MUTED)
     rows_down(ax, table[by])
     ax.locator_params(axis="x", nbins=4 if style.compact(ax) else 8)
@@ -60,6 +60,12 @@ def against_hundred(ax: Axes, table: pd.DataFrame, *, by: str, measure: str) -> 
     handles = [Line2D([], [], marker="o", ms=7, color=c, mfc=f, mec=c, mew=1.6, lw=2.4) for c, f in marks.values()]
     key(ax, handles, list(marks), columns=2 if style.compact(ax) else None)
     return ax
+
+
+def _between(lower: float, upper: float) -> str:
+    """Return an interval in words, to a decimal where rounding would have one that leaves 100 out reach it."""
+    near = min(abs(lower - 100), abs(upper - 100)) < 0.5 and not lower <= 100 <= upper
+    return interval(lower, upper, unit("").form if near else count)
 
 
 def describe_against_hundred(table: pd.DataFrame, *, by: str, measure: str) -> str:

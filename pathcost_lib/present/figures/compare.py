@@ -39,7 +39,7 @@ def against_reference(ax: Axes, table: pd.DataFrame, *, by: str, area: str, refe
         if not pd.isna(item["reference_gbp"]):
             theirs = _reference(ax, item, at)
         if pd.isna(item["mean_gbp"]):
-            margin_text(ax, row, "* not shown", color=style.MUTED)
+            margin_text(ax, row + 0.2, "* not shown", color=style.FOCUS)
             continue
         here = row + 0.14
         ax.plot([item["lower_95"], item["upper_95"]], [here, here], color=style.FOCUS, lw=2.6)
@@ -56,8 +56,7 @@ def against_reference(ax: Axes, table: pd.DataFrame, *, by: str, area: str, refe
 def _reference(ax: Axes, item: Mapping[Hashable, Any], at: float) -> Line2D:
     color = style.MUTED
     ax.plot([item["reference_lower_95"], item["reference_upper_95"]], [at, at], color=color, lw=1.4)
-    if not pd.isna(item["mean_gbp"]):
-        margin_text(ax, at, pounds(item["reference_gbp"]), color=color)
+    margin_text(ax, at, pounds(item["reference_gbp"]), color=color)
     return ax.plot(item["reference_gbp"], at, marker="D", ms=5, mfc=style.PAPER, mec=color, mew=1.3, color=color)[0]
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import pandas as pd
 from matplotlib import dates as mdates
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from pathcost_lib.present import style
-from pathcost_lib.present.figures._common import empty, key
+from pathcost_lib.present.figures._common import empty, key, wrapped
 
 __all__ = ["control_charts", "describe_control_charts"]
 
@@ -40,7 +38,7 @@ def control_charts(ax: Axes, table: pd.DataFrame, *, by: str = "series") -> Axes
     for number, name in enumerate(names):
         small = ax.figure.add_subplot(places[number // across, number % across])
         _chart(small, table[table[by] == name])
-        lines = textwrap.wrap(str(name), 22 if narrow else 34)
+        lines = wrapped(str(name), 22 if narrow else 34)
         small.set_title("\n".join(lines), loc="left", fontsize=6.5 if narrow else 7.5, color=style.INK)
     handles = [
         Line2D([], [], color=style.MUTED, marker="o", ms=3, lw=0.8),

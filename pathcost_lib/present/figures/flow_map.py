@@ -105,8 +105,19 @@ def _words(ax: Axes, edges: pd.DataFrame, rows: float) -> None:
     for place, edge in enumerate(edges.to_dict("records"), start=1):
         y = first + (place - 1) * step
         _badge(ax, left + 0.2, y, place)
-        ax.text(left + 0.6, y, f"{say(edge['from_step'])} → {say(edge['to_step'])}", va="bottom", fontsize=8)
-        ax.text(left + 0.6, y, _said(edge), va="top", fontsize=8, color=style.MUTED)
+        route = f"{say(edge['from_step'])} → {say(edge['to_step'])}"
+        for words, side, color in ((route, 1, style.INK), (_said(edge), -1, style.MUTED)):
+            # Apart by points, not by the scale of the drawing, so that the two lines never touch.
+            ax.annotate(
+                words,
+                (left + 0.6, y),
+                xytext=(0, 5.5 * side),
+                textcoords="offset points",
+                va="center",
+                fontsize=8,
+                color=color,
+                annotation_clip=False,
+            )
     ax.set_xlim(-_NODE - _REACH - 0.2, _NODE + _REACH + (0.2 if narrow else 8.2))
     ax.set_ylim(max(first + (len(edges) - 0.3) * step, rows - 0.4), -0.6 if narrow else -1.1)
 

@@ -11,7 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from pathcost_lib.present import style
 from pathcost_lib.present.disclosure import MARK
-from pathcost_lib.present.figures._common import empty, row_label
+from pathcost_lib.present.figures._common import empty, row_label, wrapped
 from pathcost_lib.present.format import pounds, say
 
 __all__ = ["describe_grid", "grid"]
@@ -58,7 +58,7 @@ def grid(
     ax.set_xticklabels(heads, rotation=0, fontsize=7 if narrow else 8.5, color=style.INK)
     ax.set_yticks(ax.get_yticks(), [""] * len(wide))
     for row, name in enumerate(wide.index):
-        row_label(ax, row + 0.5, textwrap.wrap(say(name), 12 if narrow else 24), size=7.5 if narrow else 8.5)
+        row_label(ax, row + 0.5, wrapped(say(name), 12 if narrow else 24), size=7.5 if narrow else 8.5)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.set_xlabel("£ per patient (darker: more)", loc="left")

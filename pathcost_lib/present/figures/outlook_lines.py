@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable
 
 import pandas as pd
@@ -12,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from pathcost_lib.present import style
-from pathcost_lib.present.figures._common import empty, key
+from pathcost_lib.present.figures._common import empty, key, wrapped
 from pathcost_lib.present.format import interval, percent, pounds, say, short_pounds, tick_pounds
 
 __all__ = [
@@ -38,7 +37,7 @@ def _panels(ax: Axes, table: pd.DataFrame, by: str, across: int, draw: Callable[
     for number, name in enumerate(names):
         small = ax.figure.add_subplot(places[number // across, number % across])
         said = draw(small, table[table[by] == name])
-        title = [*textwrap.wrap(say(name), 24), said]
+        title = [*wrapped(say(name), 24), said]
         small.set_title("\n".join(title), loc="left", fontsize=7 if style.compact(ax) else 8, color=style.INK)
         small.tick_params(labelsize=7)
         small.grid(True, axis="y")
@@ -118,8 +117,7 @@ def funding_gap(ax: Axes, table: pd.DataFrame) -> Axes:
         small.locator_params(axis="y", nbins=6)
         small.yaxis.set_major_formatter(lambda value, _: tick_pounds(value))
         small.set_xticks([year.min(), year.max()])
-        gap = rows["gap_gbp"].iloc[-1]
-        return f"In {year.max():.0f} {short_pounds(abs(gap), plus='')} {'above' if gap > 0 else 'below'} funding"
+        return f"In {year.max():.0f} {_against_funding(rows.iloc[-1])} funding"
 
     drawn = _panels(ax, table, "scope", 1 if style.compact(ax) else 2, draw)
     handles = [
@@ -131,6 +129,14 @@ def funding_gap(ax: Axes, table: pd.DataFrame) -> Axes:
     names = ["Cost if nothing changes", "80% interval", "Funding", "Cost less efficiency"]
     key(ax, handles[: 3 + saves], names[: 3 + saves])
     return drawn
+
+
+def _against_funding(last: pd.Series) -> str:
+    """Return how far cost lies from funding: both ends where the interval holds either side, else the middle."""
+    low, gap, high = (float(last[name]) for name in ("gap_lower_80", "gap_gbp", "gap_upper_80"))
+    if low <= 0 <= high:
+        return f"{short_pounds(-low, plus='')} below to {short_pounds(high, plus='')} above"
+    return f"{short_pounds(abs(gap), plus='')} {'above' if gap > 0 else 'below'}"
 
 
 def describe_funding_gap(table: pd.DataFrame) -> str:

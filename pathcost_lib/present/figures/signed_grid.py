@@ -13,7 +13,7 @@ from seaborn.utils import relative_luminance
 
 from pathcost_lib.present import style
 from pathcost_lib.present.disclosure import MARK
-from pathcost_lib.present.figures._common import axis_title, empty, row_label
+from pathcost_lib.present.figures._common import axis_title, empty, row_label, wrapped
 from pathcost_lib.present.format import say, short_pounds
 
 __all__ = ["describe_signed_grid", "signed_grid"]
@@ -71,7 +71,7 @@ def signed_grid(ax: Axes, table: pd.DataFrame, *, columns: str, most: int = 6) -
     ax.set_yticks(ax.get_yticks(), [""] * len(wide))
     for row, name in enumerate(wide.index):
         last = row == len(wide) - 1
-        lines = textwrap.wrap(say(name), 13 if narrow else 26)
+        lines = wrapped(say(name), 13 if narrow else 26)
         row_label(ax, row + 0.5, lines, bold=last, size=7 if narrow else 8.5)
     ax.axhline(len(wide) - 1, color=style.INK, lw=1.2)
     ax.xaxis.tick_top()
