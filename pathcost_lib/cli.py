@@ -63,7 +63,8 @@ def check(
     """Check the tables and say what is wrong, where, and what it does to the results."""
     from pathcost_lib import sources
 
-    report = sources.check(sources.open_dataset(_data(data)))
+    # With a report as files notebook 01 asks the same of the same rows: what was counted once is remembered.
+    report = sources.check(sources.open_dataset(_data(data), remember=out is not None))
     typer.echo(report.summary)
     for row in report.table.head(limit).itertuples():
         typer.echo(f"  {row.severity:8} {row.table}.{row.column}: {row.rule} ({row.rows:,} rows). {row.what_it_does}")

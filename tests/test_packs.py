@@ -27,8 +27,9 @@ from pathcost_lib import ledger, packs, paths, pathways, present, sources
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs import builder, runner
 from pathcost_lib.packs.blocks import Figure, Message, Prose, Section, Table, read_section
+from pathcost_lib.packs.charts import axis_of
 from pathcost_lib.packs.document import Document, PackSummary
-from pathcost_lib.packs.index_page import render_index
+from pathcost_lib.packs.index import render_index
 from pathcost_lib.packs.pdf import render_pdf
 from pathcost_lib.packs.render import render_html
 from pathcost_lib.packs.slides import write_slides
@@ -295,6 +296,30 @@ def test_names_of_sheets_and_folders_cannot_go_astray() -> None:
 
 
 @pytest.mark.unit
+@pytest.mark.parametrize(
+    ("values", "axis", "form"),
+    [
+        ([4367.0, 4051.0, "*"], (0, 5000, 1000), "£#,##0"),
+        ([-100.0, -42.0], (-120, 0, 20), "£#,##0"),
+        ([32.4e6, -1.6e6, 41.3e6], (-1e7, 5e7, 1e7), '£0,,"m";-£0,,"m";£0'),
+        ([900_000.0, 2_151_575.0], (0, 2.5e6, 5e5), '£0.0,,"m";-£0.0,,"m";£0'),
+        ([0.0, 0.0], (0, 0.2, 0.2), "£#,##0"),
+    ],
+)
+def test_a_bar_starts_at_zero_and_its_label_has_room(values: list[Any], axis: tuple[float, ...], form: str) -> None:
+    columns = [{}, {"kind": "gbp", "excel": "£#,##0"}]
+    *ends, shown = axis_of({"columns": columns, "rows": [["name", value] for value in values]}, 1)
+    assert (ends, shown) == (pytest.approx(axis), form)
+
+
+@pytest.mark.unit
+def test_a_sum_is_not_broken_after_its_sign(document: Document) -> None:
+    text = "from −£1,828 to +£7.41m; 4 < 5."
+    page = render_html(replace(document, sections=(Section("n", "T", (Message(text),)),)))
+    assert 'from <span class="whole">−£1,828</span> to <span class="whole">+£7.41m</span>; 4 &lt; 5.' in page
+
+
+@pytest.mark.unit
 def test_charts_are_native_described_and_without_what_is_suppressed(document: Document) -> None:
     book = zipfile.ZipFile(io.BytesIO(write_workbook(document)))
     assert sum(name.startswith("xl/charts/chart") for name in book.namelist()) == 2
@@ -370,7 +395,8 @@ def test_the_page_over_all_packs_has_figures_map_and_failures() -> None:
     assert "<script>alert" not in text
     assert "Cost <b>" not in text
     assert [a["href"] for a in page.all("a")].count("QHL/board-pack.html") == 2
-    assert len(list(page.all("polygon"))) == 2
+    places = [place.get("class") for place in page.all("polygon")]
+    assert (len(places), places.count("empty")) == (42, 40)
     assert "Not on the map: NHS Off the map ICB." in text
     assert re.findall(r'data-order="([^"]*)">([^<]*)', text) == [("8360.0", "£8,360"), ("", "*"), ("", "–")]
     assert "£8,000 to £8,720" in text
@@ -378,7 +404,7 @@ def test_the_page_over_all_packs_has_figures_map_and_failures() -> None:
     assert script
     digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in text
-    assert "1 of 3 packs were built; 2 could not be" in text
+    assert "Packs built: 1 of 3; not built: 2." in text
 
 
 # -- whole packs ------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from pathcost_lib.benchmark import pathway_cost, stage_rank
 from pathcost_lib.errors import InputError
 from pathcost_lib.present import decisions, display, figures, sentences, style
 from pathcost_lib.present import format as words
+from pathcost_lib.present.figures._common import wrapped
 
 
 # -- words ------------------------------------------------------------------------------------------------------------
@@ -35,6 +37,27 @@ def test_differences_say_their_sign_and_intervals_their_ends() -> None:
     assert words.interval(-3, 4.6, words.signed_pounds) == "−£3 to +£5"
     assert words.interval(1, math.nan) == "–"
     assert words.percent(12.5) == "13%"
+
+
+@pytest.mark.unit
+def test_a_little_is_not_nothing_and_no_simulated_chance_is_certain() -> None:
+    share, chance = (words.unit(code).form for code in ("pct", "chance"))
+    assert [share(value) for value in (0, 0.3, 0.5, -0.3, 100, math.nan)] == ["0", "under 1", "1", "0", "100", "–"]
+    assert [chance(v) for v in (0, 1, 50.4, 99, 100, None)] == ["under 1", "1", "50", "99", "over 99", "–"]
+
+
+@pytest.mark.unit
+@given(st.text("ab -", max_size=60), st.integers(3, 30))
+def test_lines_are_as_few_as_they_can_be_and_lose_nothing(text: str, width: int) -> None:
+    lines = wrapped(text, width)
+    assert len(lines) == len(textwrap.wrap(text, width))
+    assert all(len(line) <= width for line in lines)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+
+
+@pytest.mark.unit
+def test_no_line_holds_a_stray_word() -> None:
+    assert wrapped("Sample Community Provider QHL 2", 30) == ["Sample Community", "Provider QHL 2"]
 
 
 @pytest.mark.unit
@@ -132,6 +155,22 @@ def test_a_table_carries_its_numbers_and_shows_intervals_in_one_column(phases: p
     assert '<th scope="row">Operation</th>' in page
     assert '<th scope="col" class="number">95% interval</th>' in page
     assert page.count("<caption") == 1
+
+
+@pytest.mark.unit
+def test_a_table_without_rows_says_so(phases: pd.DataFrame) -> None:
+    payload = display.table_bundle(present.disclose(phases[:0], counts="contacts"), name="t", title="T")[display.TABLE]
+    assert payload["rows"] == []
+    assert display.page_table(payload).rows[0][:2] == ("None to show", "–")
+    assert '<th scope="row">None to show</th>' in display.table_html(payload)
+
+
+@pytest.mark.unit
+def test_an_interval_that_leaves_100_out_does_not_seem_to_reach_it() -> None:
+    table = pd.DataFrame({"by": ["a", "b"], "index": [88.0, 99.0]})
+    table["index_lower_95"], table["index_upper_95"] = [76.0, 98.0], [99.7, 100.2]
+    ax = style.draw(figures.against_hundred, table, width=style.WIDE, height=2, by="by", measure="M").axes[0]
+    assert {"88 (76.0 to 99.7)", "99 (98 to 100)"} <= {text.get_text() for text in ax.texts}
 
 
 @pytest.mark.unit

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from pathcost_lib.present.format import LIMIT, say, unit
 
-__all__ = ["chart_of", "describe_chart"]
+__all__ = ["axis_of", "chart_of", "describe_chart"]
 
 #: More bars than these are not read, and fewer say nothing that the table does not.
 _FEWEST, _MOST = 2, 25
@@ -31,6 +32,31 @@ def chart_of(payload: Mapping[str, Any]) -> int | None:
     sure = [n for n in shown if n + 1 in numbers and LIMIT.search(columns[n + 1]["key"])]
     pounds = [n for n in shown if columns[n]["kind"] == "gbp"]
     return next(iter([*sure, *pounds, *(n for n in shown if n == numbers[0])]), None)
+
+
+def axis_of(payload: Mapping[str, Any], series: int) -> tuple[float, float, float, str]:
+    """Return the axis: its ends, from zero, with room for labels; its step, round; and how Excel writes its numbers.
+
+    Left to itself an axis may begin just below the least bar, and make a little look like much.
+    """
+    shown = [float(row[series]) for row in payload["rows"] if isinstance(row[series], int | float)]
+    low, high = min([0.0, *shown]), max([0.0, *shown])
+    rough = (high - low or 1.0) / 5
+    size = 10.0 ** math.floor(math.log10(rough))
+    step = size * next(n for n in (1, 2, 5, 10) if n * size >= rough * 0.999)
+    # A label stands outside its bar, and names stand left of the axis.
+    low, high = (1.15 * low if low else 0.0), 1.08 * high
+    low, high = step * math.floor(low / step), step * math.ceil(high / step)
+    return low, high if high > low else step, step, _short(payload["columns"][series], max(-low, high), step)
+
+
+def _short(item: Mapping[str, Any], most: float, step: float) -> str:
+    """Return the number format of an axis: pounds in thousands or millions where they would be long."""
+    if item["kind"] != "gbp" or most < 10_000:
+        return str(item["excel"])
+    size, letter, commas = (1e6, "m", ",,") if most >= 1e6 else (1e3, "k", ",")
+    form = f'£0{"" if step >= size else ".0"}{commas}"{letter}"'
+    return f"{form};-{form};£0"
 
 
 def describe_chart(payload: Mapping[str, Any], series: int) -> str:

@@ -17,7 +17,7 @@ from pptx.enum.chart import XL_CHART_TYPE, XL_TICK_LABEL_POSITION
 from pptx.util import Emu, Inches, Pt
 
 from pathcost_lib.packs.blocks import Section, Table
-from pathcost_lib.packs.charts import chart_of, describe_chart
+from pathcost_lib.packs.charts import axis_of, chart_of, describe_chart
 from pathcost_lib.packs.document import Document
 from pathcost_lib.present import style
 from pathcost_lib.present.format import say
@@ -50,7 +50,9 @@ def write_slides(document: Document) -> bytes:
 
 
 def _chapter(deck: Any, chapter: Section, source: str, said: set[str]) -> None:
-    charts = [(t, at) for t in chapter.tables if (at := chart_of(t.payload)) is not None]
+    # What is in the workbook only says more of a table that has a slide of its own.
+    shown = [table for table in chapter.tables if not table.payload["sheet_only"]]
+    charts = [(t, at) for t in shown if (at := chart_of(t.payload)) is not None]
     for message in chapter.messages:
         if message.text in said:  # the banner of coverage is in every notebook
             continue
@@ -58,8 +60,10 @@ def _chapter(deck: Any, chapter: Section, source: str, said: set[str]) -> None:
         slide = _slide(deck, chapter.title, source)
         size = 18 if len(message.text) < 420 else 15
         if charts and message is chapter.messages[-1]:
+            table, at = charts.pop(0)
             _words(slide, [message.text], top=1.6, size=size - 2, across=4.6)
-            _chart(slide, *charts.pop(0), left=5.6)
+            _words(slide, [table.title], top=1.6, size=14, left=5.6, across=7.1, bold=True)
+            _chart(slide, table, at, left=5.6, top=2.2)
         else:
             _words(slide, [message.text], top=1.7, size=size)
     for table, at in charts:
@@ -77,15 +81,24 @@ def _slide(deck: Any, title: str, notes: str, size: int = 26) -> Any:
     return slide
 
 
-def _words(slide: Any, lines: list[str], *, top: float, size: int, across: float = 12.1) -> None:
-    box = slide.shapes.add_textbox(_EDGE, Inches(top), Inches(across), Inches(7.1 - top))
+def _words(
+    slide: Any,
+    lines: list[str],
+    *,
+    top: float,
+    size: int,
+    left: float = 0.6,
+    across: float = 12.1,
+    bold: bool = False,
+) -> None:
+    box = slide.shapes.add_textbox(Inches(left), Inches(top), Inches(across), Inches(7.1 - top))
     frame = box.text_frame
     frame.word_wrap = True
     for number, line in enumerate(lines):
         paragraph = frame.paragraphs[0] if number == 0 else frame.add_paragraph()
         paragraph.text = line
         paragraph.space_after = Pt(size * 0.7)
-        _set(paragraph, size)
+        _set(paragraph, size, bold=bold)
 
 
 def _set(paragraph: Any, size: int, *, bold: bool = False) -> None:
@@ -95,7 +108,7 @@ def _set(paragraph: Any, size: int, *, bold: bool = False) -> None:
     font.color.rgb = RGBColor.from_string(style.INK[1:])
 
 
-def _chart(slide: Any, table: Table, series: int, *, left: float) -> None:
+def _chart(slide: Any, table: Table, series: int, *, left: float, top: float = 1.7) -> None:
     payload: Mapping[str, Any] = table.payload
     item = payload["columns"][series]
     data = CategoryChartData(number_format=item["excel"])
@@ -103,7 +116,7 @@ def _chart(slide: Any, table: Table, series: int, *, left: float) -> None:
     # A suppressed cell has no value: no bar, and nothing in the sheet behind the chart.
     values = [row[series] if isinstance(row[series], int | float) else None for row in payload["rows"]]
     data.add_series(f"{item['heading']} ({item['unit']})" if item["unit"] else item["heading"], values)
-    place = Inches(left), Inches(1.7), Emu(_WIDE - Inches(left) - _EDGE), Inches(5.4)
+    place = Inches(left), Inches(top), Emu(_WIDE - Inches(left) - _EDGE), Inches(7.1 - top)
     frame = slide.shapes.add_chart(XL_CHART_TYPE.BAR_CLUSTERED, *place, data)
     frame.chart.part.chart_workbook.update_from_xlsx_blob(_sheet(data))
     frame.name = f"Chart: {table.title}"
@@ -114,7 +127,9 @@ def _chart(slide: Any, table: Table, series: int, *, left: float) -> None:
     chart.category_axis.reverse_order = True
     chart.category_axis.tick_label_position = XL_TICK_LABEL_POSITION.LOW
     chart.value_axis.tick_label_position = XL_TICK_LABEL_POSITION.HIGH  # at the foot, the rows being turned round
-    chart.value_axis.tick_labels.number_format = item["excel"]
+    low, high, step, form = axis_of(payload, series)
+    chart.value_axis.minimum_scale, chart.value_axis.maximum_scale, chart.value_axis.major_unit = low, high, step
+    chart.value_axis.tick_labels.number_format = form
     chart.value_axis.tick_labels.number_format_is_linked = False
     chart.value_axis.has_title = True
     chart.value_axis.axis_title.text_frame.text = data[0].name

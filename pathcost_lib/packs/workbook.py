@@ -11,7 +11,7 @@ from typing import Any
 import xlsxwriter
 
 from pathcost_lib.packs.blocks import Table
-from pathcost_lib.packs.charts import chart_of, describe_chart
+from pathcost_lib.packs.charts import axis_of, chart_of, describe_chart
 from pathcost_lib.packs.document import Document
 from pathcost_lib.present import style
 from pathcost_lib.present.format import say
@@ -140,10 +140,10 @@ def _add_chart(book: Any, sheet: Any, name: str, payload: Mapping[str, Any]) -> 
     chart.set_legend({"none": True})
     chart.set_y_axis({"reverse": True, "num_font": {"size": 9}, "label_position": "low"})
     # At the foot, the rows being turned round.
-    axis = {"num_format": item["excel"], "name": _heading(item), "label_position": "high"}
-    chart.set_x_axis(
-        axis | {"label_position": "high", "major_gridlines": {"visible": True, "line": {"color": style.GRID}}}
-    )
+    low, high, step, form = axis_of(payload, series)
+    axis = {"num_format": form, "name": _heading(item), "label_position": "high"}
+    ends = {"min": low, "max": high, "major_unit": step}
+    chart.set_x_axis(axis | ends | {"major_gridlines": {"visible": True, "line": {"color": style.GRID}}})
     chart.set_size({"width": 620, "height": 110 + 30 * len(payload["rows"])})
     about = {"description": f"{payload['title']}. {describe_chart(payload, series)}"}
     sheet.insert_chart(last + 2, 0, chart, about)

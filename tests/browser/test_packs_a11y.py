@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 from pathcost_lib import present
 from pathcost_lib.packs.blocks import Figure, Message, Prose, Section, Table
 from pathcost_lib.packs.document import Document, PackSummary
-from pathcost_lib.packs.index_page import render_index
+from pathcost_lib.packs.index import render_index
 from pathcost_lib.packs.render import render_html
 from pathcost_lib.present import display, figures
 

@@ -70,7 +70,7 @@ def own_points(ax: Axes, shown: pd.DataFrame, own: Mapping[str, str], x: str, y:
             else ("o", style.FOCUS)
         )
         letter = chr(ord("A") + number % 26)
-        right, up = _clear_corner(shown[[x, y]], row[x], row[y])
+        right, up = _clear_corner(ax, shown[[x, y]], row[x], row[y])
         mark = ax.plot(row[x], row[y], form[0], ms=7, color=form[1], mec=style.PAPER, zorder=4)[0]
         ax.annotate(
             letter,
@@ -87,16 +87,14 @@ def own_points(ax: Axes, shown: pd.DataFrame, own: Mapping[str, str], x: str, y:
     return handles
 
 
-def _clear_corner(points: pd.DataFrame, x: float, y: float) -> tuple[int, int]:
+def _clear_corner(ax: Axes, points: pd.DataFrame, x: float, y: float) -> tuple[int, int]:
     """Return on which side of a point, and whether above or below, its letter is farthest from all other points."""
-    places = points.to_numpy(dtype=float)
-    reach = np.where((spread := np.ptp(places, axis=0)) > 0, spread, 1)
-    away = (places - [x, y]) / reach
+    away = (points.to_numpy(dtype=float) - [x, y]) / [ax.dataLim.width or 1, ax.dataLim.height or 1]
     others = away[np.abs(away).sum(axis=1) > 0]
     corners = [(1, 1), (-1, 1), (1, -1), (-1, -1)]
-    nearest = [np.min(np.hypot(*(others - [0.025 * a, 0.04 * b]).T), initial=9) for a, b in corners]
+    nearest = [np.min(np.hypot(*(others - [0.02 * a, 0.035 * b]).T), initial=9) for a, b in corners]
     # Above on the right, as one reads, unless something lies there.
-    return corners[0] if nearest[0] > 0.05 else corners[int(np.argmax(nearest))]
+    return corners[0] if nearest[0] > 0.04 else corners[int(np.argmax(nearest))]
 
 
 def _mine(shown: pd.DataFrame, own: Mapping[str, str]) -> pd.DataFrame:

@@ -45,8 +45,9 @@ def hexmap(ax: Axes, table: pd.DataFrame, *, focus: str) -> Axes:
         ours, known = item["icb_code"] == focus, not pd.isna(item["index"])
         found = [c for c in _CLASSES if known and round(item["index"], 6) >= c[0]]
         face, ink = found[-1][1:3] if found else (_NONE, _DARK)
-        edge, width = (_DARK, 2.6) if ours else (style.PAPER, 1.2)
-        ax.add_patch(RegularPolygon((x, y), 6, radius=1 / np.sqrt(3), fc=face, ec=edge, lw=width))
+        # Two edges, the outer of which turns light on a dark page: one of them stands out from the cells around.
+        for edge, width in ((style.INK, 3.6), (_DARK, 1.6)) if ours else ((style.PAPER, 1.2),):
+            ax.add_patch(RegularPolygon((x, y), 6, radius=1 / np.sqrt(3), fc=face, ec=edge, lw=width))
         ax.text(x, y + 0.16, item["icb_code"], ha="center", va="center", color=ink, fontsize=5 if narrow else 6.5)
         size = 7 if narrow else 9
         value = count(item["index"]) if known else ABSENT
