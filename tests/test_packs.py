@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import io
 import itertools
@@ -25,7 +26,7 @@ from pptx import Presentation
 
 from pathcost_lib import ledger, packs, paths, pathways, present, sources
 from pathcost_lib.errors import InputError
-from pathcost_lib.packs import builder, runner
+from pathcost_lib.packs import builder, index, runner
 from pathcost_lib.packs.blocks import Figure, Message, Prose, Section, Table, read_section
 from pathcost_lib.packs.charts import axis_of
 from pathcost_lib.packs.document import Document, PackSummary
@@ -405,6 +406,31 @@ def test_the_page_over_all_packs_has_figures_map_and_failures() -> None:
     digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in text
     assert "Packs built: 1 of 3; not built: 2." in text
+
+
+@pytest.mark.unit
+def test_the_page_over_all_packs_is_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = _summaries()
+    monkeypatch.setattr(index, "summaries", lambda *_: lines)
+    index.write_index(tmp_path, "2024-25", {}, {})
+    before = (tmp_path / "index.html").read_bytes()
+
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    index.write_index(tmp_path, "2024-25", {}, {})  # nothing has changed: nothing is written
+    lines.pop()
+    with pytest.raises(OSError, match="No space"):
+        index.write_index(tmp_path, "2024-25", {}, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+    assert (tmp_path / "index.html").read_bytes() == before
+    assert builder._without_page(
+        OSError(28, "No space left on device"), [builder.Pack("QZ1", tmp_path, failures=("No.",))]
+    ) == (
+        "The page over all packs cannot be written: No space left on device. Every pack is whole; run this again. "
+        "Not built: QZ1: No."
+    )
 
 
 # -- whole packs ------------------------------------------------------------------------------------------------------

@@ -115,7 +115,7 @@ def build_all(
     ------
     InputError
         If an ICB, pathway, scenario, year, format or parameter is not known, or the reports folder cannot be written,
-        before anything is run.
+        before anything is run; or if the page over all packs cannot be written, after all packs.
     """
     order = place_order(icbs, year, notebooks, pathway, scenario, data, formats, out, parameters or {})
     _require_writable(order.folder)
@@ -128,7 +128,10 @@ def build_all(
             packs = {found.icb: found for found in opened.values() if isinstance(found, Pack)}
             packs |= _make([found for found in opened.values() if isinstance(found, _Making)], order, jobs, tell)
             found = [packs[icb] for icb in order.icbs]
-            write_index(order.folder, order.year, {p.icb: p.failures for p in found}, order.names)
+            try:
+                write_index(order.folder, order.year, {p.icb: p.failures for p in found}, order.names)
+            except OSError as error:
+                raise InputError(_without_page(error, found)) from None
     finally:
         with contextlib.suppress(OSError):  # a year in which nothing was built leaves no empty folder
             order.folder.rmdir()
@@ -295,6 +298,11 @@ def _said(error: Exception, notebook: Path | None = None) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{where}{error.strerror} ({error.filename or 'no file'})"
     return f"{where}{type(error).__name__}: {error}"
+
+
+def _without_page(error: OSError, packs: Sequence[Pack]) -> str:
+    why = f"The page over all packs cannot be written: {error.strerror or error}. Every pack is whole; run this again."
+    return " ".join([why, *(f"Not built: {pack.icb}: {' '.join(pack.failures)}" for pack in packs if pack.failures)])
 
 
 def _run(notebook: Path, output: Path, values: Mapping[str, Any]) -> dict[str, Any]:

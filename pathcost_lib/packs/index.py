@@ -6,6 +6,7 @@ import base64
 import csv
 import hashlib
 import math
+import os
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -46,9 +47,15 @@ def write_index(folder: Path, year: str, failures: Mapping[str, Sequence[str]], 
     lines = summaries(folder, failures, names)
     if not any(line.href for line in lines):
         return
-    part, text = folder / ".index.html.part", render_index(lines, year=year)
-    part.write_text(text, encoding="utf-8", newline="\n")
-    part.replace(folder / "index.html")
+    page, content = folder / "index.html", render_index(lines, year=year).encode()
+    if page.is_file() and page.read_bytes() == content:
+        return
+    part = folder / f".index.html.{os.getpid()}.part"  # of its own: two runs at once may both write the page
+    try:
+        part.write_bytes(content)
+        part.replace(page)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def render_index(lines: Sequence[PackSummary], *, year: str) -> str:
