@@ -116,6 +116,14 @@ def test_a_notebook_with_bad_parameters_cell_is_refused(tmp_path: Path, cells: l
 
 
 @pytest.mark.unit
+def test_a_notebook_that_names_no_kernel_is_refused_in_words(tmp_path: Path) -> None:
+    path = _notebook(tmp_path / "n.ipynb", PARAMETERS)
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"metadata": {}}), encoding="utf-8")
+    with pytest.raises(InputError, match=r"n.ipynb: names no kernel"):
+        runner.parameters_of(path)
+
+
+@pytest.mark.unit
 def test_build_refuses_what_it_does_not_know_before_running_anything(tmp_path: Path) -> None:
     data = write_tables(tmp_path / "data", make_tables(patients=6))
     options: Mapping[str, Any] = {"year": "2024-25", "data": data, "out": tmp_path / "reports"}

@@ -51,14 +51,18 @@ def parameters_of(notebook: Path) -> dict[str, Parameter]:
     Raises
     ------
     InputError
-        If there is not exactly one cell tagged `parameters`, or a parameter in it has no usable type.
+        If there is not exactly one cell tagged `parameters`, one of them has no usable type, or no kernel is named.
     """
     cells = nbformat.read(notebook, as_version=4).cells
     tagged = [c for c in cells if "parameters" in c.get("metadata", {}).get("tags", [])]
     if len(tagged) != 1:
         raise InputError(f"{notebook.name}: {len(tagged)} cells are tagged `parameters`; there must be exactly one.")
     found = {}
-    for name, item in papermill.inspect_notebook(str(notebook)).items():
+    try:
+        declared = papermill.inspect_notebook(str(notebook))
+    except ValueError:  # all that papermill says of a notebook without a kernel
+        raise InputError(f"{notebook.name}: names no kernel. Save it once in JupyterLab with Python 3.") from None
+    for name, item in declared.items():
         kind = item["inferred_type_name"]
         if kind not in TYPES:
             raise InputError(f"{notebook.name}: parameter {name} is of type {kind}. Allowed: {', '.join(TYPES)}.")
