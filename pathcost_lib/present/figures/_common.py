@@ -19,7 +19,7 @@ def wrapped(text: str, width: int) -> list[str]:
     """Return text in as few lines of at most `width` as it takes, all of about one length: none is a stray word."""
     lines = textwrap.wrap(text, width)
     longest = max((len(word) for word in text.split()), default=0)
-    tighter = (textwrap.wrap(text, across) for across in range(min(longest, width), width))
+    tighter = (textwrap.wrap(text, across) for across in range(max(1, min(longest, width)), width))
     return next((found for found in tighter if found and len(found) == len(lines)), lines)
 
 
