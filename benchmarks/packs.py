@@ -43,12 +43,14 @@ def measure(commands: list[list[str]], **environment: str) -> tuple[float, float
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    for command in commands:
-        subprocess.run(
-            command, check=True, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-    done.set()
-    watcher.join()
+    try:
+        for command in commands:
+            subprocess.run(
+                command, check=True, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+    finally:
+        done.set()
+        watcher.join()
     after = os.times()
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return time.perf_counter() - start, cpu, peak[0]
