@@ -223,6 +223,27 @@ def test_a_killed_worker_fails_its_own_task_only_and_is_replaced() -> None:
 
 
 @pytest.mark.end_to_end
+def test_a_worker_is_renewed_after_so_many_tasks_and_where_it_is_killed_at_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool, "MOST_TASKS", 2)
+    seen = []
+    with pool.Pool(1, {}) as workers:
+        for _ in range(5):
+            future = workers.submit(os.getpid)
+            workers.wait()
+            seen.append(future.result())
+        psutil.Process(seen[-1]).kill()
+        psutil.wait_procs([psutil.Process(seen[-1])] if psutil.pid_exists(seen[-1]) else [], timeout=10)
+        time.sleep(0.5)  # the pool is told by its own thread
+        future = workers.submit(os.getpid)
+        workers.wait()
+        assert future.result() not in seen
+    assert [seen[0] == seen[1], seen[2] == seen[3]] == [True, True]
+    assert len({*seen}) == 3
+
+
+@pytest.mark.end_to_end
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_the_main_process_killed_leaves_no_process_and_no_half_pack(data: Path, tmp_path: Path) -> None:
     waiting, flag = tmp_path / "waiting", tmp_path / "wait"

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -17,6 +18,9 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 __all__ = ["Pool"]
+
+#: A worker is renewed after so many tasks: typst keeps what it has set, some 80 MB for every PDF.
+MOST_TASKS = 32
 
 
 class Pool:
@@ -34,6 +38,7 @@ class Pool:
         self._environment = dict(environment)
         self._idle = [self._new() for _ in range(jobs)]
         self._busy: dict[Future[Any], ProcessPoolExecutor] = {}
+        self._done: Counter[ProcessPoolExecutor] = Counter()
 
     def __enter__(self) -> Pool:
         return self
@@ -53,8 +58,7 @@ class Pool:
         try:
             future = self._start(executor, function, *arguments)
         except BrokenProcessPool:  # killed while it had nothing to do
-            executor.shutdown(wait=False)
-            executor = self._new()
+            executor = self._renew(executor)
             future = self._start(executor, function, *arguments)
         self._busy[future] = executor
         return future
@@ -64,10 +68,9 @@ class Pool:
         done, _ = wait(self._busy, return_when=FIRST_COMPLETED)
         for future in done:
             executor = self._busy.pop(future)
-            if isinstance(future.exception(), BrokenProcessPool):
-                executor.shutdown(wait=False)
-                executor = self._new()
-            self._idle.append(executor)
+            self._done[executor] += 1
+            broken = isinstance(future.exception(), BrokenProcessPool)
+            self._idle.append(self._renew(executor) if broken or self._done[executor] >= MOST_TASKS else executor)
         return list(done)
 
     @staticmethod
@@ -78,6 +81,11 @@ class Pool:
             return executor.submit(function, *arguments)
         finally:
             sys.modules["__main__"] = main
+
+    def _renew(self, executor: ProcessPoolExecutor) -> ProcessPoolExecutor:
+        self._done.pop(executor, None)
+        executor.shutdown(wait=False)
+        return self._new()
 
     def _new(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")  # the same on every platform
