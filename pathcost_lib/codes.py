@@ -21,6 +21,7 @@ __all__ = [
     "financial_year_bounds",
     "label",
     "months",
+    "words",
 ]
 
 SETTINGS = (
@@ -89,12 +90,19 @@ _LABELS = {
     "social_care": "Social care",
 } | {pod.code: pod.label for pod in PODS.values()}
 
+_SHORT_FOR = re.compile(r"\b(icb|pod)\b")
 _YEAR = re.compile(r"(\d{4})-(\d{2})")
+
+
+def words(code: str) -> str:
+    """Return the name of a column or table as it stands in a sentence ("icb_code" is "ICB code")."""
+    return _SHORT_FOR.sub(lambda found: found[0].upper(), code.replace("_", " "))
 
 
 def label(code: str) -> str:
     """Return how a setting, POD or phase code is said aloud ("primary_care" is "Primary care")."""
-    return _LABELS.get(code, code.replace("_", " ").capitalize().replace("Icb ", "ICB "))
+    said = words(code.lower())
+    return _LABELS.get(code, said[:1].upper() + said[1:])
 
 
 def financial_year(day: date) -> str:

@@ -19,7 +19,7 @@ def chart_of(payload: Mapping[str, Any]) -> int | None:
     """Return the column that a bar chart by row would show, or None where a chart does not suit the table.
 
     A table suits that names each row once in its first column and holds a measure in pounds or per cent, of which at
-    least two numbers are shown.
+    least two numbers are shown: the first with an interval, else the first in pounds, else a share that comes first.
     """
     columns, rows = payload["columns"], payload["rows"]
     names = [row[0] for row in rows]

@@ -117,7 +117,7 @@ def _write_method(sheet: Any, formats: _Formats, document: Document) -> None:
 
 
 def _add_chart(book: Any, sheet: Any, name: str, payload: Mapping[str, Any]) -> None:
-    """Put a bar chart below a table that a bar chart suits: its first measure by its rows, from the cells themselves.
+    """Put a bar chart below a table that a bar chart suits, its measure by its rows, from the cells themselves.
 
     A suppressed cell is text, so it has no bar.
     """

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import pandas as pd
 
-from pathcost_lib.codes import PODS, financial_year_bounds, label, months
+from pathcost_lib.codes import PODS, financial_year_bounds, label, months, words
 from pathcost_lib.errors import InputError
 from pathcost_lib.ledger import cost_activity, reconcile
 from pathcost_lib.present.format import count, short_pounds
@@ -58,16 +57,11 @@ def findings(report: QualityReport) -> pd.DataFrame:
 
 
 def _finding(row: pd.Series) -> str:
-    return f"{row['table'].replace('_', ' ')}, {_words(row['column'])}: {row['rule']}"
+    return f"{words(row['table'])}, {words(row['column'])}: {row['rule']}"
 
 
 def _begin(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _words(column: str) -> str:
-    """Return a column's name as it stands in a sentence."""
-    return re.sub(r"\b(icb|pod)\b", lambda found: found[1].upper(), column.replace("_", " "))
 
 
 def places(report: QualityReport, *, icb: str, names: Mapping[str, str], by_month: bool = False) -> pd.DataFrame:
@@ -77,7 +71,7 @@ def places(report: QualityReport, *, icb: str, names: Mapping[str, str], by_mont
     table = found.groupby(keys, as_index=False, dropna=False).agg(
         rows=("rows", "sum"), cost_gbp=("cost_gbp", lambda pounds: pounds.sum(min_count=1))
     )
-    table["finding"] = (table["column"].map(_words) + ": " + table["rule"]).map(_begin)
+    table["finding"] = (table["column"].map(words) + ": " + table["rule"]).map(_begin)
     table["provider"] = _called(table["provider_code"], names)
     ordered = table.sort_values(
         keys if by_month else ["rows", *keys], ascending=by_month or [False, *[True] * len(keys)]
