@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from pathcost_lib.benchmark.cells import as_list, encode, match, numbers, require_columns
+from pathcost_lib.arguments import as_list, encode, match, numbers, require_columns
 from pathcost_lib.benchmark.intervals import Limits, limit_columns
 from pathcost_lib.results import Result
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pathcost_lib.benchmark.cells import as_list, numbers, refuse, require_columns
+from pathcost_lib.arguments import as_list, numbers, refuse, require_columns
 from pathcost_lib.results import Result
 
 __all__ = ["PathwayDrivers", "PriceVolumeMix", "pathway_drivers", "price_volume_mix"]

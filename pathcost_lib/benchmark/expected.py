@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from pathcost_lib.benchmark.cells import as_list, encode, numbers, refuse, require_columns
+from pathcost_lib.arguments import as_list, encode, numbers, refuse, require_columns
 from pathcost_lib.benchmark.intervals import Limits, limit_columns
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import Result

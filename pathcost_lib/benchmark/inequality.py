@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from pathcost_lib.benchmark.cells import as_list, encode, numbers, refuse, require_columns
+from pathcost_lib.arguments import as_list, encode, numbers, refuse, require_columns
 from pathcost_lib.benchmark.intervals import Limits, fieller_limits, limit_columns
 from pathcost_lib.benchmark.standardise import Estimates, Keys
 

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from scipy import special
 
-from pathcost_lib.errors import InputError
+from pathcost_lib.arguments import confidence_levels
 
 __all__ = [
     "EXACT_BELOW",
-    "confidence_levels",
     "fieller_limits",
     "limit_columns",
     "poisson_limits",
@@ -23,23 +22,8 @@ EXACT_BELOW = 10  # counts under which Byar's approximation gives way to the exa
 Limits = tuple[np.ndarray, np.ndarray]
 
 
-def confidence_levels(confidence: float | Iterable[float]) -> tuple[float, ...]:
-    """Return the levels asked for as a tuple.
-
-    Raises
-    ------
-    InputError
-        If a level is not strictly between 0.5 and 1.
-    """
-    levels = tuple(confidence) if isinstance(confidence, Iterable) else (float(confidence),)
-    wrong = [level for level in levels if not 0.5 < level < 1]
-    if wrong or not levels:
-        raise InputError(f"Confidence {wrong or 'list'} is not usable. Give levels between 0.5 and 1, such as 0.95.")
-    return levels
-
-
 def limit_columns(confidence: float | Iterable[float], limits: Callable[[float], Limits]) -> dict[str, np.ndarray]:
-    """Return `lower_95, upper_95, ...` for each level, from a function of the level."""
+    """Return `lower_95, upper_95, ...` for each level, from a function of the level; levels are checked here."""
     columns = {}
     for level in confidence_levels(confidence):
         name = f"{level * 100:.6g}".replace(".", "")

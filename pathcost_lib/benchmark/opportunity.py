@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from pathcost_lib.benchmark.cells import as_list, encode, numbers, refuse, require_columns
-from pathcost_lib.benchmark.intervals import confidence_levels, limit_columns
+from pathcost_lib.arguments import as_list, confidence_levels, encode, numbers, refuse, require_columns
+from pathcost_lib.benchmark.intervals import limit_columns
 from pathcost_lib.benchmark.shrinkage import posterior_draws
 from pathcost_lib.benchmark.streams import Streams
 from pathcost_lib.errors import InputError

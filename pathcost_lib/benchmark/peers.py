@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import cdist
 
-from pathcost_lib.benchmark.cells import as_list, numbers, refuse, require_columns
+from pathcost_lib.arguments import as_list, numbers, refuse, require_columns
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import Result
 

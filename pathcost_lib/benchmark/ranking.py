@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from pathcost_lib.benchmark.cells import as_list, numbers, refuse, require_columns
+from pathcost_lib.arguments import as_list, numbers, refuse, require_columns
 from pathcost_lib.benchmark.intervals import limit_columns
 from pathcost_lib.benchmark.streams import Streams
 from pathcost_lib.errors import InputError

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from pathcost_lib.benchmark.cells import as_list, encode, match, numbers, refuse, require_columns
+from pathcost_lib.arguments import as_list, encode, match, numbers, refuse, require_columns
 from pathcost_lib.benchmark.intervals import EXACT_BELOW, Limits, limit_columns, poisson_limits, wilson_limits
 from pathcost_lib.benchmark.standards import standard_weights
 from pathcost_lib.errors import InputError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pathcost_lib import paths
-from pathcost_lib.benchmark.cells import match, numbers, refuse, require_columns
+from pathcost_lib.arguments import match, numbers, refuse, require_columns
 from pathcost_lib.errors import InputError, require_one_of
 
 __all__ = ["age_band", "load_standard", "standard_weights"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pathcost_lib.benchmark.cells import require_columns
+from pathcost_lib.arguments import require_columns
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
 from pathcost_lib.scenarios import discount_factors

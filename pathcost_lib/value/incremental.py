@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from pathcost_lib.benchmark.cells import require_columns
+from pathcost_lib.arguments import require_columns
 from pathcost_lib.benchmark.intervals import limit_columns
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import Result

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from pathcost_lib.benchmark.cells import require_columns
+from pathcost_lib.arguments import require_columns
 from pathcost_lib.benchmark.shrinkage import posterior_draws
 from pathcost_lib.benchmark.streams import Streams
 from pathcost_lib.errors import InputError

@@ -1,0 +1,7 @@
+"""A working call of each public function."""
+
+from __future__ import annotations
+
+from doors.harness import Case
+
+CASES: dict[str, Case] = {}
