@@ -11,7 +11,7 @@ AREAS = pd.DataFrame(
     {"icb_code": ["QA", "QB", "QC", "QD"], "events": [12, 30, 25, 41], "persons": [400, 900, 700, 1000]}
 )
 
-CASES: dict[str, Case] = {
+CASES: dict[str, Case | list[Case]] = {
     "proportion": Case(
         benchmark.proportion,
         lambda: {"df": AREAS.copy(), "by": "icb_code", "events": "events", "population": "persons", "confidence": 0.95},

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from doors.harness import Case
 
-CASES: dict[str, Case] = {}
+CASES: dict[str, Case | list[Case]] = {}
