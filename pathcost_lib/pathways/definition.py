@@ -13,6 +13,7 @@ import pandas as pd
 from pathcost_lib import paths
 from pathcost_lib.codes import PODS, SETTINGS
 from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.sources.quoting import quote_value, quote_values
 
 __all__ = [
     "INDEX_FIELDS",
@@ -201,10 +202,6 @@ def _only(raw: Mapping[str, Any], allowed: tuple[str, ...], file: str, where: st
 def _condition(key: str, values: tuple[str, ...]) -> str:
     if key.endswith("_prefix"):
         column = key.removesuffix("_prefix")
-        tests = " OR ".join(f"substr({column}, 1, {len(v)}) = {_quote(v)}" for v in values)
+        tests = " OR ".join(f"substr({column}, 1, {len(v)}) = {quote_value(v)}" for v in values)
         return f"({tests})"
-    return f"{key} IN ({', '.join(_quote(v) for v in values)})"
-
-
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return f"{key} IN ({quote_values(values)})"

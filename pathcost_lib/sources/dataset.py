@@ -18,6 +18,7 @@ from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.sources.contracts import CONTRACTS, TABLES, Column, Contract, engine_type, type_problem
 from pathcost_lib.sources.engine import Engine, Relation, connect
 from pathcost_lib.sources.files import find_tables, read_source, source_name, unreadable
+from pathcost_lib.sources.quoting import quote_name
 from pathcost_lib.sources.remember import RememberingEngine, Store
 
 __all__ = ["TABLES", "Dataset", "column_problems", "open_dataset"]
@@ -205,6 +206,6 @@ def _as_contract(relation: Relation, casts: Mapping[str, str]) -> Relation:
     if not casts:
         return relation
     held = relation.columns
-    listed = [casts[name].format(name) if name in casts else f'"{name}"' for name in held]
+    listed = [casts[name].format(name) if name in casts else quote_name(name) for name in held]
     listed += [cast.format("NULL") for name, cast in casts.items() if name not in held]
     return relation.engine.view(relation.name, f"SELECT {', '.join(listed)} FROM this", {"this": relation})

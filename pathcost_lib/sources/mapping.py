@@ -46,13 +46,13 @@ import pandas as pd
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
-from pathcost_lib.sources.csv_files import quote_name, quote_text
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.engine import DuckDBEngine, Engine, Relation, connect
 from pathcost_lib.sources.mapping_file import Feed, engine_kind, read_mapping
 from pathcost_lib.sources.mapping_rules import IDENTIFIERS, Rule, broken_rules, rules_of, theirs
 from pathcost_lib.sources.origins import Origin, open_origin
 from pathcost_lib.sources.pseudonyms import key_in, key_name, local_key, pseudonym
+from pathcost_lib.sources.quoting import quote_name, quote_value, quote_values
 
 __all__ = ["MappingReport", "MappingResult", "map_folder"]
 
@@ -260,7 +260,7 @@ def _heading_hint(lacking: list[str], names: list[str]) -> str:
 
 def _select(feed: Feed, origin: Origin, found: Mapping[str, str], rules: list[Rule]) -> str:
     """Return the query that types the rows: their texts, our columns, those derived by SQL, the first broken rule."""
-    absent = ", ".join(quote_text(token) for token in feed.missing)
+    absent = quote_values(feed.missing)
     texts = []
     for name in feed.sources:
         trimmed = f"trim({quote_name(found[name])})" if name in found else "CAST(NULL AS VARCHAR)"
@@ -288,7 +288,7 @@ def _direct(feed: Feed, column: str, typed: bool) -> str:
     """Return the expression of a column that is constant, absent, or comes from one column of theirs."""
     kind, spec = engine_kind(feed.ours[column]), feed.columns.get(column, {})
     if "constant" in spec:
-        return f"CAST({quote_text(str(spec['constant']))} AS {kind})"
+        return f"CAST({quote_value(str(spec['constant']))} AS {kind})"
     if "from" not in spec:
         return f"CAST(NULL AS {kind})"
     return feed.reading(column, typed).sql(_coded(spec))
@@ -299,8 +299,8 @@ def _coded(spec: Mapping[str, Any]) -> str:
     if "codes" not in spec:
         return value
     unlisted = str(spec.get("unlisted", "reject"))
-    other = {"reject": "NULL", "keep": value}.get(unlisted, quote_text(unlisted))
-    listed = " ".join(f"WHEN {quote_text(k)} THEN {quote_text(str(v))}" for k, v in spec["codes"].items())
+    other = {"reject": "NULL", "keep": value}.get(unlisted, quote_value(unlisted))
+    listed = " ".join(f"WHEN {quote_value(k)} THEN {quote_value(str(v))}" for k, v in spec["codes"].items())
     return f"CASE WHEN {value} IS NULL THEN NULL ELSE CASE {value} {listed} ELSE {other} END END"
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pathcost_lib.sources.csv_files import number_list, quote_name, quote_text
+from pathcost_lib.sources.csv_files import number_list
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.mapping_file import Feed, engine_kind, is_required
 from pathcost_lib.sources.origins import Origin
 from pathcost_lib.sources.pseudonyms import holds_nhs_number, rounded_by_excel
+from pathcost_lib.sources.quoting import quote_name, quote_values
 
 __all__ = ["IDENTIFIERS", "Rule", "broken_rules", "rules_of", "theirs"]
 
@@ -69,7 +70,7 @@ def _privacy_rules(feed: Feed, column: str, value: str | None) -> Iterator[Rule]
 def _value_rules(feed: Feed, column: str, spec: Mapping[str, Any], value: str | None, typed: bool) -> Iterator[Rule]:
     target = feed.ours[column]
     if value and "codes" in spec:
-        listed = ", ".join(quote_text(k) for k in spec["codes"])
+        listed = quote_values(spec["codes"])
         unlisted, broken = spec.get("unlisted", "reject"), f"{value} NOT IN ({listed})"
         if unlisted == "reject":
             yield Rule(column, f"{spec['from']} is not a listed code. Listed: {', '.join(spec['codes'])}", broken)
@@ -79,7 +80,7 @@ def _value_rules(feed: Feed, column: str, spec: Mapping[str, Any], value: str | 
         words = feed.reading(column, typed).words
         yield Rule(column, f"{spec['from']} is not {words}", f"{value} IS NOT NULL AND {column} IS NULL")
     if target.allowed:
-        allowed = ", ".join(quote_text(code) for code in target.allowed)
+        allowed = quote_values(target.allowed)
         yield Rule(column, f"not allowed. Allowed: {', '.join(target.allowed)}", f"{column} NOT IN ({allowed})")
     if is_required(target):
         yield Rule(column, "missing, and the table needs it", f"{column} IS NULL")
