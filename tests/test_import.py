@@ -164,7 +164,7 @@ _SPELLINGS += ["9434765919".translate({48 + n: 0x0660 + n for n in range(10)}), 
 def test_an_nhs_number_is_told_however_it_is_spelled(text):
     # 943 476 5919 is the NHS Data Dictionary's own example.
     engine = connect()
-    rows = pd.DataFrame({"t": [text, f"seen {text} today", "9434765919", f"1{text}", text.replace("9", "8", 1)]})
+    rows = pd.DataFrame({"t": [text, f"seen {text} today", "9434765919", f"1{text}", "9434765918"]})
     with key_in(engine, b"k" * 32):
         sql = f"SELECT {holds_nhs_number('t')} AS n, {pseudonym('t', 'patient')} AS p FROM this"
         found = engine.register("texts", rows).query(sql).to_pandas()

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pathcost_lib.codes import PODS
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
-from pathcost_lib.sources.contracts import CONTRACTS, Contract, Rule
+from pathcost_lib.sources.contracts import CONTRACTS, PATTERNS, Contract, Rule, full_match
 from pathcost_lib.sources.dataset import Dataset, conform
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.files import source_name, unreadable
@@ -250,6 +250,9 @@ def _code_rules(contract: Contract) -> list[Rule]:
         if c.allowed:
             listed, allowed = quote_values(c.allowed), "Allowed: " + ", ".join(c.allowed)
             rules.append(Rule("error", c.name, "value is not allowed", f"{c.name} NOT IN ({listed})", effect, allowed))
+        if c.pattern:
+            test = f"NOT regexp_matches({c.name}, {full_match(c.pattern)})"
+            rules.append(Rule("error", c.name, f"not {PATTERNS[c.pattern][1]}", test, "Refused when opened as a file."))
         if c.shape:
             test = f"NOT regexp_matches({c.name}, {quote_value(f'^({c.shape})$')})"
             rules.append(Rule(c.malformed, c.name, f"not {c.like}", test, effect))
