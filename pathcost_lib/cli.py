@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -326,11 +327,20 @@ def _make_sample(folder: Path, people: str | int, jobs: int, seed: int | None) -
 
 
 def main() -> None:
-    """Run the commands; an input error is one plain line and exit code 2, without a traceback."""
+    """Run the commands; an input error is one plain line and exit code 2, without a traceback.
+
+    What the commands write, and their workers and kernels, is for this user alone: 0700 and 0600.
+    """
+    os.umask(0o077)
     try:
         app()
     except InputError as error:
         typer.echo(f"pathcost: {error}", err=True)
+        raise SystemExit(2) from None
+    except OSError as error:
+        if not error.strerror or not error.filename:
+            raise
+        typer.echo(f"pathcost: {error.filename} cannot be read or written: {error.strerror}.", err=True)
         raise SystemExit(2) from None
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "mappings",
     "notebooks",
     "pathway_definitions",
+    "private_folder",
     "reference",
     "reports",
     "root",
@@ -86,3 +87,15 @@ def reports() -> Path:
 def cache() -> Path:
     """Where summaries are remembered, as confidential as the data: `PATHCOST_CACHE` if set, else `data/cache`."""
     return Path(os.environ.get("PATHCOST_CACHE") or root() / "data" / "cache").resolve()
+
+
+def private_folder(folder: Path) -> Path:
+    """Make a folder, and those above it that are not there, for this user alone (0700); return it.
+
+    Data, cache, keys and reports are as confidential as patients' rows: what is made here no other user of the machine
+    can read. A folder that is there already keeps the permissions that its owner gave it.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    for place in reversed(missing):
+        place.mkdir(mode=0o700, exist_ok=True)
+    return folder

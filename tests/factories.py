@@ -306,7 +306,7 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame | pa.Table]) ->
 def pseudonym_of(identifier: str, of: str = "patient") -> str:
     """Return what an identifier becomes at the door, by Python's own HMAC."""
     key = bytes.fromhex(Path(os.environ["PATHCOST_KEY"]).read_text(encoding="ascii"))
-    return "p" + hmac.new(key, f"{of}:{identifier}".encode(), hashlib.sha256).hexdigest()[:20]
+    return "p" + hmac.new(key, f"{of}:{identifier}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
 # -- strategies ---------------------------------------------------------------------------------------------------

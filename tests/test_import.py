@@ -19,7 +19,7 @@ from pathcost_lib.ledger import cost_activity
 from pathcost_lib.sources import connect, open_dataset
 from pathcost_lib.sources.contracts import CONTRACTS, TABLES
 from pathcost_lib.sources.mapping import map_folder
-from pathcost_lib.sources.pseudonyms import key_in, local_key, pseudonym
+from pathcost_lib.sources.pseudonyms import holds_nhs_number, key_in, local_key, pseudonym
 from pathcost_lib.sources.suggest import suggest
 
 TABLE = make_tables(patients=6)
@@ -147,6 +147,31 @@ def test_the_same_data_in_foreign_dress_has_the_identical_ledger_total(tmp_path)
 # -- identifiers -------------------------------------------------------------------------------------------------------
 
 
+_SPELLINGS = [
+    "9434765919",
+    "943 476 5919",
+    "943-476-5919",
+    "943.476.5919",
+    "943\u00a0476\u00a05919",
+    "943\u2013476\u20135919",
+]
+_SPELLINGS += ["943\u200b4765919", "09434765919", "9434765919".translate({48 + n: 0xFF10 + n for n in range(10)})]
+_SPELLINGS += ["9434765919".translate({48 + n: 0x0660 + n for n in range(10)}), "943_476_5919", "943 - 476 - 5919"]
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("text", _SPELLINGS, ids=ascii)
+def test_an_nhs_number_is_told_however_it_is_spelled(text):
+    # 943 476 5919 is the NHS Data Dictionary's own example.
+    engine = connect()
+    rows = pd.DataFrame({"t": [text, f"seen {text} today", "9434765919", f"1{text}", "9434765918"]})
+    with key_in(engine, b"k" * 32):
+        sql = f"SELECT {holds_nhs_number('t')} AS n, {pseudonym('t', 'patient')} AS p FROM this"
+        found = engine.register("texts", rows).query(sql).to_pandas()
+    assert found["n"].tolist() == [True, True, True, False, False]
+    assert found["p"][0] == found["p"][2]
+
+
 @pytest.mark.oracle
 def test_a_pseudonym_is_hmac_sha_256_as_rfc_4231_has_it():
     # Test case 2 of RFC 4231: key "Jefe", data "what do ya want for nothing?".
@@ -154,7 +179,7 @@ def test_a_pseudonym_is_hmac_sha_256_as_rfc_4231_has_it():
     with key_in(engine, b"Jefe"):
         sql = pseudonym("text", "what do ya want for nothing?"[:4]).replace("'what:' || ", "")
         found = engine.fetch(f"SELECT {sql} AS p FROM (SELECT 'what do ya want for nothing?' AS text)")
-    assert found["p"][0].as_py() == "p5bdcc146bf60754e6a04"
+    assert found["p"][0].as_py() == "p5bdcc146bf60754e6a042426089575c7"
 
 
 @pytest.mark.unit
@@ -221,7 +246,7 @@ def test_no_identifier_of_the_input_is_in_any_output_or_word(tmp_path):
     plain = [n.replace(" ", "").replace("-", "") for n in NHS]
     for secret in [*NHS, *plain, *local, *(f"SP-{n:07d}" for n in range(8)), "Zyxwvut", "SP-00001"]:
         assert not any(secret.encode() in page for page in pages), "an identifier came out"
-    assert parquet["patient_id"].str.fullmatch("p[0-9a-f]{20}").all() and len(parquet) == 8
+    assert parquet["patient_id"].str.fullmatch("p[0-9a-f]{32}").all() and len(parquet) == 8
 
 
 @pytest.mark.unit

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import random
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -107,7 +108,7 @@ def expected(row: list[str]) -> tuple[str, int | None]:
         or not day(value["Admitted"], "%d/%m/%Y", "%d/%m/%Y %H:%M")
         or (value["Discharged"] is not None and not day(value["Discharged"], "%d/%m/%Y"))
         or value["Class"] not in ("1", "2")
-        or value["Trust"] is None
+        or re.fullmatch("[A-Za-z0-9-]{1,12}", value["Trust"] or "") is None
         or (cost is not None and pence is None)
     ):
         fate = "rejected"
@@ -120,7 +121,7 @@ def awkward_rows() -> st.SearchStrategy[list[list[str]]]:
     dates = ["31/12/2023", "1/2/2024", "29/02/2023", "29/02/2024 10:15", "2024-01-01", "01/02/24", "", "NULL", "soon"]
     costs = ["1,234.50", "0", "-12.30", "£7.1", "1,23.00", "12.345", "12.3400", "1e5", "", "nan", "99999999999.99", "."]
     values = [
-        ["a", "b é", " c ", 'd"d', "line\nbreak", ""],
+        ["a", "b é", " c ", 'd"d', "line\nbreak", "e;f|g,h", ""],
         ["p1", "p2", "NULL"],
         dates,
         ["31/12/2023", "", "31/11/2023"],

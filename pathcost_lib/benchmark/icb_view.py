@@ -18,6 +18,7 @@ from pathcost_lib.ledger import coverage
 from pathcost_lib.pathways import Links, summarise
 from pathcost_lib.pathways.summary import chosen_pathways
 from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.quoting import quote_value
 
 __all__ = [
     "Cells",
@@ -100,7 +101,7 @@ def read(ledger: Relation, links: Links, *, patients: Relation, population: Rela
         found[name] = found[name].assign(**{c.replace("_pence", "_gbp"): found[name][c] / 100 for c in pence})
     people = population.query(
         "SELECT icb_code, age // 5 * 5 AS age_from, sex, sum(persons) AS persons FROM this "
-        f"WHERE variant = 'principal' AND year = {first.year} AND sex IN ('female', 'male') "
+        f"WHERE variant = 'principal' AND year = {quote_value(first.year)} AND sex IN ('female', 'male') "
         "GROUP BY icb_code, age // 5 * 5, sex HAVING sum(persons) > 0"
     ).to_pandas()
     return Cells(**found, population=people, pathways=summarise(links, ledger, ["pathway", "icb_code"], year=year))

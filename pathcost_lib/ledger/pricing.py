@@ -14,6 +14,7 @@ from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.ledger.behaviour import all_behaviour
 from pathcost_lib.sources.contracts import CONTRACTS
 from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.quoting import quote_name, quote_value
 
 __all__ = ["cost_activity", "national_mff"]
 
@@ -116,7 +117,8 @@ def cost_activity(
     lines = {name: found[name] for name in _LINES}
 
     def cost(rows: Relation) -> Relation:
-        columns = f"{', '.join(rows.columns)}, {_ADDED}, '{mff}' AS mff_mode, '{price_base}' AS price_base"
+        added = f"{_ADDED}, {quote_value(mff)} AS mff_mode, {quote_value(price_base)} AS price_base"
+        columns = f"{', '.join(map(quote_name, rows.columns))}, {added}"
         split = engine.run(_COSTING, lines | {"activity": rows})["split"]
         return engine.view("ledger", f"SELECT {columns} FROM split", {"split": split})
 

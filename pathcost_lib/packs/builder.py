@@ -17,6 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from pathcost_lib import paths
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs import freshness, manifest
 from pathcost_lib.packs.audit import refuse_leaks_between
@@ -170,7 +171,7 @@ class _Making:
     def begin(self) -> list[Path]:
         """Make the folder to work in, with what need not be run again, and return the notebooks to run."""
         self.part = Path(tempfile.mkdtemp(prefix=f".{self.target.name}.", suffix=".part", dir=self.target.parent))
-        self.work.mkdir()
+        self.work.mkdir(mode=0o700)
         for notebook in self.kept:
             shutil.copy2(self.target / notebook.name, self.work / notebook.name)
             self.notes[notebook.stem] = self.before["notebooks"][notebook.stem]
@@ -185,7 +186,7 @@ class _Making:
 
 def _require_writable(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        paths.private_folder(folder)
         (folder.parent / ".locks").mkdir(exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -239,7 +240,7 @@ def _make(making: list[_Making], order: Order, jobs: int, tell: _Progress) -> di
                         _begin(waiting.popleft(), tasks, packs)
                 for future in pool.wait() if running else ():
                     pack, notebook = running.pop(future)
-                    _note(future, pack, notebook, tasks, packs)
+                    _note(future, order, pack, notebook, tasks, packs)
                     tell()
     finally:
         for pack in making:
@@ -263,6 +264,7 @@ def _submit(pool: Pool, order: Order, pack: _Making, notebook: Path | None) -> F
 
 def _note(
     future: Future[Any],
+    order: Order,
     pack: _Making,
     notebook: Path | None,
     tasks: deque[tuple[_Making, Path | None]],
@@ -272,6 +274,7 @@ def _note(
     try:
         result = future.result()
         if notebook is None:
+            order.require_same_data()
             _swap(pack.work, pack.target)
             packs[pack.icb] = Pack(pack.icb, pack.target, tuple(sorted(pack.target.iterdir())), result)
         else:

@@ -52,6 +52,25 @@ class Order:
     code: Mapping[str, str] = field(default_factory=dict)
     version: Mapping[str, Any] = field(default_factory=dict)
 
+    def require_same_data(self) -> None:
+        """Refuse a pack whose data, or own files, have changed since it was begun: its digests would not be theirs.
+
+        A file is read again only where its size or a time of it has changed.
+
+        Raises
+        ------
+        InputError
+            Naming the first file that has changed.
+        """
+        held = {**self.data, **{k: v for files in self.named.values() for k, v in files.items()}}
+        root = paths.root().resolve()
+        changed = [name for name, digest in held.items() if freshness.content_digest(root / name) != digest]
+        if changed:
+            raise InputError(
+                f"{Path(changed[0]).name} and {len(changed) - 1} other files have changed while the pack was built. "
+                "The pack that was there stands; run this again."
+            )
+
     def settings(self, icb: str) -> dict[Path, dict[str, Any]]:
         """Return each notebook's values for one ICB."""
         own = {n: {"icb": icb} if "icb" in found else {} for n, found in self.declared.items()}

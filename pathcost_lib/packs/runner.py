@@ -7,6 +7,7 @@ those of the notebook's one `parameters` cell, and values go in as typed Python.
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import sys
@@ -19,7 +20,7 @@ from typing import Any
 
 import nbformat
 import papermill
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from pathcost_lib.errors import InputError, require_one_of
@@ -28,6 +29,8 @@ __all__ = ["TYPES", "NotebookError", "Parameter", "check_parameters", "execute",
 
 TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 _WORDS = {"true": True, "yes": True, "false": False, "no": False}
+#: Beyond these a run would not end: draws of a simulation, and any other number.
+_LARGEST = {"draws": 1_000_000, "": 1_000_000_000}
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -85,6 +88,9 @@ def check_parameters(notebook: Path, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         require_one_of(name, declared, what=f"{notebook.name}: parameter")
         wanted = TYPES[declared[name].kind]
+        if isinstance(value, int | float) and abs(value) > _LARGEST.get(name, _LARGEST[""]):
+            most = _LARGEST.get(name, _LARGEST[""])
+            raise InputError(f"{notebook.name}: parameter {name} is {value:,}. Allowed: up to {most:,}.")
         right = type(value) is wanted or (wanted is float and type(value) is int)
         if not right:
             got = f"{type(value).__name__}: {value!r}"
@@ -167,8 +173,10 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], **options:
                 parameters=dict(values),
                 progress_bar=False,
                 request_save_on_cell_execute=False,
+                kernel_manager_class="pathcost_lib.packs.private.PrivateKernelManager",
                 **options,
             )
+        _without_traces(output, values)
         return
     except PapermillExecutionError as error:
         said = _ANSI.sub("", str(error.evalue)).strip()
@@ -176,6 +184,8 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], **options:
         # Counted from nought, after the cell that papermill puts in with the values.
         number = error.cell_index + 1 - bool(values)
         why = f"{notebook.name}, cell {number}: {kind}{said}"
+    except CellExecutionError:  # papermill's own says which cell; this one only that the kernel broke off
+        why = f"{notebook.name}: the kernel broke off. Are open files or memory short (ulimit -n)? Run it again."
     except DeadKernelError:
         why = f"{notebook.name}: the kernel was ended from outside (killed, or memory ran out). Run it again."
     except TimeoutError as error:
@@ -187,6 +197,21 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], **options:
             output.unlink(missing_ok=True)
     output.unlink(missing_ok=True)
     raise NotebookError(why) from None
+
+
+def _without_traces(output: Path, values: Mapping[str, Any]) -> None:
+    """Take out of an executed notebook whose machine it ran on: papermill's notes, and the folders of parameters."""
+    if not output.is_file():
+        return
+    book = nbformat.read(output, as_version=4)
+    book.metadata.pop("papermill", None)
+    folders = {v: Path(v).name for v in values.values() if isinstance(v, str) and v and Path(v).is_absolute()}
+    for cell in book.cells:
+        cell.metadata.pop("papermill", None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            for place, name in folders.items():
+                cell.source = cell.source.replace(json.dumps(place, ensure_ascii=False), json.dumps(name))
+    nbformat.write(book, output)
 
 
 @contextmanager

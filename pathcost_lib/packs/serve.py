@@ -6,18 +6,22 @@ import os
 from pathlib import Path
 
 from pathcost_lib import paths
+from pathcost_lib.errors import InputError
 
 __all__ = ["LAB", "VOILA", "open_explorer", "open_lab"]
 
+#: Kernels are reached by sockets in a folder of the user's own, where the platform has them.
+PRIVATE = ("--ConnectionFileMixin.transport=ipc",) if os.name == "posix" else ()
 #: No news, no look for a newer version, no list of extensions: each would call a server.
 LAB = (
     "--ServerApp.ip=127.0.0.1",
     "--LabApp.news_url=None",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.extension_manager=readonly",
+    *PRIVATE,
 )
 #: Another user of the machine needs the token too.
-VOILA = ("--Voila.ip=127.0.0.1", "--Voila.auto_token=True", "--VoilaConfiguration.template=pathcost")
+VOILA = (*PRIVATE, "--Voila.ip=127.0.0.1", "--Voila.auto_token=True", "--VoilaConfiguration.template=pathcost")
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -26,6 +30,7 @@ def open_lab(data: Path | None = None, *, page: Path | None = None, port: int = 
     """Open JupyterLab at a notebook (the start notebook if none is named); returns when it is closed."""
     from jupyterlab.labapp import LabApp
 
+    _refuse_root()
     _set_environment(data)
     start = (page or paths.notebooks() / "00_start_here.ipynb").resolve()
     root = paths.root() if page and start.is_relative_to(paths.root()) else start.parent
@@ -40,6 +45,11 @@ def open_explorer(data: Path | None = None, *, port: int = 8866, browser: bool =
     _set_environment(data)
     page = paths.notebooks() / "explore.ipynb"
     Voila.launch_instance([*VOILA, f"--Voila.port={port}", f"--Voila.open_browser={browser}", str(page)])
+
+
+def _refuse_root() -> None:
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        raise InputError("A page in the browser would run as root. Start it as yourself: su - NAME, then the command.")
 
 
 def _set_environment(data: Path | None) -> None:

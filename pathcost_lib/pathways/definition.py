@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,9 @@ import pandas as pd
 from pathcost_lib import paths
 from pathcost_lib.codes import PODS, SETTINGS
 from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.sources.contracts import PATTERNS
+from pathcost_lib.sources.quoting import quote_value, quote_values
+from pathcost_lib.sources.toml_files import read_toml
 
 __all__ = [
     "INDEX_FIELDS",
@@ -108,13 +111,7 @@ def load_definition(name: str | Path) -> Definition:
     if path.suffix != ".toml":
         require_one_of(str(name), available(), what="Pathway")
         path = paths.pathway_definitions() / f"{name}.toml"
-    if not path.is_file():
-        raise InputError(f"There is no pathway file {path}.")
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name}: not readable as TOML: {error}") from error
-    return _parse(raw, path.name)
+    return _parse(read_toml(path, "pathway"), path.name)
 
 
 def _parse(raw: dict[str, Any], file: str) -> Definition:
@@ -125,6 +122,15 @@ def _parse(raw: dict[str, Any], file: str) -> Definition:
     for key in ("name", "title", "description", "index", "window", "phase"):
         if key not in raw:
             raise fail(f"key {key!r} is missing.")
+    for key in ("name", "title", "description"):
+        if not isinstance(raw[key], str):
+            raise fail(f"{key} must be text.")
+    for key in ("index", "window"):
+        if not isinstance(raw[key], dict):
+            raise fail(f"[{key}] must be a table of keys and values.")
+    if not isinstance(raw["phase"], list) or not all(isinstance(phase, dict) for phase in raw["phase"]):
+        raise fail("[[phase]] must be a table for each phase.")
+    _require_word(raw["name"], "name", file)
     overlap = raw.get("overlap", "nearest_index")
     if overlap not in OVERLAP_RULES:
         raise fail(f"overlap {overlap!r} is not known. Allowed: {', '.join(OVERLAP_RULES)}.")
@@ -138,6 +144,9 @@ def _parse(raw: dict[str, Any], file: str) -> Definition:
     for key, values in index.items():
         if not isinstance(values, list) or not values or not all(isinstance(v, str) and v for v in values):
             raise fail(f"index.{key} must be a list of texts, in square brackets.")
+        for value in values:
+            if not re.fullmatch(PATTERNS["currency"][0], value):
+                raise fail(f"index.{key}: {value!r} is not {PATTERNS['currency'][1]}.")
     for key, allowed in (("pod", PODS), ("setting", SETTINGS)):
         for value in index.get(key, ()):
             if value not in allowed:
@@ -165,6 +174,7 @@ def _phase(raw: dict[str, Any], file: str) -> Phase:
     _only(raw, ("name", "from_day", "to_day"), file, "[[phase]]")
     if not isinstance(raw.get("name"), str):
         raise InputError(f"{file}: a [[phase]] has no name.")
+    _require_word(raw["name"], "phase name", file)
     first, last = raw.get("from_day"), raw.get("to_day")
     if type(first) is not int or type(last) is not int:
         raise InputError(f"{file}: phase {raw['name']!r} needs whole days from_day and to_day.")
@@ -186,6 +196,11 @@ def _check_tiling(phases: tuple[Phase, ...], before: int, after: int, file: str)
         raise InputError(f"{file}: two phases have the same name.")
 
 
+def _require_word(value: str, key: str, file: str) -> None:
+    if not re.fullmatch(PATTERNS["word"][0], value):
+        raise InputError(f"{file}: {key} {value!r} is not {PATTERNS['word'][1]}.")
+
+
 def _days(value: Any, key: str, file: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 3660:
         raise InputError(f"{file}: {key} must be a whole number of days from 0 to 3660, not {value!r}.")
@@ -201,10 +216,6 @@ def _only(raw: Mapping[str, Any], allowed: tuple[str, ...], file: str, where: st
 def _condition(key: str, values: tuple[str, ...]) -> str:
     if key.endswith("_prefix"):
         column = key.removesuffix("_prefix")
-        tests = " OR ".join(f"substr({column}, 1, {len(v)}) = {_quote(v)}" for v in values)
+        tests = " OR ".join(f"substr({column}, 1, {len(v)}) = {quote_value(v)}" for v in values)
         return f"({tests})"
-    return f"{key} IN ({', '.join(_quote(v) for v in values)})"
-
-
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return f"{key} IN ({quote_values(values)})"

@@ -11,6 +11,7 @@ import pandas as pd
 from pathcost_lib.errors import InputError
 from pathcost_lib.pathways.definition import INDEX_FIELDS, Definition, anywhere, phases_of
 from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.quoting import quote_value
 
 __all__ = ["Links", "Statement", "link"]
 
@@ -117,8 +118,8 @@ def link(
         "candidates", f"SELECT {columns} FROM rows WHERE {anywhere(definitions)}", {"rows": rows}, materialise=True
     )
     qualifying = " UNION ALL ".join(
-        f"SELECT '{d.name}' AS pathway, {n} AS priority, activity_id, patient_id, start_date, icb_code, provider_code "
-        f"FROM candidates WHERE {d.where()}"
+        f"SELECT {quote_value(d.name)} AS pathway, {n} AS priority, "
+        f"activity_id, patient_id, start_date, icb_code, provider_code FROM candidates WHERE {d.where()}"
         for n, d in enumerate(definitions)
     )
     held = rows.extent

@@ -11,6 +11,7 @@ from pathcost_lib.codes import financial_year_bounds
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.pathways.link import Links
 from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.quoting import quote_name, quote_value
 
 __all__ = ["chosen_pathways", "summarise"]
 
@@ -68,7 +69,7 @@ def summarise(
         rows = origin if origin is not None and {*extra} <= {*origin.columns} else ledger
         contacts = ledger.engine.view(
             "contacts",
-            f"SELECT k.*, {', '.join(f'l.{c}' for c in extra)} FROM links AS k "
+            f"SELECT k.*, {', '.join(f'l.{quote_name(c)}' for c in extra)} FROM links AS k "
             "JOIN rows AS l ON l.activity_id = k.activity_id",
             {"links": contacts, "rows": rows},
         )
@@ -110,7 +111,7 @@ def chosen_pathways(links: Links, year: str | None) -> Relation:
     where = "complete"
     if year is not None:
         first, last = financial_year_bounds(year)
-        where += f" AND window_to BETWEEN DATE '{first}' AND DATE '{last}'"
+        where += f" AND window_to BETWEEN {quote_value(first)} AND {quote_value(last)}"
     chosen = links.pathways.query(f"SELECT * FROM this WHERE {where}")
     if chosen.count() == 0:
         names = ", ".join(d.name for d in links.definitions)

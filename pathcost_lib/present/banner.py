@@ -12,6 +12,7 @@ from pathcost_lib.present.format import percent, say, short_pounds
 from pathcost_lib.present.sentences import LOW_COVERAGE
 from pathcost_lib.sources import Dataset
 from pathcost_lib.sources.names import organisation_names, table_or_empty
+from pathcost_lib.sources.quoting import quote_value
 
 __all__ = ["coverage_banner", "coverage_line", "coverage_of_all", "coverage_of_one"]
 
@@ -30,7 +31,7 @@ def coverage_banner(dataset: Dataset, *, icb: str, year: str) -> None:
 def coverage_of_all(dataset: Dataset, *, year: str) -> pd.DataFrame:
     """Return `ledger.coverage_bounds` of the year's contacts, all areas: one pass over the rows of the year."""
     first, last = financial_year_bounds(year)
-    where = f"start_date BETWEEN DATE '{first}' AND DATE '{last}'"
+    where = f"start_date BETWEEN {quote_value(first)} AND {quote_value(last)}"
     held = dataset.activity.query(f"SELECT * FROM this WHERE {where}")
     prices, providers, people = (table_or_empty(dataset, n) for n in ("unit_costs", "organisations", "population"))
     return coverage_bounds(cost_activity(held, prices, providers, price_base=year), people, year=year)

@@ -27,6 +27,7 @@ from pathcost_lib.present.display import FIGURE, TABLE, figure_bundle, table_bun
 from pathcost_lib.present.format import count, interval, pounds, say
 from pathcost_lib.present.sentences import coverage_sentence, pathway_message
 from pathcost_lib.sources import Dataset, Relation, names
+from pathcost_lib.sources.quoting import quote_name, quote_value
 
 __all__ = ["BREAKDOWNS", "Explorer", "Look", "View"]
 
@@ -228,7 +229,7 @@ class Explorer:
         if not view.within:
             return links, codes
         # Values come from the tables themselves; a quote in one is doubled.
-        tests = " AND ".join(f"{column} = '{value.replace(chr(39), 2 * chr(39))}'" for column, value in view.within)
+        tests = " AND ".join(f"{quote_name(column)} = {quote_value(value)}" for column, value in view.within)
         return replace(links, links=links.links.query(f"SELECT * FROM this WHERE {tests}")), codes
 
     def _definition(self, view: View) -> Definition:

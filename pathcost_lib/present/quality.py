@@ -12,6 +12,7 @@ from pathcost_lib.ledger import cost_activity, reconcile
 from pathcost_lib.present.format import count, short_pounds
 from pathcost_lib.sources import Dataset, QualityReport, Relation
 from pathcost_lib.sources.names import table_or_empty
+from pathcost_lib.sources.quoting import quote_value, quote_values
 
 __all__ = [
     "FEWEST_CONTACTS",
@@ -98,10 +99,12 @@ def unusual_costs(report: QualityReport) -> pd.DataFrame:
 def providers_of(dataset: Dataset, icb: str) -> Relation:
     """Return the codes of the providers that lie in an area (all if `icb` is empty), as provider_code."""
     organisations = table_or_empty(dataset, "organisations")
-    sql = "SELECT DISTINCT o.org_code AS provider_code FROM organisations AS o JOIN chosen AS c ON {}"
-    where = "c.icb_code = '' OR c.icb_code = o.icb_code"
+    sql = (
+        "SELECT DISTINCT o.org_code AS provider_code FROM organisations AS o "
+        "JOIN chosen AS c ON c.icb_code = '' OR c.icb_code = o.icb_code"
+    )
     chosen = pd.DataFrame({"icb_code": [icb]})
-    return dataset.engine.view("local", sql.format(where), {"organisations": organisations, "chosen": chosen})
+    return dataset.engine.view("local", sql, {"organisations": organisations, "chosen": chosen})
 
 
 def thin_months(dataset: Dataset, local: Relation, *, year: str, names: Mapping[str, str]) -> pd.DataFrame:
@@ -116,11 +119,11 @@ def thin_months(dataset: Dataset, local: Relation, *, year: str, names: Mapping[
         provider, setting, month, contacts, share_pct (of the provider's own monthly average in the setting).
     """
     first, last = financial_year_bounds(year)
-    weekly = ", ".join(f"'{pod.code}'" for pod in PODS.values() if pod.unit == "week")
+    weekly = quote_values(pod.code for pod in PODS.values() if pod.unit == "week")
     sql = f"""
         SELECT provider_code, setting, year(start_date) * 100 + month(start_date) AS month, count(*) AS contacts
         FROM this
-        WHERE start_date BETWEEN DATE '{first}' AND DATE '{last}' AND pod NOT IN ({weekly})
+        WHERE start_date BETWEEN {quote_value(first)} AND {quote_value(last)} AND pod NOT IN ({weekly})
         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
     table = dataset.activity.having("provider_code", local).query(sql).to_pandas()
     table["month"] = table["month"].astype(str).str[:4] + "-" + table["month"].astype(str).str[4:]

@@ -13,6 +13,7 @@ import pandas as pd
 from pathcost_lib.errors import InputError
 from pathcost_lib.scenarios.interventions import Intervention
 from pathcost_lib.sources.engine import Relation, connect
+from pathcost_lib.sources.quoting import quote_value, quote_values
 
 __all__ = ["CELL", "baseline", "selection_sql"]
 
@@ -55,7 +56,11 @@ def baseline(
     missing = sorted(wanted - set(relation.columns))
     if missing:
         raise InputError(f"The ledger has no column {', '.join(missing)}. It holds: {', '.join(relation.columns)}.")
-    where = f"WHERE financial_year = '{_one_year(relation, year)}'" if "financial_year" in relation.columns else ""
+    where = (
+        f"WHERE financial_year = {quote_value(_one_year(relation, year))}"
+        if "financial_year" in relation.columns
+        else ""
+    )
     if in_pence:
         known = ["units", *money]
         sums = ["CAST(sum(units) AS BIGINT) AS activity"]
@@ -85,11 +90,10 @@ def selection_sql(intervention: Intervention) -> str:
     parts = []
     for key, codes in intervention.select.items():
         column = key.removesuffix("_prefix")
-        items = ["'" + code.replace("'", "''") + "'" for code in codes]
         if key == column:
-            parts.append(f"{column} IN ({', '.join(items)})")
+            parts.append(f"{column} IN ({quote_values(codes)})")
         else:
-            parts.append("(" + " OR ".join(f"starts_with({column}, {item})" for item in items) + ")")
+            parts.append("(" + " OR ".join(f"starts_with({column}, {quote_value(code)})" for code in codes) + ")")
     return " AND ".join(parts)
 
 

@@ -19,6 +19,7 @@ from pathcost_lib.scenarios.baseline import baseline, selection_sql
 from pathcost_lib.scenarios.interventions import Intervention
 from pathcost_lib.scenarios.scenario import Scenario
 from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.quoting import quote_value
 
 __all__ = ["PROGRAMME", "Local", "activity_near", "localise"]
 
@@ -69,10 +70,11 @@ class Local:
 def activity_near(activity: Relation, *, icb: str, year: str) -> Relation:
     """Return the activity of an ICB and of the providers that it uses, in a financial year: all that need be costed."""
     first, last = financial_year_bounds(year)
-    near = f"SELECT DISTINCT provider_code FROM this WHERE icb_code = '{icb}'"
+    near = f"SELECT DISTINCT provider_code FROM this WHERE icb_code = {quote_value(icb)}"
     return activity.query(
-        f"SELECT * FROM this WHERE start_date <= DATE '{last}' AND (end_date IS NULL OR end_date >= DATE '{first}') "
-        f"AND (icb_code = '{icb}' OR provider_code IN ({near}))"
+        f"SELECT * FROM this WHERE start_date <= {quote_value(last)} "
+        f"AND (end_date IS NULL OR end_date >= {quote_value(first)}) "
+        f"AND (icb_code = {quote_value(icb)} OR provider_code IN ({near}))"
     ).materialise()
 
 
@@ -90,9 +92,10 @@ def localise(scenario: Scenario, ledger: Relation | None, *, icb: str, year: str
             raise InputError(f"Scenario {scenario.name} has no [[baseline]] of its own: leave own_baseline False.")
         scope = pd.concat([_nobody(), *(_in_frame(i, own) for i in items)])
         return Local(scenario, scenario, own, scope, {}, str(own["icb_code"].iloc[0]), None)
-    near = f"SELECT DISTINCT provider_code FROM this WHERE icb_code = '{icb}'"
+    near = f"SELECT DISTINCT provider_code FROM this WHERE icb_code = {quote_value(icb)}"
     rows = ledger.query(
-        f"SELECT * FROM this WHERE financial_year = '{year}' AND (icb_code = '{icb}' OR provider_code IN ({near}))"
+        f"SELECT * FROM this WHERE financial_year = {quote_value(year)} "
+        f"AND (icb_code = {quote_value(icb)} OR provider_code IN ({near}))"
     ).materialise()
     stands_for = {icb, *(own["icb_code"] if own is not None else ())}
     here = [_bought_by(i, icb, stands_for) for i in items]
@@ -148,10 +151,10 @@ def _at_home(
 ) -> Intervention:
     """Put organisations of this place for the names in the file, and programme costs to the size of this place."""
     if item.to is not None and item.to.provider_code is not None:
-        named = f"provider_code = '{item.to.provider_code}'"
+        named = f"provider_code = {quote_value(item.to.provider_code)}"
         there = rows.query(
             f"SELECT provider_code, max(CASE WHEN {named} THEN 1 ELSE 0 END) AS named, sum(cost_pence) AS pence "
-            f"FROM this WHERE {named} OR (icb_code = '{icb}' AND setting = '{item.to.setting}') "
+            f"FROM this WHERE {named} OR (icb_code = {quote_value(icb)} AND setting = {quote_value(item.to.setting)}) "
             "GROUP BY provider_code ORDER BY named DESC, pence DESC NULLS LAST, provider_code"
         ).to_pandas()
         found = [str(code) for code in there["provider_code"].dropna()]

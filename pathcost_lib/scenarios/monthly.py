@@ -14,6 +14,7 @@ from pathcost_lib.results import Result
 from pathcost_lib.scenarios.forecasting import backtest, forecast
 from pathcost_lib.sources import published
 from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.quoting import quote_value
 
 __all__ = ["MonthlyOutlook", "monthly_activity", "monthly_outlook", "official_months"]
 
@@ -29,7 +30,8 @@ def monthly_activity(activity: Relation, icb: str) -> pd.DataFrame:
     """Return an ICB's activity by month: series (POD), month (period), activity, calendar (as `forecast` takes it)."""
     table = activity.query(
         "SELECT pod AS series, setting, date_trunc('month', start_date) AS month, "
-        f"CAST(sum(units) AS BIGINT) AS activity FROM this WHERE icb_code = '{icb}' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        f"CAST(sum(units) AS BIGINT) AS activity FROM this WHERE icb_code = {quote_value(icb)} "
+        "GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
     ).to_pandas()
     planned = table["setting"].isin(_PLANNED) | table["series"].isin(_PLANNED)
     calendar = np.where(planned, "working_days", "days")

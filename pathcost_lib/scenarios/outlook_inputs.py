@@ -16,6 +16,7 @@ from pathcost_lib.ledger import coverage
 from pathcost_lib.sources import published
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.quoting import quote_value
 from pathcost_lib.sources.sample.generate import SIZES
 
 __all__ = ["DemandInputs", "dataset_inputs", "official_growth", "official_inputs"]
@@ -78,7 +79,9 @@ def dataset_inputs(dataset: Dataset, ledger: Relation, *, icb: str, year: str) -
         reason = f"The data hold no table of {' and none of '.join(missing)}, so growth cannot be projected."
         return DemandInputs(icb, first.year, nothing, nothing, nothing, nothing, actual=True, reason=reason)
     settings = pd.DataFrame({"icb_code": [icb], "year": [first.year], "first_day": [first], "last_day": [last]})
-    local = dataset.population.query(f"SELECT * FROM this WHERE icb_code = '{icb}' AND year >= {first.year}")
+    local = dataset.population.query(
+        f"SELECT * FROM this WHERE icb_code = {quote_value(icb)} AND year >= {quote_value(first.year)}"
+    )
     tables = {name: dataset.tables[name] for name in ("activity", "patients", "population")}
     steps = dataset.engine.run(_SQL, tables | {"ledger": ledger, "settings": settings})
     people = local.to_pandas()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from pathcost_lib.scenarios.interventions import Intervention, parse_interventio
 from pathcost_lib.scenarios.model import PAYMENT_RULES, PaymentRule
 from pathcost_lib.scenarios.release import Release
 from pathcost_lib.scenarios.schema import Field, Where, check_table, start_year
+from pathcost_lib.sources.toml_files import read_toml
 
 __all__ = ["Demand", "Scenario", "list_scenarios", "load_scenario"]
 
@@ -150,13 +150,7 @@ def load_scenario(name: str | Path) -> Scenario:
     path = Path(name)
     if path.suffix != ".toml":
         path = paths.scenarios() / f"{require_one_of(str(name), list_scenarios(), what='Scenario')}.toml"
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"There is no scenario file {path}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name} is not TOML: {error}.") from None
-    return parse_scenario(content, path.name)
+    return parse_scenario(read_toml(path, "scenario"), path.name)
 
 
 def parse_scenario(content: Mapping[str, Any], file: str) -> Scenario:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pathcost_lib.codes import financial_year_bounds
 from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.sources.contracts import PATTERNS
 
 __all__ = ["Field", "Where", "check_table", "start_year"]
 
@@ -83,6 +85,10 @@ def _check_value(value: Any, field: Field, where: Where, key: str) -> Any:
     valid: bool = isinstance(value, types)  # a name of its own, so that the value stays Any below
     if not valid or (isinstance(value, bool) and field.kind in ("number", "integer")):
         raise where.fail(key, f"is {value!r}; it must be {name}.")
+    if isinstance(value, str) and (key == "name" or key.endswith("_code")):
+        pattern, words = PATTERNS["word" if key == "name" else "currency" if key == "currency_code" else "code"]
+        if not re.fullmatch(pattern, value):
+            raise where.fail(key, f"is {value!r}, which is not {words}.")
     if field.kind == "year":
         try:
             financial_year_bounds(value)

@@ -17,11 +17,12 @@ import pyarrow.parquet as pq
 from pathcost_lib.codes import PODS
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
-from pathcost_lib.sources.contracts import CONTRACTS, Contract, Rule
+from pathcost_lib.sources.contracts import CONTRACTS, PATTERNS, Contract, Rule, full_match
 from pathcost_lib.sources.dataset import Dataset, conform
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.files import source_name, unreadable
 from pathcost_lib.sources.findings import KNOWN, gone_examples, no_places, place, published_icbs
+from pathcost_lib.sources.quoting import quote_name, quote_value, quote_values
 
 __all__ = ["QualityReport", "check"]
 
@@ -233,14 +234,12 @@ def _row_rules(contract: Contract, as_of: date) -> list[Rule]:
             rules.append(Rule("error", c.name, "null, where a value must be", f"{c.name} IS NULL", c.effect or _NULL))
         if c.range_words:
             limits = ((">=", c.lowest), ("<=", c.highest))
-            inside = " AND ".join(f"{c.name} {sign} {_literal(value)}" for sign, value in limits if value is not None)
+            inside = " AND ".join(
+                f"{c.name} {sign} {quote_value(value)}" for sign, value in limits if value is not None
+            )
             words = f"outside what is allowed, {c.range_words}"
             rules.append(Rule("error", c.name, words, f"NOT ({inside})", c.effect or _RANGE))
-    return rules + [replace(rule, test=rule.test.replace("{today}", _literal(as_of))) for rule in contract.rules]
-
-
-def _literal(value: object) -> str:
-    return f"DATE '{value.isoformat()}'" if isinstance(value, date) else str(value)
+    return rules + [replace(rule, test=rule.test.replace("{today}", quote_value(as_of))) for rule in contract.rules]
 
 
 def _code_rules(contract: Contract) -> list[Rule]:
@@ -249,10 +248,13 @@ def _code_rules(contract: Contract) -> list[Rule]:
     for c in contract.columns:
         effect = c.effect or _CODE
         if c.allowed:
-            listed, allowed = ", ".join(f"'{value}'" for value in c.allowed), "Allowed: " + ", ".join(c.allowed)
+            listed, allowed = quote_values(c.allowed), "Allowed: " + ", ".join(c.allowed)
             rules.append(Rule("error", c.name, "value is not allowed", f"{c.name} NOT IN ({listed})", effect, allowed))
+        if c.pattern:
+            test = f"NOT regexp_matches({c.name}, {full_match(c.pattern)})"
+            rules.append(Rule("error", c.name, f"not {PATTERNS[c.pattern][1]}", test, "Refused when opened as a file."))
         if c.shape:
-            test = f"NOT regexp_matches({c.name}, '^({c.shape})$')"
+            test = f"NOT regexp_matches({c.name}, {quote_value(f'^({c.shape})$')})"
             rules.append(Rule(c.malformed, c.name, f"not {c.like}", test, effect))
         if c.refers == "patients":
             rules.append(Rule("warning", c.name, "not in patients", "patients", effect, needs="patients"))
@@ -294,7 +296,7 @@ def _count_codes(relation: Relation, rule: Rule, tables: Mapping[str, Relation])
 def _examples(unknown: Relation, tables: Mapping[str, Relation]) -> str:
     """Return up to five organisation codes; never what could be a patient's pseudonym in the wrong column."""
     shown = unknown.query(
-        f"SELECT * FROM this WHERE regexp_matches(code, '{_ODS_CODE}') AND held >= {_FEWEST_ROWS_SHOWN}"
+        f"SELECT * FROM this WHERE regexp_matches(code, {quote_value(_ODS_CODE)}) AND held >= {_FEWEST_ROWS_SHOWN}"
     )
     for name in ("patients", "activity", "outcomes"):
         if name in tables and shown.count():
@@ -319,7 +321,7 @@ def _repeated(relation: Relation, contract: Contract) -> list[tuple[Rule, int]]:
 
 def _whole_repeats(relation: Relation, contract: Contract, key: str, present: str) -> int:
     keys = relation.query(f"SELECT {key} FROM this WHERE {present} GROUP BY {key} HAVING count(*) > 1")
-    columns = ", ".join(f'a."{name}"' for name in relation.columns)
+    columns = ", ".join(f"a.{quote_name(name)}" for name in relation.columns)
     same = " AND ".join(f"a.{name} IS NOT DISTINCT FROM k.{name}" for name in contract.key)
     sql = f"SELECT count(*) AS held FROM this AS a JOIN keys AS k ON {same} GROUP BY {columns}"
     return _sum(relation.engine.view("whole_rows", sql, {"this": relation, "keys": keys}), "held - 1")

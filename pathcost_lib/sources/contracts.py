@@ -13,10 +13,36 @@ from pathlib import Path
 import pyarrow as pa
 
 from pathcost_lib.codes import PODS, SETTINGS, UNITS
+from pathcost_lib.sources.quoting import quote_value
 
-__all__ = ["CONTRACTS", "TABLES", "Column", "Contract", "Rule", "data_dictionary", "engine_type", "type_problem"]
+__all__ = [
+    "CONTRACTS",
+    "PATTERNS",
+    "TABLES",
+    "Column",
+    "Contract",
+    "Rule",
+    "data_dictionary",
+    "engine_type",
+    "full_match",
+    "type_problem",
+]
 
 Bound = int | float | date
+
+#: Control characters, and those that hide or turn round what follows.
+_UNSEEN = r"\x00-\x1f\x7f-\x9f" + "\u200b-\u200f\u2028-\u202e\u2060-\u2069"
+#: What a code or a name is made of, and how to say it. Values go into queries, pages, workbooks and file names; all of
+#: those quote them, and a value that is none is refused at the door besides.
+PATTERNS = {
+    "code": ("[A-Za-z0-9-]{1,12}", "a code of 1 to 12 letters, digits and hyphens"),
+    "currency": (
+        "[A-Za-z0-9*][A-Za-z0-9 ._/:*+-]{0,23}",
+        "a code of 1 to 24 letters, digits, spaces and . _ / : * + -",
+    ),
+    "word": ("[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}", "a name of 1 to 60 letters, digits, spaces and . _ -"),
+    "name": (f"[^{_UNSEEN}]{{1,200}}", "a name of 1 to 200 characters, all of them visible"),
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +71,7 @@ class Column:
     allowed: tuple[str, ...] = ()
     lowest: Bound | None = None
     highest: Bound | None = None
+    pattern: str = ""
     shape: str = ""
     like: str = ""
     malformed: str = "warning"
@@ -149,6 +176,11 @@ _REASONS = {
 }
 
 
+def full_match(pattern: str) -> str:
+    """Return, as an SQL literal, the regular expression that a whole text of a pattern meets."""
+    return quote_value(rf"^(?:{PATTERNS[pattern][0]})\z")
+
+
 def engine_type(found: pa.DataType) -> str:
     """Return the engine's name for an Arrow type, as an analyst would write it in SQL."""
     if pa.types.is_dictionary(found):
@@ -209,5 +241,12 @@ def _null_words(column: Column) -> str:
 
 def _allowed_words(column: Column) -> str:
     known = {"": "", "icb": "an ICB in organisations", "organisations": "a code in organisations"}
-    words = (", ".join(column.allowed), column.range_words, column.like, known.get(column.refers, "in patients"))
+    pattern = PATTERNS[column.pattern][1] if column.pattern else ""
+    words = (
+        ", ".join(column.allowed),
+        column.range_words,
+        pattern,
+        column.like,
+        known.get(column.refers, "in patients"),
+    )
     return "; ".join(word for word in words if word)

@@ -24,6 +24,7 @@ import duckdb
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources.engine import DuckDBEngine, Engine, Relation
+from pathcost_lib.sources.quoting import quote_name, quote_value
 
 __all__ = [
     "Dialect",
@@ -31,8 +32,6 @@ __all__ = [
     "headings",
     "load_text",
     "number_list",
-    "quote_name",
-    "quote_text",
     "stage",
     "wrong_values",
 ]
@@ -101,16 +100,6 @@ def _encoding(path: Path) -> str:
     return "latin-1"
 
 
-def quote_text(value: str) -> str:
-    """Return a text as an SQL literal."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def quote_name(name: str) -> str:
-    """Return a column's name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def number_list(numbers: list[int], total: int) -> str:
     """Return a handful of row or line numbers in words ("4, 7 and 91 more")."""
     shown = ", ".join(f"{n:,}" for n in numbers)
@@ -157,6 +146,8 @@ def named(file: str, names: list[str]) -> list[str]:
     if not names:
         raise InputError(f"{file} is empty: no heading and no rows.")
     names = [name.strip() or f"column {n}" for n, name in enumerate(names, start=1)]
+    if odd := [n for n, name in enumerate(names, start=1) if "\0" in name]:
+        raise InputError(f"{file} has the character NUL in its heading, in columns {', '.join(map(str, odd))}.")
     folded = [name.casefold() for name in names]
     twice = [n for n, name in enumerate(folded, start=1) if folded.count(name) > 1]
     if twice:
@@ -172,7 +163,7 @@ def stage(engine: Engine, stem: str, sql: str, first: int = 1) -> Relation:
     """
     if not isinstance(engine, DuckDBEngine):
         raise InputError("Files are read with DuckDB. Import first, write the result, and open that with the engine.")
-    path = quote_text(str(engine.spill / f"{engine.new_name(stem)}.parquet"))
+    path = quote_value(str(engine.spill / f"{engine.new_name(stem)}.parquet"))
     engine.execute("SET preserve_insertion_order = true")
     try:
         engine.execute(f"COPY ({sql}) TO {path} (FORMAT parquet, COMPRESSION zstd)")
@@ -209,15 +200,15 @@ def load_text(engine: Engine, stem: str, path: Path, dialect: Dialect, select: s
         If any row does not have the shape of the heading. The lines are named, their contents never.
     """
     names = headings(path, dialect)
-    columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in names)
+    columns = ", ".join(f"{quote_value(name)}: 'VARCHAR'" for name in names)
     rejects = engine.new_name("rejects")
     with _as_utf8(path, dialect.encoding) as plain:
         read = (
-            f"read_csv({quote_text(str(plain))}, auto_detect = false, header = true, columns = {{{columns}}}, "
-            f"delim = {quote_text(dialect.delimiter)}, quote = {quote_text(dialect.quote)}, "
-            f"escape = {quote_text(dialect.quote)}, strict_mode = true, skip = {dialect.heading_row - 1}, "
-            f"store_rejects = true, rejects_limit = {_MANY}, rejects_table = '{rejects}', "
-            f"rejects_scan = '{rejects}_scan')"
+            f"read_csv({quote_value(str(plain))}, auto_detect = false, header = true, columns = {{{columns}}}, "
+            f"delim = {quote_value(dialect.delimiter)}, quote = {quote_value(dialect.quote)}, "
+            f"escape = {quote_value(dialect.quote)}, strict_mode = true, skip = {dialect.heading_row - 1}, "
+            f"store_rejects = true, rejects_limit = {_MANY}, rejects_table = {quote_value(rejects)}, "
+            f"rejects_scan = {quote_value(rejects + '_scan')})"
         )
         try:
             relation = stage(engine, stem, f"WITH rows AS (FROM {read}) {select}", dialect.heading_row + 1)

@@ -15,9 +15,19 @@ import pyarrow as pa
 
 from pathcost_lib import paths
 from pathcost_lib.errors import InputError, require_one_of
-from pathcost_lib.sources.contracts import CONTRACTS, TABLES, Column, Contract, engine_type, type_problem
+from pathcost_lib.sources.contracts import (
+    CONTRACTS,
+    PATTERNS,
+    TABLES,
+    Column,
+    Contract,
+    engine_type,
+    full_match,
+    type_problem,
+)
 from pathcost_lib.sources.engine import Engine, Relation, connect
 from pathcost_lib.sources.files import find_tables, read_source, source_name, unreadable
+from pathcost_lib.sources.quoting import quote_name
 from pathcost_lib.sources.remember import RememberingEngine, Store
 
 __all__ = ["TABLES", "Dataset", "column_problems", "open_dataset"]
@@ -125,6 +135,7 @@ def conform(
     if not problems:
         for name, relation in tables.items():
             problems += _value_problems(relation, CONTRACTS[name], schemas[name], files.get(name, []))
+            problems += _code_problems(relation, CONTRACTS[name], schemas[name], files.get(name, []))
     if problems:
         raise InputError(_listed(problems))
     return {name: _as_contract(relation, _casts(CONTRACTS[name], schemas[name])) for name, relation in tables.items()}
@@ -186,6 +197,28 @@ def _value_problems(relation: Relation, contract: Contract, schema: pa.Schema, f
     return [f"{where}, column {name}: {n:,} rows {words[name]}." for name, n in row.items() if n]
 
 
+def _code_problems(relation: Relation, contract: Contract, schema: pa.Schema, files: list[Path]) -> list[str]:
+    """Count the rows whose codes and names are made of other characters than such a thing has.
+
+    Codes are few: the engine groups the rows first, in a fiftieth of the time of costing them, and judges the groups.
+    """
+    held = [c for c in contract.columns if c.pattern and c.name in schema.names]
+    if not held:
+        return []
+    names = [quote_name(column.name) for column in held]
+    wrong = [f"NOT regexp_matches({n}, {full_match(c.pattern)})" for n, c in zip(names, held, strict=True)]
+    counts = ", ".join(f"sum(CASE WHEN {w} THEN held ELSE 0 END) AS {n}" for n, w in zip(names, wrong, strict=True))
+    listed = ", ".join(names)
+    groups = f"SELECT {listed}, count(*) AS held FROM this GROUP BY {listed}"
+    row = relation.query(f"SELECT {counts} FROM ({groups}) AS codes").to_arrow().to_pylist()[0]
+    where = source_name(contract.table, files)
+    return [
+        f"{where}, column {c.name}: {int(row[c.name]):,} rows hold what is not {PATTERNS[c.pattern][1]}."
+        for c in held
+        if row[c.name]
+    ]
+
+
 def _casts(contract: Contract, schema: pa.Schema) -> dict[str, str]:
     """Return how to read the columns that must be widened, and the optional ones to add as nulls."""
     casts: dict[str, str] = {}
@@ -205,6 +238,6 @@ def _as_contract(relation: Relation, casts: Mapping[str, str]) -> Relation:
     if not casts:
         return relation
     held = relation.columns
-    listed = [casts[name].format(name) if name in casts else f'"{name}"' for name in held]
+    listed = [casts[name].format(name) if name in casts else quote_name(name) for name in held]
     listed += [cast.format("NULL") for name, cast in casts.items() if name not in held]
     return relation.engine.view(relation.name, f"SELECT {', '.join(listed)} FROM this", {"this": relation})

@@ -26,6 +26,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pathcost_lib.errors import InputError
+from pathcost_lib.sources.quoting import quote_name, quote_value, quote_values
 
 __all__ = ["READS", "DuckDBEngine", "Engine", "Extent", "Relation", "connect", "parse_steps"]
 
@@ -34,6 +35,8 @@ _STEP = re.compile(r"\s*CREATE\s+OR\s+REPLACE\s+TEMP\s+(VIEW|TABLE)\s+(\w+)\s+AS
 READS = re.compile(r"\b(FROM|JOIN)(\s+)([A-Za-z_]\w*)\b(?!\s*\()", re.IGNORECASE)
 _ALIAS = re.compile(r"\s+AS\b", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*")
+#: A literal, which is passed over, or a table that is read.
+_LITERAL_OR_READS = re.compile(rf"'(?:[^']|'')*'|{READS.pattern}", re.IGNORECASE)
 
 
 class Extent(NamedTuple):
@@ -107,7 +110,10 @@ class Relation:
 
     def having(self, column: str, among: Relation) -> Relation:
         """Return the rows whose `column` is in `among`'s."""
-        return self.over(f"SELECT * FROM this WHERE {column} IN (SELECT {column} FROM among)", {"among": among})
+        return self.over(
+            f"SELECT * FROM this WHERE {quote_name(column)} IN (SELECT {quote_name(column)} FROM among)",
+            {"among": among},
+        )
 
     def materialise(self) -> Relation:
         """Compute the rows once and hold them in the engine (spilling to disk where they do not fit)."""
@@ -301,7 +307,7 @@ class DuckDBEngine(Engine):
             self.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {name}_arrow")
             self.connection.unregister(f"{name}_arrow")
             return
-        files = ", ".join("'" + path.replace("'", "''") + "'" for path in source)
+        files = quote_values(source)
         rows = f"read_parquet([{files}], hive_partitioning = false)"
         self.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {rows}")
 
@@ -309,9 +315,8 @@ class DuckDBEngine(Engine):
         """Write a view to one Parquet file, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
-        target = str(part).replace("'", "''")
         try:
-            self.execute(f"COPY (SELECT * FROM {name}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+            self.execute(f"COPY (SELECT * FROM {name}) TO {quote_value(str(part))} (FORMAT parquet, COMPRESSION zstd)")
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -368,9 +373,11 @@ def _rename(sql: str, names: Mapping[str, str]) -> str:
     """Replace the table names after FROM and JOIN that are known, and leave all else (CTEs, columns) alone."""
 
     def replaced(found: re.Match[str]) -> str:
+        if found[3] is None:
+            return found[0]
         name = names.get(found[3], found[3])
         # A subquery goes by the name of its step, unless it has another.
         alias = f" AS {found[3]}" if name.startswith("(") and not _ALIAS.match(sql, found.end()) else ""
         return f"{found[1]}{found[2]}{name}{alias}"
 
-    return READS.sub(replaced, sql)
+    return _LITERAL_OR_READS.sub(replaced, sql)

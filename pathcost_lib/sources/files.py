@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.sources.contracts import CONTRACTS, TABLES, Contract, engine_type
-from pathcost_lib.sources.csv_files import Dialect, headings, load_text, quote_name, wrong_values
+from pathcost_lib.sources.csv_files import Dialect, headings, load_text, wrong_values
 from pathcost_lib.sources.engine import connect
+from pathcost_lib.sources.quoting import quote_name
 from pathcost_lib.sources.typed_text import Reading
 
 __all__ = ["find_tables", "read_source", "source_name", "unreadable"]

@@ -32,6 +32,7 @@ before anything is written (see `pseudonyms`); a row with an NHS number in any o
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 import tempfile
@@ -44,15 +45,16 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from pathcost_lib import paths
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
-from pathcost_lib.sources.csv_files import quote_name, quote_text
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.engine import DuckDBEngine, Engine, Relation, connect
 from pathcost_lib.sources.mapping_file import Feed, engine_kind, read_mapping
 from pathcost_lib.sources.mapping_rules import IDENTIFIERS, Rule, broken_rules, rules_of, theirs
 from pathcost_lib.sources.origins import Origin, open_origin
 from pathcost_lib.sources.pseudonyms import key_in, key_name, local_key, pseudonym
+from pathcost_lib.sources.quoting import quote_name, quote_value, quote_values
 
 __all__ = ["MappingReport", "MappingResult", "map_folder"]
 
@@ -104,18 +106,24 @@ class MappingResult:
         folder = Path(folder)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise InputError(f"{folder} is there already. Name a new folder, or empty this one first.")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=paths.private_folder(folder.parent)))
         try:
-            part.chmod(0o755)
             for name in self.dataset:
                 self.dataset.tables[name].write_parquet(part / f"{name}.parquet")
             # An underscore first: not a table of the dataset.
             for name in ("table", "counts", "money"):
                 getattr(self.report, name).to_csv(part / f"_import_{name}.csv", index=False)
+            for path in part.iterdir():
+                path.chmod(0o600)
             if folder.exists():
                 folder.rmdir()
             part.rename(folder)
+        except (OSError, duckdb.IOException) as error:
+            shutil.rmtree(part, ignore_errors=True)
+            if isinstance(error, FileExistsError | NotADirectoryError) or getattr(error, "errno", 0) == errno.ENOTEMPTY:
+                raise InputError(f"Another import has written {folder} meanwhile. Name a new folder.") from None
+            why = getattr(error, "strerror", None) or "the disk is full, or may not be written"
+            raise InputError(f"{folder} cannot be written: {why}. Nothing is left there.") from None
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
@@ -203,6 +211,14 @@ def _files(folder: Path, feed: Feed) -> list[Path] | list[None]:
     # In any case, as on Windows. Excel keeps a file ~$name beside a workbook that is open.
     either = pattern if "[" in pattern else re.sub("[a-zA-Z]", lambda c: f"[{c[0].lower()}{c[0].upper()}]", pattern)
     found = [path for path in sorted(folder.glob(either)) if not path.name.startswith(("~$", "."))]
+    inside = folder.resolve()
+    for path in found:
+        if not path.resolve().is_relative_to(inside):
+            raise InputError(
+                f"{feed.place}: {path.name} is a link that leads out of {folder}. Put the file itself there."
+            )
+        if not path.is_file():
+            raise InputError(f"{feed.place}: {path.name} in {folder} is not a file.")
     if not found:
         raise InputError(f"{feed.mapping}, table {feed.name}: there is no file {pattern} in {folder}.")
     return found
@@ -260,7 +276,7 @@ def _heading_hint(lacking: list[str], names: list[str]) -> str:
 
 def _select(feed: Feed, origin: Origin, found: Mapping[str, str], rules: list[Rule]) -> str:
     """Return the query that types the rows: their texts, our columns, those derived by SQL, the first broken rule."""
-    absent = ", ".join(quote_text(token) for token in feed.missing)
+    absent = quote_values(feed.missing)
     texts = []
     for name in feed.sources:
         trimmed = f"trim({quote_name(found[name])})" if name in found else "CAST(NULL AS VARCHAR)"
@@ -268,7 +284,7 @@ def _select(feed: Feed, origin: Origin, found: Mapping[str, str], rules: list[Ru
     source = f"struct_pack({', '.join(texts)})" if texts else "NULL"
     direct = [f"{_direct(feed, c, origin.typed)} AS {c}" for c in feed.ours if "sql" not in feed.columns.get(c, {})]
     derived = [
-        f"CAST(({theirs(s['sql'])}) AS {engine_kind(feed.ours[c])}) AS {c}"
+        f"CAST(({theirs(feed, s['sql'])}) AS {engine_kind(feed.ours[c])}) AS {c}"
         for c, s in feed.columns.items()
         if "sql" in s
     ]
@@ -288,7 +304,7 @@ def _direct(feed: Feed, column: str, typed: bool) -> str:
     """Return the expression of a column that is constant, absent, or comes from one column of theirs."""
     kind, spec = engine_kind(feed.ours[column]), feed.columns.get(column, {})
     if "constant" in spec:
-        return f"CAST({quote_text(str(spec['constant']))} AS {kind})"
+        return f"CAST({quote_value(str(spec['constant']))} AS {kind})"
     if "from" not in spec:
         return f"CAST(NULL AS {kind})"
     return feed.reading(column, typed).sql(_coded(spec))
@@ -299,8 +315,8 @@ def _coded(spec: Mapping[str, Any]) -> str:
     if "codes" not in spec:
         return value
     unlisted = str(spec.get("unlisted", "reject"))
-    other = {"reject": "NULL", "keep": value}.get(unlisted, quote_text(unlisted))
-    listed = " ".join(f"WHEN {quote_text(k)} THEN {quote_text(str(v))}" for k, v in spec["codes"].items())
+    other = {"reject": "NULL", "keep": value}.get(unlisted, quote_value(unlisted))
+    listed = " ".join(f"WHEN {quote_value(k)} THEN {quote_value(str(v))}" for k, v in spec["codes"].items())
     return f"CASE WHEN {value} IS NULL THEN NULL ELSE CASE {value} {listed} ELSE {other} END END"
 
 

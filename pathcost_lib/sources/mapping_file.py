@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
+import datetime as dt
 import re
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pathcost_lib.errors import InputError, require_one_of
-from pathcost_lib.sources.contracts import CONTRACTS, Column
+from pathcost_lib.sources.contracts import CONTRACTS, PATTERNS, Column
+from pathcost_lib.sources.expressions import check_query, row_expression, source_columns
+from pathcost_lib.sources.toml_files import read_toml
 from pathcost_lib.sources.typed_text import ISO_DATES, MONEY, Reading
 
 __all__ = ["Feed", "engine_kind", "is_required", "plain_name", "read_mapping"]
@@ -31,9 +34,19 @@ _TABLE_KEYS: dict[str, type | tuple[type, ...]] = {
     "exclude": list,
     "columns": dict,
 }
-_COLUMN_KEYS = {"from", "constant", "sql", "codes", "unlisted", "date", "money", "thousands", "rounded"}
 
-_SOURCE = re.compile(r"\bsource\s*\.\s*(?:\"([^\"]+)\"|(\w+))")
+#: What each option of a column must be.
+_OPTION_KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "from": (str, "the name of a column, as text"),
+    "constant": ((str, int, float, dt.date), "a text, a number or a date"),
+    "sql": (str, "text"),
+    "codes": (dict, 'a table, such as { "1" = "elective" }'),
+    "unlisted": (str, "text"),
+    "date": ((str, list), "a text or a list of texts"),
+    "money": (str, "text"),
+    "thousands": (str, "one character"),
+    "rounded": (bool, "true or false"),
+}
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,11 @@ class Feed:
     exclude: tuple[Mapping[str, str], ...]
 
     @property
+    def place(self) -> str:
+        """Where it stands, for an error."""
+        return f"{self.mapping}, table {self.name}"
+
+    @property
     def ours(self) -> dict[str, Column]:
         """Columns of our table, by name."""
         return {column.name: column for column in CONTRACTS[self.name].columns}
@@ -61,7 +79,7 @@ class Feed:
         named = [str(spec["from"]) for spec in self.columns.values() if "from" in spec]
         texts = [str(spec["sql"]) for spec in self.columns.values() if "sql" in spec]
         texts += [item["where"] for item in self.exclude]
-        named += [quoted or bare for text in texts for quoted, bare in _SOURCE.findall(text)]
+        named += [name for text in texts for name in source_columns(text, self.place)]
         return list(dict.fromkeys(named))
 
     def reading(self, column: str, typed: bool = False) -> Reading:
@@ -108,14 +126,8 @@ def read_mapping(path: Path) -> list[Feed]:
     InputError
         If the file is missing or not TOML, or names a table, column, option or code that is not allowed.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise InputError(f"There is no mapping {path}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name} is not valid TOML: {error}.") from None
-    tables = content.get("table")
-    if not isinstance(tables, list) or not tables:
+    tables = read_toml(path, "mapping").get("table")
+    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise InputError(f"{path.name} maps nothing: it needs at least one [[table]].")
     return [_feed(path.name, table) for table in tables]
 
@@ -137,7 +149,9 @@ def _feed(mapping: str, table: Mapping[str, Any]) -> Feed:
             raise InputError(f"{where}: heading_row is counted from 1.")
         if key in ("delimiter", "quote") and len(str(value)) != 1:
             raise InputError(f"{where}: {key} must be one character.")
-    if not all(isinstance(item, dict) and {"where", "reason"} == set(item) for item in table.get("exclude", ())):
+    _check_source(table, where)
+    pairs = [item for item in table.get("exclude", ()) if isinstance(item, dict) and {"where", "reason"} == set(item)]
+    if len(pairs) != len(table.get("exclude", ())) or not _are_texts(v for item in pairs for v in item.values()):
         raise InputError(
             f'{where}: each of exclude needs where and reason, such as {{ where = "...", reason = "..." }}.'
         )
@@ -150,6 +164,8 @@ def _feed(mapping: str, table: Mapping[str, Any]) -> Feed:
         missing=("", *table.get("missing", ())),
         exclude=tuple(table.get("exclude", ())),
     )
+    for item in feed.exclude:
+        row_expression(item["where"], feed.ours, f"{where}, exclude")
     for column, spec in feed.columns.items():
         require_one_of(column, feed.ours, what=f"{where}: column")
         _check_column(feed, column, spec)
@@ -159,16 +175,57 @@ def _feed(mapping: str, table: Mapping[str, Any]) -> Feed:
     return feed
 
 
+def _check_source(table: Mapping[str, Any], where: str) -> None:
+    """Refuse a file outside the folder of the files, a query that does more than read, options of another kind."""
+    if "file" in table:
+        parts = re.split(r"[/\\]", table["file"])
+        if ".." in parts or parts[0] in ("", "~") or ":" in table["file"]:
+            raise InputError(
+                f"{where}: file {table['file']!r} leaves the folder. Name a file, or a pattern, inside it."
+            )
+    if "query" in table:
+        check_query(table["query"], where)
+    for key in ("delimiter", "quote"):
+        if not (str(table.get(key, ",")).isprintable() or table[key] == "\t"):
+            raise InputError(f"{where}: {key} must be a character that is seen, or a tab.")
+    if not _are_texts([*table.get("missing", ()), *table.get("optional", ()), *table.get("also", ())]):
+        raise InputError(f"{where}: missing, optional and also hold texts, in quotation marks.")
+    if not all(isinstance(names, list) and _are_texts(names) for names in table.get("also", {}).values()):
+        raise InputError(f'{where}: also lists other names, such as {{ ADMITTED = ["Admission Date"] }}.')
+    if "encoding" in table:
+        try:
+            is_text = codecs.lookup(table["encoding"])._is_text_encoding
+        except (LookupError, ValueError):
+            is_text = False
+        if not is_text:
+            raise InputError(
+                f"{where}: there is no encoding {table['encoding']!r}. Allowed: utf-8, cp1252, latin-1 ..."
+            )
+
+
+def _are_texts(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
 def _words(kind: type | tuple[type, ...]) -> str:
     return kind.__name__ if isinstance(kind, type) else " or ".join(each.__name__ for each in kind)
 
 
-def _check_column(feed: Feed, column: str, spec: Mapping[str, Any]) -> None:
+def _check_column(feed: Feed, column: str, spec: Any) -> None:
     where = f"{feed.mapping}, table {feed.name}, column {column}"
     if not isinstance(spec, Mapping) or len({"from", "constant", "sql"} & set(spec)) != 1:
         raise InputError(f'{where} needs one of from, constant or sql, such as {{ from = "THEIR COLUMN" }}.')
-    for key in spec:
-        require_one_of(key, _COLUMN_KEYS, what=f"{where}: option")
+    for key, value in spec.items():
+        require_one_of(key, _OPTION_KINDS, what=f"{where}: option")
+        kind, words = _OPTION_KINDS[key]
+        if not isinstance(value, kind) or (key == "thousands" and len(str(value)) != 1):
+            raise InputError(f"{where}: {key} must be {words}.")
+        if key == "date" and not _are_texts([value] if isinstance(value, str) else spec["date"]):
+            raise InputError(f"{where}: {key} must be {words}.")
+    if not all(isinstance(v, str | int | float) for v in spec.get("codes", {}).values()):
+        raise InputError(f"{where}: codes must be {_OPTION_KINDS['codes'][1]}.")
+    if "sql" in spec:
+        row_expression(spec["sql"], feed.ours, where)
     if "from" not in spec and set(spec) - {"constant", "sql"}:
         raise InputError(f"{where}: codes, date, money and the like go with from, not with constant or sql.")
     if "unlisted" in spec and "codes" not in spec:
@@ -179,11 +236,13 @@ def _check_column(feed: Feed, column: str, spec: Mapping[str, Any]) -> None:
         raise InputError(f"{where}: rounded goes with money.")
     if column.endswith("_pence") and "from" in spec and "money" not in spec:
         raise InputError(f"{where}: say what money it is in: money = {' or '.join(repr(m) for m in MONEY)}.")
-    if allowed := feed.ours[column].allowed:
-        given = [spec["constant"]] if "constant" in spec else list(spec.get("codes", {}).values())
-        given += [spec["unlisted"]] if spec.get("unlisted", "reject") not in ("reject", "keep") else []
-        for value in given:
+    given = [spec["constant"]] if "constant" in spec else list(spec.get("codes", {}).values())
+    given += [spec["unlisted"]] if spec.get("unlisted", "reject") not in ("reject", "keep") else []
+    for value in given:
+        if allowed := feed.ours[column].allowed:
             require_one_of(str(value), allowed, what=where)
+        elif (pattern := feed.ours[column].pattern) and not re.fullmatch(PATTERNS[pattern][0], str(value)):
+            raise InputError(f"{where}: {value!r} is not {PATTERNS[pattern][1]}.")
 
 
 def is_required(column: Column) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pathcost_lib.sources.csv_files import number_list, quote_name, quote_text
+from pathcost_lib.sources.contracts import PATTERNS
+from pathcost_lib.sources.csv_files import number_list
 from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.expressions import row_expression
 from pathcost_lib.sources.mapping_file import Feed, engine_kind, is_required
 from pathcost_lib.sources.origins import Origin
 from pathcost_lib.sources.pseudonyms import holds_nhs_number, rounded_by_excel
+from pathcost_lib.sources.quoting import quote_name, quote_value, quote_values
 
 __all__ = ["IDENTIFIERS", "Rule", "broken_rules", "rules_of", "theirs"]
 
@@ -35,15 +37,15 @@ class Rule:
     action: str = "rejected"
 
 
-def theirs(sql: str) -> str:
-    """Read `source.NAME` under a name that no column of ours has: unit costs have a source."""
-    return re.sub(r"\bsource\s*\.", "__source.", str(sql))
+def theirs(feed: Feed, sql: str) -> str:
+    """Return an expression as the engine runs it, `source.NAME` under a name that no column of ours has."""
+    return row_expression(sql, feed.ours, feed.place)
 
 
 def rules_of(feed: Feed, origin: Origin) -> Iterator[Rule]:
     """Yield the rules of a feed, in the order in which a row is held to them."""
     for item in feed.exclude:
-        yield Rule("", str(item["reason"]), f"coalesce(({theirs(item['where'])}), false)", "excluded")
+        yield Rule("", str(item["reason"]), f"coalesce(({theirs(feed, item['where'])}), false)", "excluded")
     if texts := ", ".join(f"__source.{quote_name(name)}" for name in feed.sources):
         yield Rule("", "the row is empty", f"coalesce({texts}) IS NULL", "excluded")
     for column, spec in feed.columns.items():
@@ -69,7 +71,7 @@ def _privacy_rules(feed: Feed, column: str, value: str | None) -> Iterator[Rule]
 def _value_rules(feed: Feed, column: str, spec: Mapping[str, Any], value: str | None, typed: bool) -> Iterator[Rule]:
     target = feed.ours[column]
     if value and "codes" in spec:
-        listed = ", ".join(quote_text(k) for k in spec["codes"])
+        listed = quote_values(spec["codes"])
         unlisted, broken = spec.get("unlisted", "reject"), f"{value} NOT IN ({listed})"
         if unlisted == "reject":
             yield Rule(column, f"{spec['from']} is not a listed code. Listed: {', '.join(spec['codes'])}", broken)
@@ -79,8 +81,11 @@ def _value_rules(feed: Feed, column: str, spec: Mapping[str, Any], value: str | 
         words = feed.reading(column, typed).words
         yield Rule(column, f"{spec['from']} is not {words}", f"{value} IS NOT NULL AND {column} IS NULL")
     if target.allowed:
-        allowed = ", ".join(quote_text(code) for code in target.allowed)
+        allowed = quote_values(target.allowed)
         yield Rule(column, f"not allowed. Allowed: {', '.join(target.allowed)}", f"{column} NOT IN ({allowed})")
+    if target.pattern:
+        pattern, words = PATTERNS[target.pattern]
+        yield Rule(column, f"not {words}", f"NOT regexp_full_match({column}, {quote_value(pattern)})")
     if is_required(target):
         yield Rule(column, "missing, and the table needs it", f"{column} IS NULL")
 

@@ -6,6 +6,7 @@ from pathcost_lib.codes import financial_year, financial_year_bounds
 from pathcost_lib.sources.contracts import CONTRACTS
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.quoting import quote_value
 
 __all__ = [
     "financial_years",
@@ -28,11 +29,13 @@ def icbs_of(dataset: Dataset, year: str) -> list[str]:
     """Return the ICBs that have activity in a financial year and were there for some of it (the list is dated)."""
     first, last = financial_year_bounds(year)
     active = icb_codes(
-        dataset.activity.query(f"SELECT * FROM this WHERE start_date BETWEEN DATE '{first}' AND DATE '{last}'")
+        dataset.activity.query(
+            f"SELECT * FROM this WHERE start_date BETWEEN {quote_value(first)} AND {quote_value(last)}"
+        )
     )
     if "organisations" not in dataset:
         return active
-    overlaps = f"coalesce(valid_from <= DATE '{last}', true) AND coalesce(valid_to >= DATE '{first}', true)"
+    overlaps = f"coalesce(valid_from <= {quote_value(last)}, true) AND coalesce(valid_to >= {quote_value(first)}, true)"
     sql = (
         f"SELECT org_code, max(CASE WHEN {overlaps} THEN 1 ELSE 0 END) AS there FROM this WHERE kind = 'icb' GROUP BY 1"
     )

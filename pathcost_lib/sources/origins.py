@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pathcost_lib.errors import InputError
-from pathcost_lib.sources.csv_files import detect, headings, load_text, quote_name, quote_text, stage
+from pathcost_lib.sources.csv_files import detect, headings, load_text, stage
 from pathcost_lib.sources.databases import open_query
 from pathcost_lib.sources.engine import DuckDBEngine, Relation
+from pathcost_lib.sources.quoting import quote_name, quote_value
 from pathcost_lib.sources.workbooks import WORKBOOKS, read_sheet
 
 __all__ = ["Origin", "open_origin"]
@@ -67,7 +68,7 @@ def _parquet(engine: DuckDBEngine, path: Path) -> Origin:
         schema = pq.read_schema(path)
     except (OSError, pa.ArrowException):
         raise InputError(f"{path.name} cannot be read as Parquet: it is damaged or cut short.") from None
-    load = partial(_load, engine, f"read_parquet({quote_text(str(path))})", 1, schema)
+    load = partial(_load, engine, f"read_parquet({quote_value(str(path))})", 1, schema)
     return Origin(path.name, "Parquet", schema.names, True, load)
 
 

@@ -1,11 +1,13 @@
 """Identifiers become pseudonyms at the door: a keyed hash that cannot be undone or guessed without the local key.
 
-A pseudonym is "p" and the first 80 bits of HMAC-SHA-256 (RFC 2104, FIPS 198-1) of the identifier, in hexadecimal. The
+A pseudonym is "p" and the first 128 bits of HMAC-SHA-256 (RFC 2104, FIPS 198-1) of the identifier, in hexadecimal. The
 same person has the same pseudonym in every table and every import made with the same key; in 60 million people the
-chance that any two share one is below one in a hundred million. An NHS number is the same with and without spaces.
+chance that any two share one is about 60,000,000^2 / 2^129, below one in 10^23. An NHS number is the same however it is
+spelled: with spaces, points or dashes of any kind, in digits of any script, with a 0 before it.
 
-The key is 32 random bytes, made once in the user's own configuration folder and readable to that user alone. Who holds
-it can test whether a known identifier is in the data: keep it off shared drives and out of what is passed on.
+The key is 32 random bytes, readable to the user alone. It is the project's own where there is one (`pseudonym.key` in
+the project's folder), else the user's, made once in the configuration folder. Who holds it can test every NHS number
+against the data: keep it off shared drives and out of what is passed on (`docs/disclosure.md`).
 """
 
 from __future__ import annotations
@@ -15,22 +17,29 @@ import hmac
 import os
 import secrets
 import stat
+import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pathcost_lib import paths
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources.engine import DuckDBEngine
+from pathcost_lib.sources.quoting import quote_value
 
 __all__ = ["holds_nhs_number", "key_file", "key_in", "key_name", "local_key", "pseudonym", "rounded_by_excel"]
 
 _BLOCK = 64  # bytes in a block of SHA-256
+_HEX_DIGITS = 32  # of a pseudonym: 128 bits
 
 
 def key_file() -> Path:
-    """Return where the local key is: `PATHCOST_KEY` if set, else in the user's configuration folder."""
+    """Return where the key is: `PATHCOST_KEY` if set, else the project's own if it has one, else the user's."""
     if named := os.environ.get("PATHCOST_KEY"):
         return Path(named)
+    if (own := paths.root() / "pseudonym.key").exists():
+        return own
     home = os.environ.get("APPDATA") or os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(home) / "pathcost" / "pseudonym.key"
 
@@ -81,17 +90,32 @@ def key_in(engine: DuckDBEngine, key: bytes) -> Iterator[None]:
 def pseudonym(text: str, of: str) -> str:
     """Return the SQL of an identifier's pseudonym, null where it is null; `of` keeps patients and contacts apart."""
     plain = f"CASE WHEN {_is_nhs_number(text)} THEN {_digits(text)} ELSE {text} END"
-    inner = f"unhex(sha256(getvariable('pathcost_inner') || encode('{of}:' || {plain})))"
-    return f"'p' || substr(sha256(getvariable('pathcost_outer') || {inner}), 1, 20)"
+    inner = f"unhex(sha256(getvariable('pathcost_inner') || encode({quote_value(of + ':')} || {plain})))"
+    return f"'p' || substr(sha256(getvariable('pathcost_outer') || {inner}), 1, {_HEX_DIGITS})"
 
 
 # -- NHS numbers -------------------------------------------------------------------------------------------------------
 
-_SHAPE = "[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}"
+#: What may stand between the groups of an NHS number: spaces, dashes and invisible marks of any kind, points, strokes.
+_BETWEEN = r"[\s\p{Z}\p{Pd}\p{Cf}._/·-]{0,3}"
+#: A system that counts in eleven digits puts a 0 before the ten.
+_SHAPE = f"0?[0-9]{{3}}{_BETWEEN}[0-9]{{3}}{_BETWEEN}[0-9]{{4}}"
+#: Digits of every script (full width, Arabic-Indic, ...) that are not ASCII, and what each is worth.
+_SCRIPTS = {c: str(unicodedata.decimal(c)) for c in map(chr, range(128, sys.maxunicode + 1)) if c.isdecimal()}
+_TRANSLATED = ", ".join(quote_value("".join(side)) for side in (_SCRIPTS.keys(), _SCRIPTS.values()))
+
+
+def _ascii(text: str) -> str:
+    """Digits of any script as 0 to 9. Nearly all text is ASCII already, and is left as it is."""
+    return f"CASE WHEN strlen({text}) = length({text}) THEN {text} ELSE translate({text}, {_TRANSLATED}) END"
 
 
 def _digits(text: str) -> str:
-    return f"regexp_replace({text}, '[ -]', '', 'g')"
+    return _ten(_ascii(text))
+
+
+def _ten(text: str) -> str:
+    return f"right(regexp_replace({text}, '[^0-9]', '', 'g'), 10)"
 
 
 def _checks(digits: str) -> str:
@@ -101,13 +125,16 @@ def _checks(digits: str) -> str:
 
 
 def _is_nhs_number(text: str) -> str:
-    return f"CASE WHEN regexp_full_match({text}, '{_SHAPE}') THEN {_checks(_digits(text))} ELSE false END"
+    shaped = f"regexp_full_match({_ascii(text)}, {quote_value(_SHAPE)})"
+    return f"CASE WHEN length({text}) >= 10 AND {shaped} THEN {_checks(_digits(text))} ELSE false END"
 
 
 def holds_nhs_number(text: str) -> str:
     """Return the SQL that is true where an NHS number, told by its check digit, stands anywhere in a text."""
-    found = f"regexp_extract_all({text}, '(?:^|[^0-9])({_SHAPE})(?:\\b|[A-Za-z_])', 1)"
-    wanted = f"len(list_filter({found}, lambda nhs: {_checks(_digits('nhs'))})) > 0"
+    pattern = quote_value(rf"(?:^|[^0-9])({_SHAPE})(?:\b|[A-Za-z_])")
+    found = f"regexp_extract_all({_ascii(text)}, {pattern}, 1)"
+    digits = f"list_transform({found}, lambda nhs: {_ten('nhs')})"
+    wanted = f"len(list_filter({digits}, lambda ten: {_checks('ten')})) > 0"
     return f"CASE WHEN length({text}) >= 10 THEN {wanted} ELSE false END"
 
 

@@ -26,6 +26,7 @@ import duckdb
 import pyarrow as pa
 from filelock import FileLock
 
+from pathcost_lib import paths
 from pathcost_lib.sources.engine import READS, DuckDBEngine
 
 __all__ = ["MOST_ROWS", "RememberingEngine", "Store"]
@@ -78,7 +79,7 @@ class Store:
         """Wait while another process computes the same thing."""
         path = self.folder / "locks" / key[:2]
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            paths.private_folder(path.parent)
             path.touch()
         except OSError:
             return contextlib.nullcontext()
@@ -112,7 +113,7 @@ class Store:
     def _write(self, path: Path, content: bytes | pa.Buffer) -> None:
         part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
         try:
-            part.parent.mkdir(parents=True, exist_ok=True)
+            paths.private_folder(part.parent)
             part.write_bytes(content)
             part.replace(path)
         except OSError:

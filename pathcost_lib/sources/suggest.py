@@ -17,11 +17,11 @@ from typing import Any
 from pathcost_lib import paths
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources.contracts import CONTRACTS
-from pathcost_lib.sources.csv_files import quote_name
 from pathcost_lib.sources.engine import DuckDBEngine, Relation, connect
 from pathcost_lib.sources.mapping_file import Feed, engine_kind, is_required, plain_name, read_mapping
 from pathcost_lib.sources.origins import Origin, open_origin
 from pathcost_lib.sources.pseudonyms import holds_nhs_number
+from pathcost_lib.sources.quoting import quote_name
 from pathcost_lib.sources.workbooks import WORKBOOKS
 
 __all__ = ["suggest"]

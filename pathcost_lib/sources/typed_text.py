@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pathcost_lib.sources.csv_files import quote_text
+from pathcost_lib.sources.quoting import quote_value, quote_values
 
 __all__ = ["ISO_DATES", "MONEY", "Reading"]
 
@@ -58,7 +58,7 @@ class Reading:
         if self.kind == "VARCHAR":
             return text
         pattern, cast = self._money(text) if self.money else self._number(text)
-        return f"CASE WHEN regexp_full_match({text}, {quote_text(pattern)}) THEN {cast} END"
+        return f"CASE WHEN regexp_full_match({text}, {quote_value(pattern)}) THEN {cast} END"
 
     @property
     def _is_date(self) -> bool:
@@ -71,10 +71,14 @@ class Reading:
         return rf"(\d{{1,15}}|\d{{1,3}}({re.escape(self.thousands)}\d{{3}}){{1,4}})"
 
     def _digits(self, text: str) -> str:
-        return f"replace({text}, {quote_text(self.thousands)}, '')" if self.thousands else text
+        return f"replace({text}, {quote_value(self.thousands)}, '')" if self.thousands else text
 
     def _date(self, text: str) -> str:
-        formats = ", ".join(quote_text(f) for f in self.dates or ISO_DATES if f != "excel")
+        formats = (
+            quote_values(f for f in self.dates or ISO_DATES if f != "excel")
+            if {*(self.dates or ISO_DATES)} - {"excel"}
+            else ""
+        )
         days = [f"CAST(try_strptime({text}, [{formats}]) AS DATE)"] if formats else []
         if "excel" in self.dates:
             # Excel counts 29 February 1900, which was not: its numbers are right from 61 (1 March 1900) on.

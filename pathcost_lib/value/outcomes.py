@@ -14,6 +14,7 @@ from pathcost_lib.codes import financial_year_bounds
 from pathcost_lib.pathways import Links
 from pathcost_lib.results import Result
 from pathcost_lib.sources import Relation
+from pathcost_lib.sources.quoting import quote_name, quote_value
 
 __all__ = ["INSTRUMENTS", "Instrument", "Outcomes", "join_outcomes"]
 
@@ -56,7 +57,7 @@ class Outcomes(Result):
 
     def of(self, pathway: str) -> Outcomes:
         """Return one pathway's."""
-        cases = self.cases.query(f"SELECT * FROM this WHERE pathway = '{pathway}'")
+        cases = self.cases.query(f"SELECT * FROM this WHERE pathway = {quote_value(pathway)}")
         pairs = self.pairs[self.pairs["pathway"] == pathway].reset_index(drop=True)
         table = self.table[self.table["pathway"] == pathway].reset_index(drop=True)
         return replace(self, table=table, cases=cases, pairs=pairs)
@@ -89,7 +90,7 @@ class Outcomes(Result):
             before); answered_pathways (with both); linkage_pct and response_pct of those due and of those linked;
             answered_gbp, silent_gbp (mean cost of pathways with both scores, and of the others due).
         """
-        heads = ", ".join(by)
+        heads = ", ".join(map(quote_name, by))
         both = "pre IS NOT NULL AND post IS NOT NULL"
         table = self.cases.query(
             f"SELECT {heads}, CAST(count(*) AS BIGINT) AS pathways, "
@@ -116,7 +117,7 @@ class Outcomes(Result):
             The `by` columns; measure (readmitted, died, usual_residence); pathways; events (how many); value_pct
             with lower_95, upper_95 (Wilson); reason where there is no value.
         """
-        heads = ", ".join(by)
+        heads = ", ".join(map(quote_name, by))
         counts = self.cases.query(
             f"SELECT {heads}, CAST(count(*) AS BIGINT) AS pathways, "
             "CAST(count(readmitted) AS BIGINT) AS of_readmitted, CAST(sum(readmitted) AS BIGINT) AS readmitted, "

@@ -16,6 +16,7 @@ from pathcost_lib.errors import InputError
 from pathcost_lib.pathways import Links
 from pathcost_lib.results import NotComputable, Result
 from pathcost_lib.sources import Relation
+from pathcost_lib.sources.quoting import quote_value
 from pathcost_lib.value.budget import Margin
 from pathcost_lib.value.gain import adjust, discounted_years, group_means
 from pathcost_lib.value.incremental import Incremental, dominance, incremental
@@ -134,7 +135,7 @@ class ValueView(Result):
 def pathways_with_outcomes(outcomes: Relation) -> list[str]:
     """Return the pathways that have the EQ-5D index both before and after."""
     found = outcomes.query(
-        f"SELECT pathway FROM this WHERE instrument = '{QALY_INSTRUMENT}' GROUP BY pathway "
+        f"SELECT pathway FROM this WHERE instrument = {quote_value(QALY_INSTRUMENT)} GROUP BY pathway "
         "HAVING count(DISTINCT stage) = 2 ORDER BY pathway"
     )
     return [str(name) for name in found.to_arrow()["pathway"].to_pylist()]

@@ -13,6 +13,7 @@ from scipy import stats
 from pathcost_lib.codes import financial_year_bounds, months
 from pathcost_lib.results import Result
 from pathcost_lib.sources import Relation
+from pathcost_lib.sources.quoting import quote_value, quote_values
 from pathcost_lib.variation.screening import adjust_pvalues
 from pathcost_lib.variation.spc import RUN, xmr, xmr_many
 
@@ -79,10 +80,11 @@ def monthly_signals(
     ]
     calendar = pd.DataFrame(held, columns=["month", "days"])
     baseline = int((calendar["month"] < first).sum())
-    listed = ", ".join("'" + code.replace("'", "''") + "'" for code in sorted(providers)) or "''"
+    listed = quote_values(sorted(providers))
     counted = activity.query(
         "SELECT provider_code, pod, year(start_date) AS y, month(start_date) AS m, count(*) AS contacts "
-        f"FROM this WHERE provider_code IN ({listed}) AND start_date BETWEEN DATE '{start}' AND DATE '{last}' "
+        f"FROM this WHERE provider_code IN ({listed}) "
+        f"AND start_date BETWEEN {quote_value(start)} AND {quote_value(last)} "
         "GROUP BY provider_code, pod, year(start_date), month(start_date)"
     ).to_pandas()
     counted["month"] = [d.date() for d in pd.to_datetime({"year": counted["y"], "month": counted["m"], "day": 1})]

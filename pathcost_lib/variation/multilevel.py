@@ -17,6 +17,7 @@ from scipy import stats
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import Result
 from pathcost_lib.sources import Relation, connect
+from pathcost_lib.sources.quoting import quote_name
 from pathcost_lib.variation import nested
 
 __all__ = ["VarianceComponents", "variance_components"]
@@ -175,10 +176,6 @@ def _check_columns(relation: Relation, outcome: str, groups: list[str], covariat
             )
 
 
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _read(
     relation: Relation, outcome: str, groups: list[str], covariates: list[str]
 ) -> tuple[pd.DataFrame, int, np.ndarray, np.ndarray]:
@@ -188,8 +185,8 @@ def _read(
     scales.
     """
     numbers = [*covariates, outcome]
-    fields = [f"CAST({_quote(c)} AS DOUBLE) AS z{i}" for i, c in enumerate(numbers)]
-    keys = [f"{_quote(g)} AS g{i}" for i, g in enumerate(groups)]
+    fields = [f"CAST({quote_name(c)} AS DOUBLE) AS z{i}" for i, c in enumerate(numbers)]
+    keys = [f"{quote_name(g)} AS g{i}" for i, g in enumerate(groups)]
     # NaN and infinity times 0 is not 0, on every engine.
     usable = " AND ".join(
         [*(f"z{i} * 0 = 0" for i in range(len(numbers))), *(f"g{i} IS NOT NULL" for i in range(len(groups)))]

@@ -20,6 +20,7 @@ from pathcost_lib.errors import InputError
 from pathcost_lib.pathways import Definition, Links, summarise
 from pathcost_lib.results import NotComputable, Result
 from pathcost_lib.sources import Relation
+from pathcost_lib.sources.quoting import quote_value
 from pathcost_lib.variation.funnel import FunnelResult, funnel
 from pathcost_lib.variation.multilevel import VarianceComponents, variance_components
 from pathcost_lib.variation.patients import cost_drivers
@@ -212,7 +213,7 @@ def shrink(cases: Relation, *, pathway: str, part: str, threshold: float = 10.0)
     threshold : float
         Difference from expected that matters, in per cent.
     """
-    rows = cases.query(f"SELECT * FROM this WHERE pathway = '{pathway}' AND part = '{part}'")
+    rows = cases.query(f"SELECT * FROM this WHERE pathway = {quote_value(pathway)} AND part = {quote_value(part)}")
     try:
         fit = variance_components(rows, outcome="difference_pct", groups=["provider_code"])
     except InputError as error:

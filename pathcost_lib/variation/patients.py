@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
 from pathcost_lib.sources import Relation, connect
+from pathcost_lib.sources.quoting import quote_name
 
 __all__ = ["CostDrivers", "OutlierResult", "TrimPoints", "cost_drivers", "robust_outliers", "trim_points"]
 
@@ -114,8 +115,9 @@ def trim_points(
         los, by, length = pd.DataFrame({"code": codes, "days": days}), "code", "days"
     relation = _relation(los, [str(by), length])
     tally = relation.query(
-        f"SELECT grp, days, CAST(count(*) AS BIGINT) AS stays FROM (SELECT CAST({_quote(str(by))} AS VARCHAR) AS grp, "
-        f"CAST({_quote(length)} AS DOUBLE) AS days FROM this) AS plain WHERE days * 0 = 0 "
+        "SELECT grp, days, CAST(count(*) AS BIGINT) AS stays "
+        f"FROM (SELECT CAST({quote_name(str(by))} AS VARCHAR) AS grp, "
+        f"CAST({quote_name(length)} AS DOUBLE) AS days FROM this) AS plain WHERE days * 0 = 0 "
         "GROUP BY grp, days ORDER BY grp, days"
     ).to_pandas()
     if (tally["days"] < 0).any():
@@ -146,8 +148,8 @@ def robust_outliers(
     """
     relation = _relation(table, [value, by])
     named = relation.query(
-        f"SELECT *, CAST({_quote(by)} AS VARCHAR) AS outlier_group, CAST({_quote(value)} AS DOUBLE) AS outlier_value "
-        "FROM this"
+        f"SELECT *, CAST({quote_name(by)} AS VARCHAR) AS outlier_group, "
+        f"CAST({quote_name(value)} AS DOUBLE) AS outlier_value FROM this"
     )
     settings = pd.DataFrame({"threshold": [float(threshold)], "fewest": [FEWEST]})
     steps = named.engine.run(Path(__file__).with_name("outliers.sql"), {"cases": named, "settings": settings})
@@ -200,10 +202,6 @@ def _relation(table: Relation | pd.DataFrame, needed: list[str]) -> Relation:
     if missing:
         raise InputError(f"The table has no column {', '.join(missing)}. It has {', '.join(map(str, table.columns))}.")
     return table if isinstance(table, Relation) else connect().register("cases", table)
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _trim(code: str, tally: pd.DataFrame) -> dict[str, object]:

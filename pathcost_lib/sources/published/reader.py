@@ -18,8 +18,9 @@ import pandas as pd
 from pathcost_lib import paths
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import Result
-from pathcost_lib.sources.csv_files import detect, headings, load_text, quote_name, quote_text, wrong_values
+from pathcost_lib.sources.csv_files import detect, headings, load_text, wrong_values
 from pathcost_lib.sources.engine import Engine, Relation, connect
+from pathcost_lib.sources.quoting import quote_name, quote_value, quote_values
 from pathcost_lib.sources.typed_text import Reading
 
 __all__ = ["Published", "catalogue", "holdings", "icb_codes", "layouts", "read"]
@@ -96,7 +97,7 @@ def read(
         relation = _with_ods_codes(relation, path, icbs)
     for column, values in (only or {}).items():
         require_one_of(column, relation.columns, what=f"{form['title']}: column")
-        relation = relation.query(f"SELECT * FROM this WHERE {column} IN ({', '.join(map(quote_text, values))})")
+        relation = relation.query(f"SELECT * FROM this WHERE {column} IN ({quote_values(values)})")
     key = ["icb_code" if k not in relation.columns else k for k in form.get("key", [])]
     order = ", ".join(key or ["1"])
     columns = ", ".join(name for name in relation.columns if name != "__row")
@@ -127,7 +128,7 @@ def load(layout: str, path: Path, engine: Engine) -> Relation:
             f"{path.name} is not laid out as {form['title']}: no column for {', '.join(lacking)}. "
             f"Its columns: {', '.join(names)}."
         )
-    empty = ", ".join(quote_text(token) for token in ("", "NA", *form.get("empty", ())))
+    empty = quote_values(("", "NA", *form.get("empty", ())))
     texts = [
         f"CASE WHEN trim({quote_name(heading)}) IN ({empty}) THEN NULL ELSE trim({quote_name(heading)}) END AS {name}"
         for name, heading in found.items()
@@ -193,7 +194,7 @@ def _typed(form: Mapping[str, Any], name: str) -> tuple[str, str]:
     """Return the SQL of a column in its type, and in words what its text must be."""
     column = column_of(form, name)
     if "codes" in column:
-        codes = " ".join(f"WHEN {quote_text(k)} THEN {quote_text(v)}" for k, v in column["codes"].items())
+        codes = " ".join(f"WHEN {quote_value(k)} THEN {quote_value(v)}" for k, v in column["codes"].items())
         return f"CASE {name} {codes} ELSE {name} END", "text"
     if column.get("type") == "BOOLEAN":
         return f"TRY_CAST({name} AS BOOLEAN)", "true or false"
@@ -209,7 +210,7 @@ def _with_ods_codes(relation: Relation, path: Path, icbs: Mapping[str, str]) -> 
     unknown = relation.engine.view(
         "unknown",
         "SELECT DISTINCT icb_ons_code FROM these LEFT JOIN known ON icb_ons_code = ons "
-        f"WHERE ods IS NULL AND icb_ons_code <> '{_ENGLAND}' ORDER BY 1",
+        f"WHERE ods IS NULL AND icb_ons_code <> {quote_value(_ENGLAND)} ORDER BY 1",
         known,
     ).to_pandas()["icb_ons_code"]
     if len(unknown):

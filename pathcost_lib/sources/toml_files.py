@@ -1,0 +1,77 @@
+"""TOML from anyone: a mapping, a pathway, a scenario. It is data, of a reasonable size, or it is refused in words."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+from pathcost_lib.errors import InputError
+
+__all__ = ["read_toml"]
+
+#: The largest that comes with the suite has 9 kB, and the deepest has four floors.
+_MOST_BYTES, _MOST_FLOORS, _MOST_VALUES = 1_000_000, 12, 50_000
+#: Pence of the whole health service for a thousand years, and no more.
+_LARGEST = 10**18
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        What it is to the reader ("mapping").
+
+    Raises
+    ------
+    InputError
+        If it is missing, is no file, is not TOML in UTF-8, or goes beyond what any such file needs: more than 1 MB,
+        more than 12 tables or lists inside each other, more than 50,000 values, a number beyond 10^18 or not finite, a
+        text with control characters.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no {what} file {path}.")
+    if path.stat().st_size > _MOST_BYTES:
+        raise InputError(f"{path.name} has {path.stat().st_size:,} bytes. Allowed for a {what}: {_MOST_BYTES:,}.")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name} is not valid TOML: {error}.") from None
+    except RecursionError:
+        raise InputError(_too_deep(path.name)) from None
+    except ValueError:  # Python's own limit on the digits of a number
+        raise InputError(f"{path.name} holds a number of thousands of digits. Allowed: up to 10^18.") from None
+    _check(content, path.name)
+    return content
+
+
+def _check(content: dict[str, Any], file: str) -> None:
+    left: list[tuple[str, Any, int]] = [("", content, 1)]
+    number = 0
+    while left:
+        key, value, floor = left.pop()
+        number += 1
+        if floor > _MOST_FLOORS:
+            raise InputError(_too_deep(file))
+        if number > _MOST_VALUES:
+            raise InputError(f"{file} holds more than {_MOST_VALUES:,} values.")
+        if isinstance(value, dict):
+            left += [(str(k), v, floor + 1) for k, v in value.items()]
+            left += [("(a key)", str(k), floor) for k in value]
+        elif isinstance(value, list):
+            left += [(key, v, floor + 1) for v in value]
+        elif isinstance(value, str):
+            if any(unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in "\n\r\t" for c in value):
+                raise InputError(f"{file}, {key}: the text holds control or invisible characters. Take them out.")
+        elif isinstance(value, int | float) and not (math.isfinite(value) and abs(value) <= _LARGEST):
+            raise InputError(f"{file}, {key}: a number must be finite, from -10^18 to 10^18.")
+
+
+def _too_deep(file: str) -> str:
+    return f"{file} has tables or lists inside each other more than {_MOST_FLOORS} deep."
