@@ -22,6 +22,9 @@ _TABLE_KEYS: dict[str, type | tuple[type, ...]] = {
     "delimiter": str,
     "quote": str,
     "heading_row": int,
+    "heading_rows": int,
+    "headings": list,
+    "latest": dict,
     "sheet": (str, int),
     "connection": str,
     "query": str,
@@ -31,7 +34,7 @@ _TABLE_KEYS: dict[str, type | tuple[type, ...]] = {
     "exclude": list,
     "columns": dict,
 }
-_COLUMN_KEYS = {"from", "constant", "sql", "codes", "unlisted", "date", "money", "thousands", "rounded"}
+_COLUMN_KEYS = {"from", "constant", "sql", "codes", "unlisted", "date", "money", "thousands", "decimal", "rounded"}
 
 _SOURCE = re.compile(r"\bsource\s*\.\s*(?:\"([^\"]+)\"|(\w+))")
 
@@ -64,14 +67,17 @@ class Feed:
         named += [quoted or bare for text in texts for quoted, bare in _SOURCE.findall(text)]
         return list(dict.fromkeys(named))
 
-    def reading(self, column: str, typed: bool = False) -> Reading:
+    def reading(self, column: str, typed: bool = False, days_from_1904: bool = False) -> Reading:
         """Return how the text of a column is to be read; from a source that is `typed`, a date may be a date."""
         spec = self.columns[column]
         dates = spec.get("date", ())
         given = (dates,) if isinstance(dates, str) else tuple(dates)
+        if days_from_1904:
+            given = tuple("excel1904" if form == "excel" else form for form in given)
         return Reading(
             kind=engine_kind(self.ours[column]),
             dates=(*given, *ISO_DATES) if given and typed else given,
+            decimal=spec.get("decimal", "."),
             money=spec.get("money", ""),
             thousands=spec.get("thousands", ""),
             rounded=bool(spec.get("rounded", False)),
@@ -133,8 +139,8 @@ def _feed(mapping: str, table: Mapping[str, Any]) -> Feed:
         require_one_of(key, _TABLE_KEYS, what=f"{where}: key")
         if not isinstance(value, _TABLE_KEYS[key]):
             raise InputError(f"{where}: {key} must be a {_words(_TABLE_KEYS[key])}, as the format's example shows.")
-        if key == "heading_row" and int(str(value)) < 1:
-            raise InputError(f"{where}: heading_row is counted from 1.")
+        if key in ("heading_row", "heading_rows") and int(str(value)) < 1:
+            raise InputError(f"{where}: {key} is counted from 1.")
         if key in ("delimiter", "quote") and len(str(value)) != 1:
             raise InputError(f"{where}: {key} must be one character.")
     if not all(isinstance(item, dict) and {"where", "reason"} == set(item) for item in table.get("exclude", ())):
