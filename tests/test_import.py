@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from factories import make_tables, pseudonym_of, write_tables
+from machine import needs
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.ledger import cost_activity
@@ -278,9 +279,11 @@ BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory) -> Iterator[Path]:
     """Start a PostgreSQL server of Debian's on a socket of its own, with the little England in it."""
-    dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi", reason="the extra `databases` is not installed")
-    if not BINARIES:
-        pytest.skip("PostgreSQL's server is not here: apt-get install postgresql")
+    with needs("postgresql", "install the extra `databases`, and apt-get install postgresql"):
+        import adbc_driver_postgresql.dbapi as dbapi
+
+        if not BINARIES:
+            raise FileNotFoundError("no server in /usr/lib/postgresql")
     folder = Path(shutil.copytree(tmp_path_factory.mktemp("pg"), f"/tmp/pathcost-pg-{os.getpid()}"))
     root = os.name == "posix" and os.geteuid() == 0
     if root:
@@ -291,9 +294,12 @@ def postgres(tmp_path_factory) -> Iterator[Path]:
         subprocess.run([*as_user, *map(str, command)], check=True, capture_output=True, cwd=folder)
 
     try:
-        run(BINARIES[-1] / "initdb", "-D", folder / "data", "-A", "trust", "-U", "tester", "-E", "UTF8", "--no-sync")
         options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-        run(BINARIES[-1] / "pg_ctl", "-D", folder / "data", "-l", folder / "log", "-w", "-o", options, "start")
+        with needs("postgresql", "a server that this user may start"):
+            run(
+                BINARIES[-1] / "initdb", "-D", folder / "data", "-A", "trust", "-U", "tester", "-E", "UTF8", "--no-sync"
+            )
+            run(BINARIES[-1] / "pg_ctl", "-D", folder / "data", "-l", folder / "log", "-w", "-o", options, "start")
         try:
             with dbapi.connect(f"postgresql:///postgres?host={folder}&user=tester", autocommit=True) as connection:
                 for name, frame in make_tables(patients=30).items():
@@ -331,18 +337,22 @@ def test_a_postgresql_server_with_the_same_tables_gives_the_same_ledger(postgres
 
 @pytest.mark.end_to_end
 def test_odbc_gives_the_same_ledger(postgres, tmp_path, monkeypatch):
-    pytest.importorskip("arrow_odbc", reason="the extra `databases` is not installed")
     drivers = sorted(Path("/usr/lib").glob("*/odbc/psqlodbcw.so"))
-    if not drivers:
-        pytest.skip("no ODBC driver is here: apt-get install unixodbc odbc-postgresql")
+    with needs("odbc", "install the extra `databases`, and apt-get install unixodbc odbc-postgresql"):
+        from arrow_odbc import read_arrow_batches_from_odbc
+
+        if not drivers:
+            raise FileNotFoundError("no psqlodbcw.so in /usr/lib")
+        string = f"Driver={drivers[0]};Servername={postgres};Database=postgres;UserName=tester;"
+        assert read_arrow_batches_from_odbc(query="SELECT 1", connection_string=string) is not None
     plain = open_dataset(write_tables(tmp_path / "plain", make_tables(patients=30)))
-    string = f"Driver={drivers[0]};Servername={postgres};Database=postgres;UserName=tester;"
     assert imported_from(string, tmp_path, monkeypatch) == total(plain)
 
 
 @pytest.mark.unit
 def test_a_database_that_cannot_be_read_says_why_and_never_the_password(tmp_path, monkeypatch):
-    pytest.importorskip("adbc_driver_postgresql", reason="the extra `databases` is not installed")
+    with needs("adbc", "install the extra `databases`"):
+        import adbc_driver_postgresql  # noqa: F401
     text = mapping_of("patients", "x").replace(
         'file = "x"', 'connection = "PATHCOST_TEST_DATABASE"\nquery = "SELECT 1"'
     )

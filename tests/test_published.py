@@ -376,8 +376,9 @@ def test_the_caution_on_accident_and_emergency_months_is_still_true(codes, publi
 def test_each_official_file_with_a_reader_is_recognised(public_data):
     found = catalogue(public_data).dropna(subset="layout")
     assert set(found["layout"]) == set(layouts())
-    # Populations: principal and variants. PROMs: four layouts, of two years each, records of hips and of knees.
-    assert len(found) == len(layouts()) + 1 + 4 + 2
+    # Schedules: two years. Populations: principal and variants. PROMs: four layouts, of two years each, records of hips
+    # and of knees.
+    assert len(found) == len(layouts()) + 1 + 1 + 4 + 2
 
 
 @pytest.mark.unit

@@ -11,6 +11,7 @@ import codecs
 import csv
 import gzip
 import io
+import itertools
 import shutil
 import tempfile
 import zipfile
@@ -30,6 +31,7 @@ __all__ = [
     "Dialect",
     "detect",
     "headings",
+    "join_headings",
     "load_text",
     "number_list",
     "stage",
@@ -54,13 +56,23 @@ _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", "^": "ca
 class Dialect:
     """How a text file is written. `encoding` is any name that Python knows ("utf-8", "cp1252", "latin-1", "utf-16").
 
-    `heading_row` is the line of the heading; what stands above it (a title, say) is passed over.
+    `heading_row` is the line of the heading; what stands above it (a title, say) is passed over. A heading of several
+    lines (`heading_rows`) is read column by column, from top to bottom ("2024-25 Cost"); a cell that is empty in the
+    upper line takes the one left of it, as cells that are merged do. A file without a heading, as the Organisation Data
+    Service publishes, is given its `headings`.
     """
 
     encoding: str = "utf-8"
     delimiter: str = ","
     quote: str = '"'
     heading_row: int = 1
+    heading_rows: int = 1
+    headings: tuple[str, ...] = ()
+
+    @property
+    def lines_above(self) -> int:
+        """Lines before the first row of data."""
+        return self.heading_row - 1 + (0 if self.headings else self.heading_rows)
 
     def __str__(self) -> str:
         return f"{self.encoding}, {_DELIMITERS.get(self.delimiter, self.delimiter)}"
@@ -73,6 +85,8 @@ def detect(path: Path, stated: Mapping[str, Any] | None = None) -> Dialect:
     else latin-1, in which every byte is something. The delimiter is the one that makes most columns of the heading.
     """
     known = dict(stated or {})
+    if "headings" in known:
+        known["headings"] = tuple(map(str, known["headings"]))
     try:
         known.setdefault("encoding", _encoding(path))
         if "delimiter" not in known:
@@ -90,6 +104,8 @@ def _encoding(path: Path) -> str:
     marked = next((name for mark, name in _MARKS.items() if start.startswith(mark)), None)
     if marked:
         return marked
+    if wide := _without_mark(path):
+        return wide
     for name in ("utf-8", "cp1252"):
         with suppress(UnicodeError), _open(path) as raw:
             decoder = codecs.getincrementaldecoder(name)()
@@ -98,6 +114,16 @@ def _encoding(path: Path) -> str:
             decoder.decode(b"", True)
             return name
     return "latin-1"
+
+
+def _without_mark(path: Path) -> str | None:
+    """Return which UTF-16 a file is in that has no byte order mark: of plain text, every second byte is nought then."""
+    with _open(path) as raw:
+        start = raw.read(4096)
+    low, high = start[0::2].count(0), start[1::2].count(0)
+    if len(start) >= 8 and 2 * max(low, high) > 0.8 * len(start):
+        return "utf-16-le" if high > low else "utf-16-be"
+    return None
 
 
 def number_list(numbers: list[int], total: int) -> str:
@@ -135,10 +161,27 @@ def _first_row(path: Path, dialect: Dialect) -> list[str]:
     with _open(path) as raw, io.TextIOWrapper(raw, encoding=codec, errors="replace", newline="") as text:
         for _ in range(dialect.heading_row - 1):
             text.readline()
-        row = next(csv.reader(text, delimiter=dialect.delimiter, quotechar=dialect.quote), [])
-    if any("\ufffd" in name for name in row):
+        rows = csv.reader(text, delimiter=dialect.delimiter, quotechar=dialect.quote)
+        lines = list(itertools.islice(rows, 1 if dialect.headings else dialect.heading_rows))
+    if any("\ufffd" in name for line in lines for name in line):
         raise UnicodeError
-    return row
+    if dialect.headings and lines and len(lines[0]) != len(dialect.headings):
+        raise InputError(
+            f"{path.name} has {len(lines[0])} columns, and the mapping gives {len(dialect.headings)} headings."
+        )
+    return list(dialect.headings) if dialect.headings and lines else join_headings(lines)
+
+
+def join_headings(lines: list[list[str]]) -> list[str]:
+    """Return one heading a column from one or several lines of them; merged cells above span what is below."""
+    if len(lines) < 2:
+        return lines[0] if lines else []
+    width = max(map(len, lines))
+    filled = [[*line, *[""] * (width - len(line))] for line in lines]
+    for line in filled[:-1]:
+        for n in range(1, width):
+            line[n] = line[n] if line[n].strip() else line[n - 1]
+    return [" ".join(part.strip() for part in parts if part.strip()) for parts in zip(*filled, strict=True)]
 
 
 def named(file: str, names: list[str]) -> list[str]:
@@ -204,14 +247,14 @@ def load_text(engine: Engine, stem: str, path: Path, dialect: Dialect, select: s
     rejects = engine.new_name("rejects")
     with _as_utf8(path, dialect.encoding) as plain:
         read = (
-            f"read_csv({quote_value(str(plain))}, auto_detect = false, header = true, columns = {{{columns}}}, "
+            f"read_csv({quote_value(str(plain))}, auto_detect = false, header = false, columns = {{{columns}}}, "
             f"delim = {quote_value(dialect.delimiter)}, quote = {quote_value(dialect.quote)}, "
-            f"escape = {quote_value(dialect.quote)}, strict_mode = true, skip = {dialect.heading_row - 1}, "
+            f"escape = {quote_value(dialect.quote)}, strict_mode = true, skip = {dialect.lines_above}, "
             f"store_rejects = true, rejects_limit = {_MANY}, rejects_table = {quote_value(rejects)}, "
             f"rejects_scan = {quote_value(rejects + '_scan')})"
         )
         try:
-            relation = stage(engine, stem, f"WITH rows AS (FROM {read}) {select}", dialect.heading_row + 1)
+            relation = stage(engine, stem, f"WITH rows AS (FROM {read}) {select}", dialect.lines_above + 1)
         except duckdb.InvalidInputException:
             raise InputError(f"{path.name} cannot be read as {dialect}: check the delimiter and the quote.") from None
     _refuse_broken_rows(engine, path, dialect, rejects)
@@ -274,7 +317,7 @@ def _as_utf8(path: Path, encoding: str) -> Iterator[Path]:
     Python decompresses because DuckDB 1.5 reads a truncated gzip file to where it breaks off, and says nothing.
     """
     codec = _codec(encoding)
-    if path.suffix not in (".gz", ".zip") and codec == "utf-8-sig":
+    if path.suffix.lower() not in (".gz", ".zip") and codec == "utf-8-sig":
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="pathcost-") as folder:
@@ -291,9 +334,9 @@ def _as_utf8(path: Path, encoding: str) -> Iterator[Path]:
 
 
 def _open(path: Path) -> IO[bytes]:
-    if path.suffix == ".zip":
+    if path.suffix.lower() == ".zip":
         return _only_member(path)
-    return cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+    return cast(IO[bytes], gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def _only_member(path: Path) -> IO[bytes]:

@@ -30,12 +30,12 @@ def source_name(name: str, files: Iterable[Path]) -> str:
 def find_tables(folder: Path) -> dict[str, list[Path]]:
     """Return the files of each table; hidden and underscored files are not ours."""
     for path in sorted(folder.iterdir()):
-        table_like = path.suffix in (".parquet", ".csv") or (path.is_dir() and any(_parquet_below(path)))
+        table_like = path.suffix.lower() in (".parquet", ".csv") or (path.is_dir() and any(_parquet_below(path)))
         if table_like and not path.name.startswith((".", "_")):
             require_one_of(path.stem, TABLES, what=f"{path.name} in {folder}: table")
     files = {}
     for name in TABLES:
-        singles = [path for suffix in (".parquet", ".csv") if (path := folder / f"{name}{suffix}").is_file()]
+        singles = [p for p in sorted(folder.iterdir()) if p.stem == name and p.suffix.lower() in (".parquet", ".csv")]
         parts = sorted(_parquet_below(folder / name))
         if len(singles) + bool(parts) > 1:
             held = [path.name for path in singles] + [f"{name}/"] * bool(parts)
@@ -56,7 +56,7 @@ def read_source(name: str, paths: list[Path]) -> tuple[pa.Schema, pa.Table | lis
     empty = [path.name for path in paths if path.stat().st_size == 0]
     if empty:
         raise InputError(f"{paths[0].parent}: {', '.join(empty[:5])}: the file is empty (0 bytes). Export it again.")
-    if paths[0].suffix == ".csv":
+    if paths[0].suffix.lower() == ".csv":
         table = _read_csv(paths[0], CONTRACTS[name])
         return table.schema, table
     footers = [_footer(path) for path in paths]
@@ -143,7 +143,7 @@ def unreadable(files: Mapping[str, list[Path]]) -> list[dict[str, object]]:
     """
     found: list[dict[str, object]] = []
     for name, paths in files.items():
-        for path in (p for p in paths if p.suffix == ".parquet"):
+        for path in (p for p in paths if p.suffix.lower() == ".parquet"):
             for column in pq.read_schema(path).names:
                 rows, rule = _broken_column(path, column)
                 if rule:

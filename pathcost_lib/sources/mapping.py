@@ -282,7 +282,7 @@ def _select(feed: Feed, origin: Origin, found: Mapping[str, str], rules: list[Ru
         trimmed = f"trim({quote_name(found[name])})" if name in found else "CAST(NULL AS VARCHAR)"
         texts.append(f"{quote_name(name)} := CASE WHEN {trimmed} IN ({absent}) THEN NULL ELSE {trimmed} END")
     source = f"struct_pack({', '.join(texts)})" if texts else "NULL"
-    direct = [f"{_direct(feed, c, origin.typed)} AS {c}" for c in feed.ours if "sql" not in feed.columns.get(c, {})]
+    direct = [f"{_direct(feed, c, origin)} AS {c}" for c in feed.ours if "sql" not in feed.columns.get(c, {})]
     derived = [
         f"CAST(({theirs(feed, s['sql'])}) AS {engine_kind(feed.ours[c])}) AS {c}"
         for c, s in feed.columns.items()
@@ -300,14 +300,14 @@ def _select(feed: Feed, origin: Origin, found: Mapping[str, str], rules: list[Ru
     )
 
 
-def _direct(feed: Feed, column: str, typed: bool) -> str:
+def _direct(feed: Feed, column: str, origin: Origin) -> str:
     """Return the expression of a column that is constant, absent, or comes from one column of theirs."""
     kind, spec = engine_kind(feed.ours[column]), feed.columns.get(column, {})
     if "constant" in spec:
         return f"CAST({quote_value(str(spec['constant']))} AS {kind})"
     if "from" not in spec:
         return f"CAST(NULL AS {kind})"
-    return feed.reading(column, typed).sql(_coded(spec))
+    return feed.reading(column, origin.typed, origin.days_from_1904).sql(_coded(spec))
 
 
 def _coded(spec: Mapping[str, Any]) -> str:

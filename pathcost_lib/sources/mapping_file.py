@@ -25,6 +25,9 @@ _TABLE_KEYS: dict[str, type | tuple[type, ...]] = {
     "delimiter": str,
     "quote": str,
     "heading_row": int,
+    "heading_rows": int,
+    "headings": list,
+    "latest": dict,
     "sheet": (str, int),
     "connection": str,
     "query": str,
@@ -45,6 +48,7 @@ _OPTION_KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "date": ((str, list), "a text or a list of texts"),
     "money": (str, "text"),
     "thousands": (str, "one character"),
+    "decimal": (str, "a point or a comma"),
     "rounded": (bool, "true or false"),
 }
 
@@ -82,14 +86,17 @@ class Feed:
         named += [name for text in texts for name in source_columns(text, self.place)]
         return list(dict.fromkeys(named))
 
-    def reading(self, column: str, typed: bool = False) -> Reading:
+    def reading(self, column: str, typed: bool = False, days_from_1904: bool = False) -> Reading:
         """Return how the text of a column is to be read; from a source that is `typed`, a date may be a date."""
         spec = self.columns[column]
         dates = spec.get("date", ())
         given = (dates,) if isinstance(dates, str) else tuple(dates)
+        if days_from_1904:
+            given = tuple("excel1904" if form == "excel" else form for form in given)
         return Reading(
             kind=engine_kind(self.ours[column]),
             dates=(*given, *ISO_DATES) if given and typed else given,
+            decimal=spec.get("decimal", "."),
             money=spec.get("money", ""),
             thousands=spec.get("thousands", ""),
             rounded=bool(spec.get("rounded", False)),
@@ -145,8 +152,8 @@ def _feed(mapping: str, table: Mapping[str, Any]) -> Feed:
         require_one_of(key, _TABLE_KEYS, what=f"{where}: key")
         if not isinstance(value, _TABLE_KEYS[key]):
             raise InputError(f"{where}: {key} must be a {_words(_TABLE_KEYS[key])}, as the format's example shows.")
-        if key == "heading_row" and int(str(value)) < 1:
-            raise InputError(f"{where}: heading_row is counted from 1.")
+        if key in ("heading_row", "heading_rows") and int(str(value)) < 1:
+            raise InputError(f"{where}: {key} is counted from 1.")
         if key in ("delimiter", "quote") and len(str(value)) != 1:
             raise InputError(f"{where}: {key} must be one character.")
     _check_source(table, where)
@@ -232,6 +239,8 @@ def _check_column(feed: Feed, column: str, spec: Any) -> None:
         raise InputError(f"{where}: unlisted goes with codes.")
     if "money" in spec:
         require_one_of(spec["money"], MONEY, what=f"{where}: money")
+    if spec.get("decimal", ".") not in (".", ","):
+        raise InputError(f"{where}: decimal is the mark before the decimals. Allowed: '.' and ','.")
     if "rounded" in spec and "money" not in spec:
         raise InputError(f"{where}: rounded goes with money.")
     if column.endswith("_pence") and "from" in spec and "money" not in spec:

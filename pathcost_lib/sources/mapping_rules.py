@@ -14,6 +14,7 @@ from pathcost_lib.sources.mapping_file import Feed, engine_kind, is_required
 from pathcost_lib.sources.origins import Origin
 from pathcost_lib.sources.pseudonyms import holds_nhs_number, rounded_by_excel
 from pathcost_lib.sources.quoting import quote_name, quote_value, quote_values
+from pathcost_lib.sources.workbooks import FAULTS
 
 __all__ = ["IDENTIFIERS", "Rule", "broken_rules", "rules_of", "theirs"]
 
@@ -51,7 +52,7 @@ def rules_of(feed: Feed, origin: Origin) -> Iterator[Rule]:
     for column, spec in feed.columns.items():
         value = f"__source.{quote_name(spec['from'])}" if "from" in spec else None
         yield from _privacy_rules(feed, column, value)
-        yield from _value_rules(feed, column, spec, value, origin.typed)
+        yield from _value_rules(feed, column, spec, value, origin)
 
 
 def _privacy_rules(feed: Feed, column: str, value: str | None) -> Iterator[Rule]:
@@ -68,8 +69,12 @@ def _privacy_rules(feed: Feed, column: str, value: str | None) -> Iterator[Rule]
             yield Rule(column, "holds the patient's identifier, which is never stored", broken)
 
 
-def _value_rules(feed: Feed, column: str, spec: Mapping[str, Any], value: str | None, typed: bool) -> Iterator[Rule]:
+def _value_rules(feed: Feed, column: str, spec: Mapping[str, Any], value: str | None, origin: Origin) -> Iterator[Rule]:
     target = feed.ours[column]
+    if value and origin.typed:
+        faults = quote_values(FAULTS)
+        words = f"{spec['from']}: the cell holds an error, or a formula whose result was not saved (open, save, import)"
+        yield Rule(column, words, f"{value} IN ({faults})")
     if value and "codes" in spec:
         listed = quote_values(spec["codes"])
         unlisted, broken = spec.get("unlisted", "reject"), f"{value} NOT IN ({listed})"
@@ -78,7 +83,7 @@ def _value_rules(feed: Feed, column: str, spec: Mapping[str, Any], value: str | 
         elif unlisted != "keep":
             yield Rule(column, f"{spec['from']} is not a listed code, so {unlisted} was taken", broken, "replaced")
     if value and engine_kind(target) != "VARCHAR":
-        words = feed.reading(column, typed).words
+        words = feed.reading(column, origin.typed, origin.days_from_1904).words
         yield Rule(column, f"{spec['from']} is not {words}", f"{value} IS NOT NULL AND {column} IS NULL")
     if target.allowed:
         allowed = quote_values(target.allowed)

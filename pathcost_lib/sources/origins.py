@@ -5,8 +5,9 @@ Nothing is written but what the mapping asks for, and identifiers are pseudonyms
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,22 +16,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pathcost_lib.errors import InputError
-from pathcost_lib.sources.csv_files import detect, headings, load_text, stage
+from pathcost_lib.sources.csv_files import Dialect, detect, headings, load_text, stage
 from pathcost_lib.sources.databases import open_query
 from pathcost_lib.sources.engine import DuckDBEngine, Relation
 from pathcost_lib.sources.quoting import quote_name, quote_value
-from pathcost_lib.sources.workbooks import WORKBOOKS, read_sheet
+from pathcost_lib.sources.workbooks import WORKBOOKS, counts_from_1904, read_sheet
 
 __all__ = ["Origin", "open_origin"]
+
+#: Options of a mapping that say how a text file is written.
+_WRITTEN = ("encoding", "delimiter", "quote", "heading_row", "heading_rows", "headings")
 
 
 @dataclass(frozen=True)
 class Origin:
     """Rows that can be read once: from where, read as what, under which headings.
 
-    `typed` tells that dates and numbers came as such. `load(stem, columns, select)` runs a query over `rows`, the
-    columns named, as text, and numbers what it makes as `__row`: a file's rows as a spreadsheet numbers them, those of
-    Parquet and of a query from 1.
+    `days_from_1904` tells that the numbers of a workbook's days count from 1904, and `typed` that dates and numbers
+    came as such. `load(stem, columns, select)` runs a query over `rows`, the columns named, as text, and numbers
+    what it makes as `__row`: a file's rows as a spreadsheet numbers them, those of Parquet and of a query from 1.
     """
 
     label: str
@@ -38,6 +42,7 @@ class Origin:
     headings: list[str]
     typed: bool
     load: Callable[[str, Iterable[str], str], Relation]
+    days_from_1904: bool = False
 
 
 def open_origin(engine: DuckDBEngine, path: Path | None, options: Mapping[str, Any]) -> Origin:
@@ -51,12 +56,14 @@ def open_origin(engine: DuckDBEngine, path: Path | None, options: Mapping[str, A
     if path is None:
         reader, kind = open_query(options["connection"], options["query"])
         return _arrow(engine, "query", kind, reader)
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         return _parquet(engine, path)
     if path.suffix.lower() in WORKBOOKS:
-        sheet, rows = read_sheet(path, options.get("sheet"), options.get("heading_row", 1))
-        return _arrow(engine, path.name, f"sheet {sheet}", rows, options.get("heading_row", 1) + 1)
-    dialect = detect(path, {k: options[k] for k in ("encoding", "delimiter", "quote", "heading_row") if k in options})
+        shape = Dialect(**{k: options[k] for k in ("heading_row", "heading_rows", "headings") if k in options})
+        sheet, rows = read_sheet(path, options.get("sheet"), shape.heading_row, shape.heading_rows, shape.headings)
+        origin = _arrow(engine, path.name, f"sheet {sheet}", rows, shape.lines_above + 1)
+        return replace(origin, days_from_1904=counts_from_1904(path))
+    dialect = detect(path, {k: options[k] for k in _WRITTEN if k in options})
     names = headings(path, dialect)
     return Origin(
         path.name, str(dialect), names, False, lambda stem, _, sql: load_text(engine, stem, path, dialect, sql)
@@ -95,7 +102,24 @@ def _load(
 
 def _as_text(column: pa.Field) -> str:
     name = quote_name(column.name)
+    if pa.types.is_timestamp(column.type) and column.type.tz:
+        # An instant has a day only in some zone: the one it was written in, and England's where that is Greenwich.
+        zone = "Europe/London" if column.type.tz.upper() in _GREENWICH else column.type.tz
+        return f"CAST({_local(name, zone)} AS VARCHAR)"
     if not pa.types.is_floating(column.type):
         return f"CAST({name} AS VARCHAR)"
     # 0.1 + 0.2 is 0.30000000000000004, and a code kept as a number 9434765919.0.
     return f"regexp_replace(CAST(round({name}, 9) AS VARCHAR), '\\.0$', '')"
+
+
+#: Zones in which a database hands over instants whatever zone they were written in.
+_GREENWICH = {"UTC", "GMT", "Z", "ETC/UTC", "+00:00"}
+
+
+def _local(name: str, zone: str) -> str:
+    """Return the time of day of an instant in a zone ("Europe/London", or an offset such as "+01:00")."""
+    offset = re.fullmatch(r"([+-])(\d{2}):?(\d{2})", zone)
+    if not offset:
+        return f"timezone({quote_value(zone)}, {name})"
+    minutes = int(f"{offset[1]}1") * (60 * int(offset[2]) + int(offset[3]))
+    return f"timezone('UTC', {name}) + INTERVAL ({minutes}) MINUTE"

@@ -13,7 +13,17 @@ __all__ = ["ISO_DATES", "MONEY", "Reading"]
 MONEY = {"pounds": 100, "dollars": 100, "pence": 1, "cents": 1}
 
 #: A date as ISO 8601, and so the engine, writes it.
-ISO_DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f")
+ISO_DATES = (
+    "%Y-%m-%d",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M:%S.%f",
+    "%Y-%m-%dT%H:%M:%S.%f",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%dT%H:%M",
+)
+#: An offset from Greenwich after a time of day. The day counts as it is written, whatever the computer's own clock.
+_OFFSET = r"(\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?) ?(Z|UTC|GMT|BST|[+-]\d{2}(:?\d{2})?)$"
 
 
 @dataclass(frozen=True)
@@ -25,12 +35,15 @@ class Reading:
     kind : str
         Type wanted: VARCHAR, BIGINT, INTEGER, DOUBLE or DATE.
     dates : tuple of str
-        How a date may be written, as in strptime, or "excel" (the number of a day in a workbook); a date wanted as a
-        whole number is its year.
+        How a date may be written, as in strptime, or "excel" (the number of a day in a workbook; "excel1904" where it
+        counts from 1904); a date wanted as a whole number is its year. An offset from Greenwich (+01:00, Z) is passed
+        over: the day is the one written.
     money : str
         A key of `MONEY`: the amount is wanted in whole pence.
     thousands : str
         Mark between groups of three digits.
+    decimal : str
+        Mark before the decimals: a point, or the comma of continental Europe.
     rounded : bool
         The amount may have more decimals, and is rounded to the penny, half away from zero.
     """
@@ -40,6 +53,7 @@ class Reading:
     money: str = ""
     thousands: str = ""
     rounded: bool = False
+    decimal: str = "."
 
     @property
     def words(self) -> str:
@@ -71,20 +85,24 @@ class Reading:
         return rf"(\d{{1,15}}|\d{{1,3}}({re.escape(self.thousands)}\d{{3}}){{1,4}})"
 
     def _digits(self, text: str) -> str:
-        return f"replace({text}, {quote_value(self.thousands)}, '')" if self.thousands else text
+        digits = f"replace({text}, {quote_value(self.thousands)}, '')" if self.thousands else text
+        return digits if self.decimal == "." else f"replace({digits}, {quote_value(self.decimal)}, '.')"
+
+    @property
+    def _point(self) -> str:
+        return re.escape(self.decimal)
 
     def _date(self, text: str) -> str:
-        formats = (
-            quote_values(f for f in self.dates or ISO_DATES if f != "excel")
-            if {*(self.dates or ISO_DATES)} - {"excel"}
-            else ""
-        )
-        days = [f"CAST(try_strptime({text}, [{formats}]) AS DATE)"] if formats else []
-        if "excel" in self.dates:
-            # Excel counts 29 February 1900, which was not: its numbers are right from 61 (1 March 1900) on.
-            number = f"TRY_CAST(floor(TRY_CAST({text} AS DOUBLE)) AS INTEGER)"
-            after = f"regexp_full_match({text}, '\\d{{2,6}}(\\.\\d*)?') AND {number} >= 61"
-            days.append(f"CASE WHEN {after} THEN DATE '1899-12-30' + {number} END")
+        written = (re.sub(" ?(%[zZ]|Z)$", "", f) for f in self.dates or ISO_DATES if not f.startswith("excel"))
+        formats = list(dict.fromkeys(written))
+        local = f"regexp_replace({text}, {quote_value(_OFFSET)}, '\\1')"
+        days = [f"CAST(try_strptime({local}, [{quote_values(formats)}]) AS DATE)"] if formats else []
+        for base, first in (("excel", "1899-12-30"), ("excel1904", "1904-01-01")):
+            if base in self.dates:
+                # Excel counts 29 February 1900, which was not: its numbers are right from 61 (1 March 1900) on.
+                number = f"TRY_CAST(floor(TRY_CAST({text} AS DOUBLE)) AS INTEGER)"
+                after = f"regexp_full_match({text}, '\\d{{2,6}}(\\.\\d*)?') AND {number} >= 61"
+                days.append(f"CASE WHEN {after} THEN DATE '{first}' + {number} END")
         day = f"coalesce({', '.join(days)})"
         # strptime reads 01/02/24 with %Y as the year 24.
         sane = f"CASE WHEN year({day}) BETWEEN 1850 AND 2199 THEN {day} END"
@@ -93,7 +111,8 @@ class Reading:
     def _money(self, text: str) -> tuple[str, str]:
         # Fifteen digits of pounds are below the largest pence that a BIGINT holds; DECIMAL keeps the pennies exact.
         cents = MONEY[self.money]
-        decimals = r"(\.\d*)?" if self.rounded else r"(\.\d{0,2}0*)?" if cents == 100 else r"(\.0*)?"
+        digits_after = r"\d*" if self.rounded else r"\d{0,2}0*" if cents == 100 else "0*"
+        decimals = rf"({self._point}{digits_after})?"
         plain = rf"(-?[£$]? ?|[£$] ?-){self._whole}{decimals}"
         digits = f"regexp_replace({self._digits(text)}, '[£$ ()]', '', 'g')"
         # Brackets are a minus in accounts.
@@ -105,5 +124,5 @@ class Reading:
         cast = f"TRY_CAST({self._digits(text)} AS {self.kind})"
         if self.kind == "DOUBLE":
             finite = f"CASE WHEN isfinite({cast}) THEN {cast} END"
-            return rf"[+-]?({self._whole})?(\.\d*)?([eE][+-]?\d+)?", finite
-        return rf"[+-]?{self._whole}(\.0*)?", cast
+            return rf"[+-]?({self._whole})?({self._point}\d*)?([eE][+-]?\d+)?", finite
+        return rf"[+-]?{self._whole}({self._point}0*)?", cast

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from factories import make_tables, write_tables
+from machine import needs
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 _FLAGS = [
@@ -46,17 +47,23 @@ class Watched:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Return where Chromium is, or skip with the reason."""
-    found = [os.environ.get("PATHCOST_CHROMIUM"), *map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))]
-    path = next((p for p in found if p), None)
-    if path is None:
-        pytest.skip("no Chromium here: install it, or set PATHCOST_CHROMIUM to its path")
+    places = [
+        os.environ.get("PATHCOST_CHROMIUM"),
+        *map(shutil.which, ("chromium", "chromium-browser", "google-chrome")),
+    ]
+    with needs("chromium", "install it, or set PATHCOST_CHROMIUM to its path"):
+        path = next((p for p in places if p), None)
+        if path is None:
+            raise FileNotFoundError("no Chromium on the path")
+        subprocess.run([path, "--version"], check=True, capture_output=True, timeout=60)
     return path
 
 
 @pytest.fixture(scope="session")
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
+        with needs("chromium", "a browser that starts without a screen"):
+            started = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
         yield started
         started.close()
 

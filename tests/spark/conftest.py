@@ -14,11 +14,22 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from machine import needs
+
 
 @pytest.fixture(scope="session")
 def spark():
-    pyspark = pytest.importorskip("pyspark.sql", reason="Spark is not installed: make test-spark")
-    session = (
+    with needs("spark", "make test-spark, with Java 17"):
+        session = _session()
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    session.stop()
+
+
+def _session():
+    import pyspark.sql as pyspark
+
+    return (
         pyspark.SparkSession.builder.master("local[2]")
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.default.parallelism", "2")
@@ -28,9 +39,6 @@ def spark():
         .config("spark.sql.session.timeZone", "UTC")
         .getOrCreate()
     )
-    session.sparkContext.setLogLevel("ERROR")
-    yield session
-    session.stop()
 
 
 @pytest.fixture
@@ -44,7 +52,10 @@ def spark_engine(spark):
 @pytest.fixture(scope="session")
 def connect_server(tmp_path_factory: pytest.TempPathFactory):
     """Start the Spark Connect server that comes with PySpark and return its address."""
-    pyspark = pytest.importorskip("pyspark", reason="Spark is not installed: make test-spark")
+    with needs("spark", "make test-spark, with Java 17"):
+        import pyspark
+
+        subprocess.run(["java", "-version"], check=True, capture_output=True, timeout=60)
     home = Path(pyspark.__file__).parent
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

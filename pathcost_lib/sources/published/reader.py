@@ -161,7 +161,8 @@ def catalogue(folder: Path | str) -> pd.DataFrame:
         file, layout, title, publisher, licence; the last four missing where no layout fits.
     """
     rows = []
-    for path in sorted(p for p in Path(folder).rglob("*.csv*") if p.name.endswith((".csv", ".csv.gz", ".csv.zip"))):
+    endings = (".csv", ".csv.gz", ".csv.zip")
+    for path in sorted(p for p in Path(folder).rglob("*") if p.name.lower().endswith(endings)):
         try:
             names = headings(path, detect(path))
         except InputError:
