@@ -12,6 +12,7 @@ import pytest
 from factories import activity_frame, activity_row, make_tables, organisations, typed, unit_costs, write_tables
 
 from pathcost_lib import ledger, packs, pathways, value
+from pathcost_lib.errors import InputError
 from pathcost_lib.packs.blocks import Section, read_section
 from pathcost_lib.present import figures, style, value_words
 from pathcost_lib.present.disclosure import disclose
@@ -95,7 +96,7 @@ def test_readmission_death_and_what_is_not_held(joined: value.Outcomes) -> None:
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     icbs = ("QHL", "QOP", "QNX", "QNC", "QU9")
-    return generate(tmp_path_factory.mktemp("value") / "sample", people=3_000_000, icbs=icbs)
+    return generate(tmp_path_factory.mktemp("value") / "sample", people=5_000_000, icbs=icbs)
 
 
 def view_of(folder: Path, **options: Any) -> value.ValueView:
@@ -107,19 +108,21 @@ def view_of(folder: Path, **options: Any) -> value.ValueView:
 
 
 @pytest.mark.property
-def test_the_planted_dear_and_no_better_provider_is_found_and_no_average_one_is(sample: Path) -> None:
+def test_the_planted_expensive_and_no_better_provider_is_found_and_no_average_one_is(sample: Path) -> None:
     truth = json.loads((sample / "truth.json").read_text(encoding="utf-8"))
     planted = truth["dear_and_no_better"]
-    found = view_of(sample, pathway=planted["pathway"]).providers.set_index("provider_code")
+    found = view_of(sample, pathway=planted["pathway"])
+    assert found.pathways == (planted["pathway"],) and found.table["pathway"].tolist() == [planted["pathway"]]
+    found = found.providers.set_index("provider_code")
     row = found.loc[planted["provider_code"]]
-    print(found.loc[found["finding"] != "", ["pathways", "own_gbp", "cost_gbp", "dear_no_better_pct", "finding"]])
-    assert row["finding"] == "dearer and no better" and row["dear_no_better_pct"] > 97
+    print(found.loc[found["finding"] != "", ["pathways", "own_gbp", "cost_gbp", "expensive_no_better_pct", "finding"]])
+    assert row["finding"] == "more expensive and no better" and row["cost_q"] < 0.001
     assert row["lower_95"] > 0 and row["qalys_lower_95"] < 0.2
     # Planted: 1.35 times the cost of the index event, £8,500 to £9,500 on average.
     assert row["own_gbp"] == pytest.approx(0.35 * 8_900, abs=1_300)
     effects = pd.Series(truth["variance_components_log_cost"]["provider_log_effect"])
     others = found.drop(planted["provider_code"])
-    dear = others.index[others["finding"] == "dearer and no better"]
+    dear = others.index[others["finding"] == "more expensive and no better"]
     cheap = others.index[others["finding"] == "cheaper and no worse"]
     wrong = (effects[dear] <= 0).sum() + (effects[cheap] >= 0).sum()
     assert wrong <= 0.05 * len(others)
@@ -138,36 +141,40 @@ MAP = {
     "qalys": [0.01, -0.1, 0.2],
     "qalys_lower_95": -0.3,
     "qalys_upper_95": 0.3,
-    "dear_no_better_pct": [97.0, 20.0, 50.0],
+    "expensive_no_better_pct": [97.0, 20.0, 50.0],
     "cheaper_worse_pct": [0.5, 40.0, 20.0],
     "cheap_no_worse_pct": [1.0, 70.0, 50.0],
     "worthwhile_pct": [30.0, 40.0, 60.0],
-    "finding": ["dearer and no better", "", ""],
+    "finding": ["more expensive and no better", "not sure", "not sure"],
+    "reason": ["", "", "fewer than 30 patients"],
 }
 
 
 @pytest.mark.unit
-def test_the_message_says_how_probable_a_finding_is_and_why_there_is_none() -> None:
+def test_the_message_names_a_provider_only_where_a_finding_is_stated_and_says_why_there_is_none() -> None:
     columns = {"pathways": [30, 900], "mean_gbp": 12_000.0, "ratio_gbp": [4_000.0, 3_900.0]}
     costs = pd.DataFrame(
         {"area": ["An ICB", "England"], **columns, "lower_95": 3000.0, "upper_95": 5000.0, "reason": ""}
     )
     response = pd.DataFrame({"pathways": [50], "linkage_pct": 80.0, "response_pct": 50.0})
     said = {"providers": disclose(pd.DataFrame(MAP), counts="pathways"), "area": "An ICB", "reference": "England"}
-    said |= {"response": disclose(response, counts="pathways"), "own": {"A": "Trust A"}}
+    said |= {"response": disclose(response, counts="pathways"), "own": {"A": "Trust A"}, "of": "knee replacement"}
     message = value_words.value_message(disclose(costs, counts="pathways"), **said, reason="")
+    assert message.startswith("Knee replacement, An ICB: ")
     assert "£4,000 per QALY (95% interval £3,000 to £5,000; about 30 patients), against £3,900 in England" in message
     assert "held for 40% of the patients" in message
-    assert "Trust A is dearer and no better (97% probable)" in message
+    assert "Trust A is more expensive and no better: +£900 per patient (95% interval +£200 to +£1,600)." in message
     other = said | {"own": {"B": "Trust B"}}
     near = costs.assign(ratio_gbp=float("nan"), reason="the health gain may be nought: the ratio has no limits")
     message = value_words.value_message(disclose(near, counts="pathways"), **other, reason="")
     assert "no cost per QALY can be given, because the health gain may be nought" in message
-    assert "None of the area's providers is shown to be dearer and no better" in message
+    assert "Of none of the area's providers is it sure" in message and "Trust B" not in message
+    few = value_words.value_message(disclose(near, counts="pathways"), **(said | {"own": {"C": "Trust C"}}), reason="")
+    assert "None of the area's providers has patients enough to be judged." in few and "Trust C" not in few
     few = value_words.value_message(disclose(costs.assign(pathways=5), counts="pathways"), **said, reason="")
     assert "too few patients" in few and "£4,000" not in few
     none = value_words.value_message(disclose(costs, counts="pathways"), **said, reason="no pathway has scores")
-    assert none == "What the pathway buys in An ICB cannot be computed: no pathway has scores."
+    assert none == "Cost per QALY of knee replacement in An ICB cannot be computed: no pathway has scores."
 
 
 @pytest.mark.unit
@@ -187,7 +194,11 @@ def test_the_value_map_marks_findings_by_shape_and_says_them() -> None:
     drawn = style.draw(figures.value_map, table, width=style.WIDE, height=4, own=own, by="provider_code")
     assert [t.get_text() for t in drawn.legends[0].get_texts()][:2] == ["A  Trust A", "B  Trust B"]
     said = figures.describe_value_map(table, own=own, by="provider_code")
-    assert "Trust A: +£900 (+£200 to +£1,600)" in said and "dearer and no better" in said
+    assert (
+        "Trust A: +£900 (+£200 to +£1,600)" in said
+        and "more expensive and no better" in said
+        and "not sure" not in said
+    )
     empty = style.draw(figures.value_map, table.iloc[:0], width=style.NARROW, height=4, own=own, by="provider_code")
     assert not empty.axes[0].axison
 
@@ -200,10 +211,12 @@ def run(tmp_path: Path, **parameters: object) -> Section:
 
 @pytest.mark.notebook
 def test_on_the_sample_the_notebook_finds_the_planted_provider(sample: Path, tmp_path: Path) -> None:
-    section = run(tmp_path, icb="QU9", service="hip_replacement", data=str(sample))
+    section = run(tmp_path, icb="QU9", pathway="hip_replacement", data=str(sample))
     assert "per QALY (95% interval £" in section.messages[0].text
-    assert "Sample Acute Trust QU9 1 is dearer and no better (" in section.messages[0].text
+    assert "Sample Acute Trust QU9 1 is more expensive and no better: +£" in section.messages[0].text
     assert (len(section.figures), len(section.tables)) == (5, 12)
+    assert all("knee" not in b.title for b in [*section.figures, *section.tables])
+    assert all("hip replacement" in b.title for b in [*section.figures, *section.tables])
     costs = next(t for t in section.tables if t.name == "Two intervals").payload
     keys = [c["key"] for c in costs["columns"]]
     everyone = dict(zip(keys, costs["rows"][1], strict=True))
@@ -222,7 +235,61 @@ def test_without_a_health_gain_there_is_a_reason_and_no_number(kind: str, tmp_pa
     if kind == "few":
         tables["outcomes"] = tables["outcomes"].assign(instrument="eq5d_index")
     section = run(tmp_path, icb="QZ2", data=str(write_tables(tmp_path / "data", tables)))
-    assert section.messages[0].text.startswith("What the pathway buys in ICB QZ2 cannot be computed: ")
-    assert (len(section.figures), len(section.tables)) == (5, 12)
+    named = "the pathway" if kind != "few" else "knee replacement"
+    assert section.messages[0].text.startswith(f"Cost per QALY of {named} in ICB QZ2 cannot be computed: ")
+    # Without outcomes there is no section: one sentence, besides the coverage that every notebook states.
+    assert (len(section.figures), len(section.tables)) == ((5, 12) if kind == "few" else (0, 0))
+    assert kind == "few" or [type(b).__name__ for b in section.blocks] == ["Message", "Message"]
     assert all(f.alt for f in section.figures)
     assert "QALYs (95%" not in str([t.payload for t in section.tables if t.name != "Triple aim"])
+
+
+@pytest.mark.notebook
+def test_a_pathway_without_outcomes_has_no_section_and_one_sentence_says_why(sample: Path, tmp_path: Path) -> None:
+    # Issue 16: a hip-fracture pack showed £4,192 per QALY of hip and knee replacement on its cover.
+    section = run(tmp_path, icb="QU9", pathway="hip_fracture", data=str(sample))
+    area = "NHS Buckinghamshire, Oxfordshire and Berkshire West ICB"
+    sentence, coverage = section.messages
+    why = "no patient has the EQ-5D index both before and after the index event"
+    assert sentence.text == f"Cost per QALY of hip fracture in {area} cannot be computed: {why}."
+    assert section.blocks == (sentence, coverage) and coverage.text.startswith("Coverage, ")
+    assert "replacement" not in str(section.blocks)
+
+
+@pytest.mark.property
+def test_one_pathway_alone_costs_per_qaly_what_it_costs_beside_others(sample: Path) -> None:
+    together, alone = (view_of(sample, pathway=name) for name in ("", "knee_replacement"))
+    assert together.pathways == ("hip_replacement", "knee_replacement") and alone.pathways == ("knee_replacement",)
+    beside = together.table.set_index("pathway").loc[["knee_replacement"]].drop(columns="status")
+    pd.testing.assert_frame_equal(alone.table.set_index("pathway").drop(columns="status"), beside)
+    everyone = alone.areas.set_index("icb_code").loc[value.ALL_AREAS]
+    assert everyone["ratio_gbp"] == pytest.approx(beside["ratio_gbp"].iloc[0])
+    both = together.areas.set_index("icb_code").loc[value.ALL_AREAS]
+    assert both["pathways"] == together.table["pathways"].sum()
+    # Every part is of that one alone.
+    assert alone.providers["pathways"].sum() == alone.icbs["pathways"].sum() == beside["pathways"].iloc[0]
+    assert alone.response["pathways"].sum() < together.response["pathways"].sum()
+    with pytest.raises(InputError, match="Pathway 'hip'"):
+        view_of(sample, pathway="hip")
+
+
+@pytest.mark.unit
+def test_operations_are_named_together() -> None:
+    assert value_words.operations(["hip_replacement", "knee_replacement"]) == "hip and knee replacement together"
+    assert value_words.operations(["hip_fracture"]) == "hip fracture"
+    assert value_words.operations(["hip_fracture", "stroke"]) == "hip fracture and stroke together"
+    assert "£25,000 to £35,000, NICE's range from April 2026 (to March 2026: £20,000 to £30,000)" in (
+        value_words.thresholds_note()
+    )
+
+
+@pytest.mark.unit
+def test_answers_that_are_not_used_are_counted_by_reason(joined: value.Outcomes) -> None:
+    assert joined.left_out == {"answers to another instrument": 2, "answers on other days than count": 1}
+    assert joined.notes == {}
+    named = joined.of("knee_replacement")
+    assert (
+        named.reason == ""
+        and "EQ-5D index"
+        in value.Outcomes(joined.table, joined.cases, joined.pairs.iloc[:0], joined.instrument, True).reason
+    )

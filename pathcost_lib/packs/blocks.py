@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +133,9 @@ def read_section(path: Path) -> Section:
     section = Section(path.stem, title, tuple(blocks), tuple(places))
     if not title:
         raise InputError(f"{path.name}: no cell tagged `pack` holds a title (a line that begins with one #).")
+    if tally.pop("left_out", False):  # its message says why; prose about what is not there would say nothing
+        kept = [n for n, block in enumerate(section.blocks) if isinstance(block, Message)]
+        section = replace(section, blocks=tuple(blocks[n] for n in kept), places=tuple(places[n] for n in kept))
     found = {"figures": len(section.figures), "tables": len(section.tables)}
     if found != tally:
         raise InputError(f"{path.name}: meant to show {tally}, but the cells tagged `pack` hold {found}.")

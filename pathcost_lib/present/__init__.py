@@ -3,7 +3,7 @@
 from pathcost_lib.present import figures
 from pathcost_lib.present.banner import coverage_banner
 from pathcost_lib.present.disclosure import Disclosed, disclose, disclose_together
-from pathcost_lib.present.display import expect, figure, message, table
+from pathcost_lib.present.display import expect, figure, leave_out, message, table
 
 __all__ = [
     "Disclosed",
@@ -13,6 +13,7 @@ __all__ = [
     "expect",
     "figure",
     "figures",
+    "leave_out",
     "message",
     "table",
 ]

@@ -29,6 +29,7 @@ __all__ = [
     "expect",
     "figure",
     "figure_bundle",
+    "leave_out",
     "message",
     "message_bundle",
     "page_table",
@@ -46,6 +47,7 @@ TALLY = "application/vnd.pathcost.tally+json"
 _MANY, _SENTENCE = 8, 28
 
 _shown = {"figures": 0, "tables": 0}
+_left = {"out": False}
 
 
 def message(
@@ -117,6 +119,8 @@ def table(
     InputError
         If the data have not passed `disclose`, or have no title.
     """
+    if _left["out"]:
+        return
     display(table_bundle(data, name=name, title=title, note=note, headings=headings, sheet_only=sheet_only), raw=True)
     _shown["tables"] += 1
 
@@ -209,6 +213,8 @@ def figure(
     InputError
         If the data have not passed `disclose`, or title or alternative text is missing.
     """
+    if _left["out"]:
+        return
     bundle = figure_bundle(
         function, data, name=name, title=title, alt=alt, note=note, height=height, tall=tall, **options
     )
@@ -248,8 +254,19 @@ def _svg(function: Callable[..., Axes], frame: pd.DataFrame, width: float, heigh
     return style.to_svg(drawn)
 
 
+def leave_out() -> None:
+    """Show no figure and no table from here on: nothing can be computed, and the notebook's message says why.
+
+    The pack then has the message and nothing else of the notebook.
+    """
+    _left["out"] = True
+
+
 def expect(*, figures: int, tables: int) -> None:
     """Fail if the notebook has not shown as many figures and tables as it means to, and hand the number to the pack."""
+    if _left["out"]:
+        display({"text/plain": "Left out: the message says why.", TALLY: {**_shown, "left_out": True}}, raw=True)
+        return
     wanted = {"figures": figures, "tables": tables}
     if _shown != wanted:
         raise AssertionError(f"Shown: {_shown}. Meant to be shown: {wanted}.")

@@ -2,17 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
+from pathcost_lib.codes import label
 from pathcost_lib.present.disclosure import Disclosed, disclose
 from pathcost_lib.present.figures import say_measure
-from pathcost_lib.present.format import count, interval, percent, pounds, say
+from pathcost_lib.present.figures.value_map import FLAGS
+from pathcost_lib.present.format import count, interval, percent, pounds, say, signed_pounds
+from pathcost_lib.value import NICE_RANGES_GBP, THRESHOLDS_GBP
 
-__all__ = ["map_headings", "map_table", "named", "panel_table", "response_line", "response_table", "value_message"]
+__all__ = [
+    "map_headings",
+    "map_table",
+    "named",
+    "operations",
+    "panel_table",
+    "response_line",
+    "response_table",
+    "thresholds_note",
+    "value_message",
+]
+
+
+def operations(pathways: Sequence[str]) -> str:
+    """Return which pathways are counted, for a title or inside a sentence.
+
+    Examples
+    --------
+    >>> operations(["hip_replacement", "knee_replacement"])
+    'hip and knee replacement together'
+    """
+    names = [label(name) for name in pathways]
+    names = [name if name[1:2].isupper() else name[:1].lower() + name[1:] for name in names]
+    if len(names) < 2:
+        return names[0] if names else "the pathway"
+    ends = {name.rpartition(" ")[2] for name in names}
+    if len(ends) == 1 and all(" " in name for name in names):
+        names[:-1] = [name.rpartition(" ")[0] for name in names[:-1]]
+    return f"{', '.join(names[:-1])} and {names[-1]} together"
+
+
+def thresholds_note() -> str:
+    """Return what the thresholds of a QALY are, and since when."""
+    margin, department, low, high = map(pounds, THRESHOLDS_GBP)
+    now, before = NICE_RANGES_GBP
+    former = " to ".join(map(pounds, NICE_RANGES_GBP[before]))
+    return (
+        f"Dashed lines: {margin}, what the NHS gives up at its margin; {department}, the Department of Health and "
+        f"Social Care's; {low} to {high}, NICE's range {now} ({before}: {former})."
+    )
 
 
 def value_message(
@@ -23,9 +65,12 @@ def value_message(
     area: str,
     reference: str,
     own: Mapping[str, str],
+    of: str,
     reason: str,
 ) -> str:
     """Return the notebook's one-line message: cost per QALY, response, and what stands out among the area's providers.
+
+    No provider is named unless the rule of `value.quadrants` states a finding of it.
 
     Parameters
     ----------
@@ -37,15 +82,17 @@ def value_message(
         What the two are called.
     own : mapping of str to str
         The area's providers, code to name.
+    of : str
+        What is counted: `operations`.
     reason : str
         Why there is no health gain at all.
     """
     if reason:
-        return f"What the pathway buys in {area} cannot be computed: {reason}."
+        return f"Cost per QALY of {of} in {area} cannot be computed: {reason}."
     rows = costs.frame.to_dict("records")
     mine = next((r for r in rows if r["area"] == area), None)
     everyone = next((r for r in rows if r["area"] == reference), None)
-    said = f"{area}: " + _ratio(mine)
+    said = f"{of[:1].upper()}{of[1:]}, {area}: {_ratio(mine)}"
     if everyone is not None and not pd.isna(everyone["ratio_gbp"]):
         said += f", against {pounds(everyone['ratio_gbp'])} in {reference} ({_limits(everyone)})"
     return f"{said}. {response_line(response)} {_standing(providers.frame, own)}"
@@ -81,18 +128,17 @@ def response_table(response: pd.DataFrame, *, icb: str, area: str) -> Disclosed:
 
 
 def _standing(providers: pd.DataFrame, own: Mapping[str, str]) -> str:
-    mine = providers[providers["provider_code"].isin(own) & providers["cost_gbp"].notna()]
+    mine = providers[providers["provider_code"].isin(own) & providers["cost_gbp"].notna() & (providers["reason"] == "")]
     if mine.empty:
         return "None of the area's providers has patients enough to be judged."
-    found = [_found(own[r["provider_code"]], r) for r in mine.to_dict("records") if r["finding"]]
-    none = "None of the area's providers is shown to be dearer and no better, or cheaper and worse"
-    return f"{'; '.join(found) or none}."
+    named = [_found(own[r["provider_code"]], r) for r in mine.to_dict("records") if r["finding"] in FLAGS]
+    none = "Of none of the area's providers is it sure that it is more expensive and no better, or cheaper and worse"
+    return f"{'; '.join(named) or none}."
 
 
 def _found(name: str, row: Mapping[Any, Any]) -> str:
-    columns = {"dearer and no better": "dear_no_better_pct", "cheaper and worse": "cheaper_worse_pct"}
-    chance = row[columns.get(row["finding"], "cheap_no_worse_pct")]
-    return f"{name} is {row['finding']} ({percent(chance)} probable)"
+    limits = interval(row["lower_95"], row["upper_95"], signed_pounds)
+    return f"{name} is {row['finding']}: {signed_pounds(row['cost_gbp'])} per patient (95% interval {limits})"
 
 
 def map_table(table: pd.DataFrame, *, by: str, own: Mapping[str, str]) -> pd.DataFrame:
@@ -107,10 +153,13 @@ def map_headings(worth_gbp: float) -> dict[str, str]:
     return {
         "cost_gbp": "Cost, difference",
         "qalys": "QALYs, difference",
-        "dear_no_better_pct": "Probability dearer and no better",
+        "expensive_no_better_pct": "Probability more expensive and no better",
         "cheaper_worse_pct": "Probability cheaper and worse",
         "cheap_no_worse_pct": "Probability cheaper and no worse",
         "worthwhile_pct": f"Probability that gain is worth cost at {pounds(worth_gbp)} a QALY",
+        "cost_q": "False-discovery rate, cost",
+        "qalys_q": "False-discovery rate, QALYs",
+        "reason": "Why not judged",
     }
 
 

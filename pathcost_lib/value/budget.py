@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pathcost_lib.arguments import draw_count, generator, number
 from pathcost_lib.benchmark.streams import Streams
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import NotComputable, Result
@@ -24,8 +25,10 @@ class Margin:
     upper_95: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.lower_95 <= self.cost_per_qaly_gbp <= self.upper_95 < np.inf:
-            raise InputError(f"{self.service}: a cost per QALY and its limits must be above nought and in order.")
+        for name in ("lower_95", "cost_per_qaly_gbp", "upper_95"):
+            number(getattr(self, name), f"{self.service}: {name} (£ per QALY)", above=0)
+        if not self.lower_95 <= self.cost_per_qaly_gbp <= self.upper_95:
+            raise InputError(f"{self.service}: the cost per QALY must lie between its limits, lower_95 and upper_95.")
 
     @property
     def log_sd(self) -> float:
@@ -82,17 +85,25 @@ def budget_shift(
         Marginal, not average: the cost of the last patients treated. An average holds only if the service would
         treat more of the same patients at the same cost. One that is not computable gives its reason and no rows.
     draws : int
+        Simulated costs per QALY of both services.
     rng : numpy Generator
+
+    Raises
+    ------
+    InputError
+        If the amount is not above zero, a side is no `Margin`, or draws or generator cannot be used.
 
     Notes
     -----
     QALYs = pounds / (cost per QALY), the two services independent. Central figures are at the central costs; limits are
     percentiles of the draws. Programme budgeting and marginal analysis: Brambleby and Fordham, 2003.
     """
-    if not amount_gbp > 0:
-        raise InputError(f"An amount of £{amount_gbp:,.0f} cannot be moved: give one above nought.")
+    amount_gbp = number(amount_gbp, "amount_gbp (£ that move)", above=0)
+    draws, rng = draw_count(draws), generator(rng)
     columns = ["part", "service", "qalys", "lower_95", "upper_95"]
-    for side in (source, target):
+    for name, side in (("source", source), ("target", target)):
+        if not isinstance(side, Margin | NotComputable):
+            raise InputError(f"{name} must be a Margin (what a QALY costs there); this is a {type(side).__name__}.")
         if isinstance(side, NotComputable):
             return BudgetShift(pd.DataFrame(columns=columns), amount_gbp, np.nan, side.reason)
     assert isinstance(source, Margin) and isinstance(target, Margin)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from pathcost_lib.arguments import require_columns
+from pathcost_lib.arguments import complete_rows, confidence_levels, explain_failure, number, require_columns
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
 from pathcost_lib.scenarios import discount_factors
 
-__all__ = ["Adjusted", "adjust", "discounted_years", "group_means"]
+__all__ = ["Adjusted", "adjust", "complete_patients", "discounted_years", "group_means", "one_level", "without"]
 
 #: Rows below which a level of a factor is taken with the commonest: too few to have a coefficient of its own.
 FEWEST_IN_LEVEL = 5
@@ -21,16 +21,70 @@ FEWEST_IN_LEVEL = 5
 
 @dataclass(frozen=True, eq=False)
 class Adjusted(Result):
-    """`table` is the rows with `excess_<outcome>`; `coefficients` term, estimate, se; share of variance explained."""
+    """`table` is the complete rows with `excess_<outcome>`; `coefficients` of, term, estimate, se; `r_squared` the
+    share of variance explained, missing where the outcome does not vary. `left_out` counts the rows without a value by
+    reason; `notes` the patients whose trait is not known or too rare to have a coefficient.
+    """  # noqa: D205
 
     coefficients: pd.DataFrame
     r_squared: float
     residual_sd: float
+    left_out: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
-        """How much the case mix explains."""
-        return f"Case mix explains {self.r_squared:.0%} of the variance between {len(self.table):,} patients"
+        """How much the case mix explains, and how many could not be counted."""
+        many = f"{len(self.table):,} patients{without(self.left_out)}"
+        if np.isnan(self.r_squared):
+            return f"The outcome does not vary between {many}"
+        return f"Case mix explains {self.r_squared:.0%} of the variance between {many}"
+
+
+def complete_patients(
+    rows: pd.DataFrame, *, labels: Sequence[str] = (), numbers: Sequence[str], what: str = "patients"
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the patients that have every one of these values, numbers as floats, and how many were left out and why.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        One row a patient.
+    labels, numbers : sequence of str
+        Columns that a patient needs: the group, which may be of any type; and numbers.
+    what : str
+        Name of the rows in messages.
+
+    Raises
+    ------
+    InputError
+        If a column is absent, a number is infinite or text, or no patient has all of them.
+    """
+    require_columns(rows, [*labels, *numbers], what=what)
+    read = {}
+    for name in numbers:
+        if not pd.api.types.is_numeric_dtype(rows[name]):
+            read[name] = pd.to_numeric(rows[name], errors="coerce").astype(float)
+            text = int((read[name].isna() & rows[name].notna()).sum())
+            if text:
+                raise InputError(f"{name} of the {what} must be a number; it is text in {text} row(s).")
+    complete, left_out = complete_rows(rows.assign(**read), [*labels, *numbers], what=what)
+    if complete.empty:
+        raise InputError(f"None of the {what} has {', '.join([*labels, *numbers])} together.")
+    return complete, left_out
+
+
+def without(left_out: dict[str, int]) -> str:
+    """Return how many were left out and why, to stand behind a number of patients; empty where none was."""
+    return f" (left out: {', '.join(f'{n:,} with {reason}' for reason, n in left_out.items())})" if left_out else ""
+
+
+def one_level(confidence: float) -> float:
+    """Return one confidence level; several, or a per cent, are refused."""
+    levels = confidence_levels(confidence)
+    if len(levels) > 1:
+        raise InputError(f"Give one confidence level, such as 0.95; {len(levels)} were given.")
+    return levels[0]
 
 
 def adjust(
@@ -45,35 +99,47 @@ def adjust(
     outcome : str
         Column: gain, or cost.
     numbers, factors : sequence of str
-        Columns: numbers, each with its square; categories (missing is a category). One that does not vary is passed by.
+        Columns: numbers, each with its square; categories ("not known" is one, with a note of how many). One that does
+        not vary is passed by.
     within : str, optional
         Column: expected values are of rows alike in it (such as pathway), each with its own coefficients.
 
     Returns
     -------
     Adjusted
-        `excess_<outcome>` sums to nought over all. A group's mean excess + the mean of all is its mean at average case
-        mix: the adjusted average health gain of NHS England's PROMs methodology.
+        Rows without the outcome, a number or the `within` column are left out and counted by reason.
+        `excess_<outcome>` sums to zero over all others. A group's mean excess + the mean of all is its mean at average
+        case mix: the adjusted average health gain of NHS England's PROMs methodology.
 
     Notes
     -----
     Least squares (statsmodels). Gain on the score before has the same residuals as the score after on it, so that
     regression to the mean is taken out. Patients are not clustered in organisations here: the organisations' part goes
     to the residuals. Standard errors of coefficients are robust (HC1).
+
+    Raises
+    ------
+    InputError
+        If a column is absent or holds text for a number, or a group has no more patients than traits.
     """
     import statsmodels.api as sm  # slow to import, and only this function needs it
 
-    require_columns(rows, [outcome, *numbers, *factors], what="rows to adjust")
+    require_columns(rows, [outcome, *numbers, *factors], what="patients")
+    rows, left_out = complete_patients(rows, labels=[within] if within else [], numbers=[outcome, *numbers])
     excess = np.empty(len(rows))
-    total, left, freedom, tables = 0.0, 0.0, 0, []
+    total, left, freedom, tables = 0.0, 0.0, 0, list[pd.DataFrame]()
+    notes = {f"{name} not known": n for name in factors if (n := int(rows[name].isna().sum()))}
     groups = rows.groupby(within, sort=True).indices if within else {"all": np.arange(len(rows))}
     for name, places in groups.items():
         part = rows.iloc[places]
-        design = _design(part, numbers, factors)
+        design, rare = _design(part, numbers, factors)
+        for trait, n in rare.items():
+            notes[trait] = notes.get(trait, 0) + n
         y = part[outcome].to_numpy(dtype=float)
         if len(part) <= design.shape[1]:
             raise InputError(f"{name}: {len(part)} patients are too few to allow for {design.shape[1] - 1} traits.")
-        fit = sm.OLS(y, design).fit(cov_type="HC1")
+        with explain_failure(f"The case mix of {name}", library="statsmodels"):
+            fit = sm.OLS(y, design).fit(cov_type="HC1")
         excess[places] = y - np.asarray(fit.fittedvalues)
         total, left = total + float(((y - y.mean()) ** 2).sum()), left + float(fit.ssr)
         freedom += len(y) - design.shape[1]
@@ -82,10 +148,15 @@ def adjust(
         )
     coefficients = pd.concat(tables, ignore_index=True)
     table = rows.assign(**{f"excess_{outcome}": excess})
-    return Adjusted(table, coefficients, 1 - left / total if total else 0.0, float(np.sqrt(left / freedom)))
+    # Rounding leaves a constant with a variance of some 1e-30 of its square.
+    varies = total > 1e-20 * float((table[outcome] ** 2).sum())
+    explained = 1 - left / total if varies else np.nan
+    return Adjusted(table, coefficients, explained, float(np.sqrt(left / freedom)), left_out, notes)
 
 
-def _design(rows: pd.DataFrame, numbers: Sequence[str], factors: Sequence[str]) -> pd.DataFrame:
+def _design(rows: pd.DataFrame, numbers: Sequence[str], factors: Sequence[str]) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the columns of the regression, and how many patients have a level too rare for a column of its own."""
+    rare: dict[str, int] = {}
     columns = {"constant": np.ones(len(rows))}
     for name in numbers:
         value = rows[name].to_numpy(dtype=float)
@@ -97,10 +168,13 @@ def _design(rows: pd.DataFrame, numbers: Sequence[str], factors: Sequence[str]) 
         sizes = level.value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable")
         held = [value for value in sizes.index[1:] if sizes[value] >= FEWEST_IN_LEVEL]
         columns |= {f"{name}={value}": (level == value).to_numpy(dtype=float) for value in held}
+        few = int(sizes.iloc[1:][sizes.iloc[1:] < FEWEST_IN_LEVEL].sum())
+        rare |= {f"{name} too rare: taken with the commonest": few} if few else {}
     # Two traits that say the same (both not known for the same patients): the later one is left out.
     size = np.abs(np.diag(np.linalg.qr(np.column_stack(list(columns.values())), mode="r")))
     own = size > 1e-9 * size.max()
-    return pd.DataFrame({name: column for (name, column), kept in zip(columns.items(), own, strict=True) if kept})
+    design = pd.DataFrame({name: column for (name, column), kept in zip(columns.items(), own, strict=True) if kept})
+    return design, rare
 
 
 def group_means(rows: pd.DataFrame, *, by: str, cost: str, effect: str, pooled: bool = False) -> pd.DataFrame:
@@ -109,7 +183,7 @@ def group_means(rows: pd.DataFrame, *, by: str, cost: str, effect: str, pooled: 
     Parameters
     ----------
     rows : DataFrame
-        One row a patient.
+        One row a patient, each with all three values (`complete_patients`).
     by, cost, effect : str
         Columns.
     pooled : bool
@@ -146,19 +220,22 @@ def discounted_years(
     years : float
         How long the gain lasts from the index event, in years: an assumption, to be stated.
     build_up : float
-        Years over which it grows in a straight line from nought to what was measured (0.5: PROMs are asked at six
+        Years over which it grows in a straight line from zero to what was measured (0.5: PROMs are asked at six
         months), so that QALYs are the area under the curve.
     fading : bool
-        It falls in a straight line to nought at `years`, instead of lasting whole.
+        It falls in a straight line to zero at `years`, instead of lasting whole.
     schedule : str or sequence
-        Of `scenarios.discount_factors`: 1.5 % for health effects (Green Book, annex A1); "green_book" for 3.5 %.
+        Of `scenarios.discount_factors`: for health effects 1.5 % to year 30 and less after (Green Book, annex A6);
+        "green_book" for 3.5 %.
 
     Raises
     ------
     InputError
         If the gain is over before it is complete, or lasts longer than the schedule.
     """
-    if not 0 <= build_up <= years:
+    years = number(years, "years (how long the gain lasts)", least=0)
+    build_up = number(build_up, "build_up (years until the gain is whole)", least=0)
+    if build_up > years:
         raise InputError(f"A gain that takes {build_up:g} years to build up cannot be over after {years:g}.")
     ends = 0.0 if fading and years > build_up else 1.0
     grid = np.unique([0.0, build_up, *np.arange(np.ceil(years)), years])

@@ -3,63 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from pathcost_lib.arguments import require_columns
+from pathcost_lib.arguments import number_list, refuse, require_columns, require_unique
 from pathcost_lib.benchmark.intervals import limit_columns
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import Result
-from pathcost_lib.value.gain import group_means
-from pathcost_lib.value.ratio import ratio_columns
+from pathcost_lib.value.gain import complete_patients, group_means, one_level, without
+from pathcost_lib.value.ratio import HALF_A_PENNY, ratio_columns
 
-__all__ = ["THRESHOLDS_GBP", "Incremental", "dominance", "incremental"]
+__all__ = ["NICE_RANGES_GBP", "THRESHOLDS_GBP", "Incremental", "dominance", "incremental"]
 
-#: £ per QALY. NHS at the margin: Claxton and others, HTA 2015;19(14). Department of Health and Social Care's own
-#: appraisals. NICE's range, to December 2025.
-THRESHOLDS_GBP = (12_936.0, 15_000.0, 20_000.0, 30_000.0)
+#: NICE's range for technology appraisals, £ per QALY, by when it holds: the latest first.
+NICE_RANGES_GBP = {"from April 2026": (25_000.0, 35_000.0), "to March 2026": (20_000.0, 30_000.0)}
+#: £ per QALY as of April 2026. NHS at the margin: Claxton and others, HTA 2015;19(14). Department of Health and Social
+#: Care's own appraisals. NICE's range.
+THRESHOLDS_GBP = (12_936.0, 15_000.0, *NICE_RANGES_GBP["from April 2026"])
 
 
 @dataclass(frozen=True, eq=False)
 class Incremental(Result):
-    """Differences from the reference by unit, and (`moments`) what net benefit at any threshold needs."""
+    """Differences from the reference by unit, and (`moments`) what net benefit at any threshold needs. `left_out`
+    counts the patients without a unit, a cost or an effect, and the units of fewer than two patients.
+    """  # noqa: D205
 
     moments: pd.DataFrame
     by: str
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
         """How many are shown to differ."""
         counts = self.table["quadrant"].value_counts()
-        return "Of the point estimates: " + ", ".join(f"{n} {name}" for name, n in counts.items())
+        kinds = ", ".join(f"{n} {name}" for name, n in counts.items())
+        return f"Of the point estimates: {kinds}{without(self.left_out)}"
 
     def net_benefit(
         self, thresholds: Sequence[float] = THRESHOLDS_GBP, confidence: float = 0.95, unit: str | None = None
     ) -> pd.DataFrame:
-        """Return net monetary benefit by unit and threshold, and the probability that it is above nought.
+        """Return net monetary benefit by unit and threshold, and the probability that it is above zero.
 
         Returns
         -------
         DataFrame
             by, threshold_gbp, net_benefit_gbp (threshold x effect - cost, per patient), lower_95, upper_95,
-            worthwhile_chance (%): over a range of thresholds, the cost-effectiveness acceptability curve.
+            worthwhile_chance (%): over a range of thresholds, the cost-effectiveness acceptability curve. It is
+            missing where neither cost nor effect varies and the two are worth the same.
+
+        Raises
+        ------
+        InputError
+            If a threshold is not a number from 0 up, or the unit was not compared.
 
         Notes
         -----
         Stinnett and Mullahy, Medical Decision Making 1998;18:S68. It is linear in cost and effect, so that it has
         limits where the ratio has none. The curve: Fenwick, Claxton and Sculpher, Health Economics 2001;10:779.
         """
-        rows = self.moments if unit is None else self.moments[self.moments[self.by] == unit]
-        rows = rows.loc[rows.index.repeat(len(thresholds))].reset_index(drop=True)
-        worth = np.tile(np.asarray(thresholds, dtype=float), len(rows) // max(len(thresholds), 1))
+        confidence = one_level(confidence)
+        levels = number_list(thresholds, "thresholds (£ per unit of effect)", least=0)
+        rows = self.moments
+        if unit is not None:
+            require_one_of(unit, rows[self.by].astype(str), what="Unit")
+            rows = rows[rows[self.by].astype(str) == unit]
+        worth = np.tile(levels, len(rows))
+        rows = rows.loc[rows.index.repeat(len(levels))].reset_index(drop=True)
         benefit = worth * rows["effect"] - rows["cost"]
-        se = np.sqrt(worth**2 * rows["effect_var"] + rows["cost_var"] - 2 * worth * rows["both"])
+        variance = worth**2 * rows["effect_var"] + rows["cost_var"] - 2 * worth * rows["both"]
+        se = np.sqrt(variance.clip(lower=0))  # rounding can leave a little less than zero
         t = special.stdtrit(rows["freedom"], (1 + confidence) / 2)
-        chance = 100 * stats.t.cdf(benefit / se, rows["freedom"])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            chance = 100 * stats.t.cdf(benefit / se, rows["freedom"])
         limits = limit_columns(confidence, lambda _: ((benefit - t * se).to_numpy(), (benefit + t * se).to_numpy()))
         table = rows[[self.by]].assign(threshold_gbp=worth, net_benefit_gbp=benefit, **limits)
         return table.assign(worthwhile_chance=chance)
@@ -73,7 +92,8 @@ def incremental(
     Parameters
     ----------
     rows : DataFrame
-        One row a patient.
+        One row a patient. Those without an organisation, a cost or an effect are left out and counted: they belong
+        neither to a unit nor to what it is compared with.
     by, cost, effect : str
         Columns: organisation, area or variant of the pathway; pounds; effect (higher is better).
     reference : str, optional
@@ -84,16 +104,24 @@ def incremental(
     -------
     Incremental
         by, pathways, reference_pathways, cost_gbp (difference), its lower_95, upper_95, effect (difference),
-        effect_lower_95, effect_upper_95, quadrant (of the point: dearer and better ...), ratio_gbp (ICER),
-        ratio_lower_95, ratio_upper_95, reason (why there is no ratio).
+        effect_lower_95, effect_upper_95, quadrant (of the point: more expensive and better ...), ratio_gbp (ICER),
+        ratio_lower_95, ratio_upper_95, reason (why there is no ratio: "cheaper and better", say).
 
     Notes
     -----
     The two groups are independent. Student's t has the freedom of the smaller group, which errs on the wide side. Units
-    of fewer than two patients are left out.
+    of fewer than two patients are left out and counted. Costs within half a penny of each other are the same.
+
+    Raises
+    ------
+    InputError
+        If the reference is not one of the units, or fewer than two groups have two patients or more.
     """
-    require_columns(rows, [by, cost, effect], what="patients")
+    confidence = one_level(confidence)
+    rows, left_out = complete_patients(rows, labels=[by], numbers=[cost, effect])
     own = group_means(rows, by=by, cost=cost, effect=effect)
+    alone = int((own["pathways"] < 2).sum())
+    left_out |= {f"a {by} of fewer than two": alone} if alone else {}
     own = own[own["pathways"] > 1].reset_index(drop=True)
     if reference is not None:
         require_one_of(reference, own[by].tolist(), what="Reference")
@@ -120,21 +148,23 @@ def incremental(
         middle, half = moments[of].to_numpy(), (t * np.sqrt(moments[f"{of}_var"])).to_numpy()
         return limit_columns(confidence, lambda _: (middle - half, middle + half))
 
-    ratio = ratio_columns(moments, confidence, moments["freedom"].to_numpy(), worth="difference in effect")
-    dear = np.where(moments["cost"] > 0, "dearer", "cheaper")
-    good = np.where(moments["effect"] > 0, "better", "no better")
+    ratio = ratio_columns(moments, confidence, moments["freedom"].to_numpy(), difference=True)
+    more = np.select(
+        [moments["cost"].abs() < HALF_A_PENNY, moments["cost"] > 0], ["costs the same", "more expensive"], "cheaper"
+    )
+    good = np.select([moments["effect"].abs() < 1e-12, moments["effect"] > 0], ["as good", "better"], "worse")
     table = moments[[by, "pathways"]].assign(
         reference_pathways=against["pathways"],
         cost_gbp=moments["cost"],
         **limits("cost"),
         effect=moments["effect"],
         **{f"effect_{name}": limit for name, limit in limits("effect").items()},
-        quadrant=[f"{a} and {b}" for a, b in zip(dear, good, strict=True)],
+        quadrant=[f"{a} and {b}" for a, b in zip(more, good, strict=True)],
         ratio_gbp=ratio["ratio_gbp"],
         **{f"ratio_{name}": ratio[name] for name in ratio.columns[1:-1]},
         reason=ratio["reason"],
     )
-    return Incremental(table, moments, by)
+    return Incremental(table, moments, by, left_out)
 
 
 def dominance(options: pd.DataFrame, *, option: str, cost: str, effect: str) -> pd.DataFrame:
@@ -144,15 +174,22 @@ def dominance(options: pd.DataFrame, *, option: str, cost: str, effect: str) -> 
     ----------
     options : DataFrame
         One row an option: alternatives for the same patients, or services among which the next pound could go (then
-        each stands against doing nothing: give a row of nought cost and effect).
+        each stands against doing nothing: give a row of zero cost and effect).
     option, cost, effect : str
-        Columns: name; mean cost, pounds; mean effect.
+        Columns: name, each once; mean cost, pounds; mean effect.
 
     Returns
     -------
     DataFrame
-        option, cost, effect, status (frontier, dominated, extended dominance), incremental_gbp, incremental_effect,
-        ratio_gbp (against the next cheaper on the frontier; missing for the cheapest and for those dominated).
+        option, cost, effect, status (frontier, dominated, extended dominance; "the same" as the option above it; "not
+        comparable"), incremental_gbp, incremental_effect, ratio_gbp (against the next cheaper on the frontier; missing
+        for the cheapest and for those dominated), reason (why an option cannot be compared: it has no cost, say; such
+        options come last and take no part).
+
+    Raises
+    ------
+    InputError
+        If an option has no name, or two have the same, or no option has both a cost and an effect.
 
     Notes
     -----
@@ -160,9 +197,11 @@ def dominance(options: pd.DataFrame, *, option: str, cost: str, effect: str) -> 
     less. Extended dominance: a mix of two others gives as much for less.
     """
     require_columns(options, [option, cost, effect], what="options")
-    table = options[[option, cost, effect]].sort_values(
-        [cost, effect], ascending=[True, False], ignore_index=True, kind="stable"
-    )
+    refuse(options, options[option].isna().to_numpy(), [], f"{option} must name each option")
+    require_unique(options, [option], what="options")
+    named = options[[option, cost, effect]]
+    complete, _ = complete_patients(named, labels=[option], numbers=[cost, effect], what="options")
+    table = complete.sort_values([cost, effect], ascending=[True, False], ignore_index=True, kind="stable")
     c, e = table[cost].to_numpy(dtype=float), table[effect].to_numpy(dtype=float)
     status = np.full(len(table), "extended dominance", dtype=object)
     status[1:][e[1:] <= np.maximum.accumulate(e)[:-1]] = "dominated"
@@ -172,10 +211,17 @@ def dominance(options: pd.DataFrame, *, option: str, cost: str, effect: str) -> 
             frontier.pop()
         frontier.append(here)
     status[frontier] = "frontier"
+    status[1:][(c[1:] == c[:-1]) & (e[1:] == e[:-1])] = "the same"
     steps = pd.DataFrame(np.nan, index=table.index, columns=["incremental_gbp", "incremental_effect", "ratio_gbp"])
     for low, high in pairwise(frontier):
         steps.loc[high] = [c[high] - c[low], e[high] - e[low], _slope(c, e, low, high)]
-    return table.assign(status=status).join(steps)
+    table = table.assign(status=status).join(steps).assign(reason="")
+    rest = named[~named[option].isin(table[option])]
+    if rest.empty:
+        return table
+    why = np.where(rest[cost].isna(), f"no {cost}", f"no {effect}")
+    rest = rest.assign(status="not comparable", reason=why).astype({cost: float, effect: float})
+    return pd.concat([table, rest], ignore_index=True)
 
 
 def _slope(cost: np.ndarray, effect: np.ndarray, low: int, high: int) -> float:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from pathcost_lib.benchmark import proportion
-from pathcost_lib.codes import financial_year_bounds
+from pathcost_lib.codes import financial_year_bounds, label
+from pathcost_lib.errors import InputError
 from pathcost_lib.pathways import Links
 from pathcost_lib.results import Result
 from pathcost_lib.sources import Relation
-from pathcost_lib.sources.quoting import quote_name, quote_value
+from pathcost_lib.sources.quoting import quote_name, quote_values
 
 __all__ = ["INSTRUMENTS", "Instrument", "Outcomes", "join_outcomes"]
 
@@ -41,25 +42,36 @@ PRE_DAYS, POST_FROM, POST_TO = 180, 120, 270
 #: Death within 90 days: National Joint Registry.
 READMISSION_DAYS, DEATH_DAYS = 30, 90
 
+OUTCOME_COLUMNS = ("patient_id", "pathway", "instrument", "stage", "measured_on", "score")
+#: Columns of the dataset's tables that the join reads.
+_NEEDED = {
+    "activity": ("activity_id", "patient_id", "setting", "pod", "currency_code", "start_date", "end_date"),
+    "patients": ("patient_id", "birth_year", "sex", "deprivation_decile", "died_on"),
+    "outcomes": OUTCOME_COLUMNS,
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Outcomes(Result):
     """`table` is the response by pathway (see `response`); `cases` has a row a pathway, in the engine; `pairs` are
     those with a score before and after and a cost: pathway, pathway_id, icb_code, provider_code, pod, currency_code,
     age_from, sex, deprivation_decile, cost_gbp, of which marginal_gbp (semi-fixed and variable) and index_gbp (in the
-    phase of the index event), bed_days, pre, post, gain.
+    phase of the index event), bed_days, pre, post, gain. `left_out` counts by reason the answers that are not used, and
+    the patients who answered twice but have no cost; `notes` the pairs of which a trait is not known.
     """  # noqa: D205
 
     cases: Relation
     pairs: pd.DataFrame
     instrument: str
     deaths_known: bool
+    left_out: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
 
-    def of(self, pathway: str) -> Outcomes:
-        """Return one pathway's."""
-        cases = self.cases.query(f"SELECT * FROM this WHERE pathway = {quote_value(pathway)}")
-        pairs = self.pairs[self.pairs["pathway"] == pathway].reset_index(drop=True)
-        table = self.table[self.table["pathway"] == pathway].reset_index(drop=True)
+    def of(self, *pathways: str) -> Outcomes:
+        """Return those of some pathways, of which there is one at least."""
+        cases = self.cases.query(f"SELECT * FROM this WHERE pathway IN ({quote_values(pathways)})")
+        pairs = self.pairs[self.pairs["pathway"].isin(pathways)].reset_index(drop=True)
+        table = self.table[self.table["pathway"].isin(pathways)].reset_index(drop=True)
         return replace(self, table=table, cases=cases, pairs=pairs)
 
     @property
@@ -78,7 +90,8 @@ class Outcomes(Result):
         """Why there is no gain; empty where there is."""
         if len(self.pairs):
             return ""
-        return f"no pathway has {self.instrument.replace('_', ' ')} both before and after the index event"
+        measure = INSTRUMENTS[self.instrument].title if self.instrument in INSTRUMENTS else label(self.instrument)
+        return f"no patient has the {measure} both before and after the index event"
 
     def response(self, by: Sequence[str] = ("pathway",)) -> pd.DataFrame:
         """Return linkage and response by group, and the cost of those who answered beside the others'.
@@ -175,8 +188,27 @@ def join_outcomes(
     -----
     A score before is the last in the `PRE_DAYS` before the index event; after, the nearest to it from day `POST_FROM`
     to `POST_TO`. The second questionnaire is due once `POST_TO` has passed, unless the patient has died. Deaths are
-    not non-response: they are counted apart.
+    not non-response: they are counted apart. Two answers on one day: the lower counts.
+
+    Raises
+    ------
+    InputError
+        If a table lacks a column that is needed or writes `patient_id` otherwise than the activity, a patient stands
+        twice in `patients`, a score is infinite, or `year` is no financial year.
     """
+    for name, relation in (("activity", activity), ("patients", patients), ("outcomes", outcomes)):
+        lacking = [column for column in _NEEDED[name] if column not in relation.columns]
+        if lacking:
+            raise InputError(f"The table {name} lacks {', '.join(lacking)}.")
+        rows = relation.query("SELECT patient_id FROM this LIMIT 1").to_arrow().num_rows
+        if rows and _is_text(relation) != _is_text(activity):
+            raise InputError(f"patient_id is text in one of the tables activity and {name}, and a number in the other.")
+    infinite = outcomes.query("SELECT score FROM this WHERE abs(score) > 1e300").to_arrow().num_rows
+    if infinite:
+        raise InputError(f"score of the table outcomes must be a finite number; it is not in {infinite} row(s).")
+    twice = patients.query("SELECT patient_id FROM this GROUP BY patient_id HAVING count(*) > 1").to_arrow().num_rows
+    if twice:
+        raise InputError(f"The table patients must hold each patient once: {twice} stand in more than one row.")
     reach = pd.DataFrame(
         [(d.name, -d.before_days if whole else 0, d.after_days, d.index_phase()) for d in links.definitions],
         columns=["pathway", "from_day", "to_day", "index_phase"],
@@ -206,5 +238,17 @@ def join_outcomes(
         "ORDER BY pathway, pathway_id"
     ).to_pandas()
     deaths = patients.query("SELECT count(died_on) AS n FROM this").to_arrow()["n"][0].as_py()
-    found = Outcomes(pd.DataFrame(), cases, pairs, instrument, bool(deaths))
-    return replace(found, table=found.response())
+    unused = steps["unused"].to_pandas()
+    left_out = {str(why): int(n) for why, n in zip(unused["why"], unused["answers"], strict=True)}
+    both = cases.query("SELECT count(*) AS n FROM this WHERE pre IS NOT NULL AND post IS NOT NULL").to_arrow()
+    uncosted = int(both["n"][0].as_py()) - len(pairs)
+    left_out |= {"patients with both answers and no cost": uncosted} if uncosted else {}
+    unknown = pairs[["age_from", "sex", "deprivation_decile"]].isna().sum()
+    notes = {f"{label(str(name)).lower()} not known": int(n) for name, n in unknown.items() if n}
+    joined = Outcomes(pd.DataFrame(), cases, pairs, instrument, bool(deaths), left_out, notes)
+    return replace(joined, table=joined.response())
+
+
+def _is_text(relation: Relation) -> bool:
+    """Say whether a table's patients are named by text."""
+    return relation.schema["patient_id"].upper().startswith(("VARCHAR", "STRING", "LARGE_STRING"))

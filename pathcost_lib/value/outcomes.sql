@@ -65,3 +65,31 @@ CROSS JOIN settings AS s
 LEFT JOIN costs AS c ON c.pathway = e.pathway AND c.pathway_id = e.pathway_id
 LEFT JOIN scores AS x ON x.pathway = e.pathway AND x.pathway_id = e.pathway_id
 LEFT JOIN readmissions AS r ON r.pathway = e.pathway AND r.pathway_id = e.pathway_id;
+
+-- 6. Answers that are not used, by the first reason that holds.
+CREATE OR REPLACE TEMP TABLE unused AS
+SELECT why, CAST(count(*) AS BIGINT) AS answers
+FROM (
+  SELECT n.patient_id, n.answer,
+         CASE WHEN coalesce(max(n.instrument), '') <> max(n.wanted) THEN 'answers to another instrument'
+              WHEN max(n.score) IS NULL THEN 'answers without a score'
+              WHEN max(n.measured_on) IS NULL THEN 'answers without a day'
+              WHEN coalesce(max(n.stage), '') NOT IN ('pre', 'post') THEN 'answers neither before nor after'
+              WHEN max(e.pathway_id) IS NULL THEN 'answers of patients without a closed pathway of that name'
+              WHEN max(CASE WHEN n.stage = 'pre' AND n.measured_on BETWEEN e.index_date - n.pre_days AND e.index_date THEN 1
+                            WHEN n.stage = 'post' AND n.measured_on BETWEEN e.index_date + n.post_from AND e.index_date + n.post_to THEN 1
+                            ELSE 0 END) = 0 THEN 'answers on other days than count'
+         END AS why
+  FROM (
+    SELECT o.patient_id, o.pathway, o.instrument, o.stage, o.measured_on, o.score, s.instrument AS wanted,
+           CAST(s.pre_days AS INTEGER) AS pre_days, CAST(s.post_from AS INTEGER) AS post_from, CAST(s.post_to AS INTEGER) AS post_to,
+           row_number() OVER (PARTITION BY o.patient_id ORDER BY o.pathway, o.instrument, o.stage, o.measured_on, o.score) AS answer
+    FROM outcomes AS o
+    CROSS JOIN settings AS s
+  ) AS n
+  LEFT JOIN events AS e ON e.patient_id = n.patient_id AND e.pathway = n.pathway
+  GROUP BY n.patient_id, n.answer
+) AS judged
+WHERE why IS NOT NULL
+GROUP BY why
+ORDER BY why;

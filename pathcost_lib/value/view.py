@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pathcost_lib.arguments import draw_count, number
 from pathcost_lib.benchmark import slope_index
 from pathcost_lib.codes import label
-from pathcost_lib.errors import InputError
+from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.pathways import Links
 from pathcost_lib.results import NotComputable, Result
 from pathcost_lib.sources import Relation
 from pathcost_lib.sources.quoting import quote_value
 from pathcost_lib.value.budget import Margin
 from pathcost_lib.value.gain import adjust, discounted_years, group_means
-from pathcost_lib.value.incremental import Incremental, dominance, incremental
-from pathcost_lib.value.outcomes import INSTRUMENTS, Outcomes, join_outcomes
+from pathcost_lib.value.incremental import NICE_RANGES_GBP, Incremental, dominance, incremental
+from pathcost_lib.value.outcomes import INSTRUMENTS, OUTCOME_COLUMNS, Outcomes, join_outcomes
 from pathcost_lib.value.quadrants import quadrants
 from pathcost_lib.value.ratio import cost_per_outcome
 
@@ -36,7 +37,8 @@ ALL_AREAS = "all areas"
 FEWEST_TO_ADJUST = 60
 _MARGINAL = ["marginal_gbp", "marginal_lower_95", "marginal_upper_95", "status"]
 _MAP = ["pathways", "own_gbp", "own_qalys", "cost_gbp", "lower_95", "upper_95", "qalys", "qalys_lower_95"]
-_MAP += ["qalys_upper_95", "dear_no_better_pct", "cheaper_worse_pct", "cheap_no_worse_pct", "worthwhile_pct", "finding"]
+_MAP += ["qalys_upper_95", "expensive_no_better_pct", "cheaper_worse_pct", "cheap_no_worse_pct"]
+_MAP += ["worthwhile_pct", "cost_q", "qalys_q", "finding", "reason"]
 _COST = ["pathways", "mean_gbp", "qalys", "ratio_gbp", "lower_95", "upper_95", "bootstrap_lower_95"]
 _COST += ["bootstrap_upper_95", "mean_of_ratios_gbp", "reason"]
 
@@ -50,6 +52,9 @@ _ROWS += ["index_gbp", "bed_days", "gain", "qalys", "excess_gain", "excess_cost_
 @dataclass(frozen=True, eq=False)
 class ValueView(Result):
     """Value over all areas: no row of a patient is in it.
+
+    `pathways` are the pathways whose patients are counted in every part, and no others; `left_out` counts by reason the
+    answers and patients that are not, `notes` the patients of whom a trait is not known or too rare.
 
     `table` is the cost per QALY by service (pathway), all areas together, with `marginal_gbp` (semi-fixed and variable
     cost per QALY) and each one's status among the others; `variants` the same by point of delivery of the index event,
@@ -68,7 +73,10 @@ class ValueView(Result):
     icbs: pd.DataFrame
     increments: Incremental | NotComputable
     panel: pd.DataFrame
+    pathways: tuple[str, ...] = ()
     reasons: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -86,9 +94,10 @@ class ValueView(Result):
         """How a gain becomes QALYs, in a sentence."""
         lasts = f"{'fade to nothing over' if self.fading else 'last'} {self.years:g} years"
         whole = discounted_years(self.years, fading=self.fading)
+        after = ", and less after year 30" if self.years > 30 else ""
         return (
             f"A gain is taken to build up over half a year and to {lasts}: {whole:.1f} years at the full gain, health "
-            "discounted at 1.5% a year. Patients who did not answer are taken to gain as much as those who did."
+            f"discounted at 1.5% a year{after}. Patients who did not answer are taken to gain as much as those who did."
         )
 
     def sensitivity(self, icb: str, years: tuple[float, ...] = (1.0, 5.0, 10.0, 15.0)) -> pd.DataFrame:
@@ -133,9 +142,14 @@ class ValueView(Result):
 
 
 def pathways_with_outcomes(outcomes: Relation) -> list[str]:
-    """Return the pathways that have the EQ-5D index both before and after."""
+    """Return the pathways that have scores of the EQ-5D index both before and after."""
+    lacking = [column for column in OUTCOME_COLUMNS if column not in outcomes.columns]
+    if lacking:
+        raise InputError(f"The table outcomes lacks {', '.join(lacking)}.")
     found = outcomes.query(
-        f"SELECT pathway FROM this WHERE instrument = {quote_value(QALY_INSTRUMENT)} GROUP BY pathway "
+        f"SELECT pathway FROM this WHERE instrument = {quote_value(QALY_INSTRUMENT)} AND stage IN ('pre', 'post') "
+        "AND pathway IS NOT NULL AND patient_id IS NOT NULL AND measured_on IS NOT NULL AND score IS NOT NULL "
+        "GROUP BY pathway "
         "HAVING count(DISTINCT stage) = 2 ORDER BY pathway"
     )
     return [str(name) for name in found.to_arrow()["pathway"].to_pylist()]
@@ -152,7 +166,7 @@ def value_view(
     years: float = 10.0,
     fading: bool = False,
     whole: bool = False,
-    worth_gbp: float = 20_000.0,
+    worth_gbp: float = NICE_RANGES_GBP["from April 2026"][0],
     draws: int = 2_000,
     seed: int = 20250401,
 ) -> ValueView:
@@ -161,11 +175,12 @@ def value_view(
     Parameters
     ----------
     links : Links
-        Of all pathways to be set beside each other.
+        Of all pathways with a gain: linked together, so that each pound is in one of them whichever is asked for.
     activity, patients, outcomes : Relation
         Tables of the dataset; without outcomes each part has its reason.
     pathway : str
-        Whose maps and panel are made; "" for all that have a gain, each patient beside others of the same pathway.
+        The only one that is counted, in every part; "" for all that have a gain, each patient beside others of the same
+        pathway (`ValueView.pathways` names them).
     year : str
         Pathways count whose window closes by the end of this financial year.
     years, fading : float, bool
@@ -176,7 +191,16 @@ def value_view(
         What a QALY is worth, for the probability that extra gain is worth its extra cost.
     draws, seed : int
         Of the bootstrap and of the shrinkage.
+
+    Raises
+    ------
+    InputError
+        If the pathway was not linked, or an argument is out of range.
     """
+    if pathway:
+        require_one_of(pathway, [d.name for d in links.definitions], what="Pathway")
+    worth_gbp, draws = number(worth_gbp, "worth_gbp (£ per QALY)", above=0), draw_count(draws)
+    seed = int(number(seed, "seed", least=0, whole=True))
     joined = join_outcomes(links, activity, patients, outcomes, year=year, instrument=QALY_INSTRUMENT, whole=whole)
     scope = joined.of(pathway) if pathway else joined
     scale, rng = discounted_years(years, fading=fading), np.random.default_rng(seed)
@@ -186,11 +210,13 @@ def value_view(
         try:
             return make()
         except InputError as error:
-            reasons[name] = str(error).rstrip(".")
+            reasons.setdefault(name, str(error).rstrip("."))  # the first says why, those that follow only that
             return otherwise
 
-    rows = tried("services", lambda: _adjusted(joined, scale), joined.pairs.iloc[:0].reindex(columns=_ROWS))
-    mine = rows[rows["pathway"] == pathway] if pathway else rows
+    none = joined.pairs.iloc[:0].reindex(columns=_ROWS)
+    mine, few, notes = tried("services", lambda: _adjusted(scope, scale), (none, dict[str, int](), scope.notes))
+    counted = tuple(sorted(mine["pathway"].unique()))
+    scope = scope.of(*counted) if counted else scope
     at_average = {f"adjusted_{c}": mine[f"excess_{c}"] + mine[c].mean() for c in ("gain", "cost_gbp", "index_gbp")}
     mine = mine.assign(**at_average, adjusted_qalys=scale * at_average["adjusted_gain"])
     mine = mine.assign(**{f"trimmed_{c}": _trimmed(mine, f"adjusted_{c}") for c in ("cost_gbp", "index_gbp")})
@@ -205,13 +231,13 @@ def value_view(
     )
 
     def mapped(name: str, by: str, cost: str) -> pd.DataFrame:
-        found = tried(name, lambda: value_map(by=by, cost=cost).table, _none(by, *_MAP))
-        return found.rename(columns={c: c.replace("effect", "qalys") for c in found.columns})[[by, *_MAP]]
+        table = tried(name, lambda: value_map(by=by, cost=cost).table, _none(by, *_MAP))
+        return table.rename(columns={c: c.replace("effect", "qalys") for c in table.columns})[[by, *_MAP]]
 
     against = partial(incremental, mine, cost="adjusted_cost_gbp", effect="adjusted_qalys")
     costs, everywhere = partial(_costs, draws=draws, rng=rng), pd.concat([mine, mine.assign(icb_code=ALL_AREAS)])
     return ValueView(
-        tried("services", lambda: _services(rows, "pathway", costs), _none("pathway", *_COST, *_MARGINAL)),
+        tried("services", lambda: _services(mine, "pathway", costs), _none("pathway", *_COST, *_MARGINAL)),
         years=years,
         fading=fading,
         areas=tried("areas", lambda: costs(everywhere, "icb_code"), _none("icb_code", *_COST)),
@@ -221,24 +247,32 @@ def value_view(
         icbs=mapped("icbs", "icb_code", "trimmed_cost_gbp"),
         increments=tried("increments", lambda: against(by="icb_code"), NotComputable("there is no health gain")),
         panel=_panel(mine, scope.events(["icb_code"])),
+        pathways=counted,
         reasons=reasons,
+        left_out=joined.left_out | few,
+        notes=notes,
     )
 
 
-def _adjusted(joined: Outcomes, scale: float) -> pd.DataFrame:
-    """Return the pairs with gain, QALYs and cost at average case mix, pathway by pathway."""
+def _adjusted(joined: Outcomes, scale: float) -> tuple[pd.DataFrame, dict[str, int], dict[str, int]]:
+    """Return the pairs with gain, QALYs and cost at average case mix, pathway by pathway; how many are left out; and
+    how many have a trait that is not known or too rare.
+    """  # noqa: D205
     if joined.reason:
         raise InputError(joined.reason)
     pairs = joined.pairs.assign(deprivation_fifth=np.ceil(joined.pairs["deprivation_decile"].astype(float) / 2))
     sizes = pairs.groupby("pathway")["pre"].transform("size")
+    few = int((sizes < FEWEST_TO_ADJUST).sum())
+    left_out = {f"patients of pathways with fewer than {FEWEST_TO_ADJUST} of them": few} if few else {}
     pairs = pairs[sizes >= FEWEST_TO_ADJUST].reset_index(drop=True)
     if pairs.empty:
         raise InputError(f"fewer than {FEWEST_TO_ADJUST} patients have a score before and after")
-    table = adjust(pairs, "gain", numbers=["pre"], factors=GAIN_FACTORS, within="pathway").table
+    gain = adjust(pairs, "gain", numbers=["pre"], factors=GAIN_FACTORS, within="pathway")
+    table = gain.table
     for cost in ("cost_gbp", "index_gbp"):
         table = adjust(table, cost, factors=COST_FACTORS, within="pathway").table
     variant = table["pathway"].map(label) + ", " + table["pod"].map(label).str.lower()
-    return table.assign(qalys=scale * table["gain"], variant=variant)
+    return table.assign(qalys=scale * table["gain"], variant=variant), left_out, gain.notes
 
 
 def _trimmed(rows: pd.DataFrame, column: str) -> pd.Series:

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 #: A finding's mark, as in the funnel: orange diamond for a question, teal square for an example to others.
-FLAGS = {"dearer and no better": "high", "cheaper and worse": "high", "cheaper and no worse": "low"}
+FLAGS = {"more expensive and no better": "high", "cheaper and worse": "high", "cheaper and no worse": "low"}
 QALYS = unit("qalys").form
 
 
@@ -64,7 +64,7 @@ def value_map(ax: Axes, table: pd.DataFrame, *, own: Mapping[str, str], by: str,
     axis_title(ax, "£ per patient more (right) or less (left) than the mean of all")
     ax.set_ylabel("QALYs per patient above or below")
     marks = [*handles.values(), *(_mark(m, c) for m, c in (("o", style.MUTED), ("D", style.MORE), ("s", style.LESS)))]
-    texts = [*handles, "Others", "Dearer and no better, or cheaper and worse", "Cheaper and no worse"]
+    texts = [*handles, "Others", "More expensive and no better, or cheaper and worse", "Cheaper and no worse"]
     key(ax, marks, texts, columns=1 if style.compact(ax) else 2)
     return ax
 
@@ -74,11 +74,11 @@ def _mark(marker: str, color: str) -> Line2D:
 
 
 def _cross(ax: Axes) -> None:
-    """Draw the two axes through nought, all of the data in reach of them, and say what each corner means."""
+    """Draw the two axes through zero, all of the data in reach of them, and say what each corner means."""
     ax.margins(0.08, 0.16)
     ax.axhline(0, color=style.INK, lw=0.9)
     ax.axvline(0, color=style.INK, lw=0.9)
-    for x, side, cost in ((0.01, "left", "cheaper"), (0.99, "right", "dearer")):
+    for x, side, cost in ((0.01, "left", "cheaper"), (0.99, "right", "more expensive")):
         for y, end, gain in ((0.98, "top", "better"), (0.02, "bottom", "worse")):
             ax.text(x, y, f"{cost}, {gain}", transform=ax.transAxes, ha=side, va=end, color=style.MUTED, fontsize=8)
 
@@ -91,10 +91,10 @@ def describe_value_map(table: pd.DataFrame, *, own: Mapping[str, str], by: str, 
     said = [
         f"{own[r[by]]}: {signed_pounds(r['cost_gbp'])} ({interval(r['lower_95'], r['upper_95'], signed_pounds)}) and "
         f"{QALYS(r['qalys'])} QALYs ({interval(r['qalys_lower_95'], r['qalys_upper_95'], QALYS)}) per patient"
-        + (f", {r['finding']}" if r["finding"] else "")
+        + (f", {r['finding']}" if r["finding"] in FLAGS else "")
         for r in shown[shown[by].isin(own)].to_dict("records")
     ]
-    others = shown.loc[~shown[by].isin(own) & (shown["finding"] != ""), "finding"].value_counts()
+    others = shown.loc[~shown[by].isin(own) & shown["finding"].isin(FLAGS), "finding"].value_counts()
     elsewhere = "; ".join(f"{n} {name}" for name, n in others.items()) or "none stands out"
     mine = "; ".join(said) or "None of the area can be shown"
     return (
@@ -114,7 +114,7 @@ def cost_effectiveness_plane(ax: Axes, table: pd.DataFrame, *, area: str, worth_
     area : str
         What the area is called.
     worth_gbp : float
-        £ per QALY, drawn as a line through nought: below it the difference is worth it.
+        £ per QALY, drawn as a line through zero: below it the difference is worth it.
     reason : str
         Why there is no plane.
     """
