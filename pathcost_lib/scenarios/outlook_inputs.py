@@ -135,6 +135,8 @@ def official_inputs(folder: Path | str, *, icb: str, base_year: int, price_base:
     people = people[people["year"].ge(base_year) & people["variant"].ne("estimate")]
     rates = _projections(folder, "activity_rates", _RATES, only)
     rates = rates.drop(columns="rate").rename(columns={"activity_group": "pod", "smoothed_rate": "rate"})
+    below = int((rates["rate"] < 0).sum())
+    rates["rate"] = rates["rate"].clip(lower=0)
     reference = pd.read_csv(paths.reference() / "official_groups.csv").rename(columns={"activity_group": "pod"})
     index = pd.read_csv(paths.reference() / "price_index.csv").set_index("financial_year")["gdp_deflator"]
     pods = reference[["pod", "setting"]].assign(service=reference["label"], uncosted=0, reason="")
@@ -147,6 +149,8 @@ def official_inputs(folder: Path | str, *, icb: str, base_year: int, price_base:
         pods[["setting"]].drop_duplicates().assign(coverage_pct=float("nan"), reason="official rates, ages 18 and over")
     )
     note = "Official rates cover hospital care of people aged 18 and over; pounds are national unit costs."
+    if below:
+        note += f" {below} of the published rates are smoothed to below zero and are taken as zero."
     return DemandInputs(
         icb, base_year, people, rates[["pod", "age", "sex", "rate"]], pods, held, actual=False, note=note
     )
@@ -166,7 +170,8 @@ def official_growth(folder: Path | str, *, base_year: int, years: Sequence[int])
     -------
     DataFrame
         icb_code, service, and `growth_<year>_pct`: expected contacts (people times use a head, summed over age and sex)
-        of the year over those of the base year.
+        of the year over those of the base year. Rates that smoothing has put below zero are taken as zero (3 of
+        79,716 in the rates of 2022).
 
     Raises
     ------
@@ -177,7 +182,7 @@ def official_growth(folder: Path | str, *, base_year: int, years: Sequence[int])
     people = people[people["variant"].eq("principal") & people["year"].isin([base_year, *years])]
     use = _projections(folder, "activity_rates", _RATES).rename(columns={"label": "service"})
     joined = people.merge(use, on=["icb_code", "age", "sex"])
-    joined["contacts"] = joined["persons"] * joined["smoothed_rate"]
+    joined["contacts"] = joined["persons"] * joined["smoothed_rate"].clip(lower=0)
     contacts = joined.pivot_table(index=["icb_code", "service"], columns="year", values="contacts", aggfunc="sum")
     growth = 100 * (contacts[list(years)].div(contacts[base_year], axis=0) - 1)
     return growth.set_axis([f"growth_{year}_pct" for year in years], axis=1).reset_index()
