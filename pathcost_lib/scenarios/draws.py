@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from pathcost_lib.arguments import draw_count, number, number_list
+from pathcost_lib.arguments import number, number_list
 from pathcost_lib.errors import InputError, require_one_of
 
 __all__ = ["Correlation", "Distribution", "parse_distribution", "quantile_draws", "seed_of", "uniforms"]

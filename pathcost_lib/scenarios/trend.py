@@ -37,7 +37,8 @@ def observed_growth(counts: pd.DataFrame) -> ObservedGrowth:
     Returns
     -------
     ObservedGrowth
-        PODs that cannot be estimated have a reason. Its 80 % interval can serve as an assumption: `Distribution("interval", (lower_80, upper_80))`.
+        PODs that cannot be estimated have a reason.
+        Its 80 % interval can serve as an assumption: `Distribution("interval", (lower_80, upper_80))`.
 
     Raises
     ------
