@@ -36,8 +36,13 @@ def monthly_activity(activity: Relation, icb: str) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the ICB has no activity in the data.
+        If the ICB has no activity in the data, a column is missing or units are text.
     """
+    lacking = [c for c in ("icb_code", "setting", "pod", "start_date", "units") if c not in activity.columns]
+    if lacking:
+        raise InputError(f"The activity lacks {', '.join(lacking)}. Columns: {', '.join(activity.columns)}.")
+    if "CHAR" in activity.schema["units"].upper():
+        raise InputError("units of the activity must be numbers; they are text.")
     require_one_of(icb, icb_codes(activity), what="ICB")
     table = activity.query(
         "SELECT pod AS series, setting, date_trunc('month', start_date) AS month, "
@@ -117,11 +122,13 @@ def monthly_outlook(
         mine = series[series["series"] == name].set_index("month")
         calendar = str(mine["calendar"].iloc[0])
         values = by_month(mine["activity"])
+        gaps = len(pd.period_range(values.index.min(), values.index.max(), freq="M")) - int(values.notna().sum())
         same = values.eq(values.reindex(values.index - 12).to_numpy()) & (values >= _COPY)
         copies = ", ".join(month.strftime("%B %Y") for month in values.index[same])
         values = values[~same]
         row = {"series": name, "months": len(values), "reason": ""}
         note = f"Left out, the same as the year before: {copies}. " if copies else ""
+        note += f"{gaps} month(s) between the first and the last have no value. " if gaps else ""
         try:
             test, method = None, "seasonal_naive"
             try:

@@ -147,6 +147,7 @@ CASES: dict[str, Case | list[Case]] = {
     "join_long_run": Case(
         near,
         lambda: {"series": series(), "long_run": pd.Series([12e3, 12.2e3, 12.4e3, 12.6e3], index=range(2024, 2028))},
+        legitimate={**ENDS, ("long_run", "a value fewer"): "a projection that ends a year sooner is a shorter path"},
     ),
     "monthly_outlook": Case(
         scenarios.monthly_outlook,
