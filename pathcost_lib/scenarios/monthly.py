@@ -138,7 +138,7 @@ def monthly_outlook(
                 note += str(error)
             near = forecast(values, horizon, method=method, calendar=calendar, tested=test)
         except InputError as error:
-            rows.append(row | {"reason": note + str(error)})
+            rows.append(row | {"reason": note if str(error) in note else note + str(error)})
             continue
         ahead = near.table.set_index("month")
         failed = [f"{_SAID[m]}: {why}" for m, why in (test.left_out if test else {}).items() if m in _SAID]
