@@ -239,7 +239,7 @@ class _Prepared(NamedTuple):
         """Return activity in months of so many days."""
         if not self.root:
             return np.exp(values) * days
-        return (np.maximum(values / 2, np.sqrt(0.375)) ** 2 - 0.375) * days
+        return np.maximum(np.maximum(values / 2, 0) ** 2 - 0.375, 0) * days
 
 
 def by_month(series: object) -> pd.Series:
