@@ -29,11 +29,13 @@ __all__ = [
     "number",
     "number_list",
     "numbers",
+    "one_row_each",
     "refuse",
     "require_columns",
     "require_unique",
     "share",
     "table",
+    "whole_numbers",
 ]
 
 
@@ -77,6 +79,23 @@ def refuse(df: pd.DataFrame, wrong: np.ndarray, keys: Sequence[str], rule: str) 
 def require_unique(df: pd.DataFrame, keys: Sequence[str], *, what: str) -> None:
     """Raise `InputError` if a combination of keys stands in more than one row, naming the keys."""
     refuse(df, df.duplicated(list(keys), keep=False).to_numpy(), keys, f"The {what} must hold each key once")
+
+
+def one_row_each(df: pd.DataFrame, keys: Sequence[str], values: Iterable[str] = (), *, what: str) -> None:
+    """Raise `InputError` if a table lacks a column, a row lacks a key, or a combination of keys stands in two rows."""
+    require_columns(df, [*keys, *values], what=what)
+    for key in keys:
+        lacking = int(df[key].isna().sum())
+        if lacking:
+            raise InputError(f"{key} of the {what} is missing in {lacking} row(s).")
+    require_unique(df, keys, what=what)
+
+
+def whole_numbers(df: pd.DataFrame, column: str, keys: Sequence[str]) -> np.ndarray:
+    """Return a column of whole numbers that are not negative (years, ages); anything else is refused by its keys."""
+    values = numbers(df, column, keys)
+    refuse(df, values != np.floor(values), keys, f"{column} must be a whole number")
+    return values.astype(np.int64)
 
 
 def numbers(df: pd.DataFrame, column: str, keys: Sequence[str], *, above: float | None = None) -> np.ndarray:

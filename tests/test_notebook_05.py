@@ -118,7 +118,7 @@ def test_tornado_of_cost_by_hand() -> None:
         price_pct=Distribution("interval", (1.0, 3.0)),
     )
     model = DemandModel(people, rates, base_year=2024, horizon=2025)
-    found = tornado(model, growth, year=2025, unit_cost_gbp={"a": 10.0})  # b costs nothing
+    found = tornado(model, growth, year=2025, unit_cost_gbp={"a": 10.0, "b": 0.0})
     found = found.set_index("assumption")
     assert found.loc["non_demographic_pct.a", ["low", "high"]].tolist() == pytest.approx([1020.0, 1122.0])
     assert found.loc["price_pct", ["low", "high"]].tolist() == pytest.approx([1050 * 1.01, 1050 * 1.03])

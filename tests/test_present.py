@@ -390,20 +390,26 @@ def test_ranks_do_not_depend_on_the_order_of_rows() -> None:
 # -- decisions --------------------------------------------------------------------------------------------------------
 @pytest.mark.unit
 @pytest.mark.parametrize(
-    ("low", "high", "said"),
+    ("middle", "low", "high", "said"),
     [
-        (10.0, 90.0, "Plan for a gap to funding by 2040 (80% interval £10 to £90 in that year)."),
-        (-10.0, 90.0, "Note that a gap to funding by 2040 is possible, but not certain."),
-        (-90.0, -10.0, ""),
+        (40.0, 10.0, 90.0, "a gap of about £40 in 2040 (80% interval £10 to £90)"),
+        (40.0, -10.0, 90.0, "a gap of about £40 in 2040 (80% interval £10 under to £90 over the funding assumed)"),
+        (5.0, -35.0, 45.0, "about break-even in 2040 (80% interval £35 under to £45 over the funding assumed)"),
+        (-40.0, -90.0, -10.0, "about £40 less than the funding assumed in 2040 (80% interval £10 to £90)"),
     ],
 )
-def test_the_decision_on_a_gap_is_no_surer_than_its_interval(low: float, high: float, said: str) -> None:
-    gap = pd.DataFrame({"year": [2039, 2040], "gap_gbp": 40.0, "gap_lower_80": low, "gap_upper_80": high})
+def test_the_decision_on_a_gap_gives_its_middle_and_its_interval(
+    middle: float, low: float, high: float, said: str
+) -> None:
+    gap = pd.DataFrame({"year": [2039, 2040], "gap_gbp": middle, "gap_lower_80": low, "gap_upper_80": high})
     asked = decisions.gap_decision(present.disclose(gap, counts=[]))
-    assert asked["decision"] == said
+    assert asked["decision"] == f"Plan on {said}."
+    moved = pd.DataFrame({"assumption": ["Use: A&E", "Pay and prices"], "swing_gbp": [10.0, 30.0]})
+    both = decisions.gap_decision(present.disclose(gap, counts=[]), present.disclose(moved, counts=[]))
+    assert both["decision"] == f"Plan on {said}; pay and prices decide most of it."
     figure = display.message_bundle("Line.", **asked)[display.MESSAGE]["figures"]
     heading = "Gap to funding in 2040 (80% interval)"
-    assert figure == [{"heading": heading, "kind": "gbp", "value": 40.0, "lower": low, "upper": high}]
+    assert figure == [{"heading": heading, "kind": "gbp", "value": middle, "lower": low, "upper": high}]
 
 
 @pytest.mark.unit

@@ -194,10 +194,10 @@ SPAN = {"base_year": 2024, "horizon": 2028}
 @pytest.mark.unit
 def test_demand_draws_do_not_depend_on_draws_or_icbs():
     population, rates = small_demand()
-    whole = simulate_demand(population, rates, GROWTH, draws=60, rng=2, **SPAN)
-    few = simulate_demand(population, rates, GROWTH, draws=20, rng=2, **SPAN)
-    one = simulate_demand(population[population["icb_code"] == "Q1"], rates, GROWTH, draws=60, rng=2, **SPAN)
-    assert few.draws == pytest.approx(whole.draws[..., :20], rel=1e-12)
+    whole = simulate_demand(population, rates, GROWTH, draws=160, rng=2, **SPAN)
+    few = simulate_demand(population, rates, GROWTH, draws=120, rng=2, **SPAN)
+    one = simulate_demand(population[population["icb_code"] == "Q1"], rates, GROWTH, draws=160, rng=2, **SPAN)
+    assert few.draws == pytest.approx(whole.draws[..., :120], rel=1e-12)
     assert one.draws[0] == pytest.approx(whole.draws[1], rel=1e-12)
     central = project(population, rates, growth=GROWTH, **SPAN).table.groupby("year")["activity"].sum()
     assert whole.table["central"].to_numpy() == pytest.approx(central.to_numpy())
@@ -212,7 +212,7 @@ def test_variants_are_weighted():
     mixed = simulate_demand(
         population, rates, Growth(), draws=4000, rng=2, variants={"principal": 3, "high": 1}, **SPAN
     )
-    alone = simulate_demand(population, rates, Growth(), draws=1, **SPAN).table["mean"]
+    alone = simulate_demand(population, rates, Growth(), draws=100, **SPAN).table["mean"]
     assert mixed.table["mean"].to_numpy() == pytest.approx(alone.to_numpy() * 1.025, rel=0.003)
     assert mixed.table["central"].to_numpy() == pytest.approx(alone.to_numpy() * 1.025)
 

@@ -5,6 +5,7 @@ Each function returns what `present.message` takes beside the message itself.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,7 @@ import pandas as pd
 from pathcost_lib.present.disclosure import Disclosed
 from pathcost_lib.present.format import interval, pounds, say, short_pounds
 
-__all__ = ["gap_decision", "opportunity_decision", "savings_decision"]
+__all__ = ["gap_decision", "gap_words", "lower_first", "opportunity_decision", "savings_decision"]
 
 
 def opportunity_decision(claims: Disclosed, costs: Disclosed) -> dict[str, Any]:
@@ -37,25 +38,47 @@ def opportunity_decision(claims: Disclosed, costs: Disclosed) -> dict[str, Any]:
     return {"decision": said, "figures": whole, "headings": {"value_gbp": "Cost per person at equal age and sex"}}
 
 
-def gap_decision(gap: Disclosed) -> dict[str, Any]:
-    """Return what to do about the gap to funding: plan for it where its 80 % interval leaves zero out, else note it.
+def gap_decision(gap: Disclosed, tornado: Disclosed | None = None) -> dict[str, Any]:
+    """Return what to plan on: the gap in the last year with its 80 % interval, and what decides most of it.
 
     Parameters
     ----------
-    gap : Disclosed
-        Table of a `scenarios.DemandOutlook`; its last year is the headline figure.
+    gap, tornado : Disclosed
+        Tables of a `scenarios.DemandOutlook`; the gap's last year is the headline figure.
     """
     last = gap.headline(["gap_gbp", "gap_lower_80", "gap_upper_80"])
     if last is None or last.frame.isna().any(axis=None):
         return {}
     low, high = last.frame["gap_lower_80"].iloc[0], last.frame["gap_upper_80"].iloc[0]
     year = f"{gap.frame['year'].iloc[-1]:.0f}"
-    said = f"Note that a gap to funding by {year} is possible, but not certain." if high >= 0 else ""
-    if low > 0:
-        reach = interval(low, high, lambda value: short_pounds(value, plus=""))
-        said = f"Plan for a gap to funding by {year} (80% interval {reach} in that year)."
+    spoken = partial(short_pounds, plus="")
+    said = f"Plan on {gap_words(last.frame['gap_gbp'].iloc[0], low, high)} in {year}"
+    reach = f"{spoken(-low)} under to {spoken(high)} over" if low <= 0 <= high else interval(*_ends(low, high), spoken)
+    said += f" (80% interval {reach} the funding assumed)" if low <= 0 <= high else f" (80% interval {reach})"
+    if tornado is not None and "swing_gbp" in tornado.frame and len(tornado.frame):
+        most = tornado.frame.sort_values("swing_gbp").iloc[-1]
+        name = str(most["assumption"])
+        said += f"; {lower_first(name)} {'decide' if ' and ' in name else 'decides'} most of it"
+    said += "."
     headings = {"gap_gbp": f"Gap to funding in {year} (80% interval)"}
     return {"decision": said, "figures": last, "headings": headings}
+
+
+def gap_words(gap: float, low: float, high: float) -> str:
+    """Return the gap as it is said: "about break-even" within a quarter of its interval of zero."""
+    if low <= 0 <= high and abs(gap) <= (high - low) / 4:
+        return "about break-even"
+    spoken = short_pounds(abs(gap), plus="")
+    return f"a gap of about {spoken}" if gap > 0 else f"about {spoken} less than the funding assumed"
+
+
+def _ends(low: float, high: float) -> tuple[float, float]:
+    return min(abs(low), abs(high)), max(abs(low), abs(high))
+
+
+def lower_first(text: str) -> str:
+    """Return a phrase as it stands inside a sentence."""
+    return text[:1].lower() + text[1:]
 
 
 def savings_decision(worth: Disclosed, compensation: Disclosed, *, title: str) -> dict[str, Any]:

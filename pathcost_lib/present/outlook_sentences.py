@@ -6,6 +6,7 @@ from functools import partial
 
 import pandas as pd
 
+from pathcost_lib.present.decisions import gap_words
 from pathcost_lib.present.disclosure import Disclosed
 from pathcost_lib.present.format import interval, short_pounds
 
@@ -28,7 +29,7 @@ def outlook_message(cost: Disclosed, gap: Disclosed, drivers: Disclosed, *, area
 
     Notes
     -----
-    A gap is called certain only where its 80 % interval leaves zero out.
+    The gap is given with its 80 % interval; within a quarter of that interval of zero it is "about break-even".
     """
     if "not_computable" in cost.frame:
         return f"{area}: demand is not projected. {cost.frame['not_computable'].iloc[0]}"
@@ -41,21 +42,18 @@ def outlook_message(cost: Disclosed, gap: Disclosed, drivers: Disclosed, *, area
         f"{area}, if nothing changes: cost goes from {_POUNDS(first['p50_gbp'])} in {_year(first['year'])} to "
         f"{_POUNDS(last['p50_gbp'])} in {_year(last['year'])} "
         f"(80% interval {interval(last['lower_80'], last['upper_80'], _POUNDS)}, pounds of {price_base}), "
-        f"{_against_funding(widest)}. "
+        f"against funding {_against_funding(widest)}. "
         f"Largest driver: {str(largest['driver']).lower()}, {short_pounds(largest['change_gbp'])}."
     )
 
 
 def _against_funding(row: pd.Series) -> str:
     low, high = row["gap_lower_80"], row["gap_upper_80"]
+    words = gap_words(row["gap_gbp"], low, high)
     if low <= 0 <= high:
-        return (
-            f"anything from {_POUNDS(-low)} less to {_POUNDS(high)} more than the funding assumed, so that a "
-            "gap is not certain"
-        )
-    side = "more" if low > 0 else "less"
+        return f"{words} (80% interval {_POUNDS(-low)} under to {_POUNDS(high)} over the funding assumed)"
     reach = interval(min(abs(low), abs(high)), max(abs(low), abs(high)), _POUNDS)
-    return f"{_POUNDS(abs(row['gap_gbp']))} {side} than the funding assumed (80% interval {reach})"
+    return f"{words} (80% interval {reach})"
 
 
 def _year(value: float) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from pathcost_lib.arguments import number, numbers, one_row_each, refuse, share, whole_numbers
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import Result
 from pathcost_lib.scenarios.draws import Distribution
@@ -26,6 +27,7 @@ __all__ = ["ACTIVITY_DRIVERS", "DemandModel", "Growth", "Projection", "exact", "
 FloatArray = NDArray[np.float64]
 Assumption = Distribution | float
 
+_PEOPLE = ["icb_code", "variant", "year", "sex", "age"]
 ACTIVITY_DRIVERS = ("demographic", "health_status", "non_demographic", "level_up", "waiting_list")
 
 
@@ -49,6 +51,11 @@ class Growth:
         Pay and prices above the price base (real, if the price base is).
     scenario : str
         Name and identity of the scenario file that the assumptions come from; it goes on every output.
+
+    Raises
+    ------
+    InputError
+        If an assumption is neither a number nor a `Distribution`, or is out of its range.
     """
 
     non_demographic_pct: Mapping[str, Assumption] = field(default_factory=dict)
@@ -61,6 +68,23 @@ class Growth:
     price_pct: Assumption = 0.0
     scenario: str = ""
 
+    def __post_init__(self) -> None:
+        for name in ("non_demographic_pct", "waiting_list_pct"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise InputError(f"{name} must give a number for each POD, such as {{'elective': 1.0}}.")
+        for name in ("waiting_list_years", "level_up_years"):
+            number(getattr(self, name), f"{name} (years)", least=1, whole=True)
+        number(self.health_status_from_age, "health_status_from_age (years)", least=0, whole=True)
+        for name, assumption in self.assumptions().items():
+            kind = name.partition(".")[0]
+            for value in assumption.parameters:
+                if kind == "level_up_share":
+                    share(value, kind)
+                elif kind == "waiting_list_pct":
+                    number(value, f"{name} (% of a year's activity)", least=0)
+                elif kind != "health_status_years":
+                    number(value, f"{name} (% a year)", above=-100)
+
     def assumptions(self) -> dict[str, Distribution]:
         """Return every assumption by name ("non_demographic_pct.elective")."""
         flat: dict[str, Assumption] = {
@@ -69,7 +93,10 @@ class Growth:
             for pod, value in getattr(self, name).items()
         }
         flat |= {name: getattr(self, name) for name in ("health_status_years", "level_up_share", "price_pct")}
-        return {k: v if isinstance(v, Distribution) else Distribution("fixed", (float(v),)) for k, v in flat.items()}
+        return {
+            name: value if isinstance(value, Distribution) else Distribution("fixed", (number(value, name),))
+            for name, value in flat.items()
+        }
 
 
 def exact(values: ArrayLike, bits: int) -> FloatArray:
@@ -101,7 +128,16 @@ class Projection(Result):
         )
 
     def waterfall(self, year: int, *, by: str | None = None) -> pd.DataFrame:
-        """Return base, each driver, interaction and total in `year`, over all cells or by one key."""
+        """Return base, each driver, interaction and total in `year`, over all cells or by one key.
+
+        Raises
+        ------
+        InputError
+            If the year is not one of those projected, or the key is neither icb_code nor pod.
+        """
+        require_one_of(str(year), map(str, self.table["year"].unique()), what="Year of the projection")
+        if by is not None:
+            require_one_of(by, ("icb_code", "pod"), what="Key")
         rows = self.table[self.table["year"] == year]
         columns = [c for c in self.table.columns if c.endswith("activity")]
         sums = rows.groupby(by)[columns].sum() if by else rows[columns].sum().to_frame().T
@@ -114,20 +150,24 @@ class DemandModel:
     Parameters
     ----------
     population : DataFrame
-        icb_code, year, age, sex, variant, persons (mid-year).
+        icb_code, year, age, sex, variant, persons (mid-year). Each ICB has one row for every year, sex and single year
+        of age, up to a top age that all share; nobody of an age is a row with 0.
     rates : DataFrame
         pod, age, sex, rate (yearly use a head); with icb_code too, each ICB has its own. The top age is open-ended.
+        The sexes are those of the population, in the same words.
     base_year, horizon : int
         First and last year; every year between them is projected.
     variant : str
         Population variant; years before its first come from no other variant.
     base_activity : DataFrame, optional
-        icb_code, pod, activity: actual activity of the base year, to which the rates are scaled.
+        icb_code, pod, activity: actual activity of the base year, to which the rates are scaled: one row for each ICB
+        and POD.
 
     Raises
     ------
     InputError
-        If a column or a year is missing, keys repeat, or an ICB has no rates.
+        If a column, a year, a sex, an age or a cell is missing, keys repeat, a number is missing or negative, an ICB
+        has no rates, or there is activity where the rates expect none; the cells are named.
     """
 
     def __init__(
@@ -140,20 +180,26 @@ class DemandModel:
         variant: str = "principal",
         base_activity: pd.DataFrame | None = None,
     ) -> None:
-        _require(population, ["icb_code", "year", "age", "sex", "variant", "persons"], "population")
-        _require(rates, ["pod", "age", "sex", "rate"], "rates")
+        one_row_each(population, _PEOPLE, ["persons"], what="population")
+        population = population.assign(
+            year=whole_numbers(population, "year", _PEOPLE), age=whole_numbers(population, "age", _PEOPLE)
+        )
+        number(base_year, "base_year", whole=True)
+        number(horizon, "horizon", whole=True)
         if horizon < base_year:
             raise InputError(f"The horizon, {horizon}, is before the base year, {base_year}.")
-        self.years = list(range(base_year, horizon + 1))
-        self.variant = require_one_of(variant, population["variant"].unique(), what="Population variant")
-        people = population[(population["variant"] == variant) & population["year"].isin(self.years)]
+        self.years = list(range(int(base_year), int(horizon) + 1))
+        self.variant = require_one_of(variant, map(str, population["variant"].unique()), what="Population variant")
+        of_variant = population[population["variant"] == variant]
+        people = of_variant[of_variant["year"].isin(self.years)]
+        people = people.assign(persons=numbers(people, "persons", _PEOPLE))
         missing = sorted(set(self.years) - set(people["year"]))
         if missing:
-            held = population.loc[population["variant"] == variant, "year"]
             raise InputError(
                 f"Population ({variant}) has no year {', '.join(map(str, missing))}. "
-                f"It holds {held.min()} to {held.max()}."
+                f"It holds {of_variant['year'].min()} to {of_variant['year'].max()}."
             )
+        rates = self._checked(rates)
         self.icbs = sorted(people["icb_code"].unique())
         self.pods = sorted(rates["pod"].unique())
         self.ages = np.arange(rates["age"].min(), rates["age"].max() + 1)
@@ -166,39 +212,57 @@ class DemandModel:
         if base_activity is not None:
             actual = self._by_cell(base_activity)
             expected = self._at_shift(0)[:, :, 0]
+            lost = np.argwhere((actual > 0) & (expected == 0))
+            if len(lost):
+                cells = "; ".join(f"{self.icbs[icb]}/{self.pods[pod]}" for icb, pod in lost[:5])
+                raise InputError(
+                    f"base_activity has activity where the rates expect none, so that it cannot be projected: "
+                    f"{len(lost)} cell(s), icb_code/pod: {cells}."
+                )
             self.scale = np.divide(actual, expected, out=np.zeros_like(actual), where=expected > 0)
+
+    def _checked(self, rates: pd.DataFrame) -> pd.DataFrame:
+        keys = [*(["icb_code"] if "icb_code" in rates else []), "pod", "sex", "age"]
+        one_row_each(rates, keys, ["rate"], what="rates")
+        return rates.assign(rate=numbers(rates, "rate", keys), age=whole_numbers(rates, "age", keys))
 
     def _rate_array(self, rates: pd.DataFrame) -> FloatArray:
         """Return rates as (ICB or 1, POD, sex, age)."""
         keys = [*(["icb_code"] if self.by_icb else []), "pod", "sex", "age"]
-        if rates.duplicated(keys).any():
-            raise InputError(f"Rates: {int(rates.duplicated(keys).sum())} rows repeat {', '.join(keys)}.")
         levels = [*([self.icbs] if self.by_icb else []), self.pods, self.sexes, list(self.ages)]
-        full = rates.set_index(keys)["rate"].reindex(pd.MultiIndex.from_product(levels))
-        if full.isna().any():
-            raise InputError(f"Rates: {int(full.isna().sum())} of {len(full)} cells of {', '.join(keys)} have no rate.")
-        return full.to_numpy(float).reshape(-1, len(self.pods), len(self.sexes), len(self.ages))
+        full = _complete(rates, keys, levels, "rate", what="Rates")
+        return full.reshape(-1, len(self.pods), len(self.sexes), len(self.ages))
 
     def _people_array(self, people: pd.DataFrame) -> FloatArray:
         """Return persons as (ICB, year, sex, age), ages above the rates' top joined to it; say who is not covered."""
-        used = (people["age"] >= self.ages[0]) & people["sex"].isin(self.sexes)
-        left = 100 * people.loc[~used, "persons"].sum() / people["persons"].sum()
-        young = f"ages below {self.ages[0]}" if self.ages[0] > people["age"].min() else "some people"
-        self.not_covered = f"Not covered: {young}, {left:.1f} % of persons, for want of rates." if left > 0 else ""
-        covered = people[used]
-        top = covered["age"].clip(upper=self.ages[-1])
-        sums = covered.groupby(["icb_code", "year", "sex", top])["persons"].sum()
-        levels = [self.icbs, self.years, self.sexes, list(self.ages)]
-        shape = tuple(len(level) for level in levels)
-        return sums.reindex(pd.MultiIndex.from_product(levels), fill_value=0.0).to_numpy(float).reshape(shape)
+        sexes = sorted(people["sex"].unique())
+        if sexes != self.sexes:
+            raise InputError(
+                f"Population and rates differ in sex: {', '.join(map(str, sexes))} against "
+                f"{', '.join(map(str, self.sexes))}. Use the same words in both, and give every sex a rate."
+            )
+        ages = list(range(people["age"].min(), max(people["age"].max(), self.ages[-1]) + 1))
+        if ages[0] > self.ages[0]:
+            raise InputError(f"The population begins at age {ages[0]}, the rates at {self.ages[0]}.")
+        keys, levels = ["icb_code", "year", "sex", "age"], [self.icbs, self.years, self.sexes, ages]
+        full = _complete(people, keys, levels, "persons", what=f"Population ({self.variant})")
+        persons = full.reshape(len(self.icbs), len(self.years), len(self.sexes), len(ages))
+        young = int(self.ages[0]) - ages[0]
+        left = 100 * persons[..., :young].sum() / persons.sum() if persons.sum() else 0.0
+        said = f"Not covered: ages below {self.ages[0]}, {left:.1f} % of persons, for want of rates."
+        self.not_covered = said if left > 0 else ""
+        covered = persons[..., young : young + len(self.ages)].copy()
+        covered[..., -1] += persons[..., young + len(self.ages) :].sum(axis=-1)
+        return covered
 
     def _by_cell(self, frame: pd.DataFrame) -> FloatArray:
-        _require(frame, ["icb_code", "pod", "activity"], "base_activity")
-        cells = frame.groupby(["icb_code", "pod"])["activity"].sum()
-        full = cells.reindex(pd.MultiIndex.from_product([self.icbs, self.pods]))
-        if full.isna().any():
-            raise InputError(f"base_activity: {int(full.isna().sum())} pairs of ICB and POD have no activity.")
-        return full.to_numpy(float).reshape(len(self.icbs), len(self.pods))
+        keys = ["icb_code", "pod"]
+        one_row_each(frame, keys, ["activity"], what="base_activity")
+        for key, known in (("icb_code", self.icbs), ("pod", self.pods)):
+            refuse(frame, ~frame[key].isin(known).to_numpy(), keys, f"base_activity: {key} has no people or no rates")
+        activity = frame.assign(activity=numbers(frame, "activity", keys))
+        full = _complete(activity, keys, [self.icbs, self.pods], "activity", what="base_activity")
+        return full.reshape(len(self.icbs), len(self.pods))
 
     def _at_shift(self, shift: int, from_age: int = 0) -> FloatArray:
         """Return activity (ICB, POD, year) with rates from `from_age` read `shift` whole years younger."""
@@ -331,7 +395,14 @@ def project(
     return Projection(table, base_year, variant, model.not_covered, growth.scenario)
 
 
-def _require(frame: pd.DataFrame, columns: list[str], name: str) -> None:
-    missing = [c for c in columns if c not in frame.columns]
-    if missing:
-        raise InputError(f"{name}: no column {', '.join(missing)}. It holds: {', '.join(map(str, frame.columns))}.")
+def _complete(frame: pd.DataFrame, keys: list[str], levels: list[list], column: str, *, what: str) -> FloatArray:
+    """Return a column over every combination of the levels, in their order; those without a row are named."""
+    index = pd.MultiIndex.from_product(levels, names=keys)
+    full = frame.set_index(keys)[column].reindex(index)
+    lacking = full.isna().to_numpy()
+    if lacking.any():
+        cells = "; ".join("/".join(map(str, cell)) for cell in index[lacking][:5])
+        raise InputError(
+            f"{what}: {int(lacking.sum())} of {len(full)} cells have no {column}; {'/'.join(keys)}: {cells}."
+        )
+    return full.to_numpy(float)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pathcost_lib.arguments import as_list, mapping_of_numbers, number, numbers, one_row_each, refuse
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import Result
 from pathcost_lib.scenarios.demand import ACTIVITY_DRIVERS, Projection, exact
@@ -66,17 +67,25 @@ def cost_path(
     Raises
     ------
     InputError
-        If a column is missing or unit costs repeat a key.
+        If a column is missing, unit costs repeat a key or are below 0, shares are not between 0 and 1 or add to more
+        than 1, or a percentage is out of range. A POD without a unit cost is left out and named in `not_costed`.
     """
     require_one_of(behaviour, ("average", "steps"), what="Behaviour")
     keys = ["icb_code", "pod"] if "icb_code" in unit_costs.columns else ["pod"]
     needed = [*keys, "unit_cost_gbp", *(["fixed_share", "semi_fixed_share"] if behaviour == "steps" else [])]
-    missing = [c for c in needed if c not in unit_costs.columns]
-    if missing or unit_costs.duplicated(keys).any():
-        raise InputError(f"unit_costs: one row for each {', '.join(keys)}, with columns {', '.join(needed)}.")
-    activity = projection.table.merge(unit_costs[needed], on=keys, how="left", validate="many_to_one")
+    one_row_each(unit_costs, keys, needed[len(keys) :], what="unit_costs")
+    number(price_pct, "price_pct (% a year)", above=-100)
+    number(semi_fixed_step_pct, "semi_fixed_step_pct (% of activity)", least=0.01, most=100)
+    known = unit_costs[unit_costs["unit_cost_gbp"].notna()]
+    for column in needed[len(keys) :]:
+        known = known.assign(**{column: numbers(known, column, keys)})
+    if behaviour == "steps":
+        fixed_part = (known["fixed_share"] + known["semi_fixed_share"]).to_numpy()
+        refuse(known, fixed_part > 1 + 1e-9, keys, "fixed_share and semi_fixed_share must not add to more than 1")
+    activity = projection.table.merge(known[needed], on=keys, how="left", validate="many_to_one")
     unknown = activity["unit_cost_gbp"].isna()
-    pods = pd.DataFrame({"pod": sorted(activity.loc[unknown, "pod"].unique())}).assign(reason="no unit cost")
+    pods = activity.loc[unknown, ["pod"]].drop_duplicates().sort_values("pod", ignore_index=True)
+    pods["reason"] = "no unit cost"
     activity = activity[~unknown].reset_index(drop=True)
 
     def cost(level: pd.Series) -> FloatArray:
@@ -121,7 +130,22 @@ def capacity(activity: pd.DataFrame, requirements: pd.DataFrame, *, occupancy_pc
     DataFrame
         `activity` with beds (mean daily occupied beds over the planned occupancy) and staff_hours; PODs without a
         requirement have NaN and a reason.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, rows repeat, activity is no number or below 0, or the occupancy is not a per cent.
     """
+    needs = ["bed_days_per_unit", "staff_minutes_per_unit"]
+    keys = [c for c in activity.columns if c != "activity"] if isinstance(activity, pd.DataFrame) else []
+    one_row_each(activity, keys or ["pod"], ["pod", "activity"], what="activity to be served")
+    one_row_each(requirements, ["pod"], needs, what="requirements")
+    number(occupancy_pct, "occupancy_pct (per cent: 92, not 0.92)", above=1, most=100)
+    for column in needs:
+        given = requirements[requirements[column].notna()]
+        numbers(given, column, ["pod"])
+    activity = activity.assign(activity=numbers(activity, "activity", keys))
+    requirements = requirements.astype(dict.fromkeys(needs, float))[["pod", *needs]]
     table = activity.merge(requirements, on="pod", how="left", validate="many_to_one")
     table["beds"] = table["activity"] * table["bed_days_per_unit"] / 365.25 / (occupancy_pct / 100)
     table["staff_hours"] = table["activity"] * table["staff_minutes_per_unit"] / 60
@@ -151,21 +175,36 @@ def do_nothing_gap(
     scopes : mapping of name to PODs, optional
         Nested scopes (health; health and social care); all PODs as "all" by default.
     base_gap_gbp : mapping of scope to GBP, optional
-        Cost above funding in the base year; nil by default.
+        Cost above funding in the base year; none by default.
 
     Returns
     -------
     DataFrame
         scope, year, cost_gbp, efficiency_gbp, allocation_gbp, gap_gbp (cost less efficiency less allocation).
+
+    Raises
+    ------
+    InputError
+        If a scope names no POD or one that has no cost, a gap is given for no scope, or a percentage is out of range.
     """
+    number(allocation_growth_pct, "allocation_growth_pct (% a year)", above=-100)
+    number(efficiency_pct, "efficiency_pct (% a year)", least=0, most=100)
     held = sorted(path.table["pod"].unique())
+    if not held:
+        raise InputError("No POD has a cost, so there is nothing to set against funding.")
+    if scopes is not None and not isinstance(scopes, Mapping):
+        raise InputError("scopes must give the PODs of each name, such as {'health': ['elective']}.")
+    by_scope = {scope: as_list(pods) for scope, pods in (scopes or {"all": held}).items()}
+    base_gap = mapping_of_numbers(base_gap_gbp, "base_gap_gbp", keys=by_scope)
     rows = []
-    for scope, pods in (scopes or {"all": held}).items():
+    for scope, pods in by_scope.items():
+        if not pods:
+            raise InputError(f"Scope {scope} names no POD.")
         for pod in pods:
             require_one_of(pod, held, what=f"POD of scope {scope}")
-        cost = path.table[path.table["pod"].isin(list(pods))].groupby("year")["cost_gbp"].sum()
+        cost = path.table[path.table["pod"].isin(pods)].groupby("year")["cost_gbp"].sum()
         after = cost.index.to_numpy(int) - int(cost.index.min())
-        funded = (cost.iloc[0] - (base_gap_gbp or {}).get(scope, 0.0)) * (1 + allocation_growth_pct / 100) ** after
+        funded = (cost.iloc[0] - base_gap.get(scope, 0.0)) * (1 + allocation_growth_pct / 100) ** after
         saved = cost.to_numpy(float) * (1 - (1 - efficiency_pct / 100) ** after)
         frame = pd.DataFrame({"scope": scope, "year": cost.index, "cost_gbp": cost.to_numpy(float)})
         rows.append(frame.assign(efficiency_gbp=saved, allocation_gbp=funded))

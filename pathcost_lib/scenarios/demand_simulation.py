@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
+from pathcost_lib.arguments import as_list, draw_count, mapping_of_numbers
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import Result
 from pathcost_lib.scenarios.demand import DemandModel, Growth
@@ -61,7 +62,7 @@ class DemandSimulation(Result):
         )
 
     def intervals(
-        self, by: Sequence[str] = ("year",), *, unit_cost_gbp: Mapping[str, float] | None = None
+        self, by: str | Sequence[str] = ("year",), *, unit_cost_gbp: Mapping[str, float] | None = None
     ) -> pd.DataFrame:
         """Return mean, sd, p10, p50, p90 at a level, Poisson noise in them.
 
@@ -78,18 +79,24 @@ class DemandSimulation(Result):
             the levels, central (at mean assumptions), mean, sd_assumptions, sd_noise, sd, p10, p50, p90, and
             compounding_bias_pct (mean against central).
         """
+        by = as_list(by)
+        for level in by:
+            require_one_of(level, _AXES, what="Level")
         unit = np.ones(len(self.labels["pod"]))
         price, price_central = np.ones_like(self.price), np.ones_like(self.price_central)
         if unit_cost_gbp is not None:
-            missing = sorted(set(self.labels["pod"]) - set(unit_cost_gbp))
-            if missing:
-                raise InputError(f"There is no unit cost for {', '.join(missing)}.")
-            unit = np.array([unit_cost_gbp[pod] for pod in self.labels["pod"]])
+            unit = _unit_costs(unit_cost_gbp, self.labels["pod"])
             price, price_central = self.price, self.price_central
         each = unit[:, None, None]
         rate, noise = _sum(self.draws, each * price, by), _sum(self.draws, (each * price) ** 2, by)
         central = _sum(self.central[..., None], each * price_central, by)[..., 0]
         return _summary(rate, noise, central, self.labels, by, self.noise)
+
+
+def _unit_costs(unit_cost_gbp: Mapping[str, float], pods: Sequence[str]) -> FloatArray:
+    """Return the unit costs in the order of the PODs; each needs one, and 0 is to be said."""
+    costs = mapping_of_numbers(unit_cost_gbp, "unit_cost_gbp", keys=pods, complete=True, least=0)
+    return np.array([costs[pod] for pod in pods])
 
 
 def _sum(draws: FloatArray, weight: FloatArray, by: Sequence[str]) -> FloatArray:
@@ -107,8 +114,6 @@ def _summary(
     z: FloatArray,
 ) -> pd.DataFrame:
     """Return the interval table from summed rates and noise variances, each (levels ..., draw)."""
-    for level in by:
-        require_one_of(level, _AXES, what="Level")
     kept = [axis for axis in _AXES if axis in by]
     index = pd.MultiIndex.from_product([labels[axis] for axis in kept], names=kept)
     low, middle, high = np.quantile(rate + np.sqrt(noise) * z, [0.1, 0.5, 0.9], axis=-1)
@@ -143,12 +148,21 @@ def simulate_demand(
     variants : str or mapping of variant to weight
         Population variant, or several, each draw taking one with its weight.
     draws, rng, correlations
-        As in `simulate`; all ICBs share a draw's assumptions, so a subset of ICBs gives the same draws.
+        As in `simulate`, 100 draws or more; all ICBs share a draw's assumptions, so a subset of ICBs gives the same
+        draws.
+
+    Raises
+    ------
+    InputError
+        As `DemandModel`; for too few draws, or weights that are below zero, not numbers, all 0 or of no variant.
     """
-    seed = seed_of(rng)
-    weights = {variants: 1.0} if isinstance(variants, str) else dict(variants)
-    if any(w < 0 for w in weights.values()) or not sum(weights.values()) > 0:
-        raise InputError("Weights of population variants must not be negative and must not all be nil.")
+    seed, draws = seed_of(rng), draw_count(draws)
+    known = [str(v) for v in population["variant"].dropna().unique()] if "variant" in population else []
+    weights = {variants: 1.0} if isinstance(variants, str) else variants
+    if known:  # a population without the column is refused by the model, in better words
+        weights = mapping_of_numbers(weights, "variants (weights)", keys=known, least=0)
+    if not sum(weights.values()) > 0:
+        raise InputError("The weights of population variants are all 0.")
     drawn = quantile_draws(growth.assumptions(), draws, seed=seed, correlations=correlations)
     means = {name: np.array([a.mean]) for name, a in growth.assumptions().items()}
     edges = np.cumsum(list(weights.values())) / sum(weights.values())
@@ -183,13 +197,20 @@ def tornado(
 ) -> pd.DataFrame:
     """Return total activity in `year` with each uncertain assumption at its p10 and p90, the others at their means.
 
-    With unit costs by POD it is total cost, pay and prices in it; PODs without one count for nothing.
+    With unit costs by POD (one for each; 0 for a POD that is not to count) it is total cost, pay and prices in it.
+
+    Raises
+    ------
+    InputError
+        If the year is not projected, or a POD has no unit cost.
 
     Returns
     -------
     DataFrame
         assumption, low, high, swing; largest swing first.
     """
+    require_one_of(str(year), map(str, model.years), what="Year of the projection")
+    each = None if unit_cost_gbp is None else _unit_costs(unit_cost_gbp, model.pods)
     assumptions = growth.assumptions()
     uncertain = [name for name, a in assumptions.items() if a.kind != "fixed"]
     columns = 2 * len(uncertain)
@@ -201,8 +222,7 @@ def tornado(
     if uncertain:
         by_pod = model.activity(growth, drawn)[:, :, at].sum(axis=0)
         total = by_pod.sum(axis=0)
-        if unit_cost_gbp is not None:
-            each = np.array([unit_cost_gbp.get(pod, 0.0) for pod in model.pods])
+        if each is not None:
             total = each @ by_pod * model.factors(growth, drawn)["price"][at]
     table = pd.DataFrame({"assumption": uncertain, "low": total[0::2], "high": total[1::2]})
     table["swing"] = (table["high"] - table["low"]).abs()

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from pathcost_lib.errors import InputError
+from pathcost_lib.arguments import number, number_list
+from pathcost_lib.errors import InputError, require_one_of
 
 __all__ = ["Correlation", "Distribution", "parse_distribution", "quantile_draws", "seed_of", "uniforms"]
 
@@ -23,6 +24,9 @@ FloatArray = NDArray[np.float64]
 
 #: Half the width of an 80 % interval of a normal distribution, in standard deviations: norm.ppf(0.9).
 _Z90 = float(special.ndtri(0.9))
+
+#: What each kind of distribution is made of, by name and in order; they rise from the first to the last.
+_PARAMETERS = {"fixed": ("value",), "interval": ("low", "high"), "triangular": ("low", "mode", "high")}
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,26 @@ class Distribution:
         high) or "empirical" (the values seen, equally likely).
     parameters : tuple of float
         As above.
+
+    Raises
+    ------
+    InputError
+        If the kind is not one of these, or its parameters are not as many, not finite or do not rise.
     """
 
     kind: str
     parameters: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        require_one_of(self.kind, (*_PARAMETERS, "empirical"), what="Distribution")
+        values = number_list(self.parameters, f"Distribution {self.kind}")
+        names = _PARAMETERS.get(self.kind)
+        if len(values) != len(names or values) or not len(values):
+            wanted = f"({', '.join(names)})" if names else "(one value or more)"
+            raise InputError(f"Distribution {self.kind} takes {wanted}; it was given {len(values)} number(s).")
+        if names and (np.diff(values) < 0).any():
+            raise InputError(f"Distribution {self.kind}: {', '.join(names)} must rise; they are {values.tolist()}.")
+        object.__setattr__(self, "parameters", tuple(values.tolist()))
 
     @property
     def mean(self) -> float:
@@ -110,10 +130,25 @@ class Correlation:
     names: tuple[str, ...]
     rho: float
 
+    def __post_init__(self) -> None:
+        if isinstance(self.names, str) or len(set(self.names)) < 2:
+            raise InputError(f"A correlation needs the names of two assumptions or more; it has {self.names!r}.")
+        number(self.rho, "rho (correlation)", least=-1, most=1)
+
 
 def seed_of(rng: int | np.random.Generator) -> int:
-    """Return a seed: the number given, or one drawn from a generator."""
-    return int(rng) if isinstance(rng, int | np.integer) else int(rng.integers(2**62))
+    """Return a seed: the number given, or one drawn from a generator.
+
+    Raises
+    ------
+    InputError
+        If it is neither a whole number nor a generator.
+    """
+    if isinstance(rng, np.random.Generator):
+        return int(rng.integers(2**62))
+    if isinstance(rng, int | np.integer) and not isinstance(rng, bool):
+        return int(rng)
+    raise InputError(f"rng is {rng!r}. It must be a seed (a whole number) or a numpy random generator.")
 
 
 def uniforms(name: str, draws: int, *, seed: int, start: int = 0) -> FloatArray:

@@ -196,13 +196,14 @@ def _tornado(
     whole = held.index[(held["min"] <= inputs.base_year) & (held["max"] >= last)]
     models = {name: DemandModel(inputs.people, rates, variant=name, **years) for name in whole}
     means = {name: np.array([a.mean]) for name, a in growth.assumptions().items()}
-    each = np.array([unit.get(pod, 0.0) for pod in models[variant].pods])
+    costs = {pod: unit.get(pod, 0.0) for pod in models[variant].pods}  # what has no cost is said in the settings
+    each = np.array(list(costs.values()))
     price = float(models[variant].factors(growth, means)["price"][-1, 0])
     by_variant = {name: float(each @ m.activity(growth, means)[0, :, -1, 0]) * price for name, m in models.items()}
     central = by_variant[variant]
     words = inputs.pods.set_index("pod")["service"]
     rows = []
-    for row in tornado(models[variant], growth, year=last, unit_cost_gbp=unit).to_dict("records"):
+    for row in tornado(models[variant], growth, year=last, unit_cost_gbp=costs).to_dict("records"):
         kind, _, pod = str(row["assumption"]).partition(".")
         name, measure = _ASSUMPTIONS[kind]
         low, high = growth.assumptions()[str(row["assumption"])].ppf([0.1, 0.9])

@@ -10,12 +10,15 @@ from pathlib import Path
 import pandas as pd
 
 from pathcost_lib import paths
+from pathcost_lib.arguments import number
 from pathcost_lib.codes import financial_year_bounds, label
-from pathcost_lib.errors import InputError
+from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.ledger import coverage
 from pathcost_lib.sources import published
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.held import months_held
+from pathcost_lib.sources.names import icb_codes
 from pathcost_lib.sources.quoting import quote_value
 from pathcost_lib.sources.sample.generate import SIZES
 
@@ -70,13 +73,25 @@ def dataset_inputs(dataset: Dataset, ledger: Relation, *, icb: str, year: str) -
     ledger : Relation
         The ICB's activity of the year, costed.
     icb, year : str
-        ODS code; financial year, whose mid-year population is that of the calendar year it starts in.
+        ODS code; financial year, whose mid-year population is that of the calendar year it starts in. Of a year that
+        is held in part nothing is projected: seven months are no base year, and the inputs say which months there are
+        (`sources.held.last_whole_year` gives the year to start from).
+
+    Raises
+    ------
+    InputError
+        If the year is not written like "2024-25" or the ICB has no activity in the data.
     """
     first, last = financial_year_bounds(year)
     missing = [name for name in ("population", "patients") if name not in dataset]
     nothing = pd.DataFrame()
     if missing:
         reason = f"The data hold no table of {' and none of '.join(missing)}, so growth cannot be projected."
+        return DemandInputs(icb, first.year, nothing, nothing, nothing, nothing, actual=True, reason=reason)
+    require_one_of(icb, icb_codes(dataset.activity), what="ICB")
+    held = months_held(dataset.activity.query(f"SELECT * FROM this WHERE icb_code = {quote_value(icb)}"), year)
+    if not held.is_whole:
+        reason = f"{held.note} Nothing is projected from part of a year."
         return DemandInputs(icb, first.year, nothing, nothing, nothing, nothing, actual=True, reason=reason)
     settings = pd.DataFrame({"icb_code": [icb], "year": [first.year], "first_day": [first], "last_day": [last]})
     local = dataset.population.query(
@@ -85,7 +100,7 @@ def dataset_inputs(dataset: Dataset, ledger: Relation, *, icb: str, year: str) -
     tables = {name: dataset.tables[name] for name in ("activity", "patients", "population")}
     steps = dataset.engine.run(_SQL, tables | {"ledger": ledger, "settings": settings})
     people = local.to_pandas()
-    note = _sample_note(dataset)
+    note = " ".join(part for part in (held.note, _sample_note(dataset)) if part)
     if people["year"].nunique() < 2:
         reason = f"The table of population holds no year after {first.year} for this ICB, so nothing can be projected."
         return DemandInputs(icb, first.year, people, nothing, nothing, nothing, True, note, reason)
@@ -98,11 +113,13 @@ def dataset_inputs(dataset: Dataset, ledger: Relation, *, icb: str, year: str) -
     pods["unit_cost_gbp"] = pods["cost_gbp"] / pods["contacts"]
     pods["service"] = pods["pod"].map(label)
     pods["reason"] = ""
-    pods.loc[pods["pod"].map(rates["rate"].groupby("pod").sum()) == 0, "reason"] = "use by age and sex is not known"
+    now = people[(people["year"] == first.year) & (people["variant"] == "principal")].set_index(["age", "sex"])
+    expected = (rates["rate"] * now["persons"]).groupby("pod").sum()  # rates by pod, age and sex; people by age and sex
+    pods.loc[~(pods["pod"].map(expected) > 0), "reason"] = "use by age and sex is not known"
     pods.loc[(pods[["contacts", "persons"]] < _FEW).any(axis=1), "reason"] = "fewer than eight people"
     reason = "" if (pods["reason"] == "").any() else "No service of this ICB can be projected."
-    held = coverage(ledger, local, year=year)[["setting", "coverage_pct", "reason"]]
-    return DemandInputs(icb, first.year, people, rates.reset_index(), pods, held, True, note, reason)
+    covered = coverage(ledger, local, year=year)[["setting", "coverage_pct", "reason"]]
+    return DemandInputs(icb, first.year, people, rates.reset_index(), pods, covered, True, note, reason)
 
 
 def _sample_note(dataset: Dataset) -> str:
@@ -133,13 +150,21 @@ def official_inputs(folder: Path | str, *, icb: str, base_year: int, price_base:
     InputError
         If a file is not laid out as expected.
     """
+    codes = published.icb_codes(Path(folder) / "icb_lookups" / "sub_icb_icb_region_lookup_2022.csv")
+    require_one_of(icb, map(str, codes.values()), what="ICB")
+    number(base_year, "base_year", whole=True)
     only = {"icb_code": [icb]}
     people = _projections(folder, "icb_population", "icb_population_by_age_sex_*.csv*", only)
     people = people[people["year"].ge(base_year) & people["variant"].ne("estimate")]
+    if not people["year"].eq(base_year).any():
+        raise InputError(f"The published projections hold no people of {base_year}.")
     rates = _projections(folder, "activity_rates", _RATES, only)
     rates = rates.drop(columns="rate").rename(columns={"activity_group": "pod", "smoothed_rate": "rate"})
+    below = int((rates["rate"] < 0).sum())
+    rates["rate"] = rates["rate"].clip(lower=0)
     reference = pd.read_csv(paths.reference() / "official_groups.csv").rename(columns={"activity_group": "pod"})
     index = pd.read_csv(paths.reference() / "price_index.csv").set_index("financial_year")["gdp_deflator"]
+    require_one_of(price_base, index.index, what="Financial year of the pounds")
     pods = reference[["pod", "setting"]].assign(service=reference["label"], uncosted=0, reason="")
     pods["unit_cost_gbp"] = reference["unit_cost_gbp"] * index[price_base] / reference["financial_year"].map(index)
     now = people[(people["year"] == base_year) & (people["variant"] == "principal")]
@@ -150,6 +175,8 @@ def official_inputs(folder: Path | str, *, icb: str, base_year: int, price_base:
         pods[["setting"]].drop_duplicates().assign(coverage_pct=float("nan"), reason="official rates, ages 18 and over")
     )
     note = "Official rates cover hospital care of people aged 18 and over; pounds are national unit costs."
+    if below:
+        note += f" {below} of the published rates are smoothed to below zero and are taken as zero."
     return DemandInputs(
         icb, base_year, people, rates[["pod", "age", "sex", "rate"]], pods, held, actual=False, note=note
     )
@@ -169,18 +196,22 @@ def official_growth(folder: Path | str, *, base_year: int, years: Sequence[int])
     -------
     DataFrame
         icb_code, service, and `growth_<year>_pct`: expected contacts (people times use a head, summed over age and sex)
-        of the year over those of the base year.
+        of the year over those of the base year. Rates that smoothing has put below zero are taken as zero (3 of
+        79,716 in the rates of 2022).
 
     Raises
     ------
     InputError
         If a file is not laid out as expected.
     """
+    years = [int(number(year, "years", whole=True)) for year in years]
     people = _projections(folder, "icb_population", "icb_population_by_age_sex_*_principal.csv*")
+    for year in (base_year, *years):
+        require_one_of(str(year), people["year"].astype(str).unique(), what="Year of the published projection")
     people = people[people["variant"].eq("principal") & people["year"].isin([base_year, *years])]
     use = _projections(folder, "activity_rates", _RATES).rename(columns={"label": "service"})
     joined = people.merge(use, on=["icb_code", "age", "sex"])
-    joined["contacts"] = joined["persons"] * joined["smoothed_rate"]
+    joined["contacts"] = joined["persons"] * joined["smoothed_rate"].clip(lower=0)
     contacts = joined.pivot_table(index=["icb_code", "service"], columns="year", values="contacts", aggfunc="sum")
     growth = 100 * (contacts[list(years)].div(contacts[base_year], axis=0) - 1)
     return growth.set_axis([f"growth_{year}_pct" for year in years], axis=1).reset_index()

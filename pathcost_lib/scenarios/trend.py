@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from pathcost_lib.errors import InputError
+from pathcost_lib.arguments import numbers, one_row_each, refuse, whole_numbers
 from pathcost_lib.results import Result
 
 __all__ = ["ObservedGrowth", "observed_growth"]
@@ -32,16 +32,19 @@ def observed_growth(counts: pd.DataFrame) -> ObservedGrowth:
     counts : DataFrame
         pod, year (number), age, sex (and any other stratum columns), activity, persons: person-days at risk, or
         person-weekdays for a POD that is closed at weekends (260 weekdays in one year and 261 in the next are 0.4 %).
+        Within a POD every stratum has a row for every year: nobody, or no activity, is a row with 0.
 
     Returns
     -------
     ObservedGrowth
+        PODs that cannot be estimated have a reason.
         Its 80 % interval can serve as an assumption: `Distribution("interval", (lower_80, upper_80))`.
 
     Raises
     ------
     InputError
-        If a column is missing or a stratum repeats a year.
+        If a column is missing, a stratum repeats or lacks a year, a number is missing or negative, or there is
+        activity without people; the cells are named. An unknown count is not a count of 0.
 
     Notes
     -----
@@ -49,23 +52,34 @@ def observed_growth(counts: pd.DataFrame) -> ObservedGrowth:
     total, the years are multinomial, so the stratum effects drop out (Palmgren 1981) and one parameter is left. The
     variance is scaled by Pearson's chi-squared over its degrees of freedom (quasi-Poisson), at least 1.
     """
-    needed = {"pod", "year", "activity", "persons"}
-    missing = sorted(needed - set(counts.columns))
-    strata = [c for c in counts.columns if c not in needed]
-    if missing or counts.duplicated(["pod", "year", *strata]).any():
-        raise InputError(
-            f"counts: one row for each pod, year and stratum ({', '.join(strata)}), with activity, persons."
-        )
+    strata = [c for c in counts.columns if c not in ("pod", "year", "activity", "persons")]
+    keys = ["pod", "year", *strata]
+    one_row_each(counts, keys, ["activity", "persons"], what="counts")
+    counts = counts.assign(
+        year=whole_numbers(counts, "year", keys),
+        activity=numbers(counts, "activity", keys),
+        persons=numbers(counts, "persons", keys),
+    )
+    nobody = (counts["activity"] > 0) & (counts["persons"] == 0)
+    refuse(counts, nobody.to_numpy(), keys, "There is activity without people")
+    years = counts.groupby("pod")["year"].transform("nunique")
+    lacking = counts.groupby(["pod", *strata])["year"].transform("size") != years
+    refuse(counts, lacking.to_numpy(), ["pod", *strata], "A stratum lacks a year that its POD has")
     rows = []
     for pod, part in counts.groupby("pod", sort=True):
-        wide = part.pivot_table(
-            index=strata, columns="year", values=["activity", "persons"], aggfunc="sum", fill_value=0
+        wide = part.assign(everyone=0).pivot_table(
+            index=strata or "everyone", columns="year", values=["activity", "persons"], aggfunc="sum"
         )
         year = wide["activity"].columns.to_numpy(float)
         seen, people = wide["activity"].to_numpy(float), wide["persons"].to_numpy(float)
         use = (seen.sum(axis=1) > 0) & (people > 0).all(axis=1)
+        reason = ""
         if len(year) < 2 or use.sum() < 2:
-            rows.append((pod, *[np.nan] * 6, "fewer than two years or two strata with activity"))
+            reason = "fewer than two years or two strata with activity"
+        elif not seen[use][:, 1:].any() or not seen[use][:, :-1].any():
+            reason = "all activity is of the first or of the last year: no finite rate of growth"
+        if reason:
+            rows.append((pod, *[np.nan] * 6, reason))
             continue
         slope, error, dispersion = _fit(seen[use], people[use], year - year.mean())
         limits = [slope + z * error for q in (0.8, 0.95) for z in stats.norm.interval(q)]

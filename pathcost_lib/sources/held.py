@@ -1,0 +1,128 @@
+"""Which months of a year the data hold, by setting: a year of which only some months are there is no year."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pathcost_lib.codes import financial_year_bounds, label
+from pathcost_lib.sources.engine import Relation
+
+__all__ = ["MonthsHeld", "last_whole_year", "months_held", "span_words"]
+
+_SQL = (
+    "SELECT setting, year(start_date) AS y, month(start_date) AS m, count(*) AS n FROM this "
+    "WHERE start_date BETWEEN DATE '{first}' AND DATE '{last}' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+)
+
+
+@dataclass(frozen=True)
+class MonthsHeld:
+    """The months of a financial year that hold activity.
+
+    Attributes
+    ----------
+    year : str
+        Financial year.
+    by_setting : mapping of setting to list of months (Period)
+        In order; a setting without activity in the year is not there.
+    """
+
+    year: str
+    by_setting: dict[str, list[pd.Period]]
+
+    @property
+    def first(self) -> int:
+        """Calendar year that the financial year starts in."""
+        return int(self.year[:4])
+
+    @property
+    def months(self) -> list[pd.Period]:
+        """Months that hold activity of any setting."""
+        return sorted({month for months in self.by_setting.values() for month in months})
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all twelve months hold activity."""
+        return len(self.months) == 12
+
+    @property
+    def short(self) -> dict[str, list[pd.Period]]:
+        """Settings that begin later or end sooner than the data as a whole: part of their year is not there."""
+        ends = (self.months[0], self.months[-1]) if self.months else ()
+        return {s: months for s, months in self.by_setting.items() if (months[0], months[-1]) != ends}
+
+    @property
+    def words(self) -> str:
+        """The months as they are said: "April to October 2026", "April to June and August 2026"."""
+        return span_words(self.months)
+
+    @property
+    def note(self) -> str:
+        """What must be said beside a number of this year; empty where the year is whole in every setting."""
+        if not self.by_setting:
+            return f"The data hold no activity of {self.year}."
+        parts = []
+        if not self.is_whole:
+            parts.append(f"Of {self.year} the data hold {len(self.months)} months, {self.words}: not a whole year.")
+        parts += [f"{label(s)}: only {span_words(months)}." for s, months in sorted(self.short.items())]
+        return " ".join(parts)
+
+
+def span_words(months: list[pd.Period]) -> str:
+    """Return months in words, those that follow on from one another as a span."""
+    spans: list[list[pd.Period]] = []
+    for month in months:
+        if spans and month == spans[-1][-1] + 1:
+            spans[-1].append(month)
+        else:
+            spans.append([month])
+    said = []
+    for number, span in enumerate(spans):
+        last = span[-1].strftime("%B %Y")
+        following = spans[number + 1][0] if number + 1 < len(spans) else None
+        if following is not None and following.year == span[-1].year:
+            last = span[-1].strftime("%B")
+        first = span[0].strftime("%B" if span[0].year == span[-1].year else "%B %Y")
+        said.append(last if len(span) == 1 else f"{first} to {last}")
+    return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
+
+
+def months_held(activity: Relation, year: str) -> MonthsHeld:
+    """Return the months of a financial year in which activity starts, by setting.
+
+    Parameters
+    ----------
+    activity : Relation
+        Activity or a ledger: setting, start_date.
+    year : str
+        Financial year.
+
+    Raises
+    ------
+    InputError
+        If the year is not written like "2024-25".
+    """
+    first, last = financial_year_bounds(year)
+    table = activity.query(_SQL.format(first=first, last=last)).to_pandas()
+    held: dict[str, list[pd.Period]] = {}
+    for setting, y, m in table[["setting", "y", "m"]].dropna().itertuples(index=False):
+        held.setdefault(str(setting), []).append(pd.Period(year=int(y), month=int(m), freq="M"))
+    return MonthsHeld(year, held)
+
+
+def last_whole_year(activity: Relation, year: str) -> str:
+    """Return the year, if the data hold all its months, else the last one before it of which they do.
+
+    Where there is none it is the year itself, of which `months_held` says what there is.
+    """
+    asked = months_held(activity, year)
+    if asked.is_whole:
+        return year
+    first = activity.extent.first_start.year - 1 if activity.extent else asked.first
+    for start in range(asked.first - 1, first - 1, -1):
+        earlier = f"{start}-{(start + 1) % 100:02d}"
+        if months_held(activity, earlier).is_whole:
+            return earlier
+    return year
