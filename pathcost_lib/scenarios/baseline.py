@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib.arguments import numbers, refuse, require_columns, require_unique, table
-from pathcost_lib.codes import PODS, SETTINGS
+from pathcost_lib.codes import PODS, SETTINGS, financial_year_bounds
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.scenarios.interventions import Intervention
 from pathcost_lib.sources.engine import Relation, connect
@@ -102,7 +102,13 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
     for key, known in (("setting", SETTINGS), ("pod", tuple(PODS))):
         for name in frame[key].unique():
             require_one_of(name, known, what=f"Baseline: {key}")
+    if "financial_year" in frame.columns:
+        for year in frame["financial_year"].unique():
+            financial_year_bounds(year)
     require_unique(frame, [c for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])], what=what)
+    # The rest of a subtraction of shares may lie below zero by a rounding of floats.
+    rest = pd.to_numeric(frame["variable_gbp"], errors="coerce")
+    frame = frame.assign(variable_gbp=rest.mask((rest < 0) & (rest > -0.005), 0.0))
     values = {c: numbers(frame, c, CELL) for c in ("activity", *money, "payment_gbp") if c in frame.columns}
     gap = values["cost_gbp"] - values["fixed_gbp"] - values["semi_fixed_gbp"] - values["variable_gbp"]
     wrong = np.abs(gap) > np.maximum(0.01, 1e-6 * values["cost_gbp"])

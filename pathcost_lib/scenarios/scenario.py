@@ -317,7 +317,7 @@ def _baseline(tables: list[Any], where: Where) -> pd.DataFrame | None:
             raise place.fail("fixed_share", "with semi_fixed_share is above 1; the rest is variable.")
         cost, fixed, semi_fixed = (row.pop(k) for k in ("cost_gbp", "fixed_share", "semi_fixed_share"))
         row |= {"cost_gbp": float(cost), "fixed_gbp": cost * fixed, "semi_fixed_gbp": cost * semi_fixed}
-        rows.append(row | {"variable_gbp": cost - cost * fixed - cost * semi_fixed})
+        rows.append(row | {"variable_gbp": max(cost - cost * fixed - cost * semi_fixed, 0.0)})
     frame = pd.DataFrame(rows)
     if frame["payment_gbp"].isna().all():
         frame = frame.drop(columns="payment_gbp")

@@ -175,7 +175,8 @@ def usual_claims(impact: SystemImpact, commissioner: str) -> pd.DataFrame:
     """Return the claims that are usually made, for `scheme_register`.
 
     The commissioner books what it no longer pays as QIPP; each provider books the full (average) cost of the activity
-    that goes as CIP. Both are of the same activity.
+    that goes as CIP. Both are of the same activity. A scheme without effect has a claim of £0, so that none is left
+    out.
 
     Raises
     ------
@@ -190,7 +191,10 @@ def usual_claims(impact: SystemImpact, commissioner: str) -> pd.DataFrame:
     full = impact.released.groupby(["intervention", "provider_code"])["full_cost_gbp"].sum()
     cip = full.rename_axis(["scheme", "organisation"]).rename("claim_gbp").reset_index()
     both = [qipp.assign(organisation=commissioner, programme="QIPP"), cip.assign(programme="CIP")]
-    return pd.concat(both)[[*_CLAIM]].reset_index(drop=True)
+    claims = pd.concat(both)[[*_CLAIM]]
+    idle = [scheme for scheme in impact.interventions if scheme not in set(claims["scheme"])]
+    none = pd.DataFrame({"scheme": idle, "organisation": commissioner, "programme": "QIPP", "claim_gbp": 0.0})
+    return pd.concat([claims, none], ignore_index=True) if idle else claims.reset_index(drop=True)
 
 
 def _assumptions(local: Local) -> pd.DataFrame:
