@@ -64,8 +64,12 @@ class Local:
     @property
     def whole(self) -> dict[str, dict[str, float]]:
         """What each intervention selects in all: its name to cost_gbp and, from a ledger, persons."""
-        rows = self.scope[self.scope["provider_code"] == ""].drop(columns="provider_code").to_dict("records")
-        return {str(row.pop("intervention")): {str(k): float(v) for k, v in row.items()} for row in rows}
+        rows = self.scope[self.scope["provider_code"] == ""].drop(
+            columns=["provider_code", "missing_cost"], errors="ignore"
+        )
+        return {
+            str(row.pop("intervention")): {str(k): float(v) for k, v in row.items()} for row in rows.to_dict("records")
+        }
 
     @property
     def providers(self) -> list[str]:
