@@ -94,6 +94,9 @@ def test_rules_vary_the_file_s_own_rule_and_claims_inherit_its_prices() -> None:
         parse_scenario(FILE | {"payment": {"payment_to_cost": 0.8}}, "f"), payment="block"
     )
     assert by_name.by_organisation()["impact_gbp"].tolist() == pytest.approx([4_500_000, 0, 1_500_000])
+    block = parse_scenario(FILE | {"payment": {"rule": "block", "payment_to_cost": 0.8}}, "f")
+    by_activity = scenarios.system_impact(block, payment="activity").by_organisation().set_index("organisation")
+    assert by_activity.loc["ICB", "impact_gbp"] == pytest.approx(9_600_000)
     hosted = look(FILE | {"payment": {"rule": "capitation", "host": "SMALL", "payment_to_cost": 0.5}})
     rules = wide(hosted.tables["rules"], "payment_rule")
     assert rules["capitation"].to_dict() == pytest.approx(wide(hosted.tables["matrix"], "scheme")[ALL].to_dict())
