@@ -30,6 +30,7 @@ __all__ = [
     "number_list",
     "numbers",
     "one_row_each",
+    "per_cent",
     "refuse",
     "require_columns",
     "require_unique",
@@ -200,6 +201,21 @@ def share(value: Any, what: str, *, below_one: bool = False) -> float:
     if below_one and checked == 1:
         raise InputError(f"{what} is 1. It must be less than 1.")
     return checked
+
+
+def per_cent(value: Any, what: str, *, least: float = 0.0, most: float = 100.0) -> float:
+    """Return a per cent in its range; a share in its place (0.05 for 5 %) is refused with the per cent that it means.
+
+    Raises
+    ------
+    InputError
+        If it is no number in range, or more than 0 and below 0.1: so small a per cent is a share by mistake.
+    """
+    if _is_number(value) and 0 < float(value) < 0.1:
+        raise InputError(
+            f"{what} is {value!r}. It is a per cent: write {100 * float(value):g} for {value!r} as a share."
+        )
+    return number(value, f"{what} (per cent)", least=least, most=most)
 
 
 def confidence_levels(confidence: Any) -> tuple[float, ...]:

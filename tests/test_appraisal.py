@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,8 +31,62 @@ def test_health_effects_and_own_schedule():
     assert appraisal.discount_factors(2, [(1, 10.0), (5, 0.0)]) == pytest.approx([1, 1 / 1.1, 1 / 1.1])
     with pytest.raises(InputError, match="green_book_health"):
         appraisal.discount_factors(2, "treasury")
-    with pytest.raises(InputError, match="0 to 125"):
-        appraisal.discount_factors(126)
+    with pytest.raises(InputError, match="0 to 1000"):
+        appraisal.discount_factors(1001)
+
+
+@pytest.mark.oracle
+def test_green_book_rates_go_on_and_health_rates_fall_too():
+    # The Green Book (February 2026), annex A6: 2.0 % to year 200, 1.5 % to 300, then 1.0 %; health 1.5, 1.29, 1.07,
+    # 0.86, 0.64 and 0.43 % over the same bands. Products written out, not by the code's own loop.
+    standard, health = appraisal.discount_factors(310), appraisal.discount_factors(310, "green_book_health")
+    to_125 = 1.035**-30 * 1.03**-45 * 1.025**-50
+    assert standard[[200, 300, 310]] == pytest.approx(
+        [to_125 * 1.02**-75, to_125 * 1.02**-75 * 1.015**-100, to_125 * 1.02**-75 * 1.015**-100 * 1.01**-10]
+    )
+    assert health[30] == pytest.approx(1.015**-30)
+    assert health[31] / health[30] == pytest.approx(1 / 1.0129)
+    assert health[75] == pytest.approx(1.015**-30 * 1.0129**-45)
+    assert health[125] == pytest.approx(health[75] * 1.0107**-50)
+    assert health[[200, 300, 310]] == pytest.approx(
+        health[125] * np.array([1.0086**-75, 1.0086**-75 * 1.0064**-100, 1.0086**-75 * 1.0064**-100 * 1.0043**-10])
+    )
+
+
+@pytest.mark.unit
+def test_present_value_goes_by_the_calendar_not_by_position():
+    # £100 in 2026 and £100 in 2030, four years later: 100 + 100 / 1.035^4 = 187.14, not 100 + 100 / 1.035 = 196.62.
+    worth = 100 + 100 / 1.035**4
+    assert round(worth, 2) == 187.14
+    assert appraisal.net_present_value([100.0, 100.0], years=[2026, 2030]) == pytest.approx(worth)
+    assert appraisal.net_present_value([100.0, 100.0], years=["2026-27", "2030-31"]) == pytest.approx(worth)
+    assert appraisal.net_present_value(pd.Series({2030: 60.0, 2026: 100.0})) == pytest.approx(100 + 60 / 1.035**4)
+    for years in ([2026], [2026, 2026], [0, 2], [2026, float("nan")], 2026):
+        with pytest.raises(InputError, match="years"):
+            appraisal.net_present_value([100.0, 100.0], years=years)
+    for values in ({2026: -100.0, 2030: 50.0}, {2027: -100.0, 2026: 50.0}):
+        with pytest.raises(InputError, match="out of order or have a gap"):
+            appraisal.payback(pd.Series(values))
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: appraisal.net_present_value([1.0, float("nan")]), "value 2 of 2 is missing"),
+        (lambda: appraisal.net_present_value([[1.0, 2.0], [3.0, float("nan")]]), "1 of 4 values are missing"),
+        (lambda: appraisal.net_present_value(5.0), "one number for each year"),
+        (lambda: appraisal.appraise([1.0, 2.0], [1.0]), "of the same years; they have 2 and 1"),
+        (lambda: appraisal.appraise([1.0, 2.0], [1.0, 1.0], realisation=80), "is above 2"),
+        (lambda: appraisal.discount_factors(5, [(30, 0.035)]), "write 3.5 for 0.035"),
+        (lambda: appraisal.optimism_bias(1.0, 0.24), "write 24"),
+        (lambda: appraisal.optimism_bias(1.0, 24.0, {"a": (30, 50)}), "write 0.5 for 50 %"),
+        (lambda: appraisal.break_even(lambda n: n, 5, 1), "low must be less than high"),
+    ],
+)
+def test_what_is_missing_or_out_of_range_is_refused(call, says):
+    with pytest.raises(InputError, match=says):
+        call()
 
 
 @pytest.mark.oracle
@@ -53,7 +108,7 @@ def test_payback_counts_the_last_time_it_turns():
 def test_break_even_and_return():
     # Setting up costs 90 and each contact avoided is worth 3: 30 contacts break even.
     assert appraisal.break_even(lambda n: 3 * n - 90, 0, 100) == pytest.approx(30)
-    assert "below nil" in str(appraisal.break_even(lambda n: 3 * n - 90, 0, 10))
+    assert "below zero" in str(appraisal.break_even(lambda n: 3 * n - 90, 0, 10))
     assert appraisal.return_on_investment([0, 207.0], [100, 0]) == pytest.approx(1.0)
     assert isinstance(appraisal.return_on_investment([1, 1], [0, 0]), NotComputable)
 

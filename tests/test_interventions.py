@@ -130,6 +130,39 @@ def test_files_that_are_not_scenarios(tmp_path):
 
 @pytest.mark.unit
 @pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("cost_gbp = 382,158", "line 2, cost_gbp: write 382,158 without £ and commas: 382158"),
+        ("cost_gbp = £382,158  # from the ledger", "line 2, cost_gbp: write £382,158 without £ and commas: 382158"),
+        ("title = Mine", r"line 2, column 9\): 'title = Mine'"),
+    ],
+)
+def test_numbers_as_people_write_them_are_told_by_line(tmp_path, line, says):
+    path = tmp_path / "own.toml"
+    path.write_text(f'name = "own"\n{line}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=says):
+        load_scenario(path)
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"running_gbp": float("nan")}, "running_gbp: is nan"),
+        ({"running_gbp": "£382,158"}, "without quotes, £ and commas: 382158"),
+        ({"stay_share": 60}, "write 0.6 for 60 %"),
+    ],
+)
+def test_numbers_that_are_none_are_refused(changes, says):
+    with pytest.raises(InputError, match=says):
+        parse_scenario(changed(**changes), "example.toml")
+    check = {"kind": "displacement", "bed_days_closed": 1, "released_per_bed_day_gbp": 1, "displaced_share": 60}
+    with pytest.raises(InputError, match=r"\[\[check\]\] 1, displacement: displaced_share is 60.*write 0.6"):
+        run_checks(parse_scenario(GOOD | {"check": [check | {"out_of_area_per_bed_day_gbp": 1}]}, "example.toml"))
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
     ("changes", "says"),
     [
         ({"horizon": 2020}, "before the base year, 2024"),

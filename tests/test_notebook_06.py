@@ -13,7 +13,7 @@ import pytest
 from factories import make_tables, write_tables
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from pathcost_lib import ledger, packs, present, scenarios, sources
+from pathcost_lib import ledger, packs, paths, present, scenarios, sources
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs.blocks import Section, read_section
 from pathcost_lib.packs.runner import NotebookError
@@ -43,8 +43,8 @@ def local(data: str) -> scenarios.Local:
     chosen = scenarios.load_scenario("many_small_improvements")
     near = scenarios.activity_near(dataset.activity, icb="QZ2", year="2024-25")
     prices = names.table_or_empty(dataset, "unit_costs")
-    costed = ledger.cost_activity(near, prices, dataset.organisations, price_base=chosen.price_base)
-    return scenarios.localise(chosen, costed, icb="QZ2", year="2024-25")
+    costed = ledger.cost_activity(near, prices, dataset.organisations, price_base="2024-25")
+    return scenarios.localise(chosen, costed, icb="QZ2", year="2024-25", price_base="2024-25")
 
 
 def _run(folder: Path, **values: Any) -> Section:
@@ -88,7 +88,7 @@ def test_tables_of_the_notebook_are_the_library_s(data: str, local: scenarios.Lo
 @pytest.mark.notebook
 def test_the_seed_example_in_a_pack(data: str, tmp_path: Path) -> None:
     # Brown, HFMA, March 2018: payment cut £1.0m, £0.5m of it variable; worked off over four years.
-    section = _run(tmp_path, icb="QZ2", data=data, scenario="payment_cut", own_baseline=True, draws=50)
+    section = _run(tmp_path, icb="QZ2", data=data, scenario="payment_cut", price_base="2017-18", draws=100)
     matrix = _frame(section, "Matrix").set_index(["organisation", "scheme"])["impact_gbp"]
     assert matrix.xs("All schemes", level="scheme").to_dict() == {
         "Commissioner": 5_000_000,
@@ -98,6 +98,24 @@ def test_the_seed_example_in_a_pack(data: str, tmp_path: Path) -> None:
     assert _frame(section, "Stranded")["stranded_gbp"].tolist() == [500_000, 375_000, 250_000, 125_000, 0]
     assert _frame(section, "Compensation")["after_gbp"].tolist() == [3_750_000, 0, 3_750_000]
     assert "the commissioner gains £4.67m (no uncertainty stated)" in section.messages[0].text
+
+
+@pytest.mark.notebook
+def test_the_system_total_of_a_pack_is_the_library_s_under_capitation(data: str, tmp_path: Path) -> None:
+    # A host that is otherwise in no scheme: the system gains, in words as in the table.
+    text = (paths.scenarios() / "payment_cut.toml").read_text(encoding="utf-8")
+    own = tmp_path / "hosted.toml"
+    own.write_text(text + '\n[payment]\nrule = "capitation"\nhost = "alliance"\n', encoding="utf-8")
+    section = _run(tmp_path, icb="QZ2", data=data, scenario=str(own), price_base="2017-18", draws=100)
+    matrix = _frame(section, "Matrix").set_index(["organisation", "scheme"])["impact_gbp"]
+    assert matrix.xs("All schemes", level="scheme").to_dict() == {
+        "Commissioner": 0,
+        "Provider": -1_250_000,
+        "Alliance": 5_000_000,
+        "System": 3_750_000,
+    }
+    assert "the system gains" in section.messages[0].text
+    assert "The schemes act on 100% of the scenario's own baseline (£10.0m of £10.0m)" in section.messages[0].text
 
 
 @pytest.mark.notebook
@@ -164,14 +182,14 @@ def test_what_cannot_be_worked_out_is_left_out_with_what_depends_on_it(local: sc
         "shorter_stay": "no activity here is selected",
         "discharge_to_assess": "depends on shorter stay, which is left out",
     }
-    view = scenarios.system_view(found, draws=20)
+    view = scenarios.system_view(found, draws=100)
     assert view.tables["assumptions"]["left_out"].tolist() == [*found.left_out.values(), ""]
     assert set(view.tables["matrix"]["scheme"]) == {"Advice before referral", "All schemes"}
 
 
 @pytest.mark.unit
 def test_tables_add_up_and_small_providers_are_shown_as_one(local: scenarios.Local) -> None:
-    view = scenarios.system_view(local, draws=50, most=1)
+    view = scenarios.system_view(local, draws=100, most=1)
     matrix = view.tables["matrix"].pivot_table(index="organisation", columns="scheme", values="impact_gbp", sort=False)
     assert list(matrix.index) == ["QZ2", "A2", "C2", OTHERS, SYSTEM]
     assert matrix.drop(index=SYSTEM).sum().to_numpy() == pytest.approx(matrix.loc[SYSTEM].to_numpy())
@@ -201,7 +219,7 @@ def test_usual_claims_count_the_same_activity_twice_and_a_file_of_claims_is_chec
     assert set(claims["programme"]) == {"QIPP", "CIP"}
     full = impact.released["full_cost_gbp"].sum()
     assert claims.query("programme == 'CIP'")["claim_gbp"].sum() == pytest.approx(full)
-    register = scenarios.system_view(local, draws=20).tables["register"]
+    register = scenarios.system_view(local, draws=100).tables["register"]
     assert register["claimed_gbp"].sum() == pytest.approx(claims["claim_gbp"].sum())
     assert (register["claimed_gbp"] > register["system_gbp"]).all()
     with pytest.raises(InputError, match=r"no column claim_gbp\. Needed: scheme"):
@@ -240,6 +258,12 @@ def test_the_message_is_no_more_certain_than_the_interval() -> None:
         "T, A, 5 years in present value: the commissioner gains £1.00m (80% interval £500k to £2.00m), P is worse off "
         "by £500k (80% interval −£600k to −£400k), and the system may gain or lose (+£500k; 80% interval −£100k to "
         "£900k)."
+    )
+    named = savings.savings_message(table.assign(organisation=table["organisation"].replace("P", OTHERS)), **said)
+    assert "Other providers are worse off by £500k" in named
+    touched = pd.DataFrame({"touched_gbp": [3.4e6], "whole_gbp": [28e6]})
+    assert savings.touched_sentence(touched, area="Q", year="2024-25") == (
+        "The schemes act on 12% of the cost of Q's activity in 2024-25 (£3.40m of £28.0m)."
     )
     table.loc[1:2, "net_present_value_gbp"] = 1.0
     assert "no provider shown is worse off" in savings.savings_message(table, **said)

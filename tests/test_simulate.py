@@ -116,7 +116,7 @@ def test_simulation_is_the_same_whatever_the_number_of_draws_or_the_block(monkey
     assert long.net_present_value_gbp.sum(axis=0) == pytest.approx(
         (long.system_gbp * discount_factors(9)[:, None]).sum(axis=0)
     )
-    with pytest.raises(InputError, match="At least one draw"):
+    with pytest.raises(InputError, match=r"draws \(simulated outcomes\) is 0"):
         simulate(scenario, draws=0)
 
 

@@ -207,7 +207,7 @@ def test_system_effect_does_not_depend_on_payment_rule_or_deal(system, deal):
     impacts = [impact_of(system, payment=rule) for rule in rules]
     for other in impacts[1:]:
         assert other.system.to_numpy() == pytest.approx(impacts[0].system.to_numpy(), abs=1e-5)
-    benchmark = system[1]["cost_gbp"].sum()
+    benchmark = len(YEARS) * system[1]["cost_gbp"].sum()  # of as many years as the saving: spend is not negative
     paid = gain_share(benchmark, benchmark - impacts[0].system.sum(), GainShareTerms(deal))
     commissioner, provider = impacts[0].system.sum() - paid, paid
     assert commissioner + provider == pytest.approx(impacts[0].system.sum())
@@ -344,6 +344,74 @@ def test_a_share_that_both_accept():
 
 
 @pytest.mark.unit
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (
+            lambda: gain_share([100.0, 100.0], [95.0, np.nan], GainShareTerms(0.5)),
+            "actual_gbp: value 2 of 2 is missing",
+        ),
+        (lambda: gain_share(100.0, 95.0, GainShareTerms(0.5), quality=80), "quality .share.: value 1 of 1 is above 1"),
+        (lambda: gain_share([100.0, 100.0], [1.0, 2.0, 3.0], GainShareTerms(0.5)), "cannot be computed"),
+        (lambda: GainShareTerms(50), "write 0.5 for 50 %"),
+        (lambda: GainShareTerms(0.5, cap_rate=10), "cap_rate is 10"),
+        (lambda: acceptable_share(np.nan, 1.0), "commissioner_gbp is nan"),
+        (lambda: settlement({"a": 1.0, "b": np.nan}), "positions_gbp, b is nan"),
+        (lambda: settlement({"a": 1.0, "b": 2.0}, {"c": 1.0}), "Allowed: a, b"),
+        (lambda: payment_at_risk(1e6, 0.01, 0.6), "write 1 for 0.01"),
+        (lambda: payment_at_risk(1e6, 1.0, 60), "write 0.6 for 60 %"),
+        (lambda: stranded_cost(100, np.nan, years=4), "released_gbp is nan"),
+        (lambda: PaymentRule("blended", {"elctive": 0.2}), "Did you mean elective"),
+        (lambda: PaymentRule(payment_to_cost=80), "at most 5"),
+        (lambda: Release(0.05), "write 5 for 0.05"),
+        (lambda: Release(capacity={"elective": 0}), "more than 0"),
+    ],
+)
+def test_missing_amounts_and_per_cents_for_shares_are_refused(call, says):
+    with pytest.raises(InputError, match=says):
+        call()
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"cost_gbp": np.nan}, "cost_gbp must be a number"),
+        ({"activity": -1.0}, "activity must not be negative"),
+        ({"fixed_gbp": 0.0}, "must add up to cost_gbp"),
+        ({"pod": "electve"}, "Did you mean elective"),
+        ({"provider_code": None}, "provider_code must be given"),
+    ],
+)
+def test_a_baseline_with_gaps_is_refused(changes, says):
+    scenario = load_scenario("payment_cut")
+    with pytest.raises(InputError, match=says):
+        system_impact(scenario, scenario.baseline.assign(**changes))
+    with pytest.raises(InputError, match="must hold each key once"):
+        system_impact(scenario, pd.concat([scenario.baseline, scenario.baseline]))
+
+
+@pytest.mark.unit
+def test_tables_of_claims_and_positions_with_gaps_are_refused():
+    impact = system_impact(load_scenario("payment_cut"), years=[2018])
+    claims = pd.DataFrame(
+        {"scheme": "payment_cut", "organisation": ["commissioner"], "programme": "QIPP", "claim_gbp": [1.0]}
+    )
+    for wrong, says in (
+        ({"claim_gbp": np.nan}, "claim_gbp must be a number"),
+        ({"organisation": "provder"}, "provider"),
+    ):
+        with pytest.raises(InputError, match=says):
+            scheme_register(claims.assign(**wrong), impact)
+    plans = pd.DataFrame({"organisation": ["commissioner", "provider"], "control_total_gbp": 0.0, "position_gbp": 1.0})
+    for wrong, says in (({"position_gbp": [1.0, np.nan]}, "position_gbp must be a number"),):
+        with pytest.raises(InputError, match=says):
+            control_totals(plans.assign(**wrong), impact, "2018-19")
+    with pytest.raises(InputError, match="must hold each key once"):
+        control_totals(pd.concat([plans, plans]), impact, "2018-19")
+
+
+@pytest.mark.unit
 def test_register_finds_the_pound_claimed_twice():
     impact = system_impact(load_scenario("payment_cut"), years=[2018])
     claims = pd.DataFrame(
@@ -359,7 +427,7 @@ def test_register_finds_the_pound_claimed_twice():
     assert (row["claimants"], row["claimed_gbp"], row["system_gbp"]) == (2, 1_500_000, 500_000)
     assert (row["transfer_gbp"], row["over_claim_gbp"]) == (1_000_000, 1_000_000)
     assert register.claims["not_delivered_gbp"].tolist() == [1_000_000, 0]  # the commissioner delivered none of it
-    with pytest.raises(InputError, match="repeat a scheme"):
+    with pytest.raises(InputError, match="must hold each key once"):
         scheme_register(pd.concat([claims, claims]), impact)
 
 
@@ -392,6 +460,32 @@ def test_ready_calculations_by_hand():
     assert value("pathology", "unit cost at 50 % of capacity") == pytest.approx(12 / 5 + 0.6)
     assert value("virtual_fracture_clinic", "clinician time freed") == (6000 * 0.75 * 15 - 6000 * 3) / 60
     assert value("growth", "cost added to the system if all grow") == 10 * 5000 * 80
+
+
+@pytest.mark.oracle
+def test_fracture_clinic_at_full_cost_is_its_own_source_s_saving():
+    # Anderson et al., BMJ Open 2017;7:e014509: £36.81 a patient before, £22.84 after; 6,000 patients: £83,820 a year.
+    scenario = load_scenario("virtual_fracture_clinic")
+    impact = system_impact(scenario)
+    last = impact.financial_years[-1]
+    part = impact.table[impact.table["financial_year"] == last].groupby("component")["impact_gbp"].sum()
+    full = impact.released.set_index("financial_year").loc[last, "full_cost_gbp"]
+    assert round(6000 * (36.81 - 22.84)) == 83_820
+    assert full + part["cost_at_destination"] == pytest.approx(83_820, abs=1)
+    # The cash is less: a fifth of the cost stays, and seven whole sessions of 600 go of the seven and a half.
+    cash = 0.75 * 220_860 * 0.2 + 7 * 0.6 * 220_860 / 10 - 4500 * 18.1833
+    assert impact.system[last] == pytest.approx(cash)
+    assert cash < 83_820
+
+
+@pytest.mark.oracle
+def test_realisation_of_pathology_is_what_its_source_says():
+    # NHS Providers, 2018: £250m to £500m planned (2008), £200m by 2016: 0.8, 0.4, and 200 / 375 of the middle.
+    table = run_checks(load_scenario("pathology"))
+    table = table[table["check"] == "realised"].set_index("measure")["value"]
+    assert table["delivered, of the middle"] == pytest.approx(100 * 200 / 375)
+    assert table["delivered, of the lowest plan"] == pytest.approx(80)
+    assert table["delivered, of the highest plan"] == pytest.approx(40)
 
 
 @pytest.mark.unit

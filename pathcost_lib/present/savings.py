@@ -9,7 +9,7 @@ import pandas as pd
 
 from pathcost_lib.present.format import interval, short_pounds
 
-__all__ = ["savings_message"]
+__all__ = ["savings_message", "touched_sentence"]
 
 
 def savings_message(worth: pd.DataFrame, *, title: str, area: str, years: int, note: str = "") -> str:
@@ -48,6 +48,28 @@ def savings_message(worth: pd.DataFrame, *, title: str, area: str, years: int, n
     return f"{title}, {area}, {years} years in present value: {said}. {note}".strip()
 
 
+def touched_sentence(touched: pd.DataFrame, *, area: str, year: str = "") -> str:
+    """Return what share of which cost the schemes act on; nothing where it is suppressed or not computable.
+
+    Parameters
+    ----------
+    touched : DataFrame
+        One row: touched_gbp, whole_gbp, touched_pct.
+    area, year : str
+        Whose cost, of which year (empty for the file's own baseline).
+    """
+    if "not_computable" in touched:
+        return ""
+    row = touched.iloc[0]
+    part, whole = row["touched_gbp"], row["whole_gbp"]
+    if pd.isna(part) or pd.isna(whole) or not whole:
+        return ""
+    share = 100 * part / whole
+    said = "under 1%" if 0 < share < 1 else f"{share:.0f}%"
+    of = f"the cost of {area}'s activity in {year}" if year else area
+    return f"The schemes act on {said} of {of} ({_plain(part)} of {_plain(whole)})."
+
+
 def _plain(value: float | None) -> str:
     return short_pounds(value).lstrip("+")
 
@@ -63,9 +85,11 @@ def _said(row: Mapping[str, Any], who: str) -> str:
     reach = f"80% interval {interval(low, high, _plain)}"
     if round(low) == round(middle) == round(high):
         reach = "no uncertainty stated"
+    several = who == "Other providers"
     if abs(middle) < 0.5:
-        return f"{who} neither gains nor loses"
+        return f"{who} neither {'gain nor lose' if several else 'gains nor loses'}"
     if low <= 0 <= high:
         return f"{who} may gain or lose ({short_pounds(middle)}; {reach})"
-    verb = "gains" if middle > 0 else "is worse off by"
+    gains, loses = ("gain", "are worse off by") if several else ("gains", "is worse off by")
+    verb = gains if middle > 0 else loses
     return f"{who} {verb} {_plain(abs(middle))} ({reach})"

@@ -26,7 +26,7 @@ from pathcost_lib.scenarios.monthly import MonthlyOutlook, monthly_activity, mon
 from pathcost_lib.scenarios.outlook import DemandOutlook, demand_outlook
 from pathcost_lib.scenarios.outlook_inputs import DemandInputs, dataset_inputs, official_growth, official_inputs
 from pathcost_lib.scenarios.release import Release, flexible_budget, stranded_cost
-from pathcost_lib.scenarios.scenario import Scenario, list_scenarios, load_scenario
+from pathcost_lib.scenarios.scenario import Scenario, list_scenarios, load_scenario, rebase
 from pathcost_lib.scenarios.sharing import (
     GainShareTerms,
     acceptable_share,
@@ -94,6 +94,7 @@ __all__ = [
     "payment_at_risk",
     "project",
     "realise",
+    "rebase",
     "return_on_investment",
     "run_checks",
     "scheme_register",

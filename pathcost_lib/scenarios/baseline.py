@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
-from pathcost_lib.errors import InputError
+from pathcost_lib.arguments import numbers, refuse, require_columns, require_unique, table
+from pathcost_lib.codes import PODS, SETTINGS, financial_year_bounds
+from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.scenarios.interventions import Intervention
 from pathcost_lib.sources.engine import Relation, connect
 from pathcost_lib.sources.quoting import quote_value, quote_values
 
-__all__ = ["CELL", "baseline", "selection_sql"]
+__all__ = ["CELL", "baseline", "pounds", "selection_sql"]
 
 CELL = ["icb_code", "provider_code", "setting", "pod"]
 _MONEY = ("cost", "fixed", "semi_fixed", "variable")
@@ -46,9 +49,10 @@ def baseline(
     Raises
     ------
     InputError
-        If a column is missing, the year is not there, or an intervention selects nothing.
+        If a column is missing, the year is not there, or an intervention selects nothing; in a small table, if a value
+        is missing or negative, a cell stands there twice, or its parts do not add up to its cost.
     """
-    relation = ledger if isinstance(ledger, Relation) else connect().register("baseline", ledger)
+    relation = ledger if isinstance(ledger, Relation) else connect().register("baseline", _checked(ledger))
     in_pence = "cost_pence" in relation.columns
     money = [f"{m}_pence" if in_pence else f"{m}_gbp" for m in _MONEY]
     wanted = {*CELL, "units" if in_pence else "activity", *money}
@@ -64,7 +68,7 @@ def baseline(
     if in_pence:
         known = ["units", *money]
         sums = ["CAST(sum(units) AS BIGINT) AS activity"]
-        sums += [f"coalesce(CAST(sum({m}_pence) AS BIGINT), 0) / 100.0 AS {m}_gbp" for m in _MONEY]
+        sums += [f"{pounds(f'{m}_pence')} AS {m}_gbp" for m in _MONEY]
         sums += ["CAST(sum(CASE WHEN cost_pence IS NULL THEN units ELSE 0 END) AS BIGINT) AS uncosted_activity"]
     else:
         known = [c for c in ("activity", *money, "payment_gbp") if c in relation.columns]
@@ -83,6 +87,38 @@ def baseline(
             chosen = "; ".join(f"{key} {', '.join(items)}" for key, items in intervention.select.items())
             raise InputError(f"Intervention {intervention.name!r} selects no activity in the ledger ({chosen}).")
     return cells
+
+
+def pounds(pence: str) -> str:
+    """Return the SQL of a sum of pence in pounds, as floats on every engine (Spark divides into decimals)."""
+    return f"CAST(coalesce(CAST(sum({pence}) AS BIGINT), 0) AS DOUBLE) / CAST(100 AS DOUBLE)"
+
+
+def _checked(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a small table of yearly cells, refused where a value is missing or the parts do not add up."""
+    table(frame, what="ledger")
+    money = [f"{m}_gbp" for m in _MONEY]
+    if "cost_pence" in frame.columns or not {*CELL, "activity", *money} <= set(frame.columns):
+        return frame  # rows of a ledger; or a column is missing, which is told where all are looked for
+    what = "cells of the baseline"
+    require_columns(frame, [*CELL, "activity", *money], what=what)
+    for key in CELL:
+        refuse(frame, frame[key].isna().to_numpy(), [], f"Baseline: {key} must be given")
+    for key, known in (("setting", SETTINGS), ("pod", tuple(PODS))):
+        for name in frame[key].unique():
+            require_one_of(name, known, what=f"Baseline: {key}")
+    if "financial_year" in frame.columns:
+        for year in frame["financial_year"].unique():
+            financial_year_bounds(year)
+    require_unique(frame, [c for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])], what=what)
+    # The rest of a subtraction of shares may lie below zero by a rounding of floats.
+    rest = pd.to_numeric(frame["variable_gbp"], errors="coerce")
+    frame = frame.assign(variable_gbp=rest.mask((rest < 0) & (rest > -0.005), 0.0))
+    values = {c: numbers(frame, c, CELL) for c in ("activity", *money, "payment_gbp") if c in frame.columns}
+    gap = values["cost_gbp"] - values["fixed_gbp"] - values["semi_fixed_gbp"] - values["variable_gbp"]
+    wrong = np.abs(gap) > np.maximum(0.01, 1e-6 * values["cost_gbp"])
+    refuse(frame, wrong, CELL, "Baseline: fixed, semi-fixed and variable cost must add up to cost_gbp")
+    return frame.assign(**values)
 
 
 def selection_sql(intervention: Intervention) -> str:

@@ -6,6 +6,7 @@ out. Results are rows of measure, value, unit and reading (what it means, in wor
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pathcost_lib.arguments import number, number_list, share
+from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.scenarios.appraisal import payback
 from pathcost_lib.scenarios.release import flexible_budget
 from pathcost_lib.scenarios.scenario import Scenario
@@ -27,6 +30,7 @@ __all__ = [
     "growth_case",
     "merger_ceiling",
     "outpatient_checks",
+    "realised",
     "run_checks",
     "shared_service",
     "utilisation",
@@ -35,7 +39,37 @@ __all__ = [
 
 Rows = list[tuple[str, float, str, str]]
 
+#: Arguments that must be more than zero: something is divided by them.
+_ABOVE_ZERO = {"activity", "capacity", "turnover_gbp", "out_of_area_per_bed_day_gbp", "planned_low_gbp"}
 
+CHECKS: dict[str, Callable[..., Rows]] = {}
+
+
+def _ready(calculation: Callable[..., Rows]) -> Callable[..., Rows]:
+    """Make a function a ready calculation: every argument is checked by its name, which ends in its unit."""
+
+    @functools.wraps(calculation)
+    def checked(**arguments: Any) -> Rows:
+        for name, value in arguments.items():
+            if name.endswith("_share"):
+                share(value, name)
+            elif name == "utilisation_pct":
+                number_list(value, name, least=1.0, most=100.0)
+            elif name == "scale_elasticity":
+                number(value, name, least=-1.0, most=0.0)
+            elif name in ("members", "organisations"):
+                number(value, name, least=1, whole=True)
+            elif name.endswith("_pct"):
+                number(value, f"{name} (per cent)", least=0.0, most=100.0)
+            else:
+                number(value, name, least=0.0, above=0.0 if name in _ABOVE_ZERO else -np.inf)
+        return calculation(**arguments)
+
+    CHECKS[calculation.__name__] = checked
+    return checked
+
+
+@_ready
 def displacement(
     *,
     bed_days_closed: float,
@@ -56,6 +90,7 @@ def displacement(
     ]
 
 
+@_ready
 def merger_ceiling(
     *, turnover_gbp: float, back_office_pct: float, saving_pct: float, exit_cost_gbp: float, double_running_gbp: float
 ) -> Rows:
@@ -71,6 +106,7 @@ def merger_ceiling(
     ]
 
 
+@_ready
 def utilisation(*, capacity: float, fixed_gbp: float, variable_unit_gbp: float, utilisation_pct: list[float]) -> Rows:
     """Unit cost at each use of capacity, and the cost of what is not used (as in Kaplan and Anderson 2004)."""
     level = capacity * np.asarray(utilisation_pct, float) / 100
@@ -86,6 +122,7 @@ def utilisation(*, capacity: float, fixed_gbp: float, variable_unit_gbp: float, 
     return rows
 
 
+@_ready
 def withdrawal(
     *, income_gbp: float, variable_gbp: float, semi_fixed_gbp: float, fixed_gbp: float, fixed_avoidable_gbp: float = 0.0
 ) -> Rows:
@@ -106,6 +143,7 @@ def withdrawal(
     ]
 
 
+@_ready
 def shared_service(
     *,
     members: int,
@@ -131,16 +169,23 @@ def shared_service(
     ]
 
 
+@_ready
 def freed_time(*, contacts: float, cancelled_share: float, minutes_each: float, replacement_minutes: float) -> Rows:
     """Clinician time that a replaced contact frees: capacity, which is cash only if posts or sessions go."""
     freed = contacts * cancelled_share * minutes_each - contacts * replacement_minutes
     return [
         ("contacts cancelled", contacts * cancelled_share, "a year", ""),
         ("clinician time freed", freed / 60, "hours a year", "net of the time that the review takes"),
-        ("sessions of four hours freed", freed / 240, "a year", "capacity for other patients, not cash"),
+        (
+            "sessions of four hours freed",
+            freed / 240,
+            "a year",
+            "capacity for other patients, or cash where sessions are given up: not both",
+        ),
     ]
 
 
+@_ready
 def growth_case(
     *, activity: float, fixed_gbp: float, variable_unit_gbp: float, growth_pct: float, organisations: int
 ) -> Rows:
@@ -162,10 +207,22 @@ def growth_case(
     ]
 
 
-CHECKS: dict[str, Callable[..., Rows]] = {
-    function.__name__: function
-    for function in (displacement, merger_ceiling, utilisation, withdrawal, shared_service, freed_time, growth_case)
-}
+@_ready
+def realised(*, planned_low_gbp: float, planned_high_gbp: float, delivered_gbp: float) -> Rows:
+    """Return what part of a planned saving came, at the ends of the plan and at its middle.
+
+    The middle is what `realisation` of a scenario with interventions would be set to (FIGURES: pathology, £250m to
+    £500m planned in 2008, £200m by 2016).
+    """
+    if planned_high_gbp < planned_low_gbp:
+        raise InputError("planned_high_gbp is below planned_low_gbp.")
+    middle = (planned_low_gbp + planned_high_gbp) / 2
+    return [
+        ("delivered, of the lowest plan", 100 * delivered_gbp / planned_low_gbp, "%", ""),
+        ("delivered, of the middle", 100 * delivered_gbp / middle, "%", "the realisation to plan the next one with"),
+        ("delivered, of the highest plan", 100 * delivered_gbp / planned_high_gbp, "%", ""),
+        ("planned and not delivered", middle - delivered_gbp, "GBP a year", "against the middle of the plan"),
+    ]
 
 
 def run_checks(scenario: Scenario) -> pd.DataFrame:
@@ -179,11 +236,14 @@ def run_checks(scenario: Scenario) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If a kind or an argument is not known or missing.
+        If a kind or an argument is not known, missing or out of range (a share of 60 for 0.6); the message names the
+        check.
     """
+    if not isinstance(scenario, Scenario):
+        raise InputError(f"scenario must come from load_scenario; this is a {type(scenario).__name__}.")
     rows: list[tuple[Any, ...]] = []
-    for number, table in enumerate(scenario.checks, start=1):
-        where = Where(scenario.name, f"[[check]] {number}")
+    for place, table in enumerate(scenario.checks, start=1):
+        where = Where(scenario.name, f"[[check]] {place}")
         kind = check_table({"kind": table.get("kind")}, {"kind": Field(required=True, allowed=CHECKS)}, where)["kind"]
         arguments = inspect.signature(CHECKS[kind]).parameters
         types = {"int": "integer", "float": "number", "list[float]": "list"}
@@ -192,7 +252,11 @@ def run_checks(scenario: Scenario) -> pd.DataFrame:
             for name, p in arguments.items()
         }
         values = check_table({k: v for k, v in table.items() if k not in ("kind", "source")}, fields, where)
-        rows += [(scenario.name, scenario.identity, kind, *row) for row in CHECKS[kind](**values)]
+        try:
+            found = CHECKS[kind](**values)
+        except InputError as error:
+            raise where.fail(kind, str(error)) from None
+        rows += [(scenario.name, scenario.identity, kind, *row) for row in found]
     return pd.DataFrame(rows, columns=["scenario", "identity", "check", "measure", "value", "unit", "reading"])
 
 
@@ -217,32 +281,43 @@ def outpatient_checks(
     Returns
     -------
     DataFrame
-        intervention, check, measure, value, unit, for the last year: 1 fixed cost left (the claim at full cost, and
-        what of it is cash); 2 overheads reallocated (what each contact left has to carry); 3 a blanket percentage
+        intervention, check, measure, value, unit, note, for the last year: 1 fixed cost left (the claim at full cost,
+        and what of it is cash); 2 overheads reallocated (what each contact left has to carry); 3 a blanket percentage
         (variable cost released if the average contact goes, and if the cheapest go first).
+
+    Raises
+    ------
+    InputError
+        As `system_impact`, or if the impact is not of this scenario.
     """
-    model = build_model(scenario, ledger, year=year)
+    if not isinstance(impact, SystemImpact):
+        raise InputError(f"impact must come from system_impact; this is a {type(impact).__name__}.")
+    years = [int(y[:4]) for y in impact.financial_years]
+    model = build_model(scenario, ledger, year=year, years=years)
+    for item in model.interventions:
+        require_one_of(item.name, impact.interventions, what="The impact is of another scenario: intervention")
     last = impact.released[impact.released["financial_year"] == impact.financial_years[-1]]
     rows = []
-    for number, item in enumerate(scenario.interventions):
+    for place, item in enumerate(model.interventions):
         mine = last[last["intervention"] == item.name]
         full = float(mine["full_cost_gbp"].sum())
         stays = float((mine["stranded_fixed_gbp"] + mine["stranded_semi_fixed_gbp"]).sum())
-        share = item.effect.mean * float(model.levels[number, -1])
-        cells = model.cells[model.cells["selected_by"].str[number] == "1"]
+        share = item.effect.mean * float(model.levels[place, -1])
+        cells = model.cells[(model.cells["selected_by"].str[place] == "1") & (model.cells["activity"] > 0)]
         unit = (cells["variable_gbp"] / cells["activity"]).to_numpy(float)
         quota = share * cells["activity"].sum()
         order = np.argsort(unit)
         held = cells["activity"].to_numpy(float)[order]
         taken = np.clip(quota - (np.cumsum(held) - held), 0.0, held)
         left = cells["activity"].sum() - quota
-        carried = stays / left if left > 0 else np.nan
+        carried, note = (stays / left, "") if left > 0 else (np.nan, "no contact is left")
         name, average = item.name, float(share * cells["variable_gbp"].sum())
+        cheapest = float(taken @ unit[order])
         rows += [
-            (name, "fixed cost left", "claimed at full cost", full, "GBP a year"),
-            (name, "fixed cost left", "released as cash", full - stays, "GBP a year"),
-            (name, "overheads reallocated", "each contact left carries", carried, "GBP a contact"),
-            (name, "blanket percentage", "variable cost, average contacts go", average, "GBP a year"),
-            (name, "blanket percentage", "variable cost, cheapest go first", float(taken @ unit[order]), "GBP a year"),
+            (name, "fixed cost left", "claimed at full cost", full, "GBP a year", ""),
+            (name, "fixed cost left", "released as cash", full - stays, "GBP a year", ""),
+            (name, "overheads reallocated", "each contact left carries", carried, "GBP a contact", note),
+            (name, "blanket percentage", "variable cost, average contacts go", average, "GBP a year", ""),
+            (name, "blanket percentage", "variable cost, cheapest go first", cheapest, "GBP a year", ""),
         ]
-    return pd.DataFrame(rows, columns=["intervention", "check", "measure", "value", "unit"])
+    return pd.DataFrame(rows, columns=["intervention", "check", "measure", "value", "unit", "note"])

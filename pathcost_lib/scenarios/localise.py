@@ -3,7 +3,8 @@
 A scenario file speaks of an illustrative trust. Here its interventions act on the ICB's own activity: names of the
 file's baseline stand for the ICB and for its largest provider of a setting, and programme costs, which belong to the
 size of that baseline, are scaled to the cost in scope. Semi-fixed steps are of a provider's whole activity, so what it
-does for other ICBs stays in the baseline.
+does for other ICBs stays in the baseline. A scheme cannot start in a year whose activity is already known: a file that
+states no first year starts, here, in the year after the data's. Its pounds are brought to the pack's price base.
 """
 
 from __future__ import annotations
@@ -15,15 +16,14 @@ import pandas as pd
 
 from pathcost_lib.codes import financial_year_bounds, label
 from pathcost_lib.errors import InputError
-from pathcost_lib.scenarios.baseline import baseline, selection_sql
+from pathcost_lib.scenarios.baseline import baseline, pounds
 from pathcost_lib.scenarios.interventions import Intervention
-from pathcost_lib.scenarios.scenario import Scenario
+from pathcost_lib.scenarios.scenario import PROGRAMME, Scenario, moved, rebase
+from pathcost_lib.scenarios.schema import financial_years, start_year
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.quoting import quote_value
 
 __all__ = ["PROGRAMME", "Local", "activity_near", "localise"]
-
-PROGRAMME = ("set_up_gbp", "running_gbp", "double_running_gbp", "exit_cost_gbp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,17 +33,23 @@ class Local:
     Attributes
     ----------
     scenario, asked : Scenario
-        As set here, with the interventions that can be worked out; and as the file has it.
+        As set here, with the interventions that can be worked out; and as the file has it, in the same pounds.
     rows : Relation or DataFrame
         The baseline.
     scope : DataFrame
-        intervention, provider_code ("" is all), cost_gbp and, from a ledger, persons: what each selects.
+        intervention, provider_code ("" is all), cost_gbp and, from a ledger, persons and missing_cost (contacts
+        without a cost): what each selects.
     left_out : mapping of intervention to str
         Why it cannot be worked out here.
     commissioner : str
         Who buys.
     year : str or None
         Baseline year; None where the baseline is the file's own.
+    touched : DataFrame
+        One row: touched_gbp, the cost that any intervention selects, each pound once; whole_gbp, all that the ICB buys
+        (or the whole of the file's own baseline); touched_pct; and, from a ledger, persons.
+    notes : sequence of str
+        What was changed to set it here: its first year, its pounds.
     """
 
     scenario: Scenario
@@ -53,12 +59,18 @@ class Local:
     left_out: Mapping[str, str]
     commissioner: str
     year: str | None
+    touched: pd.DataFrame
+    notes: Sequence[str] = ()
 
     @property
     def whole(self) -> dict[str, dict[str, float]]:
         """What each intervention selects in all: its name to cost_gbp and, from a ledger, persons."""
-        rows = self.scope[self.scope["provider_code"] == ""].drop(columns="provider_code").to_dict("records")
-        return {str(row.pop("intervention")): {str(k): float(v) for k, v in row.items()} for row in rows}
+        rows = self.scope[self.scope["provider_code"] == ""].drop(
+            columns=["provider_code", "missing_cost"], errors="ignore"
+        )
+        return {
+            str(row.pop("intervention")): {str(k): float(v) for k, v in row.items()} for row in rows.to_dict("records")
+        }
 
     @property
     def providers(self) -> list[str]:
@@ -67,44 +79,173 @@ class Local:
         return [str(p) for p in own.groupby("provider_code")["cost_gbp"].sum().sort_values(ascending=False).index]
 
 
+def _require(rows: Relation, columns: Sequence[str], what: str) -> None:
+    missing = [c for c in columns if c not in rows.columns]
+    if missing:
+        raise InputError(f"The {what} lacks {', '.join(missing)}. It holds: {', '.join(rows.columns)}.")
+
+
+def _require_rows(rows: Relation) -> None:
+    """Refuse a ledger whose pence are no pence, or with rows of which the person or the kind is not known."""
+    kind = str(rows.schema["cost_pence"]).upper()
+    if any(word in kind for word in ("CHAR", "STRING", "DOUBLE", "FLOAT")):
+        raise InputError(f"cost_pence of the ledger must be whole pence (an integer column); it is {kind.lower()}.")
+    for column in ("patient_id", "setting", "pod"):
+        lacking = rows.query(f"SELECT count(*) AS n FROM this WHERE {column} IS NULL").to_pandas()["n"].iloc[0]
+        if lacking:
+            raise InputError(
+                f"The ledger has no {column} in {int(lacking)} row(s); run the quality report on the data."
+            )
+
+
 def activity_near(activity: Relation, *, icb: str, year: str) -> Relation:
-    """Return the activity of an ICB and of the providers that it uses, in a financial year: all that need be costed."""
-    first, last = financial_year_bounds(year)
-    near = f"SELECT DISTINCT provider_code FROM this WHERE icb_code = {quote_value(icb)}"
-    return activity.query(
-        f"SELECT * FROM this WHERE start_date <= {quote_value(last)} "
-        f"AND (end_date IS NULL OR end_date >= {quote_value(first)}) "
-        f"AND (icb_code = {quote_value(icb)} OR provider_code IN ({near}))"
-    ).materialise()
-
-
-def localise(scenario: Scenario, ledger: Relation | None, *, icb: str, year: str) -> Local:
-    """Set a scenario on an ICB's part of a costed ledger or, without a ledger, on the baseline in its own file.
+    """Return the activity of an ICB and of the providers that it uses, in a financial year: all that need be costed.
 
     Raises
     ------
     InputError
-        If there is neither a ledger nor a baseline in the file.
+        If a column is missing, the year is not written like 2024-25, or the ICB has no activity in it.
     """
-    own, items = scenario.baseline, scenario.interventions
+    first, last = financial_year_bounds(year)
+    _require(activity, ["icb_code", "provider_code", "start_date", "end_date"], "activity")
+    near = f"SELECT DISTINCT provider_code FROM this WHERE icb_code = {quote_value(icb)}"
+    found = activity.query(
+        f"SELECT * FROM this WHERE start_date <= {quote_value(last)} "
+        f"AND (end_date IS NULL OR end_date >= {quote_value(first)}) "
+        f"AND (icb_code = {quote_value(icb)} OR provider_code IN ({near}))"
+    ).materialise()
+    if not found.count():
+        raise InputError(f"There is no activity of ICB {icb} in {year}.")
+    return found
+
+
+def localise(
+    scenario: Scenario,
+    ledger: Relation | None,
+    *,
+    icb: str,
+    year: str,
+    price_base: str | None = None,
+    first_year: str | None = None,
+) -> Local:
+    """Set a scenario on an ICB's part of a costed ledger or, without a ledger, on the baseline in its own file.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        From `load_scenario`.
+    ledger : Relation or None
+        Costed rows, in pounds of `price_base`.
+    icb, year : str
+        Whose activity, of which financial year.
+    price_base : str, optional
+        Financial year of the pounds; the scenario's own by default.
+    first_year : str, optional
+        Financial year in which it starts here. By default the file's; on a ledger, a file that states none starts in
+        the year after `year` at the earliest.
+
+    Raises
+    ------
+    InputError
+        If there is neither a ledger nor a baseline in the file, a column or price base is not there, or the ICB has no
+        rows in the year.
+    """
+    if not isinstance(scenario, Scenario):
+        raise InputError(f"scenario must come from load_scenario; this is a {type(scenario).__name__}.")
+    asked, notes = _on_time(scenario, None if ledger is None else year, first_year)
+    asked = rebase(asked, price_base or scenario.price_base)
+    if asked.price_base != scenario.price_base:
+        notes.append(
+            f"The file's pounds are of {scenario.price_base}; here they are of {asked.price_base}, by the GDP deflator."
+        )
+    own, items = asked.baseline, asked.interventions
     if ledger is None:
         if own is None:
-            raise InputError(f"Scenario {scenario.name} has no [[baseline]] of its own: leave own_baseline False.")
+            raise InputError(
+                f'Scenario {scenario.name} has no [[baseline]] of its own to run on: ask for scope "icb", or add one.'
+            )
         scope = pd.concat([_nobody(), *(_in_frame(i, own) for i in items)])
-        return Local(scenario, scenario, own, scope, {}, str(own["icb_code"].iloc[0]), None)
+        buyer = str(own["icb_code"].iloc[0])
+        return Local(asked, asked, own, scope, {}, buyer, None, _touched_in_frame(items, own), notes)
+    financial_year_bounds(year)
+    needed = ["financial_year", "icb_code", "provider_code", "patient_id", "setting", "pod", "cost_pence"]
+    _require(ledger, needed, "ledger")
     near = f"SELECT DISTINCT provider_code FROM this WHERE icb_code = {quote_value(icb)}"
     rows = ledger.query(
         f"SELECT * FROM this WHERE financial_year = {quote_value(year)} "
         f"AND (icb_code = {quote_value(icb)} OR provider_code IN ({near}))"
     ).materialise()
+    _require_rows(rows)
     stands_for = {icb, *(own["icb_code"] if own is not None else ())}
     here = [_bought_by(i, icb, stands_for) for i in items]
+    for item in here:
+        _require(rows, [key.removesuffix("_prefix") for key in item.select], "ledger")
     scope = pd.concat([_nobody(), *(_in_ledger(i, rows) for i in here)], ignore_index=True)
     left_out = _left_out(here, scope)
     kept = [_at_home(i, rows, scope, own, icb) for i in here if i.name not in left_out]
-    together = [replace(c, names=tuple(n for n in c.names if n not in left_out)) for c in scenario.correlations]
-    there = replace(scenario, interventions=tuple(kept), correlations=tuple(together))
-    return Local(there, scenario, rows, scope, left_out, icb, year)
+    stand_ins = {
+        i.to.provider_code: k.to.provider_code for i in here for k in kept if k.name == i.name and i.to and k.to
+    }
+    together = [replace(c, names=tuple(n for n in c.names if n not in left_out)) for c in asked.correlations]
+    there = replace(asked, interventions=tuple(kept), correlations=tuple(together))
+    local = Local(there, asked, rows, scope, left_out, icb, year, _touched_in_ledger(kept, rows, icb, year), notes)
+    host = _host(asked.payment.host, stand_ins, own, local.providers)
+    return replace(local, scenario=replace(there, payment=replace(asked.payment, host=host)))
+
+
+def _on_time(scenario: Scenario, year: str | None, first_year: str | None) -> tuple[Scenario, list[str]]:
+    """Return a scenario that starts in the year asked for, or after the data's, and what to say of it."""
+    first = scenario.years[0]
+    if first_year:
+        wanted = start_year(first_year)
+    elif year is None or first > start_year(year):
+        return scenario, []
+    elif scenario.dated:
+        here, data = financial_years([first])[0], financial_years([start_year(year)])[0]
+        return scenario, [f"It starts in {here}, as its file says: activity of {data} may already hold some of it."]
+    else:
+        wanted = start_year(year) + 1
+    if wanted == first or not scenario.interventions:
+        return scenario, []
+    was, now = financial_years([first, wanted])
+    return moved(scenario, wanted - first), [f"It starts in {now} here; the file is written for {was}."]
+
+
+def _host(
+    host: str | None, stand_ins: Mapping[str | None, str | None], own: pd.DataFrame | None, providers: Sequence[str]
+) -> str | None:
+    """Return who holds the budget here, for the host that the file names."""
+    if host in stand_ins:
+        return stand_ins[host]
+    if own is not None and host in set(own["provider_code"]) and providers:
+        return providers[0]
+    return host
+
+
+def _touched_in_frame(items: Sequence[Intervention], own: pd.DataFrame) -> pd.DataFrame:
+    cells = baseline(items, own)
+    chosen = cells["selected_by"].str.contains("1")
+    return _touched(float(cells.loc[chosen, "cost_gbp"].sum()), float(cells["cost_gbp"].sum()))
+
+
+def _touched_in_ledger(items: Sequence[Intervention], rows: Relation, icb: str, year: str) -> pd.DataFrame:
+    """Return the cost that any of the interventions selects, each pound once, beside all that the ICB buys."""
+    chosen = " OR ".join(f"({selection_sql(i)})" for i in items) or "FALSE"
+    touched_gbp, whole_gbp = pounds(f"CASE WHEN {chosen} THEN cost_pence END"), pounds("cost_pence")
+    found = rows.query(
+        f"SELECT {touched_gbp} AS touched_gbp, {whole_gbp} AS whole_gbp, "
+        f"count(DISTINCT CASE WHEN {chosen} THEN patient_id END) AS persons, count(*) AS contacts "
+        f"FROM this WHERE icb_code = {quote_value(icb)}"
+    ).to_pandas()
+    if not int(found["contacts"].iloc[0]):
+        raise InputError(f"The ledger has no rows of ICB {icb} in {year}.")
+    touched, whole, persons = (found[c].iloc[0] for c in ("touched_gbp", "whole_gbp", "persons"))
+    return _touched(float(touched), float(whole)).assign(persons=int(persons))
+
+
+def _touched(touched: float, whole: float) -> pd.DataFrame:
+    share = 100 * touched / whole if whole else float("nan")
+    return pd.DataFrame({"touched_gbp": [touched], "whole_gbp": [whole], "touched_pct": [share]})
 
 
 def _nobody() -> pd.DataFrame:
@@ -118,7 +259,9 @@ def _bought_by(item: Intervention, icb: str, stands_for: set[str]) -> Interventi
 
 
 def _in_ledger(item: Intervention, rows: Relation) -> pd.DataFrame:
-    sums = "count(DISTINCT patient_id) AS persons, coalesce(CAST(sum(cost_pence) AS BIGINT), 0) / 100.0 AS cost_gbp"
+    uncosted = "CAST(sum(CASE WHEN cost_pence IS NULL THEN 1 ELSE 0 END) AS BIGINT)"
+    sums = f"count(DISTINCT patient_id) AS persons, {pounds('cost_pence')} AS cost_gbp"
+    sums += f", coalesce({uncosted}, 0) AS missing_cost"
     chosen = f"FROM this WHERE {selection_sql(item)}"
     found = rows.query(
         f"SELECT coalesce(provider_code, 'unknown') AS provider_code, {sums} {chosen} GROUP BY 1 "
@@ -165,5 +308,10 @@ def _at_home(
     payer = icb if item.payer in set(own["icb_code"]) else payer
     everywhere = replace(item, select={k: v for k, v in item.select.items() if k != "icb_code"})
     mine = scope[(scope["intervention"] == item.name) & (scope["provider_code"] == "")]
-    size = float(mine["cost_gbp"].iloc[0]) / float(_in_frame(everywhere, own)["cost_gbp"].iloc[-1])
+    there_gbp = float(_in_frame(everywhere, own)["cost_gbp"].iloc[-1])
+    if not there_gbp:
+        raise InputError(
+            f"Intervention {item.name!r}: what it selects of the file's [[baseline]] has no cost to scale by."
+        )
+    size = float(mine["cost_gbp"].iloc[0]) / there_gbp
     return replace(item, payer=payer, **{key: getattr(item, key) * size for key in PROGRAMME})

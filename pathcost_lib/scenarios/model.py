@@ -7,14 +7,16 @@ compound, semi-fixed steps, the working-off of stranded cost) is done on the sma
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from pathcost_lib import arguments
+from pathcost_lib.codes import PODS
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.scenarios.interventions import Intervention, compound, levels
 from pathcost_lib.scenarios.release import Release, fixed_released, semi_fixed_released
@@ -56,7 +58,12 @@ class PaymentRule:
     host : str, optional
         For "capitation": the organisation that holds the budget.
     payment_to_cost : float
-        Price over full cost, where the baseline has no `payment_gbp`.
+        Price over full cost, where the baseline has no `payment_gbp`; from 0 to 5 (1.1, not 110).
+
+    Raises
+    ------
+    InputError
+        If the rule or a POD is not known, a number is out of range, or a host is lacking or out of place.
     """
 
     kind: str = "activity"
@@ -68,6 +75,16 @@ class PaymentRule:
         require_one_of(self.kind, PAYMENT_RULES, what="Payment rule")
         if (self.kind == "capitation") != (self.host is not None):
             raise InputError("A host (the organisation that holds the budget) goes with payment by capitation, only.")
+        if self.host is not None and (not isinstance(self.host, str) or not self.host.strip()):
+            raise InputError(f"host is {self.host!r}. It must be the code of an organisation.")
+        arguments.mapping_of_numbers(
+            self.variable_share, "variable_share (share of price)", keys=PODS, least=0.0, most=1.0
+        )
+        arguments.number(self.payment_to_cost, "payment_to_cost (price over full cost)", least=0.0, most=5.0)
+
+    def varied(self, kind: str, *, host: str | None = None) -> PaymentRule:
+        """Return this rule with another kind; its prices and shares stay, and its own host where it has one."""
+        return replace(self, kind=kind, host=(self.host or host) if kind == "capitation" else None)
 
     def share(self, pods: pd.Series) -> FloatArray:
         """Return the share of price that follows activity, for each POD."""
@@ -108,6 +125,13 @@ class SystemModel:
         Share of every effect that is believed to come about.
     optimism_pct : float
         Uplift of every programme cost, %.
+    declared : collection of str
+        Organisations that take part beside those of the cells, the destinations and the host.
+
+    Raises
+    ------
+    InputError
+        If who pays for an intervention is none of them: a mistyped payer would be a new organisation that bears it.
     """
 
     def __init__(
@@ -120,6 +144,7 @@ class SystemModel:
         release: Release,
         realisation: float = 1.0,
         optimism_pct: float = 0.0,
+        declared: Collection[str] = (),
     ) -> None:
         self.interventions = tuple(interventions)
         self.years = list(years)
@@ -127,7 +152,13 @@ class SystemModel:
         self.levels = realisation * levels(self.interventions, self.years)
         everyone = {*cells["icb_code"], *cells["provider_code"]} | ({payment.host} if payment.host else set())
         everyone |= {i.to.provider_code for i in self.interventions if i.to and i.to.provider_code}
-        everyone |= {i.payer for i in self.interventions if i.payer not in ("commissioner", "provider")}
+        known = {str(o) for o in everyone} | set(declared)
+        for item in self.interventions:
+            if item.payer not in ("commissioner", "provider"):
+                what = f"Intervention {item.name!r}: payer (declare another organisation under [names])"
+                everyone |= {require_one_of(item.payer, known | {"commissioner", "provider"}, what=what)}
+        for taken in {"total", "system"} & ({str(o) for o in everyone} | {i.name for i in self.interventions}):
+            raise InputError(f"{taken!r} cannot be the code of an organisation or scheme: the sum of all is called so.")
         self.organisations = sorted(str(o) for o in everyone)
         patterns = sorted({p for p in cells["selected_by"] if "1" in p})
         self._patterns = [[i for i, flag in enumerate(p) if flag == "1"] for p in patterns]

@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from pathcost_lib.arguments import mapping_of_numbers, number, number_list, per_cent
+from pathcost_lib.codes import PODS
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
 
@@ -21,6 +23,8 @@ __all__ = ["Release", "StrandedCost", "fixed_released", "flexible_budget", "semi
 
 FloatArray = NDArray[np.float64]
 _ROUNDING = 1e-9
+#: Stranded cost is followed for at most a thousand years, as discounting is.
+_MOST_YEARS = 1000
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,22 @@ class Release:
     semi_fixed_step_pct : float
         One step (a clinic, a bay, a team), % of a provider's baseline activity in a POD; where no capacity is given.
     capacity : mapping of POD to float
-        What one step can do in a year, in the POD's units.
+        What one step can do in a year, in the POD's units; more than 0.
+
+    Raises
+    ------
+    InputError
+        If a step is not more than 0 and at most 100 % (or is a share, 0.05 for 5 %), or a POD is not known.
     """
 
     semi_fixed_step_pct: float = 5.0
     capacity: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not per_cent(self.semi_fixed_step_pct, "semi_fixed_step_pct"):
+            raise InputError("semi_fixed_step_pct is 0. A step must be more than 0 %.")
+        for pod, units in mapping_of_numbers(self.capacity, "capacity", keys=PODS, least=0.0).items():
+            number(units, f"capacity, {pod} (units a year)", above=0)
 
     def base_steps(self, pod: str, activity: float) -> float:
         """Return how many steps the baseline activity fills (20.0 for a step of 5 %)."""
@@ -137,13 +152,22 @@ def stranded_cost(
         Years over which it is worked off evenly.
     exit_after : int, optional
         Years after which it is released altogether.
+
+    Raises
+    ------
+    InputError
+        If an amount is missing or negative, more is released than goes, or a number of years is not whole.
     """
-    if not 0 <= released_gbp <= avoided_gbp:
-        raise InputError("What is released at once must be from nil to the full cost of the activity that goes.")
-    left = (avoided_gbp - released_gbp) * _remaining(years, over, exit_after)
-    return StrandedCost(
-        pd.DataFrame({"year": np.arange(years), "stranded_gbp": left, "released_gbp": avoided_gbp - left})
-    )
+    avoided, released = number(avoided_gbp, "avoided_gbp", least=0), number(released_gbp, "released_gbp", least=0)
+    if released > avoided:
+        raise InputError("What is released at once must be from zero to the full cost of the activity that goes.")
+    count = int(number(years, "years", least=1, most=_MOST_YEARS, whole=True))
+    if over is not None:
+        over = int(number(over, "over (years)", least=1, most=_MOST_YEARS, whole=True))
+    if exit_after is not None:
+        exit_after = int(number(exit_after, "exit_after (years)", least=0, most=_MOST_YEARS, whole=True))
+    left = (avoided - released) * _remaining(count, over, exit_after)
+    return StrandedCost(pd.DataFrame({"year": np.arange(count), "stranded_gbp": left, "released_gbp": avoided - left}))
 
 
 def flexible_budget(
@@ -160,23 +184,39 @@ def flexible_budget(
     Parameters
     ----------
     activity : array
-        Levels of activity.
+        Levels of activity, not negative.
     base_activity, fixed_gbp, semi_fixed_gbp, variable_gbp : float
-        The baseline year.
+        The baseline year: activity of more than 0, costs that are not negative.
     step : float
-        Activity that one step of semi-fixed cost can do.
+        Activity that one step of semi-fixed cost can do, more than 0.
 
     Returns
     -------
     DataFrame
-        activity, fixed_gbp, semi_fixed_gbp, variable_gbp, total_gbp, average_gbp, unused_capacity_pct (of steps held).
+        activity, fixed_gbp, semi_fixed_gbp, variable_gbp, total_gbp, average_gbp, unused_capacity_pct (of steps held),
+        note: why a level has no average.
+
+    Raises
+    ------
+    InputError
+        If a number is missing or out of range.
     """
-    level = np.asarray(activity, dtype=float)
-    steps = np.ceil(level / step - _ROUNDING)
-    table = pd.DataFrame({"activity": level, "fixed_gbp": fixed_gbp})
-    table["semi_fixed_gbp"] = steps * semi_fixed_gbp / np.ceil(base_activity / step - _ROUNDING)
-    table["variable_gbp"] = variable_gbp * level / base_activity
+    level = number_list(activity, "activity", least=0)
+    base, size = number(base_activity, "base_activity", above=0), number(step, "step (units of activity)", above=0)
+    fixed, semi_fixed, variable = (
+        number(value, name, least=0)
+        for name, value in (
+            ("fixed_gbp", fixed_gbp), ("semi_fixed_gbp", semi_fixed_gbp), ("variable_gbp", variable_gbp)
+        )
+    )  # fmt: skip
+    steps = np.ceil(level / size - _ROUNDING)
+    table = pd.DataFrame({"activity": level, "fixed_gbp": fixed})
+    table["semi_fixed_gbp"] = steps * semi_fixed / np.ceil(base / size - _ROUNDING)
+    table["variable_gbp"] = variable * level / base
     table["total_gbp"] = table["fixed_gbp"] + table["semi_fixed_gbp"] + table["variable_gbp"]
-    table["average_gbp"] = table["total_gbp"] / table["activity"]
-    table["unused_capacity_pct"] = 100 * (1 - level / (steps * step))
+    some = level > 0
+    table["average_gbp"] = np.divide(table["total_gbp"], level, out=np.full(len(level), np.nan), where=some)
+    used = np.divide(level, steps * size, out=np.full(len(level), np.nan), where=steps > 0)
+    table["unused_capacity_pct"] = 100 * (1 - used)
+    table["note"] = np.where(some, "", "no activity, so no average")
     return table

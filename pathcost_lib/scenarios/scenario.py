@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,13 @@ from pathcost_lib.scenarios.release import Release
 from pathcost_lib.scenarios.schema import Field, Where, check_table, start_year
 from pathcost_lib.sources.toml_files import read_toml
 
-__all__ = ["Demand", "Scenario", "list_scenarios", "load_scenario"]
+__all__ = ["PROGRAMME", "SCOPES", "Demand", "Scenario", "list_scenarios", "load_scenario", "moved", "rebase"]
+
+#: What a scenario is worked out on: the baseline in its own file, or an ICB's ledger.
+SCOPES = ("baseline", "icb")
+
+#: The pounds of an intervention itself, before optimism bias.
+PROGRAMME = ("set_up_gbp", "running_gbp", "double_running_gbp", "exit_cost_gbp")
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,11 @@ class Demand:
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
-    """A scenario as read from its file; money in GBP at `price_base`, years by their first calendar year."""
+    """A scenario as read from its file; money in GBP at `price_base`, years by their first calendar year.
+
+    `scope` (of `SCOPES`) says what it is worked out on unless something else is asked for; `names` what organisations
+    are called; `dated` whether the file states its first year.
+    """
 
     name: str
     title: str
@@ -60,6 +70,9 @@ class Scenario:
     checks: tuple[Mapping[str, Any], ...]
     demand: Demand | None = None
     identity: str = ""
+    scope: str = "icb"
+    names: Mapping[str, str] = field(default_factory=dict)
+    dated: bool = False
 
     def __str__(self) -> str:
         return f"{self.title} [{self.name} {self.identity}]\n{self.narrative}\nSource: {self.source}"
@@ -71,6 +84,8 @@ _SCENARIO = {
     "narrative": Field(required=True),
     "source": Field(required=True),
     "price_base": Field("year", required=True),
+    "scope": Field(allowed=SCOPES),
+    "names": Field("table", default={}),
     "first_year": Field("year"),
     "years": Field("integer", default=10, low=1, high=60),
     "realisation": Field("number", default=1.0, low=0, high=1),
@@ -158,6 +173,10 @@ def parse_scenario(content: Mapping[str, Any], file: str) -> Scenario:
     where = Where(file)
     values = check_table(content, _SCENARIO, where)
     interventions = parse_interventions(values["intervention"], file)
+    if not interventions:
+        for key in ("realisation", "optimism_bias_pct", "payment", "release", "correlation", "scope"):
+            if key in content:
+                raise where.fail(key, "changes nothing: the file has no [[intervention]] that it could act on.")
     if values["first_year"]:
         first = start_year(values["first_year"])
     elif interventions:
@@ -167,8 +186,17 @@ def parse_scenario(content: Mapping[str, Any], file: str) -> Scenario:
     identity = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
     correlations = []
     for table in values["correlation"]:
-        checked = check_table(table, _CORRELATION, where.inside("[[correlation]]"))
+        place = where.inside("[[correlation]]")
+        checked = check_table(table, _CORRELATION, place)
+        for name in checked["of"]:
+            require_one_of(name, [i.name for i in interventions], what=f"{place.key('of')}:")
         correlations.append(Correlation(tuple(checked["of"]), float(checked["rho"])))
+    own, payment = _baseline(values["baseline"], where), _payment(values["payment"], where)
+    names = check_table(values["names"], {code: Field() for code in values["names"]}, where.inside("[names]"))
+    if own is not None:
+        _require_payers(interventions, own, {*names, *([payment.host] if payment.host else [])}, where)
+    elif values["scope"] == "baseline":
+        raise where.fail("scope", 'is "baseline", but the file has no [[baseline]].')
     return Scenario(
         name=values["name"],
         title=values["title"],
@@ -179,14 +207,76 @@ def parse_scenario(content: Mapping[str, Any], file: str) -> Scenario:
         optimism_bias_pct=float(values["optimism_bias_pct"]),
         years=tuple(range(first, first + values["years"])),
         interventions=interventions,
-        baseline=_baseline(values["baseline"], where),
-        payment=_payment(values["payment"], where),
+        baseline=own,
+        payment=payment,
         release=_release(values["release"], where),
         correlations=tuple(correlations),
         checks=tuple(values["check"]),
         demand=_demand(values["demand"], where, f"{values['name']} {identity}") if values["demand"] else None,
         identity=identity,
+        scope=values["scope"] or ("icb" if own is None else "baseline"),
+        names=names,
+        dated=values["first_year"] is not None,
     )
+
+
+def _require_payers(interventions: tuple[Intervention, ...], own: pd.DataFrame, others: set[str], where: Where) -> None:
+    """Refuse a payer that takes no part: mistyped, it would be a new organisation that bears the cost."""
+    known = {"commissioner", "provider", *own["icb_code"], *own["provider_code"], *others}
+    known |= {i.to.provider_code for i in interventions if i.to and i.to.provider_code}
+    for item in interventions:
+        place = where.inside(f"[[intervention]] {item.name}").key("payer")
+        require_one_of(item.payer, known, what=f"{place} (declare another organisation under [names]):")
+
+
+def rebase(scenario: Scenario, price_base: str) -> Scenario:
+    """Return a scenario in pounds of another year, by the GDP deflator of `data/reference/price_index.csv`.
+
+    Programme costs, unit costs and prices at the destination, the file's baseline and the pounds of its ready
+    calculations (arguments that end in _gbp) are multiplied by one factor; shares and activity stay.
+
+    Raises
+    ------
+    InputError
+        If the index has no value for either year.
+    """
+    if price_base == scenario.price_base:
+        return scenario
+    index = pd.read_csv(paths.reference() / "price_index.csv").set_index("financial_year")["gdp_deflator"].dropna()
+    for year in (scenario.price_base, price_base):
+        require_one_of(year, index.index, what="Price base")
+    factor = float(index[price_base] / index[scenario.price_base])
+    items = []
+    for item in scenario.interventions:
+        pounds = {key: getattr(item, key) * factor for key in PROGRAMME}
+        to = item.to and replace(
+            item.to, unit_cost_gbp=item.to.unit_cost_gbp * factor, price_gbp=item.to.price_gbp * factor
+        )
+        items.append(replace(item, to=to, **pounds))
+    own = scenario.baseline
+    if own is not None:
+        own = own.assign(**{c: own[c] * factor for c in own.columns if c.endswith("_gbp")})
+    checks = tuple(
+        {k: v * factor if k.endswith("_gbp") and isinstance(v, int | float) else v for k, v in table.items()}
+        for table in scenario.checks
+    )
+    return replace(scenario, interventions=tuple(items), baseline=own, checks=checks, price_base=price_base)
+
+
+def moved(scenario: Scenario, years: int) -> Scenario:
+    """Return a scenario that many years later: its years and every start, end and exit."""
+    if not years:
+        return scenario
+    items = [
+        replace(
+            item,
+            start=item.start + years,
+            end=None if item.end is None else item.end + years,
+            exit_year=None if item.exit_year is None else item.exit_year + years,
+        )
+        for item in scenario.interventions
+    ]
+    return replace(scenario, interventions=tuple(items), years=tuple(y + years for y in scenario.years))
 
 
 def _baseline(tables: list[Any], where: Where) -> pd.DataFrame | None:
@@ -200,7 +290,7 @@ def _baseline(tables: list[Any], where: Where) -> pd.DataFrame | None:
             raise place.fail("fixed_share", "with semi_fixed_share is above 1; the rest is variable.")
         cost, fixed, semi_fixed = (row.pop(k) for k in ("cost_gbp", "fixed_share", "semi_fixed_share"))
         row |= {"cost_gbp": float(cost), "fixed_gbp": cost * fixed, "semi_fixed_gbp": cost * semi_fixed}
-        rows.append(row | {"variable_gbp": cost - cost * fixed - cost * semi_fixed})
+        rows.append(row | {"variable_gbp": max(cost - cost * fixed - cost * semi_fixed, 0.0)})
     frame = pd.DataFrame(rows)
     if frame["payment_gbp"].isna().all():
         frame = frame.drop(columns="payment_gbp")

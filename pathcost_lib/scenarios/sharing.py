@@ -14,6 +14,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from pathcost_lib.arguments import (
+    explain_failure,
+    mapping_of_numbers,
+    number,
+    number_list,
+    numbers,
+    per_cent,
+    refuse,
+    require_columns,
+    require_unique,
+    share,
+)
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import NotComputable, Result
 from pathcost_lib.scenarios.system import SystemImpact
@@ -47,6 +59,11 @@ class GainShareTerms:
         Most that the provider receives, and bears.
     quality_gate : float
         Below this quality score (0 to 1) no saving is shared.
+
+    Raises
+    ------
+    InputError
+        If the basis is not known, or a rate is not a share from 0 to 1 (50 for 0.5).
     """
 
     share: float
@@ -59,9 +76,11 @@ class GainShareTerms:
 
     def __post_init__(self) -> None:
         require_one_of(self.basis, ("first_pound", "over_threshold"), what="Basis")
-        rates = (self.share, self.loss_share, self.minimum_rate, self.quality_gate)
-        if not all(0 <= r <= 1 for r in rates):
-            raise InputError("Shares, the minimum rate and the quality gate must be from 0 to 1.")
+        for name in ("share", "minimum_rate", "loss_share", "quality_gate"):
+            share(getattr(self, name), name)
+        for name in ("cap_rate", "loss_cap_rate"):
+            if getattr(self, name) is not None:
+                share(getattr(self, name), name)
 
 
 def gain_share(
@@ -79,8 +98,18 @@ def gain_share(
         The deal.
     quality : array
         Quality score from 0 to 1: scales the shared saving, as in 42 CFR 425.604(d).
+
+    Raises
+    ------
+    InputError
+        If an amount or a score is missing, negative or not a number, or the shapes do not fit together.
     """
-    benchmark, actual, score = (np.asarray(a, dtype=float) for a in (benchmark_gbp, actual_gbp, quality))
+    if not isinstance(terms, GainShareTerms):
+        raise InputError(f"terms must be GainShareTerms, such as GainShareTerms(0.5); got {type(terms).__name__}.")
+    benchmark = _amounts(benchmark_gbp, "benchmark_gbp")
+    actual, score = _amounts(actual_gbp, "actual_gbp"), _amounts(quality, "quality (share)", most=1.0)
+    with explain_failure("The gain share", library="numpy"):
+        np.broadcast(benchmark, actual, score)
     saving = benchmark - actual
     threshold = terms.minimum_rate * benchmark
     off = threshold if terms.basis == "over_threshold" else 0.0
@@ -93,6 +122,16 @@ def gain_share(
     if terms.loss_cap_rate is not None:
         borne = np.minimum(borne, terms.loss_cap_rate * benchmark)
     return np.asarray(paid - borne)
+
+
+def _amounts(values: ArrayLike, what: str, *, most: float = np.inf) -> FloatArray:
+    """Return amounts of any shape as finite floats that are not negative."""
+    try:
+        amounts = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"{what} must be numbers; there is text in it.") from None
+    number_list(amounts.ravel(), what, least=0.0, most=most)
+    return amounts
 
 
 @dataclass(frozen=True)
@@ -128,7 +167,15 @@ def acceptable_share(
     -------
     ShareRange or NotComputable
         Within 0 to 1; not computable, with the reason, if no share satisfies both.
+
+    Raises
+    ------
+    InputError
+        If an amount is missing or not a number.
     """
+    commissioner_gbp, provider_gbp = number(commissioner_gbp, "commissioner_gbp"), number(provider_gbp, "provider_gbp")
+    commissioner_minimum_gbp = number(commissioner_minimum_gbp, "commissioner_minimum_gbp")
+    provider_minimum_gbp = number(provider_minimum_gbp, "provider_minimum_gbp")
     if commissioner_gbp <= 0:
         return NotComputable("the commissioner gains nothing that could be shared")
     low = max((provider_minimum_gbp - provider_gbp) / commissioner_gbp, 0.0)
@@ -144,14 +191,31 @@ def settlement(
 ) -> pd.DataFrame | NotComputable:
     """Return transfers between any number of parties that give each its minimum and split the rest equally.
 
+    Parameters
+    ----------
+    positions_gbp : mapping of organisation to float
+        Each party's position before the deal.
+    minimum_gbp : mapping of organisation to float, optional
+        The least that a party accepts; 0 for those that name none.
+
     Returns
     -------
     DataFrame or NotComputable
         organisation, before_gbp, transfer_gbp (adding to nil), after_gbp; not computable where the minimums add to
         more than there is. This is the Nash bargaining solution with transferable money (Nash 1950).
+
+    Raises
+    ------
+    InputError
+        If an amount is missing, or a minimum is that of an organisation without a position.
     """
-    table = pd.DataFrame({"organisation": list(positions_gbp), "before_gbp": list(positions_gbp.values())})
-    least = table["organisation"].map(dict(minimum_gbp or {})).fillna(0.0)
+    parties = list(positions_gbp) if isinstance(positions_gbp, Mapping) else []
+    positions = mapping_of_numbers(positions_gbp, "positions_gbp", keys=parties)
+    if not positions:
+        raise InputError("positions_gbp is empty. Give each party's position, such as {'ICB': 1.0, 'Trust': -0.5}.")
+    minimum = dict.fromkeys(parties, 0.0) | mapping_of_numbers(minimum_gbp, "minimum_gbp", keys=parties)
+    table = pd.DataFrame({"organisation": parties, "before_gbp": list(positions.values())})
+    least = table["organisation"].map(minimum)
     surplus = table["before_gbp"].sum() - least.sum()
     if surplus < -0.005:
         return NotComputable(f"the parties' minimums are £{-surplus:,.0f} more than there is to share")
@@ -161,10 +225,24 @@ def settlement(
 
 
 def payment_at_risk(contract_gbp: float, at_risk_pct: float, achieved: float) -> float:
-    """Return the payment lost when a share `achieved` (0 to 1) of the goals is met (CQUIN: 1 % of contract value)."""
-    if not 0 <= achieved <= 1:
-        raise InputError("The share achieved must be from 0 to 1.")
-    return contract_gbp * at_risk_pct / 100 * (1 - achieved)
+    """Return the payment lost when a share `achieved` of the goals is met (CQUIN: 1 % of contract value).
+
+    Parameters
+    ----------
+    contract_gbp : float
+        Contract value, not negative.
+    at_risk_pct : float
+        Per cent of it at risk (1 for 1 %, not 0.01).
+    achieved : float
+        Share of the goals met, 0 to 1.
+
+    Raises
+    ------
+    InputError
+        If a number is missing or out of range.
+    """
+    value, rate = number(contract_gbp, "contract_gbp", least=0), per_cent(at_risk_pct, "at_risk_pct")
+    return value * rate / 100 * (1 - share(achieved, "achieved"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,13 +283,17 @@ def scheme_register(claims: pd.DataFrame, impact: SystemImpact) -> SchemeRegiste
     Raises
     ------
     InputError
-        If a scheme is not in the impact or an organisation claims the same scheme twice.
+        If a column or a value is missing, a claim is negative, a scheme or organisation is not in the impact, or an
+        organisation claims the same scheme twice.
     """
-    for scheme in claims["scheme"].unique():
-        require_one_of(scheme, impact.interventions, what="Scheme")
-    doubled = claims.duplicated(["scheme", "organisation"])
-    if doubled.any():
-        raise InputError(f"Claims: {int(doubled.sum())} rows repeat a scheme and organisation; one claim each.")
+    keys = ["scheme", "organisation"]
+    require_columns(claims, [*keys, "programme", "claim_gbp"], what="claims")
+    for key, known in (("scheme", impact.interventions), ("organisation", impact.organisations)):
+        refuse(claims, claims[key].isna().to_numpy(), [], f"Claims: {key} must be given")
+        for name in claims[key].unique():
+            require_one_of(name, known, what=f"Claims: {key}")
+    require_unique(claims, keys, what="claims")
+    claims = claims.assign(claim_gbp=numbers(claims, "claim_gbp", keys))
     released = impact.table[impact.table["component"].str.endswith("_released")]
     paid = impact.table[impact.table["component"] == "payment"]
     table = claims.groupby("scheme", sort=False).agg(

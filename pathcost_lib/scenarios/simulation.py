@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pathcost_lib import arguments
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
 from pathcost_lib.scenarios.appraisal import Schedule, net_present_value
@@ -20,6 +21,7 @@ from pathcost_lib.scenarios.draws import quantile_draws, seed_of
 from pathcost_lib.scenarios.model import PaymentRule
 from pathcost_lib.scenarios.release import Release
 from pathcost_lib.scenarios.scenario import Scenario
+from pathcost_lib.scenarios.schema import financial_years
 from pathcost_lib.scenarios.system import build_model
 from pathcost_lib.sources.engine import Relation
 
@@ -67,7 +69,7 @@ class Simulation(Result):
     def system_by_year(self) -> pd.DataFrame:
         """The system's net effect: financial_year, mean_gbp, sd_gbp, p10_gbp, p50_gbp, p90_gbp."""
         table = describe(self.system_gbp, suffix="_gbp")
-        table.insert(0, "financial_year", [f"{y}-{(y + 1) % 100:02d}" for y in self.years])
+        table.insert(0, "financial_year", financial_years(self.years))
         return table
 
 
@@ -109,18 +111,22 @@ def simulate(
     ledger, payment, release, years, year
         As in `system_impact`.
     draws : int
-        Number of draws; the first n of a longer run are the run of n.
+        Number of draws, 100 to a million; the first n of a longer run are the run of n.
     rng : int or Generator
-        Seed, or a generator that one is taken from.
+        Seed (not negative), or a generator that one is taken from.
     schedule : str or sequence
         Discounting, as in `discount_factors`.
 
     Raises
     ------
     InputError
-        As `system_impact`, or if fewer than one draw is asked for.
+        As `system_impact`, or if draws or seed are out of range.
     """
+    draws = arguments.draw_count(draws)
+    if not isinstance(rng, np.random.Generator):
+        rng = int(arguments.number(rng, "rng (seed)", least=0, whole=True))
     seed = seed_of(rng)
+    _require_scenario(scenario)
     model = build_model(scenario, ledger, payment=payment, release=release, years=years, year=year)
     effects = {i.name: i.effect for i in model.interventions}
     values = np.empty((len(model.organisations), draws))
@@ -146,17 +152,34 @@ def simulate(
     )
 
 
+def _require_scenario(scenario: object) -> None:
+    if not isinstance(scenario, Scenario):
+        raise InputError(f"scenario must come from load_scenario; this is a {type(scenario).__name__}.")
+
+
 def sensitivity(
-    scenario: Scenario, ledger: Relation | pd.DataFrame | None = None, *, schedule: Schedule = "green_book"
+    scenario: Scenario,
+    ledger: Relation | pd.DataFrame | None = None,
+    *,
+    year: str | None = None,
+    schedule: Schedule = "green_book",
 ) -> pd.DataFrame:
     """Return the system's net present value with each uncertain effect at its p10 and p90, the others at their means.
+
+    Parameters
+    ----------
+    scenario, ledger, year
+        As in `system_impact`.
+    schedule : str or sequence
+        Discounting, as in `discount_factors`.
 
     Returns
     -------
     DataFrame
         intervention, low_gbp, high_gbp, swing_gbp; largest swing first.
     """
-    model = build_model(scenario, ledger)
+    _require_scenario(scenario)
+    model = build_model(scenario, ledger, year=year)
     uncertain = [n for n, item in enumerate(model.interventions) if item.effect.kind != "fixed"]
     effects = np.array([[item.effect.mean] * (2 * len(uncertain)) for item in model.interventions])
     for column, number in enumerate(uncertain):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pathcost_lib.arguments import numbers, refuse, require_columns, require_unique
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import NotComputable, Result
 from pathcost_lib.scenarios.appraisal import Appraisal, Schedule, appraise
@@ -22,6 +23,7 @@ from pathcost_lib.scenarios.interventions import Intervention
 from pathcost_lib.scenarios.model import COMPONENTS, PaymentRule, SystemModel
 from pathcost_lib.scenarios.release import Release
 from pathcost_lib.scenarios.scenario import Scenario
+from pathcost_lib.scenarios.schema import financial_years, running_years
 from pathcost_lib.sources.engine import Relation
 
 __all__ = ["SystemImpact", "build_model", "compare", "control_totals", "system_impact", "transition_payment"]
@@ -44,6 +46,7 @@ class SystemImpact(Result):
     uncosted_activity: float = 0.0
     scenario: str = ""
     identity: str = ""
+    price_base: str = ""
 
     @property
     def summary(self) -> str:
@@ -130,31 +133,43 @@ def build_model(
     year: str | None = None,
 ) -> SystemModel:
     """Return the matrices of a system, from a scenario or from interventions and a ledger (see `system_impact`)."""
-    realisation, optimism_pct = 1.0, 0.0
+    realisation, optimism_pct, own = 1.0, 0.0, PaymentRule()
+    declared: tuple[str, ...] = ()
     if isinstance(interventions, Scenario):
         scenario = interventions
         ledger = scenario.baseline if ledger is None else ledger
-        payment = payment or scenario.payment
-        release = release or scenario.release
-        years = years or scenario.years
+        own, release = scenario.payment, release or scenario.release
+        years = scenario.years if years is None else years
         realisation, optimism_pct = scenario.realisation, scenario.optimism_bias_pct
-        interventions = scenario.interventions
+        interventions, declared = scenario.interventions, tuple(scenario.names)
+    if not isinstance(interventions, Sequence) or not all(isinstance(i, Intervention) for i in interventions):
+        raise InputError("Give a scenario (from load_scenario) or a list of interventions.")
     if ledger is None:
         raise InputError("There is no baseline: give a ledger, or a scenario file with [[baseline]] tables.")
     if not interventions:
         raise InputError("There is no intervention to work out.")
-    if payment == "capitation":
-        raise InputError('Payment by capitation needs its host: payment=PaymentRule("capitation", host="...").')
+    if release is not None and not isinstance(release, Release):
+        raise InputError(f"release must be a Release, such as Release(5.0); this is a {type(release).__name__}.")
     first = min(i.start for i in interventions)
     return SystemModel(
         interventions,
         baseline(interventions, ledger, year=year),
-        years=years or range(first, first + 10),
-        payment=payment if isinstance(payment, PaymentRule) else PaymentRule(payment or "activity"),
+        years=running_years(range(first, first + 10) if years is None else years),
+        payment=_payment_rule(payment, own),
         release=release or Release(),
         realisation=realisation,
         optimism_pct=optimism_pct,
+        declared=declared,
     )
+
+
+def _payment_rule(payment: PaymentRule | str | None, own: PaymentRule) -> PaymentRule:
+    """Return the rule asked for; a name alone varies the scenario's own rule, whose prices and shares stay."""
+    if payment is None or isinstance(payment, PaymentRule):
+        return payment or own
+    if payment == "capitation" and own.host is None:
+        raise InputError('Payment by capitation needs its host: payment=PaymentRule("capitation", host="...").')
+    return own.varied(payment)
 
 
 def system_impact(
@@ -175,18 +190,20 @@ def system_impact(
     ledger : Relation or DataFrame, optional
         See `baseline.baseline`.
     payment : PaymentRule or str, optional
-        "block", "activity" (default), "blended", or a `PaymentRule`.
+        A `PaymentRule`, or "block", "activity" or "blended": the scenario's own rule (by activity, if it has none) with
+        that kind in place of its own.
     release : Release, optional
         How semi-fixed cost steps: 5 % of a provider's activity in a POD by default.
     years : sequence of int, optional
-        Financial years by their first year; ten from the first start by default.
+        Financial years by their first year, without a gap; ten from the first start by default.
     year : str, optional
         Baseline financial year of the ledger.
 
     Raises
     ------
     InputError
-        If there is no baseline or an intervention selects nothing in it.
+        If there is no baseline, a value of it is missing, an intervention selects nothing in it, its payer is not
+        known, or the years are out of order or have a gap.
 
     Notes
     -----
@@ -196,7 +213,7 @@ def system_impact(
     model = build_model(interventions, ledger, payment=payment, release=release, years=years, year=year)
     scenario = interventions if isinstance(interventions, Scenario) else None
     parts = model.detail(np.array([i.effect.mean for i in model.interventions]))
-    labels = [f"{y}-{(y + 1) % 100:02d}" for y in model.years]
+    labels = financial_years(model.years)
     index = pd.MultiIndex.from_product(
         [model.organisations, [i.name for i in model.interventions], labels],
         names=["organisation", "intervention", "financial_year"],
@@ -210,8 +227,7 @@ def system_impact(
     spent = released[["variable_released_gbp", "semi_fixed_released_gbp", "fixed_released_gbp"]].sum(axis=1)
     released["stranded_fixed_gbp"] = released["full_cost_gbp"] - spent - released["stranded_semi_fixed_gbp"]
     released = released[released["full_cost_gbp"] != 0].reset_index().rename(columns={"organisation": "provider_code"})
-    rule = payment.kind if isinstance(payment, PaymentRule) else payment
-    rule = rule or (scenario.payment.kind if scenario else "activity")
+    rule = _payment_rule(payment, scenario.payment if scenario else PaymentRule()).kind
     return SystemImpact(
         table,
         released,
@@ -222,6 +238,7 @@ def system_impact(
         float(model.cells.loc[model.cells["selected_by"].str.contains("1"), "uncosted_activity"].sum()),
         scenario.name if scenario else "",
         scenario.identity if scenario else "",
+        scenario.price_base if scenario else "",
     )
 
 
@@ -231,17 +248,33 @@ def compare(*impacts: SystemImpact) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        scenario, identity, payment_rule, net_gbp (all years), net_present_value_gbp, worse_off (organisations).
+        scenario, identity, payment_rule, price_base, years, net_gbp (all years), net_present_value_gbp, worse_off
+        (organisations).
+
+    Raises
+    ------
+    InputError
+        If there is nothing to compare, or the amounts are pounds of different years (see `rebase`).
     """
+    if not impacts or not all(isinstance(impact, SystemImpact) for impact in impacts):
+        raise InputError("Give the impacts to compare, each from system_impact.")
+    bases = sorted({impact.price_base for impact in impacts})
+    if len(bases) > 1:
+        named = ", ".join(base or "no year stated" for base in bases)
+        raise InputError(
+            f"The scenarios are in pounds of different years ({named}): bring them to one with scenarios.rebase before "
+            "they are worked out."
+        )
     rows = []
     for impact in impacts:
         position = impact.by_organisation()
         worse = _worse_off(position)
         value = impact.appraise().net_present_value_gbp
         net = float(impact.system.sum())
-        rows.append((impact.scenario, impact.identity, impact.payment_rule, net, value, worse))
-    columns = ["scenario", "identity", "payment_rule", "net_gbp", "net_present_value_gbp", "worse_off"]
-    return pd.DataFrame(rows, columns=columns)
+        span = f"{impact.financial_years[0]} to {impact.financial_years[-1]}"
+        rows.append((impact.scenario, impact.identity, impact.payment_rule, impact.price_base, span, net, value, worse))
+    columns = ["scenario", "identity", "payment_rule", "price_base", "years"]
+    return pd.DataFrame(rows, columns=[*columns, "net_gbp", "net_present_value_gbp", "worse_off"])
 
 
 def transition_payment(impact: SystemImpact) -> pd.DataFrame | NotComputable:
@@ -290,8 +323,15 @@ def control_totals(positions: pd.DataFrame, impact: SystemImpact, financial_year
     Raises
     ------
     InputError
-        If an organisation that the scenario touches has no position.
+        If an organisation that the scenario touches has no position, stands there twice, or an amount is missing.
     """
+    require_columns(positions, ["organisation", "control_total_gbp", "position_gbp"], what="positions")
+    refuse(positions, positions["organisation"].isna().to_numpy(), [], "Positions: organisation must be given")
+    require_unique(positions, ["organisation"], what="positions")
+    if (positions["organisation"] == "system").any():
+        raise InputError("Positions: the system's row is worked out as the sum of the others; leave it out.")
+    amounts = ["control_total_gbp", "position_gbp"]
+    positions = positions.assign(**{c: numbers(positions, c, ["organisation"], above=-np.inf) for c in amounts})
     change = impact.by_organisation(financial_year)
     missing = sorted(set(change["organisation"]) - set(positions["organisation"]))
     if missing:

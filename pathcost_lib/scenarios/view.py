@@ -1,26 +1,28 @@
 """Every table that a reader needs of a scenario: who saves, who bears, what is really released, and when.
 
 Amounts are GBP at the scenario's price base; positive is better for the organisation. Providers that are small in the
-scenario are worked out one by one and shown as one.
+scenario are worked out one by one and shown as one. Every table by organisation is made from the whole matrix by one
+function, `_grouped`, which refuses to drop an organisation that has money.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pathcost_lib.arguments import number
 from pathcost_lib.codes import label
-from pathcost_lib.errors import InputError
+from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import NotComputable
 from pathcost_lib.scenarios.appraisal import net_present_value
 from pathcost_lib.scenarios.checks import outpatient_checks, run_checks
 from pathcost_lib.scenarios.interventions import levels
 from pathcost_lib.scenarios.localise import PROGRAMME, Local
-from pathcost_lib.scenarios.model import COMPONENTS, PAYMENT_RULES, PaymentRule
+from pathcost_lib.scenarios.model import COMPONENTS, PAYMENT_RULES
 from pathcost_lib.scenarios.sharing import scheme_register
 from pathcost_lib.scenarios.simulation import Simulation, describe, simulate
 from pathcost_lib.scenarios.system import SystemImpact, system_impact, transition_payment
@@ -37,14 +39,14 @@ class SystemView:
     Attributes
     ----------
     tables : mapping of str to DataFrame
-        assumptions, matrix, waterfall, years, rules, compensation, stranded, worth, draws, register, checks. Where the
-        scenario cannot be worked out, a table has one column, not_computable, with the reason.
+        assumptions, touched, matrix, waterfall, years, rules, compensation, stranded, worth, draws, register, checks.
+        Where the scenario cannot be worked out, a table has one column, not_computable, with the reason.
     counts : sequence of str
         The column that counts people; none where the baseline is not patients but the file's own.
     totals : mapping of str to sequence
         Over which columns sums are shown too.
     notes : mapping of str to str
-        What to know before reading a table.
+        What to know before reading a table; "here": what was changed to set the scenario here.
     impact : SystemImpact or None
         What the tables were made of, organisation by organisation.
     """
@@ -69,7 +71,19 @@ _ASKED = {
     "variable cost, cheapest go first": "cheapest_contacts_gbp",
 }
 _CLAIM = ("scheme", "organisation", "programme", "claim_gbp")
-_TABLES = ("matrix", "waterfall", "years", "rules", "compensation", "stranded", "worth", "draws", "register", "checks")
+_TABLES = (
+    "touched",
+    "matrix",
+    "waterfall",
+    "years",
+    "rules",
+    "compensation",
+    "stranded",
+    "worth",
+    "draws",
+    "register",
+    "checks",
+)
 
 
 def system_view(
@@ -93,40 +107,48 @@ def system_view(
     claims : DataFrame, optional
         As in `scheme_register`; `usual_claims` if not given.
     draws, seed : int
-        Of the simulation.
+        Of the simulation; at least 100 draws.
     most, fewest : int
         Providers shown by name, and the fewest persons in scope that such a provider has.
 
     Raises
     ------
     InputError
-        If a column of the claims is missing, or a claim is of a scheme that is not worked out here.
+        If a column of the claims is missing, a claim is of a scheme that is not worked out here, a name is no text, or
+        a number is out of range.
+    AssertionError
+        If an organisation that has money would be left out: a fault of this suite, never of the input.
     """
+    if not isinstance(local, Local):
+        raise InputError(f"local must come from localise; this is a {type(local).__name__}.")
+    most, fewest = int(number(most, "most", least=1, whole=True)), int(number(fewest, "fewest", least=0, whole=True))
+    called = _names(local, names)
     missing = [c for c in _CLAIM if claims is not None and c not in claims]
     if missing:
         raise InputError(f"Claims: no column {', '.join(missing)}. Needed: {', '.join(_CLAIM)}.")
     scenario, settings = local.scenario, {"ledger": local.rows, "year": local.year}
     ready = {"checks": run_checks(local.asked).iloc[:, 2:]} if local.asked.checks else {}
+    notes = {"here": " ".join(local.notes)}
     if not scenario.interventions:
         why = "; ".join(dict.fromkeys(r for r in local.left_out.values() if not r.startswith("depends on")))
         reason = f"Not computable: {why or f'scenario {scenario.name} holds ready calculations, but no intervention'}."
         blank = pd.DataFrame({"not_computable": [reason]})
-        return SystemView(dict.fromkeys(_TABLES, blank) | ready | {"assumptions": _assumptions(local)}, notes={})
+        return SystemView(dict.fromkeys(_TABLES, blank) | ready | {"assumptions": _assumptions(local)}, notes=notes)
     exact = system_impact(scenario, **settings)  # type: ignore[arg-type]
-    special = {"blended": PaymentRule("blended", scenario.payment.variable_share)}
-    special["capitation"] = PaymentRule("capitation", host=local.providers[0])
-    rules = {r: system_impact(scenario, payment=special.get(r, r), **settings) for r in PAYMENT_RULES}  # type: ignore
-    called = _called(local, names or {}, most, fewest)
-    titles = {i.name: i.title for i in scenario.interventions}
+    own = scenario.payment
+    ways = {kind: own if kind == own.kind else own.varied(kind, host=local.providers[0]) for kind in PAYMENT_RULES}
+    rules = {kind: system_impact(scenario, payment=way, **settings) for kind, way in ways.items()}  # type: ignore
+    called = _called(local, (exact, *rules.values()), called, most, fewest)
+    titles = _apart({i.name: i.title for i in scenario.interventions}, {ALL})
     persons = _persons(local, called, titles)
-    matrix = _shown(exact, called, titles).matrix().rename(index={"total": SYSTEM}, columns={"total": ALL})
     claimed = usual_claims(rules["activity"], local.commissioner) if claims is None else claims
     compensation, how = _compensation(exact, called)
     simulated = simulate(scenario, draws=draws, rng=seed, **settings)  # type: ignore[arg-type]
     worth, spread = _worth(exact, simulated, called)
     asked = outpatient_checks(scenario, exact, **settings)  # type: ignore[arg-type]
     tables = {
-        "matrix": matrix.reset_index().melt("organisation", var_name="scheme", value_name="impact_gbp"),
+        "touched": local.touched,
+        "matrix": _matrix(exact, called, titles),
         "waterfall": exact.waterfall,
         "years": _years(local, exact),
         "rules": _rules(rules, called),
@@ -141,26 +163,38 @@ def system_view(
         .reset_index(),
     }
     if local.year is not None:
-        tables = {name: _counted(table, persons, titles) for name, table in tables.items()}
+        tables = {n: t if "persons" in t else _counted(t, persons, titles) for n, t in tables.items()}
     for name in ("register", "checks"):
         tables[name] = tables[name].assign(scheme=tables[name]["scheme"].map(titles))
     tables |= {name: table.assign(persons=0) if local.year else table for name, table in ready.items()}
     tables |= {"assumptions": _assumptions(local)}
-    return SystemView(tables, ["persons"] if local.year else [], _TOTALS, {"compensation": how}, exact)
+    return SystemView(tables, ["persons"] if local.year else [], _TOTALS, notes | {"compensation": how}, exact)
 
 
 def usual_claims(impact: SystemImpact, commissioner: str) -> pd.DataFrame:
     """Return the claims that are usually made, for `scheme_register`.
 
     The commissioner books what it no longer pays as QIPP; each provider books the full (average) cost of the activity
-    that goes as CIP. Both are of the same activity.
+    that goes as CIP. Both are of the same activity. A scheme without effect has a claim of £0, so that none is left
+    out.
+
+    Raises
+    ------
+    InputError
+        If the commissioner has no part in the impact.
     """
+    if not isinstance(impact, SystemImpact):
+        raise InputError(f"impact must come from system_impact; this is a {type(impact).__name__}.")
+    require_one_of(commissioner, impact.organisations, what="Commissioner")
     paid = impact.table.query("component == 'payment' and organisation == @commissioner and impact_gbp > 0")
     qipp = paid.groupby("intervention")["impact_gbp"].sum().rename_axis("scheme").rename("claim_gbp").reset_index()
     full = impact.released.groupby(["intervention", "provider_code"])["full_cost_gbp"].sum()
     cip = full.rename_axis(["scheme", "organisation"]).rename("claim_gbp").reset_index()
     both = [qipp.assign(organisation=commissioner, programme="QIPP"), cip.assign(programme="CIP")]
-    return pd.concat(both)[[*_CLAIM]].reset_index(drop=True)
+    claims = pd.concat(both)[[*_CLAIM]]
+    idle = [scheme for scheme in impact.interventions if scheme not in set(claims["scheme"])]
+    none = pd.DataFrame({"scheme": idle, "organisation": commissioner, "programme": "QIPP", "claim_gbp": 0.0})
+    return pd.concat([claims, none], ignore_index=True) if idle else claims.reset_index(drop=True)
 
 
 def _assumptions(local: Local) -> pd.DataFrame:
@@ -179,32 +213,69 @@ def _assumptions(local: Local) -> pd.DataFrame:
     return pd.DataFrame(rows or [{"not_computable": "The scenario holds no intervention."}])
 
 
-def _called(local: Local, names: Mapping[str, str], most: int, fewest: int) -> dict[str, str]:
-    """Return what each code is shown as: the commissioner, providers by size, who else takes part, the others."""
+def _names(local: Local, names: Mapping[str, str] | None) -> dict[str, str]:
+    """Return what organisations are called: as the caller has it, or else as the scenario's file does."""
+    if names is not None and not isinstance(names, Mapping):
+        raise InputError(f"names must give a text for each code; this is a {type(names).__name__}.")
+    for code, name in (names or {}).items():
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(f"names, {code}: {name!r} is not a name. Give a text.")
+    return dict(local.scenario.names) | dict(names or {})
+
+
+def _apart(called: Mapping[str, str], taken: Iterable[str]) -> dict[str, str]:
+    """Return names that differ from each other and from those taken: two of one name bear their codes."""
+    counts = pd.Series(list(called.values())).value_counts()
+    return {c: f"{n} ({c})" if counts[n] > 1 or n in set(taken) else n for c, n in called.items()}
+
+
+def _called(
+    local: Local, impacts: Iterable[SystemImpact], names: Mapping[str, str], most: int, fewest: int
+) -> dict[str, str]:
+    """Return what each code is shown as: the commissioner, providers by size, all others that have money, the rest."""
     own = local.scope if local.year is None else local.scope[local.scope["persons"] >= fewest]
     large = set(own["provider_code"])
     ranked = [p for p in local.providers if p in large][:most]
     items = local.scenario.interventions
     others = {i.to.provider_code for i in items if i.to and i.to.provider_code}
     others |= {i.payer for i in items if i.payer not in ("commissioner", "provider")}
-    shown = list(dict.fromkeys([local.commissioner, *ranked, *sorted(others)]))
-    called = {code: label(names.get(code, code)) if local.year is None else names.get(code, code) for code in shown}
-    twice = pd.Series(called).duplicated(keep=False)
-    called = {code: f"{name} ({code})" if twice[code] else name for code, name in called.items()}
-    return called | {p: OTHERS for p in local.providers if p not in called}
+    for impact in impacts:
+        others |= set(impact.table["organisation"])
+    small = set(local.providers) - set(ranked)
+    shown = dict.fromkeys([local.commissioner, *ranked, *sorted(others - small)])
+    plain = {code: names.get(code) or (label(code) if code.islower() else code) for code in shown}
+    return _apart(plain, {SYSTEM, OTHERS}) | {p: OTHERS for p in local.providers if p not in shown}
 
 
-def _shown(impact: SystemImpact, called: dict[str, str], titles: Mapping[str, str]) -> SystemImpact:
-    """Return an impact by the organisations and schemes as they are shown; it sums to the same."""
-    table = impact.table.assign(
-        organisation=impact.table["organisation"].map(called), intervention=impact.table["intervention"].map(titles)
-    )
-    return replace(
-        impact,
-        table=table,
-        organisations=tuple(dict.fromkeys(called.values())),
-        interventions=tuple(dict.fromkeys(titles.values())),
-    )
+def _grouped(values: pd.DataFrame, called: Mapping[str, str]) -> pd.DataFrame:
+    """Return amounts by organisation as they are shown, with the system's row: the sum over *all* organisations.
+
+    Raises
+    ------
+    AssertionError
+        If an organisation with money has no name, or those shown do not add up to the system.
+    """
+    unnamed = [code for code in values.index if code not in called]
+    if (values.loc[unnamed].fillna(0.0) != 0).any(axis=None):
+        raise AssertionError(f"organisations with money would be left out: {', '.join(map(str, unnamed))}")
+    system = values.sum(min_count=1)
+    shown = values.groupby(lambda code: called.get(code, OTHERS), sort=False).sum(min_count=1)
+    shown = shown.reindex(list(dict.fromkeys(called.values())))
+    scale = values.abs().sum().fillna(0.0)
+    if ((shown.sum() - system.fillna(0.0)).abs() > 0.005 + 1e-9 * scale).any():
+        raise AssertionError("the organisations shown do not add up to the system")
+    shown.loc[SYSTEM] = system
+    return shown.rename_axis(index="organisation")
+
+
+def _matrix(impact: SystemImpact, called: Mapping[str, str], titles: Mapping[str, str]) -> pd.DataFrame:
+    """Return organisation, scheme, impact_gbp, with the system's row and the column of all schemes."""
+    whole = impact.matrix().drop(index="total")
+    shown = _grouped(whole, called).rename(columns=dict(titles) | {"total": ALL})
+    total, system = float(shown[ALL].loc[[SYSTEM]].sum()), float(impact.system.sum())
+    if abs(total - system) > 0.01 + 1e-9 * float(whole.abs().to_numpy().sum()):
+        raise AssertionError(f"the system's row shows {total:,.2f}, but the impact on the system is {system:,.2f}")
+    return shown.reset_index().melt("organisation", var_name="scheme", value_name="impact_gbp")
 
 
 def _persons(local: Local, called: dict[str, str], titles: Mapping[str, str]) -> pd.DataFrame:
@@ -251,13 +322,11 @@ def _years(local: Local, impact: SystemImpact) -> pd.DataFrame:
     return table.assign(cumulative_gbp=table["net_gbp"].cumsum())
 
 
-def _rules(rules: Mapping[str, SystemImpact], called: dict[str, str]) -> pd.DataFrame:
+def _rules(rules: Mapping[str, SystemImpact], called: Mapping[str, str]) -> pd.DataFrame:
     found = []
     for rule, impact in rules.items():
-        sums = impact.by_organisation().set_index("organisation")["impact_gbp"].groupby(called.get, sort=False).sum()
-        sums = sums.reindex(list(dict.fromkeys(called.values())))
-        sums[SYSTEM] = sums.sum()
-        found.append(sums.rename_axis("organisation").reset_index().assign(payment_rule=rule))
+        sums = _grouped(impact.by_organisation().set_index("organisation"), called)
+        found.append(sums.reset_index().assign(payment_rule=rule))
     return pd.concat(found, ignore_index=True)[["organisation", "payment_rule", "impact_gbp"]]
 
 
@@ -273,10 +342,8 @@ def _compensation(impact: SystemImpact, called: dict[str, str]) -> tuple[pd.Data
             how = "Not computable: the system as a whole loses, and no transfer between its members can cover that."
             paid = whole.by_year().rename(columns={"impact_gbp": "before_gbp"}).assign(transfer_gbp=np.nan)
             paid["after_gbp"] = np.nan
-    sums = paid.set_index("organisation")[["before_gbp", "transfer_gbp", "after_gbp"]]
-    sums = sums.groupby(called.get, sort=False).sum(min_count=1).reindex(list(dict.fromkeys(called.values())))
-    sums.loc[SYSTEM] = sums.sum(min_count=1)
-    return sums.rename_axis("organisation").reset_index(), how
+    sums = paid.groupby("organisation", sort=False)[["before_gbp", "transfer_gbp", "after_gbp"]].sum(min_count=1)
+    return _grouped(sums, called).reset_index(), how
 
 
 def _stranded(impact: SystemImpact) -> pd.DataFrame:
@@ -294,14 +361,12 @@ def _worth(impact: SystemImpact, simulated: Simulation, called: dict[str, str]) 
     order = [*dict.fromkeys(called.values()), SYSTEM]
     flows = impact.by_year().pivot_table(index="organisation", columns="financial_year", values="impact_gbp")
     both = [
-        pd.DataFrame(values, index=list(at)).groupby(called.get, sort=False).sum()
+        _grouped(pd.DataFrame(values, index=list(at)), called)
         for values, at in (
             (simulated.net_present_value_gbp, simulated.organisations),
             (net_present_value(flows.to_numpy()), flows.index),
         )
     ]
-    for values in both:
-        values.loc[SYSTEM] = values.sum()
     drawn, central = (values.reindex(order) for values in both)
     found = describe(drawn.to_numpy(), suffix="_gbp")
     table = pd.DataFrame({"organisation": order, "net_present_value_gbp": found["p50_gbp"]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 import unicodedata
 from pathlib import Path
@@ -40,9 +41,13 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
     if path.stat().st_size > _MOST_BYTES:
         raise InputError(f"{path.name} has {path.stat().st_size:,} bytes. Allowed for a {what}: {_MOST_BYTES:,}.")
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name} is not valid TOML: {error}.") from None
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name} cannot be read as text in UTF-8: {error}.") from None
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path.name} is not valid TOML: {_explain(str(error), text)}") from None
     except RecursionError:
         raise InputError(_too_deep(path.name)) from None
     except ValueError:  # Python's own limit on the digits of a number
@@ -75,3 +80,19 @@ def _check(content: dict[str, Any], file: str) -> None:
 
 def _too_deep(file: str) -> str:
     return f"{file} has tables or lists inside each other more than {_MOST_FLOORS} deep."
+
+
+#: A number as people write it: "£382,158", "382,158", "£300".
+_WRITTEN = re.compile(r"^\s*(?P<key>[\w.\"-]+)\s*=\s*(?P<value>£\s*\d[\d,.]*|\d{1,3}(?:,\d{3})+(?:\.\d+)?)\s*(?:#.*)?$")
+
+
+def _explain(error: str, text: str) -> str:
+    """Return TOML's own error in words, with its line; a number with commas or £ is told how to write it."""
+    place = re.search(r"at line (\d+)", error)
+    lines = text.splitlines()
+    line = lines[int(place[1]) - 1].strip() if place and int(place[1]) <= len(lines) else ""
+    written = _WRITTEN.match(line)
+    if place is None or not written:
+        return f"{error}{f': {line!r}' if line else ''}."
+    plain = re.sub(r"[£,\s]", "", written["value"])
+    return f"line {place[1]}, {written['key']}: write {written['value']} without £ and commas: {plain}."
