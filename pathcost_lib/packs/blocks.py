@@ -47,6 +47,8 @@ class Figure:
     wide: str
     narrow: str
     log: Mapping[str, Any] = field(default_factory=dict)
+    #: The same as a picture (PNG, in base64), for a figure that slides show.
+    picture: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def _block(output: Any, where: str) -> Block:
         if not wide or not payload["narrow"] or not payload["alt"].strip():
             raise InputError(f"{where}: figure {payload['name']!r} is empty or has no alternative text.")
         words = {key: str(payload[key]) for key in ("name", "title", "alt", "note", "narrow")}
-        return Figure(wide="".join(wide), log=payload.get("log", {}), **words)
+        return Figure(wide="".join(wide), log=payload.get("log", {}), picture=payload.get("picture", ""), **words)
     raise InputError(
         f"{where}: a cell tagged `pack` shows something that has not come through `present.table`, `present.figure` or "
         "`present.message`, so it has not passed disclosure control."

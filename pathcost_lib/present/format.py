@@ -22,6 +22,7 @@ __all__ = [
     "pounds",
     "say",
     "short_pounds",
+    "shortened",
     "signed_pounds",
     "tick_pounds",
     "unit",
@@ -107,6 +108,16 @@ def say(name: object) -> str:
     """Return a code as words ("primary_care" is "Primary care"); a proper name stays as it is written."""
     text = str(name)
     return label(text) if text == text.lower() else text
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a name that is no longer than `most` characters, cut between words where it can be: its end is "..."."""
+    text = " ".join(text.split())
+    if len(text) <= most:
+        return text
+    kept = text[: most - 1]
+    words = kept.rsplit(" ", 1)[0]
+    return f"{words if len(words) > most / 2 else kept}\u2026"
 
 
 @dataclass(frozen=True)
