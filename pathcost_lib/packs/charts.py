@@ -23,13 +23,13 @@ _COLORS = (style.FOCUS, style.CATEGORIES[3][0], style.LESS, style.CATEGORIES[2][
 
 @dataclass(frozen=True)
 class Series:
-    """One series: what it is called, its values by category (None: not shown), how far its limits lie below and above.
+    """One series: what it is called, its numbers by category (None: not shown), how far its limits lie below and above.
 
     `column` and `rows` say which cells of the table these are; both are None where the values are worked out.
     """
 
     name: str
-    values: tuple[float | None, ...]
+    numbers: tuple[float | None, ...]
     color: str = style.FOCUS
     below: tuple[float, ...] = ()
     above: tuple[float, ...] = ()
@@ -108,7 +108,7 @@ def native_chart(payload: Mapping[str, Any]) -> NativeChart | None:
         return None
     categories, series = drawn
     over_time = spec["kind"] in ("lines", "columns", "stacked_columns")
-    numbers = [value for one in series for value in one.values]
+    numbers = [value for one in series for value in one.numbers]
     known = [value for value in numbers if value is not None]
     # In a long table a category may have no row at all in a series: nothing is hidden there.
     cells = len(kept) * len(spec["series"]) if spec["by"] else len(numbers)
@@ -216,9 +216,9 @@ def _waterfall(spec: Mapping[str, Any], categories: Sequence[str], steps: Series
 
     Each bar runs from where the one before ended. One that crosses zero is two pieces, one on each side.
     """
-    last, running = len(steps.values) - 1, 0.0
+    last, running = len(steps.numbers) - 1, 0.0
     bars: list[tuple[str, float, float]] = []
-    for n, value in enumerate(steps.values):
+    for n, value in enumerate(steps.numbers):
         assert value is not None
         if ("first" in spec["whole"] and n == 0) or ("last" in spec["whole"] and n == last):
             bars.append(("Whole amount", 0.0, value))
@@ -247,7 +247,7 @@ def _axis(series: Sequence[Series], origin: float, *, stacked: bool) -> tuple[fl
     Left to itself an axis may begin just below the least bar, and make a little look like much.
     """
     if stacked:
-        columns = list(zip(*(one.values for one in series), strict=True))
+        columns = list(zip(*(one.numbers for one in series), strict=True))
         most = [sum(v for v in values if v is not None and v > 0) for values in columns]
         least = [sum(v for v in values if v is not None and v < 0) for values in columns]
         shown = [*most, *least]
@@ -257,8 +257,8 @@ def _axis(series: Sequence[Series], origin: float, *, stacked: bool) -> tuple[fl
 
 
 def _reach(series: Series) -> list[tuple[float, float]]:
-    sides = [(0.0,) * len(series.values), tuple(-b for b in series.below), series.above]
-    return [(v, s) for side in sides for v, s in zip(series.values, side, strict=False) if v is not None]
+    sides = [(0.0,) * len(series.numbers), tuple(-b for b in series.below), series.above]
+    return [(v, s) for side in sides for v, s in zip(series.numbers, side, strict=False) if v is not None]
 
 
 def axis_of(shown: Sequence[float], origin: float = 0.0) -> tuple[float, float, float]:
@@ -288,7 +288,7 @@ def _said(title: str, kind: str, item: Mapping[str, Any], categories: Sequence[s
     parts = []
     for one in series:
         rows = []
-        for n, (name, value) in enumerate(zip(categories, one.values, strict=True)):
+        for n, (name, value) in enumerate(zip(categories, one.numbers, strict=True)):
             text = form(value) if value is not None else "not shown"
             if value is not None and one.below and (one.below[n] or one.above[n]):
                 text += f" ({interval(value - one.below[n], value + one.above[n], form)})"

@@ -141,9 +141,10 @@ def place_order(
     every = {name for found in declared.values() for name in found}
     for name in parameters:
         require_one_of(name, every, what="Notebook parameter")
-    about = _pathway(pathway, declared, given)
-    for name in [scenario] if isinstance(scenario, str) else scenario:
-        _scenario(name, declared, given)
+    about = _pathway(_one_pathway(pathway, parameters), declared, given)
+    taken = dict[Path, str]()
+    for name in [scenario] if isinstance(scenario, str) else dict.fromkeys(scenario):
+        _scenario(name, declared, given, taken)
     dataset = open_dataset(data or folder, remember=True)
     valid = names.icbs_of(dataset, year)
     held = names.icb_codes(dataset.activity)
@@ -182,17 +183,27 @@ def _notebook(name: Path | str) -> Path:
     return known[require_one_of(path.stem, known, what="Notebook")]
 
 
+def _one_pathway(pathway: str | None, parameters: Mapping[str, Any]) -> str | None:
+    """Return the pathway of the run: asked for by name or file, or by the parameter `definition_file`, not by both."""
+    file = str(parameters.get("definition_file") or "")
+    if file and pathway not in (None, "all", file):
+        raise InputError(f"Pathway {pathway!r} and definition_file {file!r} are both asked for. Name one of them.")
+    return file or pathway
+
+
 def _pathway(
     pathway: str | None, declared: Mapping[Path, Mapping[str, Parameter]], given: Mapping[Path, dict[str, Any]]
 ) -> str:
-    """Give the pathway to the notebooks that take one, and return what the cover says of it."""
+    """Give the pathway to every notebook that takes one, and return what the cover says of it."""
     takers = {n: str(found["pathway"].default) for n, found in declared.items() if "pathway" in found}
     if pathway not in (None, "all"):
         definition = load_definition(pathway)
         file = str(Path(pathway).resolve()) if Path(pathway).suffix == ".toml" else ""
         for notebook in takers:
-            given[notebook].setdefault("pathway", definition.name if file else pathway)
-            if file and "definition_file" in declared[notebook]:
+            beside = "definition_file" in declared[notebook]
+            # A notebook without a parameter for a file takes the file in the place of a name.
+            given[notebook].setdefault("pathway", file if file and not beside else definition.name if file else pathway)
+            if file and beside:
                 given[notebook]["definition_file"] = file
     elif pathway == "all":
         for notebook, default in takers.items():
@@ -207,10 +218,14 @@ def _pathway(
 
 
 def _scenario(
-    name: str, declared: Mapping[Path, Mapping[str, Parameter]], given: Mapping[Path, dict[str, Any]]
+    name: str,
+    declared: Mapping[Path, Mapping[str, Parameter]],
+    given: Mapping[Path, dict[str, Any]],
+    taken: dict[Path, str],
 ) -> None:
-    """Give a scenario to the notebooks whose own is of its kind: of demand, or of change."""
+    """Give a scenario to the notebooks whose own is of its kind; a notebook takes one."""
     of_demand = load_scenario(name).demand is not None
+    kind = "demand" if of_demand else "change"
     value = str(Path(name).resolve()) if Path(name).suffix == ".toml" else name
     takers = [
         n
@@ -218,10 +233,14 @@ def _scenario(
         if "scenario" in found and (load_scenario(str(found["scenario"].default)).demand is not None) == of_demand
     ]
     if not takers:
-        kind = "demand" if of_demand else "change"
         raise InputError(f"Scenario {name!r} is one of {kind}, and no notebook of this run takes one.")
     for notebook in takers:
-        given[notebook]["scenario"] = value
+        if notebook in taken:
+            raise InputError(
+                f"Scenarios {taken[notebook]!r} and {name!r} are both of {kind}; a pack has one of demand and one of "
+                "change. Build a pack for each, with --out for the second."
+            )
+        given[notebook]["scenario"], taken[notebook] = value, name
 
 
 def _named(values: Mapping[str, Any]) -> list[Path]:

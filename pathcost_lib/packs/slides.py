@@ -147,7 +147,7 @@ def _chart(slide: Any, title: str, native: NativeChart, *, left: float, top: flo
     data = CategoryChartData(number_format=native.cells)
     data.categories = list(native.categories)
     for one in native.series:  # a suppressed cell has no value: no bar, and nothing in the sheet behind the chart
-        data.add_series(one.name, one.values)
+        data.add_series(one.name, one.numbers)
     place = Inches(left), Inches(top), Emu(_WIDE - Inches(left) - _EDGE), Inches(_FOOT - top)
     frame = slide.shapes.add_chart(_TYPES[native.kind], *place, data)
     frame.chart.part.chart_workbook.update_from_xlsx_blob(_sheet(data))
@@ -218,7 +218,7 @@ def _error_bars(one: Series) -> Any:
         for side, values in (("plus", one.above), ("minus", one.below))
     }
     drawn = "".join(
-        f'<c:{side}><c:numLit><c:formatCode>General</c:formatCode><c:ptCount val="{len(one.values)}"/>{points}'
+        f'<c:{side}><c:numLit><c:formatCode>General</c:formatCode><c:ptCount val="{len(one.numbers)}"/>{points}'
         f"</c:numLit></c:{side}>"
         for side, points in sides.items()
     )

@@ -147,7 +147,7 @@ def _add_chart(book: Any, sheet: Any, formats: _Formats, name: str, payload: Map
             cells: dict[str, Any] = {"categories": [name, top, at, end, at]}
             cells["values"] = [name, top, one.column, end, one.column]
         else:
-            cells = {"categories": beside.names, "values": beside.write(one.name, one.values)}
+            cells = {"categories": beside.names, "values": beside.write(one.name, one.numbers)}
         look = _look(one, native)
         if one.below:
             ends = {side: beside.formula(f"{one.name}, {side}", getattr(one, side)) for side in ("below", "above")}
