@@ -242,7 +242,7 @@ def test_the_message_is_no_more_certain_than_the_interval() -> None:
         "£900k)."
     )
     table.loc[1:2, "net_present_value_gbp"] = 1.0
-    assert "no provider shown is worse off" in savings.savings_message(table, **said)
+    assert "no provider shown is surely worse off" in savings.savings_message(table, **said)
     table["net_present_value_gbp"] = np.nan
     assert "too few people" in savings.savings_message(table, **said)
 

@@ -286,7 +286,5 @@ def test_a_pathway_or_a_file_reaches_every_notebook_that_takes_one(three: Path, 
 @pytest.mark.notebook
 def test_two_scenarios_of_one_kind_are_refused_in_words(three: Path) -> None:
     options: dict[str, Any] = {"year": "2024-25", "data": three}
-    with pytest.raises(
-        InputError, match=r"'bed_closure' and 'merger' are both of change.*Build a pack for each"
-    ):
+    with pytest.raises(InputError, match=r"'bed_closure' and 'merger' are both of change.*Build a pack for each"):
         packs.build("QHL", scenario=["bed_closure", "merger"], **options)

@@ -392,8 +392,13 @@ def test_ranks_do_not_depend_on_the_order_of_rows() -> None:
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        (10.0, 90.0, "Plan for a gap to funding by 2040 (80% interval £10 to £90 in that year)."),
-        (-10.0, 90.0, "Note that a gap to funding by 2040 is possible, but not certain."),
+        (10.0, 90.0, "Plan for a gap to funding of about £40 in 2040 (80% interval £10 to £90)."),
+        (
+            -10.0,
+            90.0,
+            "Plan on a cost of about £40 more than the funding in 2040, and be ready for anything from £10 less to £90 "
+            "more (80% interval).",
+        ),
         (-90.0, -10.0, ""),
     ],
 )

@@ -13,6 +13,7 @@ import nbformat
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs.audit import refuse_leaks
 from pathcost_lib.present.display import FIGURE, MESSAGE, TABLE, TALLY
+from pathcost_lib.present.naming import Named
 
 __all__ = ["Block", "Figure", "Message", "Prose", "Section", "Table", "read_section"]
 
@@ -34,6 +35,8 @@ class Message:
     decision: str = ""
     figures: tuple[Mapping[str, Any], ...] = ()
     behind: Mapping[str, Any] = field(default_factory=dict)
+    #: Organisations that it names, with the grounds.
+    named: tuple[Named, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,8 @@ def _block(output: Any, where: str) -> Block:
     if MESSAGE in data:
         said = data[MESSAGE]
         figures, behind = tuple(said.get("figures", ())), said.get("behind", {})
-        return Message(said["text"], said.get("decision", ""), figures, behind)
+        named = tuple(Named.read(one) for one in said.get("named", ()))
+        return Message(said["text"], said.get("decision", ""), figures, behind, named)
     if TABLE in data:
         return Table(data[TABLE])
     if FIGURE in data:

@@ -318,7 +318,16 @@ def _render(work: Path, order: Order, icb: str, notes: Mapping[str, Mapping[str,
     """Write every file of a pack into `work` (in a worker) and return its manifest."""
     sections = tuple(read_section(work / notebook.name) for notebook in order.notebooks)
     refuse_leaks_between({section.source: section.shown for section in sections})
-    document = Document(order.names.get(icb, icb), icb, order.year, order.about, sections, order.facts(icb))
+    document = Document(
+        organisation=order.names.get(icb, icb),
+        icb=icb,
+        year=order.year,
+        about=order.about,
+        sections=sections,
+        facts=order.facts(icb),
+        banner=order.banner,
+        others=order.providers,
+    )
     for name in order.formats:
         (work / FORMATS[name].file).write_bytes(FORMATS[name].write(document))
     made = manifest.make_manifest(order.about_pack(icb, notes), document, work)

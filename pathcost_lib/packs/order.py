@@ -20,7 +20,8 @@ from pathcost_lib.sources import names, open_dataset
 
 __all__ = ["Order", "place_order", "production_notebooks", "safe_name"]
 
-_ROOM = Path(__file__).parent
+#: What every page of a pack from the sample bears, which has real names on invented costs.
+SYNTHETIC = "Synthetic data, not a real area"
 
 
 def production_notebooks() -> list[Path]:
@@ -51,6 +52,9 @@ class Order:
     named: Mapping[Path, Mapping[str, str]]
     code: Mapping[str, str] = field(default_factory=dict)
     version: Mapping[str, Any] = field(default_factory=dict)
+    banner: str = ""
+    #: Names of all organisations but regions, to see whom a cover names.
+    providers: frozenset[str] = frozenset()
 
     def settings(self, icb: str) -> dict[Path, dict[str, Any]]:
         """Return each notebook's values for one ICB."""
@@ -167,6 +171,8 @@ def place_order(
         named={n: freshness.digests(_named(values)) for n, values in given.items()},
         code={n.stem: freshness.code_digest([n]) + freshness.content_digest(n)[:16] for n in chosen},
         version=manifest.versions(),
+        banner=SYNTHETIC if (folder / "sample.json").is_file() else "",
+        providers=frozenset(names.provider_names(dataset.organisations)) if "organisations" in dataset else frozenset(),
     )
 
 

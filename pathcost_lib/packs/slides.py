@@ -51,6 +51,7 @@ def write_slides(document: Document) -> bytes:
     about.title, about.author, about.last_modified_by, about.language = document.title, "pathcost", "pathcost", "en-GB"
     about.created = about.modified = _CREATED
     source = f"{document.organisation}, {document.kind.lower()} {document.year}. " + " ".join(document.rules)
+    source = f"{document.banner}. {source}" if document.banner else source
     cover = _slide(deck, document.organisation, source, size=40)
     _words(cover, [f"{document.kind}, {document.year}", document.about], top=2.2, size=20)
     if document.decisions:
@@ -58,6 +59,11 @@ def write_slides(document: Document) -> bytes:
     said = set[str]()
     for chapter in document.chapters:
         _chapter(deck, chapter, source, said)
+    for number, slide in enumerate(deck.slides, start=1):
+        foot = f"{document.organisation}, {document.kind.lower()} {document.year}"
+        _words(slide, [foot], top=_FOOT + 0.05, size=10, across=6.0)
+        _words(slide, [document.banner], top=_FOOT + 0.05, size=12, left=6.4, across=5.0, bold=True)
+        _words(slide, [f"{number}"], top=_FOOT + 0.05, size=10, left=12.2, across=0.6)
     buffer = io.BytesIO()
     deck.save(buffer)
     return _dated(buffer.getvalue())
@@ -126,7 +132,7 @@ def _words(
     across: float = 12.1,
     bold: bool = False,
 ) -> None:
-    box = slide.shapes.add_textbox(Inches(left), Inches(top), Inches(across), Inches(7.1 - top))
+    box = slide.shapes.add_textbox(Inches(left), Inches(top), Inches(across), Inches(7.4 - top))
     frame = box.text_frame
     frame.word_wrap = True
     for number, line in enumerate(lines):

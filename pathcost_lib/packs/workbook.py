@@ -54,6 +54,7 @@ def write_workbook(document: Document) -> bytes:
     for table, name in zip(tables, names, strict=True):
         sheet = book.add_worksheet(name)
         _write_table(sheet, formats, table.payload)
+        sheet.set_header(f"&C&B{document.banner}" if document.banner else "")
         _add_chart(book, sheet, formats, name, table.payload)
     _write_method(book.add_worksheet("Method"), formats, document)
     book.close()
@@ -96,6 +97,7 @@ def _write_contents(
     sheet.set_column(1, 1, 90)
     sheet.write_string(0, 0, document.organisation, formats.text(font_size=16, bold=True))
     sheet.write_string(1, 0, f"{document.kind}, {document.year}", formats.text())
+    sheet.write_string(1, 1, document.banner, formats.text(bold=True))
     row = 2
     said = [("About", document.about), *(("The board is asked to", words) for words in document.decisions)]
     for label, words in [*said, *(("What the numbers say", m.text) for m in document.messages)]:

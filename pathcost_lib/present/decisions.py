@@ -5,14 +5,18 @@ Each function returns what `present.message` takes beside the message itself.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from pathcost_lib.present.disclosure import Disclosed
 from pathcost_lib.present.format import interval, pounds, say, short_pounds
+from pathcost_lib.present.savings import providers_named
 
 __all__ = ["gap_decision", "opportunity_decision", "savings_decision"]
+
+_POUNDS = partial(short_pounds, plus="")
 
 
 def opportunity_decision(claims: Disclosed, costs: Disclosed) -> dict[str, Any]:
@@ -50,10 +54,17 @@ def gap_decision(gap: Disclosed) -> dict[str, Any]:
         return {}
     low, high = last.frame["gap_lower_80"].iloc[0], last.frame["gap_upper_80"].iloc[0]
     year = f"{gap.frame['year'].iloc[-1]:.0f}"
-    said = f"Note that a gap to funding by {year} is possible, but not certain." if high >= 0 else ""
+    middle = last.frame["gap_gbp"].iloc[0]
+    said = ""
     if low > 0:
-        reach = interval(low, high, lambda value: short_pounds(value, plus=""))
-        said = f"Plan for a gap to funding by {year} (80% interval {reach} in that year)."
+        reach = interval(low, high, _POUNDS)
+        said = f"Plan for a gap to funding of about {_POUNDS(middle)} in {year} (80% interval {reach})."
+    elif high >= 0:
+        side = "more" if middle > 0 else "less"
+        said = (
+            f"Plan on a cost of about {_POUNDS(abs(middle))} {side} than the funding in {year}, and be ready for "
+            f"anything from {_POUNDS(-low)} less to {_POUNDS(high)} more (80% interval)."
+        )
     headings = {"gap_gbp": f"Gap to funding in {year} (80% interval)"}
     return {"decision": said, "figures": last, "headings": headings}
 
@@ -77,4 +88,5 @@ def savings_decision(worth: Disclosed, compensation: Disclosed, *, title: str) -
     elif low <= 0:
         said = f"Ask for better evidence on {title} before it goes on: whether the system gains is not certain."
     headings = {"net_present_value_gbp": "Net present value to the system (80% interval)"}
-    return {"decision": said, "figures": whole, "headings": headings}
+    named = providers_named(worth.frame)
+    return {"decision": said, "figures": whole, "headings": headings, "named": named}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from pathcost_lib.present import style
 from pathcost_lib.present.chart import Chart
 from pathcost_lib.present.disclosure import MARK, Disclosed
 from pathcost_lib.present.format import ABSENT, LIMIT, heading, interval, say, unit, units_of
+from pathcost_lib.present.naming import Named
 
 __all__ = [
     "FIGURE",
@@ -52,7 +53,12 @@ _shown = {"figures": 0, "tables": 0}
 
 
 def message(
-    text: str, *, decision: str = "", figures: Disclosed | None = None, headings: Mapping[str, str] | None = None
+    text: str,
+    *,
+    decision: str = "",
+    figures: Disclosed | None = None,
+    headings: Mapping[str, str] | None = None,
+    named: Sequence[Named] = (),
 ) -> None:
     """Show the one-line message of the notebook; it goes to the cover of the pack.
 
@@ -66,12 +72,20 @@ def message(
         One row: the headline figures behind the text, each with its limits after it, for the page over all packs.
     headings : mapping of str to str, optional
         Headings of those figures where the column's own name will not do.
+    named : sequence of Named, optional
+        Organisations that it names, with the grounds. The cover leaves out what it says of others.
     """
-    display(message_bundle(text, decision=decision, figures=figures, headings=headings), raw=True)
+    bundle = message_bundle(text, decision=decision, figures=figures, headings=headings, named=named)
+    display(bundle, raw=True)
 
 
 def message_bundle(
-    text: str, *, decision: str = "", figures: Disclosed | None = None, headings: Mapping[str, str] | None = None
+    text: str,
+    *,
+    decision: str = "",
+    figures: Disclosed | None = None,
+    headings: Mapping[str, str] | None = None,
+    named: Sequence[Named] = (),
 ) -> dict[str, Any]:
     """Return the display bundle of a message."""
     held: list[dict[str, Any]] = []
@@ -88,6 +102,7 @@ def message_bundle(
                 held.append({"heading": column["heading"], "kind": column["kind"], "value": value})
     page = f"<p><strong>{html.escape(text)}</strong></p>" + (f"<p>{html.escape(decision)}</p>" if decision else "")
     payload = {"text": text, "decision": decision, "figures": held, "behind": behind}
+    payload["named"] = [one.payload() for one in named]
     return {"text/plain": f"{text} {decision}".strip(), "text/html": page, MESSAGE: payload}
 
 

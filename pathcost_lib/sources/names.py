@@ -14,6 +14,7 @@ __all__ = [
     "organisation_names",
     "organisations_in",
     "organisations_near",
+    "provider_names",
     "table_or_empty",
 ]
 
@@ -56,6 +57,12 @@ def organisation_names(organisations: Relation) -> dict[str, str]:
         "FROM this) AS dated WHERE n = 1 ORDER BY org_code"
     ).to_pandas()
     return dict(zip(latest["org_code"], latest["name"].fillna(latest["org_code"]), strict=True))
+
+
+def provider_names(organisations: Relation) -> list[str]:
+    """Return every name that a provider of care has or had."""
+    sql = "SELECT DISTINCT name FROM this WHERE kind NOT IN ('icb', 'region') AND name IS NOT NULL ORDER BY name"
+    return [str(name) for name in organisations.query(sql).to_arrow()["name"].to_pylist()]
 
 
 def organisations_in(organisations: Relation, icb_code: str) -> set[str]:
