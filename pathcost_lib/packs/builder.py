@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs import freshness, manifest
+from pathcost_lib.packs.agreement import price_base_warning
 from pathcost_lib.packs.audit import refuse_leaks_between
 from pathcost_lib.packs.blocks import read_section
 from pathcost_lib.packs.document import Document
@@ -318,6 +319,7 @@ def _render(work: Path, order: Order, icb: str, notes: Mapping[str, Mapping[str,
     """Write every file of a pack into `work` (in a worker) and return its manifest."""
     sections = tuple(read_section(work / notebook.name) for notebook in order.notebooks)
     refuse_leaks_between({section.source: section.shown for section in sections})
+    parameters = {n.stem: order.state(icb, n)["parameters"] for n in order.notebooks}
     document = Document(
         organisation=order.names.get(icb, icb),
         icb=icb,
@@ -327,6 +329,7 @@ def _render(work: Path, order: Order, icb: str, notes: Mapping[str, Mapping[str,
         facts=order.facts(icb),
         banner=order.banner,
         others=order.providers,
+        warning=price_base_warning(sections, parameters),
     )
     for name in order.formats:
         (work / FORMATS[name].file).write_bytes(FORMATS[name].write(document))

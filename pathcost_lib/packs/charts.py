@@ -276,7 +276,7 @@ def axis_of(shown: Sequence[float], origin: float = 0.0) -> tuple[float, float, 
 def _short(item: Mapping[str, Any], most: float, step: float) -> str:
     """Return the number format of an axis: pounds in thousands or millions where they would be long."""
     if item["kind"] != "gbp" or most < 10_000:
-        return str(item["excel"])
+        return "0.0" if item["kind"] == "pct" else str(item["excel"])
     size, letter, commas = (1e6, "m", ",,") if most >= 1e6 else (1e3, "k", ",")
     form = f'£0{"" if step >= size else ".0"}{commas}"{letter}"'
     return f"{form};-{form};£0"

@@ -48,6 +48,8 @@ class Document:
         What it is called.
     banner : str
         What must be read on every page, such as that the data are invented; none if empty.
+    warning : str
+        What a reader must know before any number is set against another, for the cover; none if empty.
     others : frozenset of str
         Names of all other organisations: a message names one only where it is sure (`present.naming`).
     """
@@ -60,6 +62,7 @@ class Document:
     facts: tuple[tuple[str, str], ...] = ()
     kind: str = "Board pack"
     banner: str = ""
+    warning: str = ""
     others: frozenset[str] = frozenset()
 
     @property
@@ -71,7 +74,8 @@ class Document:
     @property
     def messages(self) -> list[Message]:
         """Lines of the cover, each once: the banner of coverage is in every notebook."""
-        return list({m.text: m for s in self.chapters for m in s.messages}.values())
+        first = [Message(self.warning)] if self.warning else []
+        return list({m.text: m for m in [*first, *(m for s in self.chapters for m in s.messages)]}.values())
 
     @property
     def decisions(self) -> list[str]:

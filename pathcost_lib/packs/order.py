@@ -140,7 +140,10 @@ def place_order(
     chosen = list(dict.fromkeys(_notebook(n) for n in notebooks)) if notebooks else production_notebooks()
     declared = {notebook: parameters_of(notebook) for notebook in chosen}
     folder = Path(data or paths.sample()).resolve()
-    own = {"year": year, "data": "" if folder == paths.sample().resolve() else str(folder)}
+    bases = [p["price_base"].default for p in declared.values() if "price_base" in p]
+    # One price base for the whole pack: that asked for, or else what most notebooks would take.
+    own = {"price_base": max(bases, key=bases.count)} if bases else {}
+    own |= {"year": year, "data": "" if folder == paths.sample().resolve() else str(folder)}
     given = {n: _given(found, own, dict(parameters)) for n, found in declared.items()}
     every = {name for found in declared.values() for name in found}
     for name in parameters:

@@ -56,6 +56,8 @@ def write_slides(document: Document) -> bytes:
     _words(cover, [f"{document.kind}, {document.year}", document.about], top=2.2, size=20)
     if document.decisions:
         _words(_slide(deck, "The board is asked to", source), document.decisions, top=1.7, size=22)
+    if document.warning:
+        _words(_slide(deck, "Before numbers are set against each other", source), [document.warning], top=1.7, size=22)
     said = set[str]()
     for chapter in document.chapters:
         _chapter(deck, chapter, source, said)
