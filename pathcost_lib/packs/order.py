@@ -18,7 +18,7 @@ from pathcost_lib.pathways import load_definition
 from pathcost_lib.scenarios import load_scenario
 from pathcost_lib.sources import names, open_dataset
 
-__all__ = ["Order", "place_order", "production_notebooks", "safe_name"]
+__all__ = ["SYNTHETIC", "Order", "banner_of", "place_order", "production_notebooks", "safe_name"]
 
 #: What every page of a pack from the sample bears, which has real names on invented costs.
 SYNTHETIC = "Synthetic data, not a real area"
@@ -28,6 +28,11 @@ def production_notebooks() -> list[Path]:
     """Return the notebooks that make packs, in order: named by two digits, with parameters; 00 (the start) apart."""
     found = sorted(p for p in paths.notebooks().glob("[0-9][0-9]_*.ipynb") if not p.name.startswith("00"))
     return [p for p in found if '"parameters"' in p.read_text(encoding="utf-8")]
+
+
+def banner_of(folder: Path) -> str:
+    """Return what every page made from a folder of tables must bear: that they are the sample's, which is invented."""
+    return SYNTHETIC if (folder / "sample.json").is_file() else ""
 
 
 def safe_name(text: str) -> str:
@@ -174,7 +179,7 @@ def place_order(
         named={n: freshness.digests(_named(values)) for n, values in given.items()},
         code={n.stem: freshness.code_digest([n]) + freshness.content_digest(n)[:16] for n in chosen},
         version=manifest.versions(),
-        banner=SYNTHETIC if (folder / "sample.json").is_file() else "",
+        banner=banner_of(folder),
         providers=frozenset(names.provider_names(dataset.organisations)) if "organisations" in dataset else frozenset(),
     )
 
