@@ -7,20 +7,22 @@ import math
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pypdf
 import pytest
 from pptx import Presentation
 
 from pathcost_lib import packs, present
-from pathcost_lib.packs.blocks import Message, Section, read_section
+from pathcost_lib.packs.blocks import Message, Section, Table, read_section
 from pathcost_lib.packs.document import Document, PackSummary
 from pathcost_lib.packs.index import render_index
 from pathcost_lib.packs.order import SYNTHETIC
 from pathcost_lib.packs.pdf import render_pdf
 from pathcost_lib.packs.render import render_html
 from pathcost_lib.packs.slides import write_slides
-from pathcost_lib.present import decisions, outlier_words, savings
+from pathcost_lib.packs.workbook import write_workbook
+from pathcost_lib.present import decisions, display, outlier_words, savings
 from pathcost_lib.present.naming import Named, for_cover
 from pathcost_lib.sources import names, open_dataset
 
@@ -162,3 +164,27 @@ def test_real_data_bear_no_such_banner() -> None:
     assert document.title == "NHS: board pack 2024-25"
     assert "ynthetic" not in render_index([PackSummary("QZ1", "NHS", "QZ1/p.html")], year="2024-25")
     assert "Invented" in render_index([PackSummary("QZ1", "NHS", "QZ1/p.html", banner="Invented")], year="2024-25")
+
+
+@pytest.mark.unit
+def test_a_warning_stands_first_on_every_cover() -> None:
+    section = Section("n", "T", (Message("It costs £5."),))
+    document = Document("NHS", "QZ1", "2024-25", "A.", (section,), warning="Pounds of two years.")
+    assert [m.text for m in document.messages] == ["Pounds of two years.", "It costs £5."]
+    deck = Presentation(io.BytesIO(write_slides(document)))
+    words = " ".join(s.text_frame.text for slide in deck.slides for s in slide.shapes if s.has_text_frame)
+    pdf = " ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(render_pdf(document))).pages)
+    assert all("Pounds of two years." in text for text in (words, pdf, render_html(document)))
+
+
+@pytest.mark.unit
+def test_a_cell_of_the_workbook_shows_a_little_as_more_than_nothing() -> None:
+    """Excel's own rule: the first condition that a number meets gives its format, the third is for all others."""
+    frame = pd.DataFrame({"what": ["a", "b", "c"], "share_pct": [0.003, -0.02, 12.34]})
+    table = display.table_bundle(present.disclose(frame, counts=[]), name="t", title="T")[display.TABLE]
+    section = Section("n", "T", (Message("M."), Table(table)))
+    book = openpyxl.load_workbook(io.BytesIO(write_workbook(Document("NHS", "QZ1", "2024-25", "A.", (section,)))))
+    sheet = book[book.sheetnames[1]]
+    form = sheet["B6"].number_format
+    assert form == "[>=0.05]0.0;[<=-0.05]-0.0;0.0#####"
+    assert [sheet[f"B{n}"].value for n in (6, 7, 8)] == [0.003, -0.02, 12.34]
