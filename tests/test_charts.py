@@ -131,6 +131,20 @@ def test_a_long_table_has_a_series_for_each_group_and_none_where_a_row_stands_tw
 
 
 @pytest.mark.unit
+@pytest.mark.parametrize(
+    "column", ["share_pct", "cost_gbp", "amount_gbp_exact", "pathways", "chance", "qalys", "index"]
+)
+def test_every_unit_can_be_drawn_on_a_slide_and_in_a_workbook(column: str) -> None:
+    """A number format with conditions holds "<", which slides would read as markup."""
+    table = payload(pd.DataFrame({"who": ["a", "b"], column: [10.0, 20.0]}), present.Chart("bars", [column]))
+    document = Document("NHS", "QZ1", "2024-25", "", (Section("n", "T", (Message("M"), Table(table))),))
+    deck = Presentation(io.BytesIO(write_slides(document)))
+    shapes = [s for slide in deck.slides for s in slide.shapes if s.has_chart]
+    assert [list(s.chart.plots[0].series[0].values) for s in shapes] == [[10.0, 20.0]]
+    assert write_workbook(document)
+
+
+@pytest.mark.unit
 def test_a_long_name_is_cut_in_the_chart_and_whole_in_the_words() -> None:
     name = "A name " * 90 + "end"
     native = drawn(pd.DataFrame({"who": [name, "b"], "cost_gbp": [1.0, 2.0]}), present.Chart("bars", ["cost_gbp"]))

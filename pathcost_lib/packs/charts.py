@@ -129,7 +129,7 @@ def native_chart(payload: Mapping[str, Any]) -> NativeChart | None:
         series=tuple(series),
         axis=axis,
         form=_short(item, max(-axis[0], axis[1]), axis[2]),
-        cells=item["excel"],
+        cells=_plain_form(item),
         title=_measure(spec, item, [one.name for one in series]),
         origin=origin,
         says=said,
@@ -276,10 +276,15 @@ def axis_of(shown: Sequence[float], origin: float = 0.0) -> tuple[float, float, 
 def _short(item: Mapping[str, Any], most: float, step: float) -> str:
     """Return the number format of an axis: pounds in thousands or millions where they would be long."""
     if item["kind"] != "gbp" or most < 10_000:
-        return "0.0" if item["kind"] == "pct" else str(item["excel"])
+        return _plain_form(item)
     size, letter, commas = (1e6, "m", ",,") if most >= 1e6 else (1e3, "k", ",")
     form = f'£0{"" if step >= size else ".0"}{commas}"{letter}"'
     return f"{form};-{form};£0"
+
+
+def _plain_form(item: Mapping[str, Any]) -> str:
+    """Return a column's number format without conditions: slides write it into markup, and "<" would be read as such."""
+    return "0.0" if "<" in item["excel"] else str(item["excel"])
 
 
 def _said(title: str, kind: str, item: Mapping[str, Any], categories: Sequence[str], series: Sequence[Series]) -> str:
