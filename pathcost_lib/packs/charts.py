@@ -283,7 +283,7 @@ def _short(item: Mapping[str, Any], most: float, step: float) -> str:
 
 
 def _plain_form(item: Mapping[str, Any]) -> str:
-    """Return a column's number format without conditions: slides write it into markup, and "<" would be read as such."""
+    """Return a column's number format without conditions: slides write it into markup, where "<" means more."""
     return "0.0" if "<" in item["excel"] else str(item["excel"])
 
 
