@@ -151,7 +151,8 @@ def pack(
         str | None, typer.Option(help="Pathway by name, or a .toml file of your own; each notebook's own if not given.")
     ] = None,
     scenario: Annotated[
-        list[str] | None, typer.Option(help="Scenario by name, or a .toml file of your own; repeat for more.")
+        list[str] | None,
+        typer.Option(help="Scenario by name, or a .toml file of your own: one of demand and one of change at most."),
     ] = None,
     formats: Annotated[str, typer.Option(help="With commas between; what is usual if not given.")] = "",
     data: DataFolder = None,

@@ -17,6 +17,7 @@ __all__ = [
     "SETTINGS",
     "UNITS",
     "Pod",
+    "day",
     "financial_year",
     "financial_year_bounds",
     "label",
@@ -124,6 +125,20 @@ def financial_year_bounds(year: str) -> tuple[date, date]:
         raise InputError(f"Financial year {year!r} is not valid. Write it like 2024-25.")
     start = int(match[1])
     return date(start, 4, 1), date(start + 1, 3, 31)
+
+
+def day(text: str, *, what: str) -> date | None:
+    """Return a day written like 2025-06-30, or None for empty text.
+
+    Raises
+    ------
+    InputError
+        If it is written otherwise, or is no day.
+    """
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise InputError(f"{what} {text!r} is not a day. Write it like 2025-06-30.") from None
 
 
 def months(first: date, last: date) -> list[tuple[str, date, date]]:

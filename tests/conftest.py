@@ -56,3 +56,22 @@ def _close_figures():
     import matplotlib.pyplot as plt
 
     plt.close("all")
+
+
+@pytest.fixture(scope="session")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the data of three ICBs of the sample, large enough for numbers in every notebook."""
+    from pathcost_lib.sources.sample import generate
+
+    return generate(tmp_path_factory.mktemp("three") / "sample", people=600_000, icbs=("QHL", "QOP", "QUA"))
+
+
+@pytest.fixture(scope="session")
+def pack_of_three(three: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a pack of one of the three, of all notebooks at their defaults."""
+    from pathcost_lib import packs
+
+    out = tmp_path_factory.mktemp("reports")
+    built = packs.build("QHL", year="2024-25", data=three, out=out, formats=("html", "pdf", "xlsx", "pptx"), jobs=2)
+    assert not built.failures, built.failures
+    return built.folder

@@ -266,7 +266,7 @@ def test_the_message_is_no_more_certain_than_the_interval() -> None:
         "The schemes act on 12% of the cost of Q's activity in 2024-25 (£3.40m of £28.0m)."
     )
     table.loc[1:2, "net_present_value_gbp"] = 1.0
-    assert "no provider shown is worse off" in savings.savings_message(table, **said)
+    assert "no provider shown is surely worse off" in savings.savings_message(table, **said)
     table["net_present_value_gbp"] = np.nan
     assert "too few people" in savings.savings_message(table, **said)
 

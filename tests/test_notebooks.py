@@ -26,11 +26,11 @@ def test_there_are_notebooks() -> None:
 @each
 def test_cells_are_few_short_and_define_nothing(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
-    assert len(notebook.cells) <= 30
+    assert len(notebook.cells) <= 40
     for number, cell in enumerate(notebook.cells, start=1):
         if cell.cell_type != "code":
             continue
-        assert len(cell.source.splitlines()) <= 10, f"cell {number}"
+        assert len(cell.source.splitlines()) <= 15, f"cell {number}"
         assert not re.search(r"^\s*(def|class|async def) |\blambda\b", cell.source, re.MULTILINE), f"cell {number}"
 
 

@@ -28,7 +28,7 @@ from pathcost_lib import ledger, packs, paths, pathways, present, sources
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs import builder, index, runner
 from pathcost_lib.packs.blocks import Figure, Message, Prose, Section, Table, read_section
-from pathcost_lib.packs.charts import axis_of
+from pathcost_lib.packs.charts import native_chart
 from pathcost_lib.packs.document import Document, PackSummary
 from pathcost_lib.packs.index import render_index
 from pathcost_lib.packs.pdf import render_pdf
@@ -44,7 +44,9 @@ HOSTILE = ["=cmd()", "+1", "-1", "@SUM(A1)", '<script>"</script>', "../../etc"]
 
 def _table(frame: pd.DataFrame, name: str = "By phase", title: str = "Cost by phase") -> Table:
     counts = [c for c in ("contacts",) if c in frame]
-    return Table(display.table_bundle(present.disclose(frame, counts=counts), name=name, title=title)[display.TABLE])
+    safe = present.disclose(frame, counts=counts)
+    chart = present.Chart("bars", ["mean_gbp"]) if "mean_gbp" in frame else None
+    return Table(display.table_bundle(safe, name=name, title=title, chart=chart)[display.TABLE])
 
 
 @pytest.fixture
@@ -308,7 +310,7 @@ def test_names_of_sheets_and_folders_cannot_go_astray() -> None:
 @pytest.mark.parametrize(
     ("values", "axis", "form"),
     [
-        ([4367.0, 4051.0, "*"], (0, 5000, 1000), "£#,##0"),
+        ([4367.0, 4051.0, "*", 4000.0], (0, 5000, 1000), "£#,##0"),
         ([-100.0, -42.0], (-120, 0, 20), "£#,##0"),
         ([32.4e6, -1.6e6, 41.3e6], (-1e7, 5e7, 1e7), '£0,,"m";-£0,,"m";£0'),
         ([900_000.0, 2_151_575.0], (0, 2.5e6, 5e5), '£0.0,,"m";-£0.0,,"m";£0'),
@@ -316,9 +318,13 @@ def test_names_of_sheets_and_folders_cannot_go_astray() -> None:
     ],
 )
 def test_a_bar_starts_at_zero_and_its_label_has_room(values: list[Any], axis: tuple[float, ...], form: str) -> None:
-    columns = [{}, {"kind": "gbp", "excel": "£#,##0"}]
-    *ends, shown = axis_of({"columns": columns, "rows": [["name", value] for value in values]}, 1)
-    assert (ends, shown) == (pytest.approx(axis), form)
+    columns = [{"key": "name", "number": False, "kind": ""}]
+    columns += [{"key": "mean_gbp", "heading": "Mean", "number": True, "kind": "gbp", "unit": "£", "excel": "£#,##0"}]
+    rows = [[f"row {n}", value] for n, value in enumerate(values)]
+    spec = present.Chart("bars", ["mean_gbp"]).payload(columns, rows, table="t")
+    chart = native_chart({"title": "T", "columns": columns, "rows": rows, "chart": spec})
+    assert chart is not None
+    assert (chart.axis, chart.form) == (pytest.approx(axis), form)
 
 
 @pytest.mark.unit
@@ -332,13 +338,13 @@ def test_a_sum_is_not_broken_after_its_sign(document: Document) -> None:
 def test_charts_are_native_described_and_without_what_is_suppressed(document: Document) -> None:
     book = zipfile.ZipFile(io.BytesIO(write_workbook(document)))
     assert sum(name.startswith("xl/charts/chart") for name in book.namelist()) == 2
-    assert "Bar chart, mean: =cmd() *, +1 £1,235" in book.read("xl/drawings/drawing1.xml").decode()
+    assert "Bar chart. Mean: =cmd() not shown, +1 £1,235" in book.read("xl/drawings/drawing1.xml").decode()
     deck = Presentation(io.BytesIO(write_slides(document)))
     charts = [shape for slide in deck.slides for shape in slide.shapes if shape.has_chart]
     assert len(charts) == 2
     shown = list(charts[0].chart.plots[0].series[0].values)
     assert shown == [None, *[1234.5] * 5]
-    assert "=cmd() *" in charts[0]._element.nvGraphicFramePr.cNvPr.get("descr")
+    assert "=cmd() not shown" in charts[0]._element.nvGraphicFramePr.cNvPr.get("descr")
     behind = openpyxl.load_workbook(io.BytesIO(charts[0].chart.part.chart_workbook.xlsx_part.blob)).active
     assert [(row[0].value, row[0].data_type) for row in behind["A2:A7"]] == [(text, "s") for text in HOSTILE]
     assert [row[0].value for row in behind["B2:B7"]] == [None, *[1234.5] * 5]
@@ -377,7 +383,8 @@ def test_a_small_number_is_in_no_part_of_any_format(name: str) -> None:
         options = {"name": "f", "title": "F", "alt": alt} | said
         bundle = display.figure_bundle(figures.against_reference, safe, **options)
         words = {k: bundle[display.FIGURE][k] for k in ("name", "title", "alt", "note", "narrow")}
-        table = Table(display.table_bundle(safe, name="t", title="T")[display.TABLE])
+        chart = present.Chart("bars", ["mean_gbp"], reference="reference_gbp")
+        table = Table(display.table_bundle(safe, name="t", title="T", chart=chart)[display.TABLE])
         blocks = (Message("M"), Figure(wide=bundle["image/svg+xml"], **words), table)
         content = packs.FORMATS[name].write(Document(**COVER, about="A.", sections=(Section("n", "T", blocks),)))
         leaks[rule] = [part for part in _opened(content) if re.search(rb"4,?32[12]", part)]

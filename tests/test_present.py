@@ -42,7 +42,14 @@ def test_differences_say_their_sign_and_intervals_their_ends() -> None:
 @pytest.mark.unit
 def test_a_little_is_not_nothing_and_no_simulated_chance_is_certain() -> None:
     share, chance = (words.unit(code).form for code in ("pct", "chance"))
-    assert [share(value) for value in (0, 0.3, 0.5, -0.3, 100, math.nan)] == ["0", "under 1", "1", "0", "100", "–"]
+    assert [share(value) for value in (0, 0.3, 0.5, -0.3, 100, math.nan)] == [
+        "0",
+        "under 1",
+        "1",
+        "−1 to 0",
+        "100",
+        "–",
+    ]
     assert [chance(v) for v in (0, 1, 50.4, 99, 100, None)] == ["under 1", "1", "50", "99", "over 99", "–"]
 
 

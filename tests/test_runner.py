@@ -26,6 +26,7 @@ from filelock import FileLock
 from pathcost_lib import packs, paths, sources
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs import builder, freshness, manifest, order, pool, runner, warm
+from pathcost_lib.packs.blocks import read_section
 from pathcost_lib.packs.verify import verify
 from pathcost_lib.sources import names
 
@@ -447,3 +448,50 @@ def test_a_cell_that_takes_too_long_ends_and_its_kernel_too(tmp_path: Path) -> N
         runner.execute(notebook, tmp_path / "out.ipynb", {"icb": "QZ1"}, timeout=5)
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text(encoding="utf-8")))
     assert not (tmp_path / "out.ipynb").exists()
+
+
+# -- warnings and names -----------------------------------------------------------------------------------------------
+@pytest.mark.end_to_end
+def test_a_library_s_warning_is_no_output_and_what_a_cell_writes_itself_is(tmp_path: Path) -> None:
+    warned = "import warnings, sys\nwarnings.warn('Glyph 128512 missing from font', UserWarning)\n"
+    wrote = "import sys\nprint('P123 costs 4321', file=sys.stderr)\n"
+    for code, refused in ((warned, False), (wrote, True), (warned + wrote, True)):
+        notebook = _notebook(tmp_path / "n.ipynb")
+        content = nbformat.read(notebook, as_version=4)
+        content.cells[3].source = code + content.cells[3].source
+        nbformat.write(content, notebook)
+        runner.execute(notebook, tmp_path / "out.ipynb", {"icb": "QZ1"})
+        if refused:
+            with pytest.raises(InputError, match="has not passed disclosure control"):
+                read_section(tmp_path / "out.ipynb")
+        else:
+            assert len(read_section(tmp_path / "out.ipynb").messages) == 1
+            assert (
+                "Glyph" not in (tmp_path / "out.ipynb").read_text(encoding="utf-8").split("import warnings", 1)[1][80:]
+            )
+
+
+ODD = {"A1": "Trust\twith a tab", "A2": "Trust 🏥 of emoji", "A3": "Very long name " * 40, "C1": "Line\nbreak\x07"}
+
+
+@pytest.mark.unit
+def test_names_are_made_fit_to_print_at_one_door(tmp_path: Path) -> None:
+    places = make_tables(patients=60)["organisations"]
+    places["name"] = places["org_code"].map(ODD).fillna(places["name"])
+    places.loc[places["org_code"] == "C2", "name"] = ODD["A3"] + "of another"
+    called = names.organisation_names(sources.Dataset.from_frames({"organisations": places}).organisations)
+    assert (called["A1"], called["C1"]) == ("Trust with a tab", "Line break")
+    assert called["A3"] != called["C2"] and called["A3"].endswith("… (A3)")
+    assert max(map(len, called.values())) <= names.LONGEST_NAME
+
+
+@pytest.mark.end_to_end
+@pytest.mark.parametrize("stem", ["02_pathway_cost", "04_outliers"])
+def test_odd_names_of_organisations_stop_no_notebook(stem: str, tmp_path: Path) -> None:
+    tables = make_tables(patients=120)
+    places = tables["organisations"]
+    places["name"] = places["org_code"].map(ODD).fillna(places["name"])
+    data = write_tables(tmp_path / "data", tables | {"organisations": places})
+    notebook = next(path for path in packs.production_notebooks() if path.stem == stem)
+    runner.execute(notebook, tmp_path / "out.ipynb", {"icb": "QZ2", "data": str(data)})
+    assert read_section(tmp_path / "out.ipynb").tables

@@ -13,6 +13,7 @@ import nbformat
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs.audit import refuse_leaks
 from pathcost_lib.present.display import FIGURE, MESSAGE, TABLE, TALLY
+from pathcost_lib.present.naming import Named
 
 __all__ = ["Block", "Figure", "Message", "Prose", "Section", "Table", "read_section"]
 
@@ -34,6 +35,8 @@ class Message:
     decision: str = ""
     figures: tuple[Mapping[str, Any], ...] = ()
     behind: Mapping[str, Any] = field(default_factory=dict)
+    #: Organisations that it names, with the grounds.
+    named: tuple[Named, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Figure:
     wide: str
     narrow: str
     log: Mapping[str, Any] = field(default_factory=dict)
+    #: The same as a picture (PNG, in base64), for a figure that slides show.
+    picture: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,8 @@ def _block(output: Any, where: str) -> Block:
     if MESSAGE in data:
         said = data[MESSAGE]
         figures, behind = tuple(said.get("figures", ())), said.get("behind", {})
-        return Message(said["text"], said.get("decision", ""), figures, behind)
+        named = tuple(Named.read(one) for one in said.get("named", ()))
+        return Message(said["text"], said.get("decision", ""), figures, behind, named)
     if TABLE in data:
         return Table(data[TABLE])
     if FIGURE in data:
@@ -156,7 +162,7 @@ def _block(output: Any, where: str) -> Block:
         if not wide or not payload["narrow"] or not payload["alt"].strip():
             raise InputError(f"{where}: figure {payload['name']!r} is empty or has no alternative text.")
         words = {key: str(payload[key]) for key in ("name", "title", "alt", "note", "narrow")}
-        return Figure(wide="".join(wide), log=payload.get("log", {}), **words)
+        return Figure(wide="".join(wide), log=payload.get("log", {}), picture=payload.get("picture", ""), **words)
     raise InputError(
         f"{where}: a cell tagged `pack` shows something that has not come through `present.table`, `present.figure` or "
         "`present.message`, so it has not passed disclosure control."

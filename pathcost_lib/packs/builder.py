@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from pathcost_lib import paths
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs import freshness, manifest
+from pathcost_lib.packs.agreement import price_base_warning
 from pathcost_lib.packs.audit import refuse_leaks_between
 from pathcost_lib.packs.blocks import read_section
 from pathcost_lib.packs.document import Document
@@ -90,7 +91,7 @@ def build_all(
         (one pathway, or all) if not given.
     scenario : str or sequence of str
         Names of scenarios or paths of TOML files; each goes to the notebooks whose own is of its kind (of demand, or of
-        change).
+        change): one of each kind at most.
     data : Path or str, optional
         Folder of tables; the sample if not given.
     formats : sequence of str
@@ -321,7 +322,18 @@ def _render(work: Path, order: Order, icb: str, notes: Mapping[str, Mapping[str,
     """Write every file of a pack into `work` (in a worker) and return its manifest."""
     sections = tuple(read_section(work / notebook.name) for notebook in order.notebooks)
     refuse_leaks_between({section.source: section.shown for section in sections})
-    document = Document(order.names.get(icb, icb), icb, order.year, order.about, sections, order.facts(icb))
+    parameters = {n.stem: order.state(icb, n)["parameters"] for n in order.notebooks}
+    document = Document(
+        organisation=order.names.get(icb, icb),
+        icb=icb,
+        year=order.year,
+        about=order.about,
+        sections=sections,
+        facts=order.facts(icb),
+        banner=order.banner,
+        others=order.providers,
+        warning=price_base_warning(sections, parameters),
+    )
     for name in order.formats:
         (work / FORMATS[name].file).write_bytes(FORMATS[name].write(document))
     made = manifest.make_manifest(order.about_pack(icb, notes), document, work)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ from pathcost_lib.errors import require_one_of
 from pathcost_lib.packs.blocks import Block, Message, Section, Table
 from pathcost_lib.packs.suppression import suppression_log
 from pathcost_lib.present.disclosure import RULES
+from pathcost_lib.present.naming import for_cover
 
 __all__ = ["PARTS", "Document", "PackSummary"]
 
@@ -45,6 +46,12 @@ class Document:
         How the pack was made, as label and value, for the part on method: nothing that differs from run to run.
     kind : str
         What it is called.
+    banner : str
+        What must be read on every page, such as that the data are invented; none if empty.
+    warning : str
+        What a reader must know before any number is set against another, for the cover; none if empty.
+    others : frozenset of str
+        Names of all other organisations: a message names one only where it is sure (`present.naming`).
     """
 
     organisation: str
@@ -54,16 +61,21 @@ class Document:
     sections: tuple[Section, ...]
     facts: tuple[tuple[str, str], ...] = ()
     kind: str = "Board pack"
+    banner: str = ""
+    warning: str = ""
+    others: frozenset[str] = frozenset()
 
     @property
     def title(self) -> str:
         """What a reader's window is called."""
-        return f"{self.organisation}: {self.kind.lower()} {self.year}"
+        said = f"{self.organisation}: {self.kind.lower()} {self.year}"
+        return f"{said} ({self.banner[0].lower()}{self.banner[1:]})" if self.banner else said
 
     @property
     def messages(self) -> list[Message]:
         """Lines of the cover, each once: the banner of coverage is in every notebook."""
-        return list({m.text: m for s in self.chapters for m in s.messages}.values())
+        first = [Message(self.warning)] if self.warning else []
+        return list({m.text: m for m in [*first, *(m for s in self.chapters for m in s.messages)]}.values())
 
     @property
     def decisions(self) -> list[str]:
@@ -97,9 +109,16 @@ class Document:
                 where = order.index(require_one_of(chosen, order, what=f"Part of the pack in {section.source}"))
                 key = (where, number if chosen == own else len(self.sections))
                 title = section.title if chosen == own else PARTS[chosen]
-                found.setdefault(key, (title, []))[1].append(block)
+                found.setdefault(key, (title, []))[1].append(self._as_named(block))
         sources = ", ".join(s.source for s in self.sections)
         return [Section(sources, title, tuple(blocks)) for _, (title, blocks) in sorted(found.items())]
+
+    def _as_named(self, block: Block) -> Block:
+        """Return a message without what it says of organisations on grounds too thin for a cover."""
+        if not isinstance(block, Message):
+            return block
+        said, asked = (for_cover(text, block.named, self.others) for text in (block.text, block.decision))
+        return replace(block, text=said, decision=asked)
 
     @cached_property
     def suppression(self) -> dict[str, Any]:
@@ -121,6 +140,8 @@ class PackSummary:
         Headline figures as `present.message` carried them: column, heading, unit, value, and limits where it has them.
     failures : tuple of str
         Why it could not be built, if so; `href` may then still lead to an earlier pack.
+    banner : str
+        The pack's own (`Document.banner`).
     """
 
     icb: str
@@ -128,3 +149,4 @@ class PackSummary:
     href: str = ""
     figures: tuple[dict[str, Any], ...] = ()
     failures: tuple[str, ...] = ()
+    banner: str = ""

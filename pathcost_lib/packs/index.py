@@ -34,11 +34,13 @@ def summaries(folder: Path, failures: Mapping[str, Sequence[str]], names: Mappin
             files = [item.file for item in FORMATS.values() if item.file in about["outputs"]]
             href = f"{path.parent.name}/{files[0]}" if files else ""
             figures = tuple(about["figures"])
-            found[about["icb"]] = PackSummary(about["icb"], about["organisation"], href, figures)
+            found[about["icb"]] = PackSummary(
+                about["icb"], about["organisation"], href, figures, (), about.get("banner", "")
+            )
     for icb, why in failures.items():
         if why:
             before = found.get(icb, PackSummary(icb, names.get(icb, icb)))
-            found[icb] = PackSummary(icb, before.organisation, before.href, before.figures, tuple(why))
+            found[icb] = PackSummary(icb, before.organisation, before.href, before.figures, tuple(why), before.banner)
     return [found[icb] for icb in sorted(found)]
 
 
@@ -76,6 +78,7 @@ def render_index(lines: Sequence[PackSummary], *, year: str) -> str:
     digest = hashlib.sha256(read["sort.js"].encode()).digest()
     return environment.from_string(read["index.html.j2"]).render(
         year=year,
+        banners=sorted({line.banner for line in lines} - {""}),
         headings=headings,
         rows=[{"line": line, "figures": [_figure(line, heading) for heading in headings]} for line in lines],
         built=sum(not line.failures for line in lines),

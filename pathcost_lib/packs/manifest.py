@@ -113,6 +113,7 @@ def make_manifest(about: Mapping[str, Any], document: Document, folder: Path) ->
         "icb": document.icb,
         "organisation": document.organisation,
         "year": document.year,
+        "banner": document.banner,
         "figures": [dict(f) for s in document.sections for m in s.messages for f in getattr(m, "figures", ())],
         "seeds": seeds,
         "outputs": {path.name: file_digest(path) for path in sorted(folder.iterdir())},

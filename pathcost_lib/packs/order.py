@@ -18,15 +18,21 @@ from pathcost_lib.pathways import load_definition
 from pathcost_lib.scenarios import load_scenario
 from pathcost_lib.sources import names, open_dataset
 
-__all__ = ["Order", "place_order", "production_notebooks", "safe_name"]
+__all__ = ["SYNTHETIC", "Order", "banner_of", "place_order", "production_notebooks", "safe_name"]
 
-_ROOM = Path(__file__).parent
+#: What every page of a pack from the sample bears, which has real names on invented costs.
+SYNTHETIC = "Synthetic data, not a real area"
 
 
 def production_notebooks() -> list[Path]:
     """Return the notebooks that make packs, in order: named by two digits, with parameters; 00 (the start) apart."""
     found = sorted(p for p in paths.notebooks().glob("[0-9][0-9]_*.ipynb") if not p.name.startswith("00"))
     return [p for p in found if '"parameters"' in p.read_text(encoding="utf-8")]
+
+
+def banner_of(folder: Path) -> str:
+    """Return what every page made from a folder of tables must bear: that they are the sample's, which is invented."""
+    return SYNTHETIC if (folder / "sample.json").is_file() else ""
 
 
 def safe_name(text: str) -> str:
@@ -51,6 +57,9 @@ class Order:
     named: Mapping[Path, Mapping[str, str]]
     code: Mapping[str, str] = field(default_factory=dict)
     version: Mapping[str, Any] = field(default_factory=dict)
+    banner: str = ""
+    #: Names of all organisations but regions, to see whom a cover names.
+    providers: frozenset[str] = frozenset()
 
     def require_same_data(self) -> None:
         """Refuse a pack whose data, or own files, have changed since it was begun: its digests would not be theirs.
@@ -155,14 +164,18 @@ def place_order(
     chosen = list(dict.fromkeys(_notebook(n) for n in notebooks)) if notebooks else production_notebooks()
     declared = {notebook: parameters_of(notebook) for notebook in chosen}
     folder = Path(data or paths.sample()).resolve()
-    own = {"year": year, "data": "" if folder == paths.sample().resolve() else str(folder)}
+    bases = [p["price_base"].default for p in declared.values() if "price_base" in p]
+    # One price base for the whole pack: that asked for, or else what most notebooks would take.
+    own = {"price_base": max(bases, key=bases.count)} if bases else {}
+    own |= {"year": year, "data": "" if folder == paths.sample().resolve() else str(folder)}
     given = {n: _given(found, own, dict(parameters)) for n, found in declared.items()}
     every = {name for found in declared.values() for name in found}
     for name in parameters:
         require_one_of(name, every, what="Notebook parameter")
-    about = _pathway(pathway, declared, given)
-    for name in [scenario] if isinstance(scenario, str) else scenario:
-        _scenario(name, declared, given)
+    about = _pathway(_one_pathway(pathway, parameters), declared, given)
+    taken = dict[Path, str]()
+    for name in [scenario] if isinstance(scenario, str) else dict.fromkeys(scenario):
+        _scenario(name, declared, given, taken)
     dataset = open_dataset(data or folder, remember=True)
     valid = names.icbs_of(dataset, year)
     held = names.icb_codes(dataset.activity)
@@ -185,6 +198,8 @@ def place_order(
         named={n: freshness.digests(_named(values)) for n, values in given.items()},
         code={n.stem: freshness.code_digest([n]) + freshness.content_digest(n)[:16] for n in chosen},
         version=manifest.versions(),
+        banner=banner_of(folder),
+        providers=frozenset(names.provider_names(dataset.organisations)) if "organisations" in dataset else frozenset(),
     )
 
 
@@ -201,17 +216,27 @@ def _notebook(name: Path | str) -> Path:
     return known[require_one_of(path.stem, known, what="Notebook")]
 
 
+def _one_pathway(pathway: str | None, parameters: Mapping[str, Any]) -> str | None:
+    """Return the pathway of the run: asked for by name or file, or by the parameter `definition_file`, not by both."""
+    file = str(parameters.get("definition_file") or "")
+    if file and pathway not in (None, "all", file):
+        raise InputError(f"Pathway {pathway!r} and definition_file {file!r} are both asked for. Name one of them.")
+    return file or pathway
+
+
 def _pathway(
     pathway: str | None, declared: Mapping[Path, Mapping[str, Parameter]], given: Mapping[Path, dict[str, Any]]
 ) -> str:
-    """Give the pathway to the notebooks that take one, and return what the cover says of it."""
+    """Give the pathway to every notebook that takes one, and return what the cover says of it."""
     takers = {n: str(found["pathway"].default) for n, found in declared.items() if "pathway" in found}
     if pathway not in (None, "all"):
         definition = load_definition(pathway)
         file = str(Path(pathway).resolve()) if Path(pathway).suffix == ".toml" else ""
         for notebook in takers:
-            given[notebook].setdefault("pathway", definition.name if file else pathway)
-            if file and "definition_file" in declared[notebook]:
+            beside = "definition_file" in declared[notebook]
+            # A notebook without a parameter for a file takes the file in the place of a name.
+            given[notebook].setdefault("pathway", file if file and not beside else definition.name if file else pathway)
+            if file and beside:
                 given[notebook]["definition_file"] = file
     elif pathway == "all":
         for notebook, default in takers.items():
@@ -226,10 +251,14 @@ def _pathway(
 
 
 def _scenario(
-    name: str, declared: Mapping[Path, Mapping[str, Parameter]], given: Mapping[Path, dict[str, Any]]
+    name: str,
+    declared: Mapping[Path, Mapping[str, Parameter]],
+    given: Mapping[Path, dict[str, Any]],
+    taken: dict[Path, str],
 ) -> None:
-    """Give a scenario to the notebooks whose own is of its kind: of demand, or of change."""
+    """Give a scenario to the notebooks whose own is of its kind; a notebook takes one."""
     of_demand = load_scenario(name).demand is not None
+    kind = "demand" if of_demand else "change"
     value = str(Path(name).resolve()) if Path(name).suffix == ".toml" else name
     takers = [
         n
@@ -237,10 +266,14 @@ def _scenario(
         if "scenario" in found and (load_scenario(str(found["scenario"].default)).demand is not None) == of_demand
     ]
     if not takers:
-        kind = "demand" if of_demand else "change"
         raise InputError(f"Scenario {name!r} is one of {kind}, and no notebook of this run takes one.")
     for notebook in takers:
-        given[notebook]["scenario"] = value
+        if notebook in taken:
+            raise InputError(
+                f"Scenarios {taken[notebook]!r} and {name!r} are both of {kind}; a pack has one of demand and one of "
+                "change. Build a pack for each, with --out for the second."
+            )
+        given[notebook]["scenario"], taken[notebook] = value, name
 
 
 def _named(values: Mapping[str, Any]) -> list[Path]:

@@ -14,6 +14,7 @@ from pathcost_lib.packs.document import Document
 from pathcost_lib.packs.formats import DEFAULT_FORMATS, FORMATS
 from pathcost_lib.packs.freshness import digests
 from pathcost_lib.packs.manifest import file_digest, versions
+from pathcost_lib.packs.order import banner_of
 from pathcost_lib.packs.runner import execute
 from pathcost_lib.sources import open_dataset
 from pathcost_lib.sources.names import financial_years
@@ -54,7 +55,8 @@ def quality_report(data: Path, out: Path, *, formats: Sequence[str] = DEFAULT_FO
         executed = Path(work) / notebook.name
         seconds = execute(notebook, executed, values)
         section = read_section(executed)
-    document = Document(data.resolve().name, "", year, _ABOUT, (section,), kind="Data quality")
+    banner = banner_of(data)
+    document = Document(data.resolve().name, "", year, _ABOUT, (section,), kind="Data quality", banner=banner)
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for form in (FORMATS[name] for name in formats):

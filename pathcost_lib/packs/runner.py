@@ -31,6 +31,7 @@ TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 _WORDS = {"true": True, "yes": True, "false": False, "no": False}
 #: Beyond these a run would not end: draws of a simulation, and any other number.
 _LARGEST = {"draws": 1_000_000, "": 1_000_000_000}
+_WARNING = re.compile(r"^\S.*:\d+: \w*Warning: ")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -176,6 +177,7 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], **options:
                 kernel_manager_class="pathcost_lib.packs.private.PrivateKernelManager",
                 **options,
             )
+        _drop_warnings(output)
         _without_traces(output, values)
         return
     except PapermillExecutionError as error:
@@ -212,6 +214,31 @@ def _without_traces(output: Path, values: Mapping[str, Any]) -> None:
             for place, name in folders.items():
                 cell.source = cell.source.replace(json.dumps(place, ensure_ascii=False), json.dumps(name))
     nbformat.write(book, output)
+
+
+def _drop_warnings(output: Path) -> None:
+    """Take what libraries warned of (a glyph that a font lacks, say) out of an executed notebook.
+
+    It is no result, names paths of this computer, and is told by its form from what else a cell may write to the error
+    stream: that stays, and a pack refuses it (`blocks.read_section`).
+    """
+    notebook = nbformat.read(output, as_version=4)
+    found = False
+    for cell in notebook.cells:
+        kept = [o for o in cell.get("outputs", []) if not _only_warns(o)]
+        found = found or len(kept) < len(cell.get("outputs", []))
+        if cell.cell_type == "code":
+            cell.outputs = kept
+    if found:
+        nbformat.write(notebook, output)
+
+
+def _only_warns(output: Any) -> bool:
+    if output.get("output_type") != "stream" or output.get("name") != "stderr":
+        return False
+    # A warning is two lines: where and what, then the line of code, indented.
+    lines = [line for line in "".join(output["text"]).splitlines() if line.strip()]
+    return all(_WARNING.match(line) or line.startswith("  ") for line in lines) and bool(lines)
 
 
 @contextmanager

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import zipfile
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,20 +13,34 @@ import xlsxwriter
 from pptx import Presentation
 from pptx.chart.data import CategoryChartData
 from pptx.dml.color import RGBColor
-from pptx.enum.chart import XL_CHART_TYPE, XL_TICK_LABEL_POSITION
+from pptx.enum.chart import XL_CHART_TYPE, XL_LEGEND_POSITION, XL_MARKER_STYLE, XL_TICK_LABEL_POSITION
+from pptx.oxml import parse_xml as _xml
+from pptx.oxml.ns import nsdecls, qn
 from pptx.util import Emu, Inches, Pt
 
-from pathcost_lib.packs.blocks import Section, Table
-from pathcost_lib.packs.charts import axis_of, chart_of, describe_chart
+from pathcost_lib.packs.blocks import Figure, Section, Table
+from pathcost_lib.packs.charts import BASE, NativeChart, Series, native_chart
 from pathcost_lib.packs.document import Document
 from pathcost_lib.present import style
-from pathcost_lib.present.format import say
 
 __all__ = ["write_slides"]
 
 _WIDE, _HIGH, _EDGE = Inches(13.333), Inches(7.5), Inches(0.6)
 _TITLE_ONLY = 5
 _CREATED = datetime(2000, 1, 1)
+#: Inches from the top at which the foot begins.
+_FOOT = 6.9
+_NAMES = nsdecls("c", "a")
+_TYPES = {
+    "bars": XL_CHART_TYPE.BAR_CLUSTERED,
+    "tornado": XL_CHART_TYPE.BAR_CLUSTERED,
+    "stacked": XL_CHART_TYPE.BAR_STACKED,
+    "waterfall": XL_CHART_TYPE.BAR_STACKED,
+    "columns": XL_CHART_TYPE.COLUMN_CLUSTERED,
+    "stacked_columns": XL_CHART_TYPE.COLUMN_STACKED,
+    "lines": XL_CHART_TYPE.LINE_MARKERS,
+    "dots": XL_CHART_TYPE.LINE_MARKERS,
+}
 
 
 def write_slides(document: Document) -> bytes:
@@ -37,13 +51,21 @@ def write_slides(document: Document) -> bytes:
     about.title, about.author, about.last_modified_by, about.language = document.title, "pathcost", "pathcost", "en-GB"
     about.created = about.modified = _CREATED
     source = f"{document.organisation}, {document.kind.lower()} {document.year}. " + " ".join(document.rules)
+    source = f"{document.banner}. {source}" if document.banner else source
     cover = _slide(deck, document.organisation, source, size=40)
     _words(cover, [f"{document.kind}, {document.year}", document.about], top=2.2, size=20)
     if document.decisions:
         _words(_slide(deck, "The board is asked to", source), document.decisions, top=1.7, size=22)
+    if document.warning:
+        _words(_slide(deck, "Before numbers are set against each other", source), [document.warning], top=1.7, size=22)
     said = set[str]()
     for chapter in document.chapters:
         _chapter(deck, chapter, source, said)
+    for number, slide in enumerate(deck.slides, start=1):
+        foot = f"{document.organisation}, {document.kind.lower()} {document.year}"
+        _words(slide, [foot], top=_FOOT + 0.05, size=10, across=6.0)
+        _words(slide, [document.banner], top=_FOOT + 0.05, size=12, left=6.4, across=5.0, bold=True)
+        _words(slide, [f"{number}"], top=_FOOT + 0.05, size=10, left=12.2, across=0.6)
     buffer = io.BytesIO()
     deck.save(buffer)
     return _dated(buffer.getvalue())
@@ -51,24 +73,45 @@ def write_slides(document: Document) -> bytes:
 
 def _chapter(deck: Any, chapter: Section, source: str, said: set[str]) -> None:
     # What is in the workbook only says more of a table that has a slide of its own.
-    shown = [table for table in chapter.tables if not table.payload["sheet_only"]]
-    charts = [(t, at) for t in shown if (at := chart_of(t.payload)) is not None]
+    drawn: list[Table | Figure] = [
+        block
+        for block in chapter.blocks
+        if (isinstance(block, Figure) and block.picture)
+        or (isinstance(block, Table) and not block.payload["sheet_only"] and native_chart(block.payload))
+    ]
     for message in chapter.messages:
         if message.text in said:  # the banner of coverage is in every notebook
             continue
         said.add(message.text)
         slide = _slide(deck, chapter.title, source)
         size = 18 if len(message.text) < 420 else 15
-        if charts and message is chapter.messages[-1]:
-            table, at = charts.pop(0)
+        if drawn and message is chapter.messages[-1]:
+            block = drawn.pop(0)
             _words(slide, [message.text], top=1.6, size=size - 2, across=4.6)
-            _words(slide, [table.title], top=1.6, size=14, left=5.6, across=7.1, bold=True)
-            _chart(slide, table, at, left=5.6, top=2.2)
+            _words(slide, [block.title], top=1.6, size=14, left=5.6, across=7.1, bold=True)
+            _draw(slide, block, left=5.6, top=2.2)
         else:
             _words(slide, [message.text], top=1.7, size=size)
-    for table, at in charts:
-        slide = _slide(deck, table.title, f"{table.payload['note']} {source}".strip())
-        _chart(slide, table, at, left=0.6)
+    for block in drawn:
+        note = block.note if isinstance(block, Figure) else block.payload["note"]
+        _draw(_slide(deck, block.title, f"{note} {source}".strip()), block, left=0.6)
+
+
+def _draw(slide: Any, block: Table | Figure, *, left: float, top: float = 1.7) -> None:
+    if isinstance(block, Figure):
+        _picture(slide, block, left=left, top=top)
+    elif (chart := native_chart(block.payload)) is not None:
+        _chart(slide, block.title, chart, left=left, top=top)
+
+
+def _picture(slide: Any, figure: Figure, *, left: float, top: float) -> None:
+    """Put a figure on a slide as large as there is room for, with its alternative text."""
+    picture = slide.shapes.add_picture(io.BytesIO(base64.b64decode(figure.picture)), Inches(left), Inches(top))
+    across, down = _WIDE - Inches(left) - _EDGE, Inches(_FOOT - top)
+    scale = min(across / picture.width, down / picture.height)
+    picture.width, picture.height = Emu(int(picture.width * scale)), Emu(int(picture.height * scale))
+    picture.name = f"Figure: {figure.title}"
+    picture._element.nvPicPr.cNvPr.set("descr", f"{figure.title}. {figure.alt}")
 
 
 def _slide(deck: Any, title: str, notes: str, size: int = 26) -> Any:
@@ -91,7 +134,7 @@ def _words(
     across: float = 12.1,
     bold: bool = False,
 ) -> None:
-    box = slide.shapes.add_textbox(Inches(left), Inches(top), Inches(across), Inches(7.1 - top))
+    box = slide.shapes.add_textbox(Inches(left), Inches(top), Inches(across), Inches(7.4 - top))
     frame = box.text_frame
     frame.word_wrap = True
     for number, line in enumerate(lines):
@@ -108,38 +151,90 @@ def _set(paragraph: Any, size: int, *, bold: bool = False) -> None:
     font.color.rgb = RGBColor.from_string(style.INK[1:])
 
 
-def _chart(slide: Any, table: Table, series: int, *, left: float, top: float = 1.7) -> None:
-    payload: Mapping[str, Any] = table.payload
-    item = payload["columns"][series]
-    data = CategoryChartData(number_format=item["excel"])
-    data.categories = [say(row[0]) for row in payload["rows"]]
-    # A suppressed cell has no value: no bar, and nothing in the sheet behind the chart.
-    values = [row[series] if isinstance(row[series], int | float) else None for row in payload["rows"]]
-    data.add_series(f"{item['heading']} ({item['unit']})" if item["unit"] else item["heading"], values)
-    place = Inches(left), Inches(top), Emu(_WIDE - Inches(left) - _EDGE), Inches(7.1 - top)
-    frame = slide.shapes.add_chart(XL_CHART_TYPE.BAR_CLUSTERED, *place, data)
+def _chart(slide: Any, title: str, native: NativeChart, *, left: float, top: float = 1.7) -> None:
+    data = CategoryChartData(number_format=native.cells)
+    data.categories = list(native.categories)
+    for one in native.series:  # a suppressed cell has no value: no bar, and nothing in the sheet behind the chart
+        data.add_series(one.name, one.numbers)
+    place = Inches(left), Inches(top), Emu(_WIDE - Inches(left) - _EDGE), Inches(_FOOT - top)
+    frame = slide.shapes.add_chart(_TYPES[native.kind], *place, data)
     frame.chart.part.chart_workbook.update_from_xlsx_blob(_sheet(data))
-    frame.name = f"Chart: {table.title}"
-    frame._element.nvGraphicFramePr.cNvPr.set("descr", f"{table.title}. {describe_chart(payload, series)}")
+    frame.name = f"Chart: {title}"
+    frame._element.nvGraphicFramePr.cNvPr.set("descr", native.says)
     chart = frame.chart
-    chart.has_legend, chart.has_title = False, False
-    chart.font.name, chart.font.size = "Arial", Pt(12 if len(values) <= 12 else 9)
-    chart.category_axis.reverse_order = True
-    chart.category_axis.tick_label_position = XL_TICK_LABEL_POSITION.LOW
-    chart.value_axis.tick_label_position = XL_TICK_LABEL_POSITION.HIGH  # at the foot, the rows being turned round
-    low, high, step, form = axis_of(payload, series)
-    chart.value_axis.minimum_scale, chart.value_axis.maximum_scale, chart.value_axis.major_unit = low, high, step
-    chart.value_axis.tick_labels.number_format = form
-    chart.value_axis.tick_labels.number_format_is_linked = False
-    chart.value_axis.has_title = True
-    chart.value_axis.axis_title.text_frame.text = data[0].name
-    chart.value_axis.axis_title.text_frame.paragraphs[0].font.size = Pt(12)
-    chart.value_axis.major_gridlines.format.line.color.rgb = RGBColor.from_string(style.GRID[1:])
+    few = len(native.categories) * len(native.series) <= 12
+    chart.has_title, chart.has_legend = False, native.keyed
+    chart.font.name, chart.font.size = "Arial", Pt(12 if len(native.categories) <= 12 else 9)
+    if native.keyed:
+        chart.legend.position, chart.legend.include_in_layout = XL_LEGEND_POSITION.TOP, False
+    _axes(chart, native)
     plot = chart.plots[0]
-    plot.gap_width, plot.has_data_labels = 60, len(values) <= 12
-    plot.series[0].format.fill.solid()
-    plot.series[0].format.fill.fore_color.rgb = RGBColor.from_string(style.FOCUS[1:])
-    plot.series[0].invert_if_negative = False
+    plot.has_data_labels = few and not native.stacked and not any(one.below for one in native.series)
+    if native.kind not in ("lines", "dots"):
+        plot.gap_width = 60
+        plot.overlap = 100 if native.stacked or native.kind == "tornado" else 0
+    for shape, one in zip(plot.series, native.series, strict=True):
+        _paint(shape, one, native.kind)
+
+
+def _axes(chart: Any, native: NativeChart) -> None:
+    names, numbers = chart.category_axis, chart.value_axis
+    names.reverse_order = native.across
+    names.tick_label_position = XL_TICK_LABEL_POSITION.LOW
+    if native.across:  # at the foot, the rows being turned round
+        numbers.tick_label_position = XL_TICK_LABEL_POSITION.HIGH
+    numbers.minimum_scale, numbers.maximum_scale, numbers.major_unit = native.axis
+    if native.origin:
+        numbers.crosses_at = native.origin
+    numbers.tick_labels.number_format = native.form
+    numbers.tick_labels.number_format_is_linked = False
+    numbers.has_title = True
+    numbers.axis_title.text_frame.text = native.title
+    numbers.axis_title.text_frame.paragraphs[0].font.size = Pt(12)
+    numbers.major_gridlines.format.line.color.rgb = RGBColor.from_string(style.GRID[1:])
+
+
+def _paint(shape: Any, one: Series, kind: str) -> None:
+    """Give a series its colour, and its limits as error bars; the base of a waterfall has neither fill nor line."""
+    if one.name == BASE:
+        shape.format.fill.background()
+        shape.format.line.fill.background()
+        return
+    color = RGBColor.from_string(one.color[1:])
+    if kind in ("lines", "dots"):
+        shape.smooth = False
+        shape.marker.style, shape.marker.size = XL_MARKER_STYLE.CIRCLE, 9 if kind == "dots" else 5
+        shape.marker.format.fill.solid()
+        shape.marker.format.fill.fore_color.rgb = color
+        shape.marker.format.line.color.rgb = color
+        if kind == "dots":
+            shape.format.line.fill.background()
+        else:
+            shape.format.line.color.rgb, shape.format.line.width = color, Pt(2)
+    else:
+        shape.format.fill.solid()
+        shape.format.fill.fore_color.rgb = color
+        shape.invert_if_negative = False
+    if one.below:
+        shape._element.find(qn("c:cat")).addprevious(_error_bars(one))
+
+
+def _error_bars(one: Series) -> Any:
+    """Return the limits of a series, which python-pptx has no call for (ECMA-376 part 1, 21.2.2.55)."""
+    sides = {
+        side: "".join(f'<c:pt idx="{n}"><c:v>{value!r}</c:v></c:pt>' for n, value in enumerate(values))
+        for side, values in (("plus", one.above), ("minus", one.below))
+    }
+    drawn = "".join(
+        f'<c:{side}><c:numLit><c:formatCode>General</c:formatCode><c:ptCount val="{len(one.numbers)}"/>{points}'
+        f"</c:numLit></c:{side}>"
+        for side, points in sides.items()
+    )
+    return _xml(
+        f'<c:errBars {_NAMES}><c:errBarType val="both"/><c:errValType val="cust"/><c:noEndCap val="0"/>{drawn}'
+        f'<c:spPr><a:ln w="15875"><a:solidFill><a:srgbClr val="{style.INK[1:]}"/></a:solidFill></a:ln></c:spPr>'
+        "</c:errBars>"
+    )
 
 
 def _sheet(data: CategoryChartData) -> bytes:

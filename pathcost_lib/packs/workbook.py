@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any
 
 import xlsxwriter
+from xlsxwriter.utility import quote_sheetname, xl_range_abs
 
 from pathcost_lib.packs.blocks import Table
-from pathcost_lib.packs.charts import axis_of, chart_of, describe_chart
+from pathcost_lib.packs.charts import BASE, NativeChart, Series, native_chart
 from pathcost_lib.packs.document import Document
 from pathcost_lib.present import style
 from pathcost_lib.present.format import say
@@ -22,6 +23,16 @@ __all__ = ["sheet_name", "write_workbook"]
 _CREATED = datetime(2000, 1, 1)
 _FORBIDDEN = re.compile(r"[\[\]:*?/\\'\x00-\x1f]")
 _HEADER_ROW = 4
+_TYPES = {
+    "bars": {"type": "bar"},
+    "tornado": {"type": "bar"},
+    "stacked": {"type": "bar", "subtype": "stacked"},
+    "waterfall": {"type": "bar", "subtype": "stacked"},
+    "columns": {"type": "column"},
+    "stacked_columns": {"type": "column", "subtype": "stacked"},
+    "lines": {"type": "line"},
+    "dots": {"type": "line"},
+}
 
 
 def write_workbook(document: Document) -> bytes:
@@ -43,7 +54,8 @@ def write_workbook(document: Document) -> bytes:
     for table, name in zip(tables, names, strict=True):
         sheet = book.add_worksheet(name)
         _write_table(sheet, formats, table.payload)
-        _add_chart(book, sheet, name, table.payload)
+        sheet.set_header(f"&C&B{document.banner}" if document.banner else "")
+        _add_chart(book, sheet, formats, name, table.payload)
     _write_method(book.add_worksheet("Method"), formats, document)
     book.close()
     return buffer.getvalue()
@@ -85,6 +97,7 @@ def _write_contents(
     sheet.set_column(1, 1, 90)
     sheet.write_string(0, 0, document.organisation, formats.text(font_size=16, bold=True))
     sheet.write_string(1, 0, f"{document.kind}, {document.year}", formats.text())
+    sheet.write_string(1, 1, document.banner, formats.text(bold=True))
     row = 2
     said = [("About", document.about), *(("The board is asked to", words) for words in document.decisions)]
     for label, words in [*said, *(("What the numbers say", m.text) for m in document.messages)]:
@@ -116,37 +129,104 @@ def _write_method(sheet: Any, formats: _Formats, document: Document) -> None:
         sheet.write_string(row, 1, words, formats.text(text_wrap=True))
 
 
-def _add_chart(book: Any, sheet: Any, name: str, payload: Mapping[str, Any]) -> None:
-    """Put a bar chart below a table that a bar chart suits, its measure by its rows, from the cells themselves.
+def _add_chart(book: Any, sheet: Any, formats: _Formats, name: str, payload: Mapping[str, Any]) -> None:
+    """Put the chart that a table names below it: from the table's own cells where they stand below each other.
 
-    A suppressed cell is text, so it has no bar.
+    Where they do not (a long table, the steps of a waterfall), the chart's numbers stand right of the table, with
+    their heading. A suppressed cell is text, so it has no bar.
     """
-    series = chart_of(payload)
-    if series is None:
+    native = native_chart(payload)
+    if native is None:
         return
     first, last = _HEADER_ROW + 1, _HEADER_ROW + len(payload["rows"])
-    item = payload["columns"][series]
-    chart = book.add_chart({"type": "bar"})
-    chart.add_series(
-        {
-            "name": item["heading"],
-            "categories": [name, first, 0, last, 0],
-            "values": [name, first, series, last, series],
-            "fill": {"color": style.FOCUS},
-            "gap": 60,
-        }
-    )
+    chart = book.add_chart(dict(_TYPES[native.kind]))
+    own = native.kind != "waterfall" and all(one.in_one_range for one in native.series)
+    at = [c["key"] for c in payload["columns"]].index(payload["chart"]["category"])
+    beside = _Beside(sheet, formats, name, native, len(payload["columns"]) + 1)
+    for one in native.series:
+        if own:
+            top, end = first + one.rows[0], first + one.rows[-1]
+            cells: dict[str, Any] = {"categories": [name, top, at, end, at]}
+            cells["values"] = [name, top, one.column, end, one.column]
+        else:
+            cells = {"categories": beside.names, "values": beside.write(one.name, one.numbers)}
+        look = _look(one, native)
+        if one.below:
+            ends = {side: beside.formula(f"{one.name}, {side}", getattr(one, side)) for side in ("below", "above")}
+            bars = {"plus_values": ends["above"], "minus_values": ends["below"], "line": {"color": style.INK}}
+            look["y_error_bars"] = {"type": "custom", **bars}
+        chart.add_series({"name": one.name, **cells, **look})
     chart.set_title({"name": payload["title"], "name_font": {"size": 11}, "overlay": False})
-    chart.set_legend({"none": True})
-    chart.set_y_axis({"reverse": True, "num_font": {"size": 9}, "label_position": "low"})
-    # At the foot, the rows being turned round.
-    low, high, step, form = axis_of(payload, series)
-    axis = {"num_format": form, "name": _heading(item), "label_position": "high"}
-    ends = {"min": low, "max": high, "major_unit": step}
-    chart.set_x_axis(axis | ends | {"major_gridlines": {"visible": True, "line": {"color": style.GRID}}})
-    chart.set_size({"width": 620, "height": 110 + 30 * len(payload["rows"])})
-    about = {"description": f"{payload['title']}. {describe_chart(payload, series)}"}
-    sheet.insert_chart(last + 2, 0, chart, about)
+    chart.set_legend({"position": "top"} if native.keyed else {"none": True})
+    numbers: dict[str, Any] = {"num_format": native.form, "name": native.title}
+    numbers |= dict(zip(("min", "max", "major_unit"), native.axis, strict=True))
+    numbers |= {"major_gridlines": {"visible": True, "line": {"color": style.GRID}}}
+    numbers |= {"crossing": native.origin} if native.origin else {}
+    names: dict[str, Any] = {"num_font": {"size": 9}, "label_position": "low"}
+    if native.across:  # numbers at the foot, the rows being turned round
+        chart.set_y_axis(names | {"reverse": True})
+        chart.set_x_axis(numbers | {"label_position": "high"})
+    else:
+        chart.set_x_axis(names)
+        chart.set_y_axis(numbers)
+    rows = len(native.categories) * (
+        1 if native.stacked or native.kind == "tornado" else max(1, len(native.series) / 2)
+    )
+    chart.set_size({"width": 720, "height": int(150 + 30 * rows) if native.across else 400})
+    below = max(last, beside.last) + 2
+    sheet.insert_chart(below, 0, chart, {"description": native.says})
+
+
+class _Beside:
+    """What a chart draws that no range of its table holds: in columns right of the table, with their headings."""
+
+    def __init__(self, sheet: Any, formats: _Formats, name: str, native: NativeChart, column: int) -> None:
+        self._sheet, self._name, self._native, self._column = sheet, name, native, column
+        self._quiet, self._number = formats.text(font_color=style.MUTED), formats.get(num_format=native.cells)
+        self._used = column
+        self.last = 0
+
+    @property
+    def names(self) -> list[Any]:
+        """The range of the categories, written when first asked for."""
+        if not self.last:
+            self.last = _HEADER_ROW + len(self._native.categories)
+            self._sheet.set_column(self._column, self._column, 24)
+            self._sheet.set_column(self._column + 1, self._column + 2 * len(self._native.series), 14)
+            self._sheet.write_string(_HEADER_ROW, self._column, "What the chart draws", self._quiet)
+            for row, text in enumerate(self._native.categories, start=_HEADER_ROW + 1):
+                self._sheet.write_string(row, self._column, text, self._quiet)
+        return [self._name, _HEADER_ROW + 1, self._column, self.last, self._column]
+
+    def write(self, heading: str, values: Sequence[float | None]) -> list[Any]:
+        """Write a column and return its range."""
+        first, last = self.names[1], self.names[3]
+        self._used += 1
+        self._sheet.write_string(_HEADER_ROW, self._used, heading, self._quiet)
+        for row, value in enumerate(values, start=_HEADER_ROW + 1):
+            if value is not None:
+                self._sheet.write_number(row, self._used, value, self._number)
+        return [self._name, first, self._used, last, self._used]
+
+    def formula(self, heading: str, values: Sequence[float]) -> str:
+        """Write a column and return its range as a formula."""
+        name, first, column, last, _ = self.write(heading, values)
+        cells = xl_range_abs(first, column, last, column)
+        return f"={quote_sheetname(name)}!{cells}"
+
+
+def _look(one: Series, native: NativeChart) -> dict[str, Any]:
+    """Return how a series is drawn."""
+    if one.name == BASE:
+        return {"fill": {"none": True}, "border": {"none": True}}
+    if native.kind in ("lines", "dots"):
+        mark = {"type": "circle", "size": 8 if native.kind == "dots" else 4}
+        look: dict[str, Any] = {"marker": mark | {"fill": {"color": one.color}, "border": {"color": one.color}}}
+        look["line"] = {"none": True} if native.kind == "dots" else {"color": one.color, "width": 2}
+    else:
+        look = {"fill": {"color": one.color}, "gap": 60}
+        look["overlap"] = 100 if native.stacked or native.kind == "tornado" else 0
+    return look
 
 
 def _heading(item: Mapping[str, Any]) -> str:

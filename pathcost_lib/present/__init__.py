@@ -2,10 +2,12 @@
 
 from pathcost_lib.present import figures
 from pathcost_lib.present.banner import coverage_banner
+from pathcost_lib.present.chart import Chart
 from pathcost_lib.present.disclosure import Disclosed, disclose, disclose_together
 from pathcost_lib.present.display import expect, figure, leave_out, message, table
 
 __all__ = [
+    "Chart",
     "Disclosed",
     "coverage_banner",
     "disclose",

@@ -12,8 +12,11 @@ import pandas as pd
 
 from pathcost_lib.present.disclosure import Disclosed
 from pathcost_lib.present.format import interval, pounds, say, short_pounds
+from pathcost_lib.present.savings import providers_named
 
 __all__ = ["gap_decision", "gap_words", "lower_first", "opportunity_decision", "savings_decision"]
+
+_POUNDS = partial(short_pounds, plus="")
 
 
 def opportunity_decision(claims: Disclosed, costs: Disclosed) -> dict[str, Any]:
@@ -100,4 +103,5 @@ def savings_decision(worth: Disclosed, compensation: Disclosed, *, title: str) -
     elif low <= 0:
         said = f"Ask for better evidence on {title} before it goes on: whether the system gains is not certain."
     headings = {"net_present_value_gbp": "Net present value to the system (80% interval)"}
-    return {"decision": said, "figures": whole, "headings": headings}
+    named = providers_named(worth.frame)
+    return {"decision": said, "figures": whole, "headings": headings, "named": named}

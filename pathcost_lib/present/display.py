@@ -6,19 +6,23 @@ notebook is thus all that a pack needs. Only what has passed `disclose` can be s
 
 from __future__ import annotations
 
+import base64
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 from IPython.display import display
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.present import style
+from pathcost_lib.present.chart import Chart
 from pathcost_lib.present.disclosure import MARK, Disclosed
 from pathcost_lib.present.format import ABSENT, LIMIT, heading, interval, say, unit, units_of
+from pathcost_lib.present.naming import Named
 
 __all__ = [
     "FIGURE",
@@ -51,7 +55,12 @@ _left = {"out": False}
 
 
 def message(
-    text: str, *, decision: str = "", figures: Disclosed | None = None, headings: Mapping[str, str] | None = None
+    text: str,
+    *,
+    decision: str = "",
+    figures: Disclosed | None = None,
+    headings: Mapping[str, str] | None = None,
+    named: Sequence[Named] = (),
 ) -> None:
     """Show the one-line message of the notebook; it goes to the cover of the pack.
 
@@ -65,12 +74,20 @@ def message(
         One row: the headline figures behind the text, each with its limits after it, for the page over all packs.
     headings : mapping of str to str, optional
         Headings of those figures where the column's own name will not do.
+    named : sequence of Named, optional
+        Organisations that it names, with the grounds. The cover leaves out what it says of others.
     """
-    display(message_bundle(text, decision=decision, figures=figures, headings=headings), raw=True)
+    bundle = message_bundle(text, decision=decision, figures=figures, headings=headings, named=named)
+    display(bundle, raw=True)
 
 
 def message_bundle(
-    text: str, *, decision: str = "", figures: Disclosed | None = None, headings: Mapping[str, str] | None = None
+    text: str,
+    *,
+    decision: str = "",
+    figures: Disclosed | None = None,
+    headings: Mapping[str, str] | None = None,
+    named: Sequence[Named] = (),
 ) -> dict[str, Any]:
     """Return the display bundle of a message."""
     held: list[dict[str, Any]] = []
@@ -87,6 +104,7 @@ def message_bundle(
                 held.append({"heading": column["heading"], "kind": column["kind"], "value": value})
     page = f"<p><strong>{html.escape(text)}</strong></p>" + (f"<p>{html.escape(decision)}</p>" if decision else "")
     payload = {"text": text, "decision": decision, "figures": held, "behind": behind}
+    payload["named"] = [one.payload() for one in named]
     return {"text/plain": f"{text} {decision}".strip(), "text/html": page, MESSAGE: payload}
 
 
@@ -98,6 +116,7 @@ def table(
     note: str = "",
     headings: Mapping[str, str] | None = None,
     sheet_only: bool = False,
+    chart: Chart | None = None,
 ) -> None:
     """Show a table: HTML for the reader, and its numbers for the pack.
 
@@ -113,15 +132,20 @@ def table(
         Headings where the column's own name will not do.
     sheet_only : bool
         Too long for a page: the pack has it in the workbook only.
+    chart : Chart, optional
+        How slides and the workbook draw it; not at all if not given.
 
     Raises
     ------
     InputError
-        If the data have not passed `disclose`, or have no title.
+        If the data have not passed `disclose`, or have no title, or the chart does not fit the columns.
     """
     if _left["out"]:
         return
-    display(table_bundle(data, name=name, title=title, note=note, headings=headings, sheet_only=sheet_only), raw=True)
+    bundle = table_bundle(
+        data, name=name, title=title, note=note, headings=headings, sheet_only=sheet_only, chart=chart
+    )
+    display(bundle, raw=True)
     _shown["tables"] += 1
 
 
@@ -133,16 +157,21 @@ def table_bundle(
     note: str = "",
     headings: Mapping[str, str] | None = None,
     sheet_only: bool = False,
+    chart: Chart | None = None,
 ) -> dict[str, Any]:
     """Return the display bundle of a table."""
     _require(data, title, "table")
+    columns, rows = _columns(data, headings), _rows(data)
+    # Where nothing could be computed the table is its reason, and has nothing to draw.
+    drawn = chart is not None and "not_computable" not in data.frame
     payload = {
         "name": name,
         "title": title,
         "note": " ".join(f"{note} {data.note}".split()),
-        "columns": _columns(data, headings),
-        "rows": _rows(data),
+        "columns": columns,
+        "rows": rows,
         "sheet_only": sheet_only,
+        "chart": chart.payload(columns, rows, table=name) if chart is not None and drawn else None,
         **_settled(data),
     }
     return {"text/plain": f"{title} ({len(data.frame)} rows)", "text/html": table_html(payload), TABLE: payload}
@@ -191,6 +220,7 @@ def figure(
     note: str = "",
     height: float = 3.4,
     tall: float | None = None,
+    slide: bool = False,
     **options: Any,
 ) -> None:
     """Draw a figure from disclosed data and show it, in a form for a page and one for a phone.
@@ -207,6 +237,8 @@ def figure(
         What the figure says, for those who cannot see it.
     height, tall : float
         Height in inches of the page form, and of the phone form (1.25 times the other if not given).
+    slide : bool
+        Whether slides show it, as a picture: where no chart of theirs shows the same.
 
     Raises
     ------
@@ -215,9 +247,8 @@ def figure(
     """
     if _left["out"]:
         return
-    bundle = figure_bundle(
-        function, data, name=name, title=title, alt=alt, note=note, height=height, tall=tall, **options
-    )
+    said = {"name": name, "title": title, "alt": alt, "note": note}
+    bundle = figure_bundle(function, data, **said, height=height, tall=tall, slide=slide, **options)
     display(bundle, raw=True)
     _shown["figures"] += 1
 
@@ -232,6 +263,7 @@ def figure_bundle(
     note: str = "",
     height: float = 3.4,
     tall: float | None = None,
+    slide: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
     """Return the display bundle of a figure."""
@@ -239,19 +271,22 @@ def figure_bundle(
     if not alt.strip():
         raise InputError(f"Figure {name!r} has no alternative text: say in `alt` what it shows.")
     forms = ((style.WIDE, height), (style.NARROW, tall or 1.25 * height))
-    wide, narrow = (_svg(function, data.frame, across, high, options) for across, high in forms)
+    drawings = [_drawn(function, data.frame, across, high, options) for across, high in forms]
+    wide, narrow = (style.to_svg(drawing) for drawing in drawings)
     # Rounded counts are not drawn; suppressed rows are missed.
     text = " ".join(part for part in (note, data.note if data.primary else "") if part)
     log = {"rows": len(data.frame), **_settled(data)}
     payload = {"name": name, "title": title, "alt": alt, "note": text, "narrow": narrow, "log": log}
+    if slide and drawings[0].axes[0].axison:  # a reason in place of a figure is in the message
+        payload["picture"] = base64.b64encode(style.to_png(drawings[0])).decode()
     return {"text/plain": f"{title}. {alt}", "image/svg+xml": wide, FIGURE: payload}
 
 
-def _svg(function: Callable[..., Axes], frame: pd.DataFrame, width: float, height: float, options: Any) -> str:
+def _drawn(function: Callable[..., Axes], frame: pd.DataFrame, width: float, height: float, options: Any) -> Figure:
     drawn = style.draw(function, frame, width=width, height=height, **options)
     if not drawn.axes[0].axison:  # a reason in place of a figure needs no more room than its words
         drawn = style.draw(function, frame, width=width, height=0.7, **options)
-    return style.to_svg(drawn)
+    return drawn
 
 
 def leave_out() -> None:

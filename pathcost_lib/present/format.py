@@ -22,6 +22,7 @@ __all__ = [
     "pounds",
     "say",
     "short_pounds",
+    "shortened",
     "signed_pounds",
     "tick_pounds",
     "unit",
@@ -76,8 +77,9 @@ def tick_pounds(value: float) -> str:
 
 
 def percent(value: float | None, places: int = 0) -> str:
-    """Return a percentage that is already in per cent: 12.4 is "12%"."""
-    return _say(value, places, after="%")
+    """Return a percentage that is already in per cent: 12.4 is "12%"; 0.3 is "under 1%", because it is not nothing."""
+    little = value is not None and 0 < abs(value) < 0.5
+    return f"{_share(value)}%" if little and places == 0 else _say(value, places, after="%")
 
 
 def count(value: float | None) -> str:
@@ -86,8 +88,10 @@ def count(value: float | None) -> str:
 
 
 def _share(value: float | None) -> str:
-    """Return a number of per cent; a little is not nothing."""
-    return "under 1" if value is not None and 0 < value < 0.5 else count(value)
+    """Return a number of per cent; a little, above or below, is not nothing."""
+    if value is None or not 0 < abs(value) < 0.5:
+        return count(value)
+    return "under 1" if value > 0 else f"{_MINUS}1 to 0"
 
 
 def _probability(value: float | None) -> str:
@@ -109,6 +113,16 @@ def say(name: object) -> str:
     return label(text) if text == text.lower() else text
 
 
+def shortened(text: str, most: int) -> str:
+    """Return a name that is no longer than `most` characters, cut between words where it can be: its end is "..."."""
+    text = " ".join(text.split())
+    if len(text) <= most:
+        return text
+    kept = text[: most - 1]
+    words = kept.rsplit(" ", 1)[0]
+    return f"{words if len(words) > most / 2 else kept}\u2026"
+
+
 @dataclass(frozen=True)
 class Unit:
     """A unit of measure: what a heading says, how a page writes it, how Excel shows it."""
@@ -125,7 +139,8 @@ _NONE = Unit("", "", lambda value: _say(value, 1), "#,##0.0")
 UNITS: dict[str, Unit] = {
     "gbp": Unit("gbp", "£", pounds, "£#,##0;-£#,##0"),
     "exact": Unit("exact", "£", lambda value: pounds(value, 2), "£#,##0.00;-£#,##0.00"),
-    "pct": Unit("pct", "%", _share, "0.0"),
+    # Below a twentieth the cell shows as many places as it takes: what is not nothing is not shown as 0.0.
+    "pct": Unit("pct", "%", _share, "[>=0.05]0.0;[<=-0.05]-0.0;0.0#####"),
     "pathways": Unit("pathways", "number", count, "#,##0"),
     "contacts": Unit("contacts", "number", count, "#,##0"),
     "rows": Unit("rows", "number", count, "#,##0"),

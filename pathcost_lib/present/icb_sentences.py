@@ -50,6 +50,8 @@ def variation_message(
             f": {pounds(abs(step))} {'more' if step > 0 else 'less'} than in {reference} "
             f"({pounds(row['reference_gbp'])}; difference {interval(low, high, signed_pounds)})."
         )
+    if pd.notna(row.get("cost_gbp")) and row["persons"] > 0:
+        said += f" At its own age and sex it is about {pounds(row['cost_gbp'] / row['persons'])} per person."
     return f"{said} {opportunity_sentence(claims)} {coverage_sentence(coverage)}"
 
 

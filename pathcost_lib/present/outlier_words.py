@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 
 from pathcost_lib.present.format import count, percent, pounds, say
+from pathcost_lib.present.naming import Named
 from pathcost_lib.results import NotComputable
 
-__all__ = ["About", "about", "findings", "outlier_message", "series_words"]
+__all__ = ["About", "about", "findings", "outlier_message", "series_named", "series_words"]
 
 WHERE = {"before": "before the index event", "index_event": "at the index event", "after": "after the index event"}
 WARRANTED = {
@@ -69,6 +70,12 @@ def series_words(series: pd.DataFrame, *, names: Mapping[str, str]) -> pd.DataFr
     why = "a service opened, moved or recorded anew, or more and older people"
     table["may_be_warranted_by"] = [why if r["signal"] else "" for r in rows]
     return table
+
+
+def series_named(series: pd.DataFrame, *, names: Mapping[str, str]) -> list[Named]:
+    """Return the providers of the monthly series that the message may name, with the test of each, the surest last."""
+    surest = series.sort_values("q_value", ascending=False).to_dict("records")
+    return [Named(names.get(r["provider_code"], r["provider_code"]), q_value=float(r["q_value"])) for r in surest]
 
 
 def _change(row: Mapping[Any, Any]) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from pathcost_lib.present.format import interval, short_pounds
+from pathcost_lib.present.naming import Named
 
-__all__ = ["savings_message", "touched_sentence"]
+__all__ = ["providers_named", "savings_message", "touched_sentence"]
 
 
 def savings_message(worth: pd.DataFrame, *, title: str, area: str, years: int, note: str = "") -> str:
@@ -37,13 +38,14 @@ def savings_message(worth: pd.DataFrame, *, title: str, area: str, years: int, n
     buyer, *providers, system = rows
     if pd.isna(system["net_present_value_gbp"]):
         return f"{title}, {area}: the schemes act on too few people to show who saves and who bears."
-    known = [p for p in providers if not pd.isna(p["net_present_value_gbp"])]
-    worst = min(known, key=_middle, default=None)
+    # Only a loss whose interval leaves zero out is laid at a provider's door.
+    sure = [p for p in providers if not pd.isna(p["net_present_value_gbp"]) and p["upper_80"] < 0]
+    worst = min(sure, key=_middle, default=None)
     parts = [_said(buyer, "the commissioner")]
     if worst is not None and _middle(worst) < 0:
         parts.append(_said(worst, worst["organisation"]))
     else:
-        parts.append("no provider shown is worse off")
+        parts.append("no provider shown is surely worse off")
     said = f"{', '.join(parts)}, and {_said(system, 'the system')}"
     return f"{title}, {area}, {years} years in present value: {said}. {note}".strip()
 
@@ -68,6 +70,17 @@ def touched_sentence(touched: pd.DataFrame, *, area: str, year: str = "") -> str
     said = "under 1%" if 0 < share < 1 else f"{share:.0f}%"
     of = f"the cost of {area}'s activity in {year}" if year else area
     return f"The schemes act on {said} of {of} ({_plain(part)} of {_plain(whole)})."
+
+
+def providers_named(worth: pd.DataFrame) -> list[Named]:
+    """Return the organisations of a scenario with the interval of what each gains or loses.
+
+    Nothing is searched for: the scenario's own sums say who pays, so there are no false alarms to control.
+    """
+    if "lower_80" not in worth:
+        return []
+    rows = worth[["organisation", "lower_80", "upper_80"]].itertuples(index=False, name=None)
+    return [Named(str(name), float(low), float(high), 0.0) for name, low, high in rows]
 
 
 def _plain(value: float | None) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "WIDE",
     "compact",
     "draw",
+    "to_png",
     "to_svg",
 ]
 
@@ -103,3 +105,12 @@ def to_svg(figure: Figure) -> str:
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     return re.sub(r"'DejaVu Sans'(, sans-serif)?", "Arial, Helvetica, 'DejaVu Sans', sans-serif", text)
+
+
+def to_png(figure: Figure, dpi: int = 170) -> bytes:
+    """Return the figure as a picture, the same bytes for the same figure: for slides, where SVG is not safe to use."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(_RC):
+        FigureCanvasAgg(figure)
+        figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()

@@ -15,8 +15,12 @@ __all__ = [
     "organisation_names",
     "organisations_in",
     "organisations_near",
+    "provider_names",
     "table_or_empty",
 ]
+
+#: Characters of a name that a table and a figure have room for.
+LONGEST_NAME = 80
 
 
 def icb_codes(activity: Relation) -> list[str]:
@@ -53,12 +57,30 @@ def financial_years(activity: Relation) -> list[str]:
 
 
 def organisation_names(organisations: Relation) -> dict[str, str]:
-    """Return each organisation's code and its latest name."""
+    """Return each organisation's code and its latest name, as a page and a figure can bear it.
+
+    A tab or line break is a blank, what cannot be printed is left out, and a name longer than a line is cut and bears
+    its code, so that two that begin alike are still two.
+    """
     latest = organisations.query(
         "SELECT org_code, name FROM (SELECT *, row_number() OVER (PARTITION BY org_code ORDER BY valid_from DESC) AS n "
         "FROM this) AS dated WHERE n = 1 ORDER BY org_code"
     ).to_pandas()
-    return dict(zip(latest["org_code"], latest["name"].fillna(latest["org_code"]), strict=True))
+    named = zip(latest["org_code"], latest["name"].fillna(latest["org_code"]), strict=True)
+    return {str(code): _printable(str(name), str(code)) for code, name in named}
+
+
+def _printable(name: str, code: str) -> str:
+    blanks = "".join(" " if character.isspace() else character for character in name)
+    words = " ".join("".join(character for character in blanks if character.isprintable()).split())
+    return words if len(words) <= LONGEST_NAME else f"{words[: LONGEST_NAME - len(code) - 4].rstrip()}\u2026 ({code})"
+
+
+def provider_names(organisations: Relation) -> list[str]:
+    """Return the names of the providers of care, as `organisation_names` writes them."""
+    codes = organisations.query("SELECT DISTINCT org_code FROM this WHERE kind NOT IN ('icb', 'region')").to_arrow()
+    called = organisation_names(organisations)
+    return sorted({called[str(code)] for code in codes["org_code"].to_pylist()})
 
 
 def organisations_in(organisations: Relation, icb_code: str) -> set[str]:
