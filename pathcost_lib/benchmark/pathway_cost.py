@@ -85,7 +85,7 @@ def compare(
     values = [list((order or {}).get(c, sorted(cells[c].unique()))) for c in parts]
     units = list(groups[unit])
     every = pd.MultiIndex.from_product([units, *values], names=[unit, *parts]).to_frame(index=False)
-    seen = cells.rename(columns={"pathways": "seen_pathways"})
+    seen = cells if "seen_pathways" in cells else cells.rename(columns={"pathways": "seen_pathways"})
     rows = every.merge(groups[[unit, "pathways"]], on=unit, how="left").merge(
         seen.reindex(columns=[unit, *parts, "seen_pathways", "contacts", "mean_gbp", "se_gbp", *_BORNE]),
         on=[unit, *parts],

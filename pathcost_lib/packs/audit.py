@@ -73,15 +73,11 @@ class Cells:
         left = [n for n in cells if not some or np.ptp([x[n] for x in some]) < apart]
         return [n for n in left if some and self.most(n) - self.least(n) < apart]
 
-    def close(self, cells: Sequence[int]) -> list[int]:
-        """Return the cells that can be estimated within half of their size: numbers are rounded, so none is exact."""
-        if not self.sums or not cells:
-            return []
-        rng, size = np.random.default_rng(0), len(self.lower)
-        some = [x for _ in range(5) if (x := self.solve(rng.normal(size=size))) is not None]
-        left = [n for n in cells if not some or np.ptp(ends := [x[n] for x in some]) < max(0.5, abs(np.mean(ends)))]
-        reach = ((n, self.least(n), self.most(n)) for n in left if some)
-        return [n for n, low, high in reach if high - low < max(0.5, abs(low + high) / 2)]
+    def determined(self, cells: Sequence[int]) -> list[int]:
+        """Return the cells that would be known were no number rounded: no change to what is unknown moves them."""
+        unknown = [upper - lower >= _MOST for lower, upper in zip(self.lower, self.upper, strict=True)]
+        change = Cells([-1.0 * free for free in unknown], [1.0 * free for free in unknown], self.sums)
+        return change.met(cells, 1e-3)
 
     def least(self, cell: int, sign: float = 1.0) -> float:
         """Return the least that a cell can be."""
@@ -185,7 +181,7 @@ def audit(payloads: Sequence[Mapping[str, Any]], *, adds_up: bool = False) -> It
                 if cells.solve(np.zeros(len(cells.lower))) is None:
                     cells.sums.pop()
         where = dict(hidden)
-        met = cells.close(list(where)) if kind == "gbp" else cells.met(list(where), _WHOLE)
+        met = cells.determined(list(where)) if kind == "gbp" else cells.met(list(where), _WHOLE)
         yield from dict.fromkeys(where[cell] for cell in met)
 
 

@@ -45,12 +45,11 @@ BREAKDOWNS = {
 #: The way down: whose care, in which part of the pathway, and what it was.
 _DRILL = ("provider_code", "phase", "currency_code")
 #: What the views of a pathway may be split by, all of it settled together. Few, because each more hides more in the
-#: others: with every pair and triple of columns, nothing of a small area is left.
+#: others: with all pairs, or currencies by provider and phase beside all currencies, nothing of a small area is left.
 SPLITS: tuple[tuple[str, ...], ...] = (
     *((column,) for column in BREAKDOWNS),
     ("phase", "setting"),
-    *((column, "provider_code") for column in ("phase", "setting", "pod")),
-    _DRILL,
+    *((column, "provider_code") for column in BREAKDOWNS if column != "provider_code"),
 )
 _ROWS_DRAWN = 12
 _APART = {"reference_contacts": ["reference_gbp", "reference_lower_95", "reference_upper_95"]}
