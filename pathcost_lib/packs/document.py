@@ -45,6 +45,8 @@ class Document:
         How the pack was made, as label and value, for the part on method: nothing that differs from run to run.
     kind : str
         What it is called.
+    restricted : str
+        Why it is not for publication, as every page says; empty for a pack that may be published.
     """
 
     organisation: str
@@ -54,6 +56,7 @@ class Document:
     sections: tuple[Section, ...]
     facts: tuple[tuple[str, str], ...] = ()
     kind: str = "Board pack"
+    restricted: str = ""
 
     @property
     def title(self) -> str:

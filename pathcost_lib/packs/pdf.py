@@ -34,6 +34,7 @@ def render_pdf(document: Document) -> bytes:
         "kind": document.kind,
         "year": document.year,
         "about": document.about,
+        "restricted": document.restricted,
         "decisions": document.decisions,
         "messages": [m.text for m in document.messages],
         "chapters": [

@@ -44,6 +44,8 @@ def write_slides(document: Document) -> bytes:
     said = set[str]()
     for chapter in document.chapters:
         _chapter(deck, chapter, source, said)
+    for slide in deck.slides if document.restricted else ():
+        _words(slide, [document.restricted], top=0.1, size=12, bold=True)
     buffer = io.BytesIO()
     deck.save(buffer)
     return _dated(buffer.getvalue())

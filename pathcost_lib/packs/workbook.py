@@ -45,6 +45,8 @@ def write_workbook(document: Document) -> bytes:
         _write_table(sheet, formats, table.payload)
         _add_chart(book, sheet, name, table.payload)
     _write_method(book.add_worksheet("Method"), formats, document)
+    for sheet in book.worksheets() if document.restricted else ():
+        sheet.set_header(f"&C{document.restricted.replace('&', '&&')[:240]}")
     book.close()
     return buffer.getvalue()
 
@@ -86,6 +88,8 @@ def _write_contents(
     sheet.write_string(0, 0, document.organisation, formats.text(font_size=16, bold=True))
     sheet.write_string(1, 0, f"{document.kind}, {document.year}", formats.text())
     row = 2
+    if document.restricted:
+        sheet.write_string(2, 0, document.restricted, formats.text(bold=True, font_color="#8A1C12"))
     said = [("About", document.about), *(("The board is asked to", words) for words in document.decisions)]
     for label, words in [*said, *(("What the numbers say", m.text) for m in document.messages)]:
         row += 1
