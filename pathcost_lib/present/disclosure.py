@@ -24,7 +24,7 @@ import pandas as pd
 
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.present.areas import ALL_AREAS, hidden_by_area
-from pathcost_lib.present.precision import Resting, release
+from pathcost_lib.present.precision import KINDS, Resting, release
 from pathcost_lib.present.protection import SHARES, Line, dominated, members, nested_lines, protect, starts_of
 
 __all__ = ["MARK", "RULES", "Disclosed", "Rule", "disclose", "disclose_together"]
@@ -190,7 +190,7 @@ def disclose(
     Raises
     ------
     InputError
-        If a count column or a grouping is not in the table, or the rule is not known.
+        If a count column or a grouping is not in the table, or the rule or a kind is not known.
     """
     settled: dict[str, Any] = {"by": {"": by}, "everywhere": None if everywhere is None else {"": everywhere}}
     settled |= {"totals": {"": list(totals)}, "focus": focus, "apart": apart, "exempt": exempt, "of": of}
@@ -243,6 +243,8 @@ def disclose_together(
     names = [counts] if isinstance(counts, str) else list(counts)
     others = {count: list(columns) for count, columns in (apart or {}).items()}
     _require_columns(tables, names, others, totals or {})
+    for column, kind in (kinds or {}).items():
+        require_one_of(kind, [*KINDS, "count", "mean"], what=f"Kind of column {column!r}")
     system = _System(
         frames={name: table.reset_index(drop=True).copy() for name, table in tables.items()},
         rule=RULES[require_one_of(rule, RULES, what="Disclosure rule")],

@@ -293,7 +293,7 @@ class _Release:
         share = float(f"0.{found[1]}") if found else 0.5
         if self.counts and share != 0.5:
             people = np.fmin.reduce([np.where(v > 0, v, np.inf) for v in self.true.values()])
-            self.hidden[column] = people * min(share, 1 - share) < self.resting.smallest
+            self.hidden[column] = people * min(share, 1 - share) < self.resting.smallest - 1e-9
         step = step_of(values, self.few / self.resting.smallest)
         step = np.maximum(step, 1.0) if _unit(column) == "days" else step
         return nearest(values, step), step
