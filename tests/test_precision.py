@@ -16,7 +16,7 @@ from pathcost_lib.benchmark.intervals import poisson_limits, wilson_limits
 from pathcost_lib.errors import InputError
 from pathcost_lib.present import display, outlier_words, value_words
 from pathcost_lib.present.format import unit
-from pathcost_lib.present.precision import kind_of, step_of
+from pathcost_lib.present.precision import kind_of
 
 #: Counts of five that can each be shown, the middle of a class.
 CLASSES = st.sampled_from([10, 15, 20, 35, 60, 105, 550, 4000, 15185])
@@ -67,10 +67,11 @@ def test_total_over_mean_and_rate_times_population_give_the_rounded_count(
     middle: int, mean: float, population: int
 ) -> None:
     for n in _of_class(middle):
-        row = present.disclose(_row(n, mean, mean, population), counts="pathways").frame.iloc[0]
+        shown = present.disclose(_row(n, mean, mean, population), counts="pathways")
+        row = shown.frame.iloc[0]
         # Both are released to a step of their size over the count, so each is within one and a half of it.
         assert abs(row["cost_gbp"] / row["mean_gbp"] - middle) <= 0.011 * middle + 1.5 / (1 - 2.5 / middle) * 5
-        step = step_of(np.array([row["rate"]]), np.array([float(middle)]))[0]
+        step = shown.steps["rate"].iloc[0]
         assert abs(row["rate"] - middle * 100_000 / population) <= step / 2 + 1e-6
 
 

@@ -24,7 +24,7 @@ import pandas as pd
 
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.present.areas import ALL_AREAS, hidden_by_area
-from pathcost_lib.present.precision import KINDS, Resting, release
+from pathcost_lib.present.precision import KINDS, Resting, kind_of, release
 from pathcost_lib.present.protection import SHARES, Line, dominated, members, nested_lines, protect, starts_of
 
 __all__ = ["MARK", "RULES", "Disclosed", "Rule", "disclose", "disclose_together"]
@@ -366,10 +366,16 @@ class _System:
         resting = Resting([*counts], rule.smallest, rule.base, rule.decimal_from, self.kinds)
         for name, frame in self.frames.items():
             numbers = set(frame.select_dtypes("number"))
-            held = [c for c in dict.fromkeys(columns) if c in numbers]
+            wanted = numbers & set(columns)
+            held = [str(c) for c in frame if c in wanted]
             released, steps, few = release(frame, held, resting)
-            frame[held], self.steps[name][held] = released, steps
-            self.hidden[name][held] |= few
+            for column in held:
+                self.steps[name][column], self.hidden[name][column] = (
+                    steps[column],
+                    self.hidden[name][column] | few[column],
+                )
+                if kind_of(column, self.kinds) != "as_is":  # whole numbers stay whole
+                    frame[column] = released[column]
 
     def shown(self, name: str, *, in_order: bool, **said: Any) -> Disclosed:
         """Return one table as it may be shown."""

@@ -64,7 +64,11 @@ _PARTS: dict[str, tuple[str, str | tuple[str, ...]]] = {
     "contacts_pct": ("contacts", ("setting",)),
 }
 #: Count of a table on which a number rests, where it is not the last.
-_OF_COUNT = {"unusual_gbp": "unusual_rows", "high_pct": "unusual_rows"}
+_OF_COUNT = {"unusual_gbp": "unusual_rows", "high_pct": "unusual_rows", "median_gbp": "recorded_rows"}
+#: What a difference is the difference of, where the table has it: the measure here, beside the reference.
+_HERE = ("mean_gbp", "value_gbp")
+#: Columns that stand between a measure and its limits, and are no measure of theirs.
+_SPREAD = re.compile(r"(^|_)(se|sd|n|z|count)(_|$)")
 
 
 @dataclass(frozen=True)
@@ -171,16 +175,20 @@ class _Release:
         self.round = {c: nearest(v, resting.base) for c, v in self.true.items()}
         each = [np.where(v > 0, v, np.inf) for v in self.round.values()]
         #: Smallest rounded count of each row, of those that are not nought.
-        self.few = np.fmin.reduce(each) if each else np.full(len(frame), np.inf)
+        self.few: np.ndarray = np.array(each or [np.full(len(frame), np.inf)]).min(axis=0)
         self.out = frame[self.columns].astype(float)
         self.steps = pd.DataFrame(0.0, index=frame.index, columns=self.columns)
         self.hidden = pd.DataFrame(False, index=frame.index, columns=self.columns)
         self.measure, self.kind, self.step = "", "mean", np.ones(len(frame))
+        self.done: list[str] = []
 
     def settle(self, column: str) -> None:
         """Round one column."""
         limit = LIMIT.search(column)
-        if limit and self.measure:
+        if limit and (measure := self._measure_of(column, column[: limit.start()])):
+            own = measure in self.done  # else it was released before, with what it rests on
+            self.measure, self.kind = measure, kind_of(measure, self.resting.kinds) if own else "mean"
+            self.step = self.steps[measure].to_numpy() if own else np.zeros(len(self.frame))
             self._limit(column, limit[1] == "upper", float(f"0.{limit[2]}"))
             return
         self.measure, self.kind = column, kind_of(column, self.resting.kinds)
@@ -188,9 +196,18 @@ class _Release:
         done, self.step = getattr(self, f"_{self.kind}")(column, values)
         self._put(column, done)
 
+    def _measure_of(self, column: str, stem: str) -> str:
+        """Return the measure of a limit: of its own name, else the last before it that is no spread."""
+        numbers = [str(c) for c in self.frame.select_dtypes("number")]
+        before = [c for c in numbers[: numbers.index(column)] if not LIMIT.search(c)]
+        named = [c for c in before if stem and (c == stem or c.startswith(f"{stem}_"))]
+        return next(iter(named), next((c for c in reversed(before) if not _SPREAD.search(c)), ""))
+
     def _put(self, column: str, values: np.ndarray) -> None:
-        self.out[column] = np.round(values, 10)
+        self.out[column] = np.round(values, 10) + 0.0  # no minus before nought
         self.steps[column] = self.step
+        if not LIMIT.search(column):
+            self.done.append(column)
 
     def _own(self, column: str) -> str | None:
         """Return the count that a number is in proportion to."""
@@ -240,18 +257,16 @@ class _Release:
     def _difference(self, column: str, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A difference is that of two released numbers, or as exact as what it is a difference of."""
         if column.endswith("_pct"):
-            step = np.maximum(step_of(np.full(len(values), 100.0), self.few), 0.1)
+            step = np.maximum(_rung(100.0 / self.few), 0.1)
             return _never_nought(values, nearest(values, step), step), step
-        beside = [c for c in self.columns if c != column and kind_of(c, self.resting.kinds) in ("mean", "sum")]
-        beside = [c for c in beside if _unit(c) == _unit(column) and not LIMIT.search(c)][:1]
+        beside = [c for c in self.out if c in (*_HERE, "quantum_gbp") and _unit(c) == _unit(column)]
         sizes = [np.abs(self.frame[c].to_numpy(dtype=float)) for c in beside] + [np.abs(values), self._reach(column)]
-        step = step_of(np.nan_to_num(np.array(sizes)).max(axis=0), self.few)
+        scale = np.nan_to_num(np.array(sizes)).max(axis=0)
+        step = np.maximum(_rung(scale / self.few), step_of(values, np.full(len(values), np.inf)))
         done = nearest(values, step)
-        reference = f"reference_{_unit(column)}"
-        if column.startswith("difference_") and beside and reference in self.frame:
-            released = self.out[beside[0]].to_numpy() - self.frame[reference].to_numpy(dtype=float)
-            if reference in self.out:
-                released = self.out[beside[0]].to_numpy() - self.out[reference].to_numpy()
+        if column == "difference_gbp" and beside and "reference_gbp" in self.frame:
+            there = self.out if "reference_gbp" in self.done else self.frame  # else it was released before
+            released = self.out[beside[0]].to_numpy() - there["reference_gbp"].to_numpy(dtype=float)
             done = np.where(np.isnan(values) | np.isnan(released), done, released)
         return done, step
 
@@ -294,7 +309,8 @@ class _Release:
         if self.counts and share != 0.5:
             people = np.fmin.reduce([np.where(v > 0, v, np.inf) for v in self.true.values()])
             self.hidden[column] = people * min(share, 1 - share) < self.resting.smallest - 1e-9
-        step = step_of(values, self.few / self.resting.smallest)
+        few = self.round.get(_OF_COUNT.get(column, ""), self.few)
+        step = step_of(values, few / self.resting.smallest)
         step = np.maximum(step, 1.0) if _unit(column) == "days" else step
         return nearest(values, step), step
 
@@ -316,11 +332,14 @@ class _Release:
         if self.kind == "as_is":
             self.out[column] = values
             return
-        step = np.where(self.step > 0, self.step, 1.0)
+        figures = step_of(values, np.full(len(values), np.inf))
+        step = np.maximum(self.step, np.where(np.nan_to_num(values) == 0, 0.0, figures))
+        step = np.where(step > 0, step, 1.0)
         steps = values / step
         with np.errstate(invalid="ignore"):
             outward = np.ceil(steps - 1e-9) if upper else np.floor(steps + 1e-9)
-        true, middle = self.frame[self.measure].to_numpy(dtype=float), self.out[self.measure].to_numpy()
+        true = self.frame[self.measure].to_numpy(dtype=float)
+        middle = self.out[self.measure].to_numpy() if self.measure in self.done else true
         exact = self.frame[column].to_numpy(dtype=float)
         done = np.where(true == exact, nearest(values, step), outward * step)
         beyond = exact >= true if upper else exact <= true
@@ -385,7 +404,7 @@ def _rung(values: np.ndarray) -> np.ndarray:
 
 def _never_nought(values: np.ndarray, done: np.ndarray, step: np.ndarray) -> np.ndarray:
     """Return rounded values of which none is 0 that was not: half a step stands for less than that."""
-    lost = (done == 0) & (values != 0) & ~np.isnan(values)
+    lost = (done == 0) & (np.abs(np.nan_to_num(values)) > 1e-6)
     return np.where(lost, np.sign(values) * step / 2, done)
 
 
