@@ -181,6 +181,7 @@ class _Release:
         self.hidden = pd.DataFrame(False, index=frame.index, columns=self.columns)
         self.measure, self.kind, self.step = "", "mean", np.ones(len(frame))
         self.done: list[str] = []
+        self.numbers = [str(c) for c in frame.select_dtypes("number")]
 
     def settle(self, column: str) -> None:
         """Round one column."""
@@ -198,8 +199,7 @@ class _Release:
 
     def _measure_of(self, column: str, stem: str) -> str:
         """Return the measure of a limit: of its own name, else the last before it that is no spread."""
-        numbers = [str(c) for c in self.frame.select_dtypes("number")]
-        before = [c for c in numbers[: numbers.index(column)] if not LIMIT.search(c)]
+        before = [c for c in self.numbers[: self.numbers.index(column)] if not LIMIT.search(c)]
         named = [c for c in before if stem and (c == stem or c.startswith(f"{stem}_"))]
         return next(iter(named), next((c for c in reversed(before) if not _SPREAD.search(c)), ""))
 
