@@ -333,7 +333,8 @@ def test_from_all_files_of_three_neighbours_packs_no_small_count_and_none_of_its
         for setting, phase, contacts, mean, *_ in rows:
             cell = true.get((pack.icb, _code(setting), _code(phase)), {"contacts": 0, "pathways": 0, "mean_gbp": 0.0})
             said = {f"{cell['mean_gbp']:,.2f}", f"{cell['mean_gbp']:.2f}", str(round(cell["mean_gbp"], 6))}
-            assert not [n for n, numbers in texts.items() if said & numbers], (pack.icb, setting, phase, said)
+            if cell["mean_gbp"] > 1:  # hidden or shown, nobody's exact mean is in any file
+                assert not [n for n, numbers in texts.items() if said & numbers], (pack.icb, setting, phase, said)
             if 1 <= cell["contacts"] <= 7 or 1 <= cell["pathways"] <= 7:
                 hidden += 1
                 assert (contacts, mean) == ("*", "*"), (pack.icb, setting, phase)
