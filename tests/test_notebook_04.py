@@ -64,10 +64,10 @@ SAID = {"area": "An ICB", "compared": 1390, "chance": 0.3}
 # -- words --
 @pytest.mark.unit
 def test_a_finding_says_how_large_how_sure_and_what_may_warrant_it() -> None:
-    """The words are made from what is released: £43,500 over 16 is about £40,000 over about 15."""
+    """The words are made from what is released: £54,360 leaves as £55,000, which over 20 is £2,750: £2,800 to its step."""
     safe = disclose(screen(), counts="pathways")
     words = outlier_words.findings(safe, names={"A1": "Trust 1"}, titles={"knee_replacement": "Knee"}).frame.iloc[0]
-    assert words["finding"] == "Knee: £2,600 (30%) more per patient than expected at the index event"
+    assert words["finding"] == "Knee: £2,800 (30%) more per patient than expected at the index event"
     assert words["how_sure"] == "A question: outside the 95% limits"
     assert "severity" in words["may_be_warranted_by"]
     low = screen(excess_gbp=-400.0, difference_pct=-2.0, flag="within")
