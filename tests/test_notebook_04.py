@@ -64,7 +64,7 @@ SAID = {"area": "An ICB", "compared": 1390, "chance": 0.3}
 # -- words --
 @pytest.mark.unit
 def test_a_finding_says_how_large_how_sure_and_what_may_warrant_it() -> None:
-    """The words are made from what is released: £54,360 leaves as £55,000, which over 20 is £2,750: £2,800 to its step."""
+    """£54,360 leaves as £55,000, which over 20 is £2,750, and in words £2,800 (to its step of 200)."""
     safe = disclose(screen(), counts="pathways")
     words = outlier_words.findings(safe, names={"A1": "Trust 1"}, titles={"knee_replacement": "Knee"}).frame.iloc[0]
     assert words["finding"] == "Knee: £2,800 (30%) more per patient than expected at the index event"
