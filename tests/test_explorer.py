@@ -44,10 +44,11 @@ def total(explorer: Explorer, view: View) -> float:
 
 @pytest.mark.unit
 def test_down_and_back_is_where_one_was() -> None:
-    down = START.into("A1").into("assessment")
-    assert (down.breakdown, down.within) == ("currency_code", (("provider_code", "A1"), ("phase", "assessment")))
-    assert down.below is None and down.into("HN22E") is down
-    assert down.back().back() == START == START.back()
+    down = START.into("A1")
+    assert (down.breakdown, down.within) == ("phase", (("provider_code", "A1"),))
+    assert down.below is None and down.into("assessment") is down
+    assert replace(down, breakdown="currency_code").below is None
+    assert down.back() == START == START.back()
     assert replace(START, breakdown="setting").into("admitted").breakdown == "provider_code"
 
 
@@ -87,9 +88,9 @@ def test_what_is_suppressed_cannot_be_opened(folder: Path, tmp_path: Path) -> No
     frame = thin.disclosed(START).frame.set_index("provider_code")
     assert pd.isna(frame.loc["C2", "mean_gbp"]) and pd.isna(frame.loc["C2", "contacts"])
     assert "C2" not in look.choices.values() and "A1" in look.choices.values()
-    # Alone it could be had by subtraction from the whole, so a second row goes with it.
-    assert frame["mean_gbp"].isna().sum() == 2
-    assert sum("*" in row for row in look.tables[0][TABLE]["rows"]) == 2
+    # Alone it could be had by subtraction from the whole, so at least a second row goes with it.
+    assert 2 <= frame["mean_gbp"].isna().sum() < len(frame)
+    assert sum("*" in row for row in look.tables[0][TABLE]["rows"]) == frame["mean_gbp"].isna().sum()
 
 
 @pytest.mark.unit

@@ -72,14 +72,14 @@ def test_the_drawn_flow_numbers_its_passages_and_shows_no_small_ones(width):
     (ax,) = drawn.axes
     words = [t.get_text() for t in ax.texts]
     assert [w for w in words if w in ("Primary care", "Outpatient", "Admitted")] == ["Primary care", "Outpatient"]
-    assert "Primary care → Outpatient" in words and "40 times, 6 days, £225" in words
+    assert "Primary care → Outpatient" in words and "40 times, 5 days, £220" in words
     assert words.count("1") == 2 and "2" not in words  # on the passage and beside its words
     down, up = ax.patches
     assert down.get_linewidth() > up.get_linewidth()  # 40 against 10
     assert down.get_path().vertices[0, 0] > 0 > up.get_path().vertices[0, 0]  # on the right, on the left
     assert ax.axison
     said = figures.describe_flow_map(shown.frame, area="Here", top=1)
-    assert "Primary care to Outpatient: 40 times, 6 days, £225. Drawn without words: 1." in said
+    assert "Primary care to Outpatient: 40 times, 5 days, £220. Drawn without words: 1." in said
     assert "9,999" not in said and "Admitted" not in said
     few = present.disclose(PASSED.tail(1), counts=["passages", "cases"]).frame
     assert "fewer than eight" in figures.describe_flow_map(few, area="Here")

@@ -14,6 +14,7 @@ from pathcost_lib import packs
 from pathcost_lib.packs.blocks import Section, read_section
 from pathcost_lib.packs.runner import NotebookError
 from pathcost_lib.present import figures, outlier_words, style
+from pathcost_lib.present.disclosure import disclose
 from pathcost_lib.results import NotComputable
 from pathcost_lib.sources.sample import generate
 
@@ -63,13 +64,15 @@ SAID = {"area": "An ICB", "compared": 1390, "chance": 0.3}
 # -- words --
 @pytest.mark.unit
 def test_a_finding_says_how_large_how_sure_and_what_may_warrant_it() -> None:
-    words = outlier_words.findings(screen(), names={"A1": "Trust 1"}, titles={"knee_replacement": "Knee"}).iloc[0]
-    assert words["finding"] == "Knee: £2,718 (30%) more per patient than expected at the index event"
+    """£54,360 leaves as £55,000, which over 20 is £2,750, and in words £2,800 (to its step of 200)."""
+    safe = disclose(screen(), counts="pathways")
+    words = outlier_words.findings(safe, names={"A1": "Trust 1"}, titles={"knee_replacement": "Knee"}).frame.iloc[0]
+    assert words["finding"] == "Knee: £2,800 (30%) more per patient than expected at the index event"
     assert words["how_sure"] == "A question: outside the 95% limits"
     assert "severity" in words["may_be_warranted_by"]
     low = screen(excess_gbp=-400.0, difference_pct=-2.0, flag="within")
-    within = outlier_words.findings(low, names={}, titles={}).iloc[0]
-    assert "£20 (2%) less" in within["finding"]
+    within = outlier_words.findings(disclose(low, counts="pathways"), names={}, titles={}).frame.iloc[0]
+    assert "less per patient than expected" in within["finding"]
     assert (within["provider"], within["how_sure"], within["may_be_warranted_by"]) == ("A1", "Within the limits", "")
 
 

@@ -44,14 +44,14 @@ HOSTILE = ["=cmd()", "+1", "-1", "@SUM(A1)", '<script>"</script>', "../../etc"]
 
 def _table(frame: pd.DataFrame, name: str = "By phase", title: str = "Cost by phase") -> Table:
     counts = [c for c in ("contacts",) if c in frame]
-    safe = present.disclose(frame, counts=counts)
+    safe = present.disclose(frame, counts=counts, in_order=True)
     chart = present.Chart("bars", ["mean_gbp"]) if "mean_gbp" in frame else None
     return Table(display.table_bundle(safe, name=name, title=title, chart=chart)[display.TABLE])
 
 
 @pytest.fixture
 def document() -> Document:
-    frame = pd.DataFrame({"provider": HOSTILE, "contacts": [3, 10, 20, 30, 40, 50], "mean_gbp": [1234.5] * 6})
+    frame = pd.DataFrame({"provider": HOSTILE, "contacts": [3, 10, 20, 30, 40, 50], "mean_gbp": [1200.0] * 6})
     shares = pd.DataFrame({"phase": ["a", "b"], "outside_pct": [10.0, 90.0], "reference_pct": [20.0, 80.0]})
     options = {"name": "f", "title": "A <b>figure</b>", "alt": 'Says "10%" & more'}
     bundle = display.figure_bundle(figures.outside_share, present.disclose(shares, counts=[]), **options)
@@ -263,12 +263,12 @@ def _structure(item: Any) -> Iterator[Any]:
 
 @pytest.mark.unit
 def test_a_table_too_wide_for_the_page_is_turned_and_nothing_is_cut(document: Document) -> None:
-    frame = pd.DataFrame({f"a_heading_of_words_{n}_gbp": [1234567.0 + n] for n in range(14)})
-    wide = replace(document, sections=(Section("n", "Wide", (_table(frame.assign(contacts=[20])),)),))
+    frame = pd.DataFrame({f"a_heading_of_words_{n}_gbp": [1_230_000.0 + 10_000 * n] for n in range(14)})
+    wide = replace(document, sections=(Section("n", "Wide", (_table(frame.assign(contacts=[2000])),)),))
     pages = pypdf.PdfReader(io.BytesIO(render_pdf(wide))).pages
     turned = [page for page in pages if page.mediabox[2] > page.mediabox[3]]
     assert len(turned) == 1
-    assert all(f"£1,234,{567 + n}" in turned[0].extract_text() for n in range(14))
+    assert all(f"£1,{230 + 10 * n},000" in turned[0].extract_text() for n in range(14))
 
 
 # -- workbook ---------------------------------------------------------------------------------------------------------
@@ -338,16 +338,16 @@ def test_a_sum_is_not_broken_after_its_sign(document: Document) -> None:
 def test_charts_are_native_described_and_without_what_is_suppressed(document: Document) -> None:
     book = zipfile.ZipFile(io.BytesIO(write_workbook(document)))
     assert sum(name.startswith("xl/charts/chart") for name in book.namelist()) == 2
-    assert "Bar chart. Mean: =cmd() not shown, +1 £1,235" in book.read("xl/drawings/drawing1.xml").decode()
+    assert "Bar chart. Mean: =cmd() not shown, +1 £1,200" in book.read("xl/drawings/drawing1.xml").decode()
     deck = Presentation(io.BytesIO(write_slides(document)))
     charts = [shape for slide in deck.slides for shape in slide.shapes if shape.has_chart]
     assert len(charts) == 2
     shown = list(charts[0].chart.plots[0].series[0].values)
-    assert shown == [None, *[1234.5] * 5]
+    assert shown == [None, *[1200.0] * 5]
     assert "=cmd() not shown" in charts[0]._element.nvGraphicFramePr.cNvPr.get("descr")
     behind = openpyxl.load_workbook(io.BytesIO(charts[0].chart.part.chart_workbook.xlsx_part.blob)).active
     assert [(row[0].value, row[0].data_type) for row in behind["A2:A7"]] == [(text, "s") for text in HOSTILE]
-    assert [row[0].value for row in behind["B2:B7"]] == [None, *[1234.5] * 5]
+    assert [row[0].value for row in behind["B2:B7"]] == [None, *[1200.0] * 5]
     titles = [slide.shapes.title.text for slide in deck.slides]
     assert titles == [COVER["organisation"], "The board is asked to", "What it costs", "The same name"]
     assert all("Counts of 1 to 7" in slide.notes_slide.notes_text_frame.text for slide in deck.slides)
@@ -387,7 +387,7 @@ def test_a_small_number_is_in_no_part_of_any_format(name: str) -> None:
         table = Table(display.table_bundle(safe, name="t", title="T", chart=chart)[display.TABLE])
         blocks = (Message("M"), Figure(wide=bundle["image/svg+xml"], **words), table)
         content = packs.FORMATS[name].write(Document(**COVER, about="A.", sections=(Section("n", "T", blocks),)))
-        leaks[rule] = [part for part in _opened(content) if re.search(rb"4,?32[12]", part)]
+        leaks[rule] = [part for part in _opened(content) if re.search(rb"(?<![\d.])4,?32[012](?![\d])", part)]
         assert any(re.search(rb"5,?55[56]|>20<|20", part) for part in _opened(content))
     assert not leaks["kept"]
     assert leaks["planted"], "the search does not find what is there"

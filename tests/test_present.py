@@ -42,11 +42,12 @@ def test_differences_say_their_sign_and_intervals_their_ends() -> None:
 @pytest.mark.unit
 def test_a_little_is_not_nothing_and_no_simulated_chance_is_certain() -> None:
     share, chance = (words.unit(code).form for code in ("pct", "chance"))
-    assert [share(value) for value in (0, 0.3, 0.5, -0.3, 100, math.nan)] == [
+    assert [share(value) for value in (0, 0.05, 0.3, 35.0, -0.3, 100, math.nan)] == [
         "0",
-        "under 1",
-        "1",
-        "−1 to 0",
+        "under 0.1",
+        "0.3",
+        "35",
+        "−0.3",
         "100",
         "–",
     ]
@@ -155,10 +156,10 @@ def phases() -> pd.DataFrame:
 def test_a_table_carries_its_numbers_and_shows_intervals_in_one_column(phases: pd.DataFrame) -> None:
     bundle = display.table_bundle(present.disclose(phases, counts="contacts"), name="t", title="By phase")
     payload = bundle[display.TABLE]
-    assert payload["rows"][1][:3] == ["operation", 25.0, 6900.0]
+    assert payload["rows"][1][:3] == ["operation", 25.0, 7000.0]
     assert [c["unit"] for c in payload["columns"][:4]] == ["", "number", "£", "£"]
     page = bundle["text/html"]
-    assert "£6,210 to £7,590" in page
+    assert "£6,000 to £8,000" in page  # outward, to the step of the mean of about 25
     assert '<th scope="row">Operation</th>' in page
     assert '<th scope="col" class="number">95% interval</th>' in page
     assert page.count("<caption") == 1
@@ -218,7 +219,7 @@ def test_a_figure_comes_in_two_widths_and_is_the_same_bytes_each_time(phases: pd
     wide, narrow = one["image/svg+xml"], one[display.FIGURE]["narrow"]
     assert wide != narrow
     assert "&lt;Area&gt; &amp; co" in wide
-    assert "£6,900" in wide
+    assert "£7,000" in wide
 
 
 @pytest.mark.unit
@@ -290,7 +291,7 @@ def test_a_waterfall_with_a_suppressed_step_shows_none(phases: pd.DataFrame) -> 
 
 # -- sentences --------------------------------------------------------------------------------------------------------
 def _whole(low: float, high: float) -> present.Disclosed:
-    row = {"pathways": 25, "mean_gbp": 8360.0, "lower_95": 8000.0, "upper_95": 8720.0, "reference_gbp": 8000.0}
+    row = {"pathways": 2500, "mean_gbp": 8360.0, "lower_95": 8000.0, "upper_95": 8720.0, "reference_gbp": 8000.0}
     row |= {"difference_gbp": 360.0, "difference_lower_95": low, "difference_upper_95": high}
     return present.disclose(pd.DataFrame([row]), counts="pathways")
 

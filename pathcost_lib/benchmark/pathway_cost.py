@@ -17,6 +17,10 @@ from pathcost_lib.results import Result
 __all__ = ["Comparison", "compare", "cost_basis", "outside_share", "passages", "statement_table"]
 
 
+#: Shares of a cell's cost that its one and its two dearest pathways bear.
+_BORNE = ("largest_share", "two_largest_share")
+
+
 @dataclass(frozen=True, eq=False)
 class Comparison(Result):
     """Cost per pathway of one unit beside all units together, with intervals, and the difference with its own."""
@@ -57,11 +61,11 @@ def compare(
     Returns
     -------
     Comparison
-        `by`, pathways, seen_pathways (those with such a contact), contacts (of the focus), mean_gbp, lower_95,
-        upper_95; reference_contacts, reference_gbp, reference_lower_95, reference_upper_95 (of all units);
-        difference_gbp, difference_lower_95, difference_upper_95; reason. The differences of the parts add up to the
-        difference of the whole. Where an
-        interval cannot be had it is NaN and `reason` says why.
+        `by`, pathways, seen_pathways (those with such a contact), contacts (of the focus), largest_share,
+        two_largest_share (of the cells, which disclosure control takes away), mean_gbp, lower_95, upper_95;
+        reference_contacts, reference_gbp, reference_lower_95, reference_upper_95 (of all units); difference_gbp,
+        difference_lower_95, difference_upper_95; reason. The differences of the parts add up to the difference of the
+        whole. Where an interval cannot be had it is NaN and `reason` says why.
 
     Raises
     ------
@@ -81,16 +85,18 @@ def compare(
     values = [list((order or {}).get(c, sorted(cells[c].unique()))) for c in parts]
     units = list(groups[unit])
     every = pd.MultiIndex.from_product([units, *values], names=[unit, *parts]).to_frame(index=False)
-    seen = cells.rename(columns={"pathways": "seen_pathways"})
+    seen = cells if "seen_pathways" in cells else cells.rename(columns={"pathways": "seen_pathways"})
     rows = every.merge(groups[[unit, "pathways"]], on=unit, how="left").merge(
-        seen[[unit, *parts, "seen_pathways", "contacts", "mean_gbp", "se_gbp"]], on=[unit, *parts], how="left"
+        seen.reindex(columns=[unit, *parts, "seen_pathways", "contacts", "mean_gbp", "se_gbp", *_BORNE]),
+        on=[unit, *parts],
+        how="left",
     )
     alone = (rows["pathways"] == 1).to_numpy()
     rows = rows.fillna({"seen_pathways": 0, "contacts": 0, "mean_gbp": 0.0})
     rows["se_gbp"] = np.where(alone, np.nan, rows["se_gbp"].fillna(0.0))
     ours = _tidy(rows[rows[unit] == focus], parts)
     everyone, others = _pool(rows, parts), _pool(rows[rows[unit] != focus], parts)
-    table = ours[[*parts, "pathways", "seen_pathways", "contacts", "mean_gbp"]].copy()
+    table = ours[[*parts, "pathways", "seen_pathways", "contacts", *_BORNE, "mean_gbp"]].copy()
     level = f"{round(confidence * 100)}"
     _limits(table, "", ours, ours["pathways"] - 1, level, confidence)
     table["reference_contacts"] = everyone["contacts"]
@@ -250,7 +256,8 @@ def _percent_outside(frame: pd.DataFrame) -> float:
 
 
 def _tidy(rows: pd.DataFrame, parts: list[str]) -> pd.DataFrame:
-    return rows[[*parts, "pathways", "seen_pathways", "contacts", "mean_gbp", "se_gbp"]].reset_index(drop=True)
+    kept = [*parts, "pathways", "seen_pathways", "contacts", *_BORNE, "mean_gbp", "se_gbp"]
+    return rows[kept].reset_index(drop=True)
 
 
 def _pool(rows: pd.DataFrame, parts: list[str]) -> pd.DataFrame:

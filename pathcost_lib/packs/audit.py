@@ -73,6 +73,12 @@ class Cells:
         left = [n for n in cells if not some or np.ptp([x[n] for x in some]) < apart]
         return [n for n in left if some and self.most(n) - self.least(n) < apart]
 
+    def determined(self, cells: Sequence[int]) -> list[int]:
+        """Return the cells that would be known were no number rounded: no change to what is unknown moves them."""
+        unknown = [upper - lower >= _MOST for lower, upper in zip(self.lower, self.upper, strict=True)]
+        change = Cells([-1.0 * free for free in unknown], [1.0 * free for free in unknown], self.sums)
+        return change.met(cells, 1e-3)
+
     def least(self, cell: int, sign: float = 1.0) -> float:
         """Return the least that a cell can be."""
         found = self.solve(sign * np.eye(1, len(self.lower), cell)[0])
@@ -154,12 +160,13 @@ def audit(payloads: Sequence[Mapping[str, Any]], *, adds_up: bool = False) -> It
         positive = adds_up and min(numbers, default=0.0) >= 0
         for payload, (labels, values) in tables:
             rule = RULES.get(payload["rule"])
-            slack = 1e-6 if kind == "gbp" or rule is None else rule.base // 2
+            slack = 0.0 if kind == "gbp" or rule is None else rule.base // 2
+            steps = payload.get("steps", {}).get(_written(payload, key), [0.0] * len(values))
             least = -_MOST if kind == "gbp" and not positive else 0.0
             place: dict[tuple[tuple[str, Any], ...], int] = {}
-            for label, value in zip(labels, values, strict=True):
+            for label, value, step in zip(labels, values, steps, strict=True):
                 known = isinstance(value, int | float)
-                slack_here = slack if known and value else 0.0
+                slack_here = max(slack if value else 0.0, step / 2 if kind == "gbp" else 0.0, 1e-6) if known else 0.0
                 cell = cells.add(value - slack_here, value + slack_here) if known else cells.add(least, _MOST)
                 place.setdefault(label, cell)
                 if value == MARK:
@@ -174,7 +181,13 @@ def audit(payloads: Sequence[Mapping[str, Any]], *, adds_up: bool = False) -> It
                 if cells.solve(np.zeros(len(cells.lower))) is None:
                     cells.sums.pop()
         where = dict(hidden)
-        yield from dict.fromkeys(where[cell] for cell in cells.met(list(where), 0.5 if kind == "gbp" else _WHOLE))
+        met = cells.determined(list(where)) if kind == "gbp" else cells.met(list(where), _WHOLE)
+        yield from dict.fromkeys(where[cell] for cell in met)
+
+
+def _written(payload: Mapping[str, Any], key: str) -> str:
+    """Return how a table itself names a column that is called by another name here."""
+    return next((own for own, name in _SAME.items() if name == key and own in payload.get("steps", {})), key)
 
 
 def _column(payload: Mapping[str, Any], key: str) -> tuple[list[tuple[tuple[str, Any], ...]], list[Any]] | None:
@@ -205,6 +218,8 @@ def _links(places: Sequence[Mapping[tuple[tuple[str, Any], ...], int]]) -> Itera
 
 
 def _shown_sum(cells: Cells, total: int, parts: Sequence[int]) -> bool | None:
-    """Say whether what is shown adds up; None where not all is shown, and it cannot be told."""
-    ends = [(cells.lower[n] + cells.upper[n]) / 2 for n in (total, *parts)]
-    return abs(ends[0] - sum(ends[1:])) < 0.01 if all(cells.upper[n] < _MOST for n in (total, *parts)) else None
+    """Say whether what is shown adds up as far as it is exact; None where not all is shown, and it cannot be told."""
+    every = (total, *parts)
+    ends = [(cells.lower[n] + cells.upper[n]) / 2 for n in every]
+    slack = sum((cells.upper[n] - cells.lower[n]) / 2 for n in every)
+    return abs(ends[0] - sum(ends[1:])) < 0.01 + slack if all(cells.upper[n] < _MOST for n in every) else None

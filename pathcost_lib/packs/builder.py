@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from pathcost_lib import paths
 from pathcost_lib.errors import InputError
-from pathcost_lib.packs import freshness, manifest
+from pathcost_lib.packs import freshness, manifest, releases
 from pathcost_lib.packs.agreement import price_base_warning
 from pathcost_lib.packs.audit import refuse_leaks_between
 from pathcost_lib.packs.blocks import read_section
@@ -276,8 +276,10 @@ def _note(
         result = future.result()
         if notebook is None:
             order.require_same_data()
+            made, rows = result
+            _release(pack.target, rows)
             _swap(pack.work, pack.target)
-            packs[pack.icb] = Pack(pack.icb, pack.target, tuple(sorted(pack.target.iterdir())), result)
+            packs[pack.icb] = Pack(pack.icb, pack.target, tuple(sorted(pack.target.iterdir())), made)
         else:
             pack.notes[notebook.stem] = result
     except Exception as error:  # whatever it is, the other packs go on
@@ -318,11 +320,14 @@ def _run(notebook: Path, output: Path, values: Mapping[str, Any]) -> dict[str, A
     return {"seconds": round(seconds, 2), "reads": freshness.digests(freshness.shipped_reads(read))}
 
 
-def _render(work: Path, order: Order, icb: str, notes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Write every file of a pack into `work` (in a worker) and return its manifest."""
+def _render(
+    work: Path, order: Order, icb: str, notes: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, Any], releases.Rows]:
+    """Write every file of a pack into `work` (in a worker) and return its manifest, and the rows that it releases."""
     sections = tuple(read_section(work / notebook.name) for notebook in order.notebooks)
     refuse_leaks_between({section.source: section.shown for section in sections})
     parameters = {n.stem: order.state(icb, n)["parameters"] for n in order.notebooks}
+    restricted = order.restricted(icb)
     document = Document(
         organisation=order.names.get(icb, icb),
         icb=icb,
@@ -333,13 +338,25 @@ def _render(work: Path, order: Order, icb: str, notes: Mapping[str, Mapping[str,
         banner=order.banner,
         others=order.providers,
         warning=price_base_warning(sections, parameters),
+        restricted=restricted,
     )
+    rows = {} if restricted else releases.released_rows({section.source: section.shown for section in sections})
+    releases.refuse_few(rows, order.folder.parent / releases.NAME)
     for name in order.formats:
         (work / FORMATS[name].file).write_bytes(FORMATS[name].write(document))
     made = manifest.make_manifest(order.about_pack(icb, notes), document, work)
     text = json.dumps(made, indent=2, ensure_ascii=False)
     (work / manifest.NAME).write_text(text + "\n", encoding="utf-8", newline="\n")
-    return made
+    return made, rows
+
+
+def _release(target: Path, rows: releases.Rows) -> None:
+    """Write down what a pack releases, before it is in place: better one too many written down than one too few."""
+    reports = target.parent.parent
+    with FileLock(reports / ".locks" / "releases.lock"):
+        releases.refuse_few(rows, reports / releases.NAME)  # another run may have released since
+        if rows:
+            releases.record(f"{target.parent.name}/{target.name}", rows, reports / releases.NAME)
 
 
 def _swap(work: Path, target: Path) -> None:

@@ -52,6 +52,8 @@ class Document:
         What a reader must know before any number is set against another, for the cover; none if empty.
     others : frozenset of str
         Names of all other organisations: a message names one only where it is sure (`present.naming`).
+    restricted : str
+        Why it is not for publication, as every page says; empty for a pack that may be published.
     """
 
     organisation: str
@@ -64,6 +66,7 @@ class Document:
     banner: str = ""
     warning: str = ""
     others: frozenset[str] = frozenset()
+    restricted: str = ""
 
     @property
     def title(self) -> str:

@@ -116,6 +116,7 @@ def make_manifest(about: Mapping[str, Any], document: Document, folder: Path) ->
         "banner": document.banner,
         "figures": [dict(f) for s in document.sections for m in s.messages for f in getattr(m, "figures", ())],
         "seeds": seeds,
+        "publication": document.restricted or "within the grid of definitions that may be published",
         "outputs": {path.name: file_digest(path) for path in sorted(folder.iterdir())},
     }
 

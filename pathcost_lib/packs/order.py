@@ -13,6 +13,7 @@ from pathcost_lib.codes import financial_year_bounds
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.packs import freshness, manifest
 from pathcost_lib.packs.formats import FORMATS
+from pathcost_lib.packs.releases import NOT_FOR_PUBLICATION, outside_grid
 from pathcost_lib.packs.runner import Parameter, check_parameters, parameters_of, typed
 from pathcost_lib.pathways import load_definition
 from pathcost_lib.scenarios import load_scenario
@@ -132,6 +133,13 @@ class Order:
             "inputs": dict(sorted({**self.data, **read, **freshness.digests(self.notebooks)}.items())),
             "seconds": {name: state["seconds"] for name, state in states.items()},
         }
+
+    def restricted(self, icb: str) -> str:
+        """Return why a pack may not be published, empty if it may: it is outside the grid of definitions."""
+        values = {n.stem: self.state(icb, n)["parameters"] for n in self.notebooks}
+        defaults = {n.stem: {name: p.default for name, p in found.items()} for n, found in self.declared.items()}
+        outside = outside_grid(values, defaults)
+        return f"{NOT_FOR_PUBLICATION}: {'; '.join(outside)}." if outside else ""
 
     def facts(self, icb: str) -> tuple[tuple[str, str], ...]:
         """Return how the pack is made, in words, the same for the same inputs."""

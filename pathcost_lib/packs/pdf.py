@@ -35,6 +35,7 @@ def render_pdf(document: Document) -> bytes:
         "year": document.year,
         "about": document.about,
         "banner": document.banner,
+        "restricted": document.restricted,
         "decisions": document.decisions,
         "messages": [m.text for m in document.messages],
         "chapters": [

@@ -66,6 +66,8 @@ def write_slides(document: Document) -> bytes:
         _words(slide, [foot], top=_FOOT + 0.05, size=10, across=6.0)
         _words(slide, [document.banner], top=_FOOT + 0.05, size=12, left=6.4, across=5.0, bold=True)
         _words(slide, [f"{number}"], top=_FOOT + 0.05, size=10, left=12.2, across=0.6)
+    for slide in deck.slides if document.restricted else ():
+        _words(slide, [document.restricted], top=0.1, size=12, bold=True)
     buffer = io.BytesIO()
     deck.save(buffer)
     return _dated(buffer.getvalue())

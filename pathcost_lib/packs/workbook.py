@@ -57,6 +57,8 @@ def write_workbook(document: Document) -> bytes:
         sheet.set_header(f"&C&B{document.banner}" if document.banner else "")
         _add_chart(book, sheet, formats, name, table.payload)
     _write_method(book.add_worksheet("Method"), formats, document)
+    for sheet in book.worksheets() if document.restricted else ():
+        sheet.set_header(f"&C{document.restricted.replace('&', '&&')[:240]}")
     book.close()
     return buffer.getvalue()
 
@@ -99,6 +101,8 @@ def _write_contents(
     sheet.write_string(1, 0, f"{document.kind}, {document.year}", formats.text())
     sheet.write_string(1, 1, document.banner, formats.text(bold=True))
     row = 2
+    if document.restricted:
+        sheet.write_string(2, 0, document.restricted, formats.text(bold=True, font_color="#8A1C12"))
     said = [("About", document.about), *(("The board is asked to", words) for words in document.decisions)]
     for label, words in [*said, *(("What the numbers say", m.text) for m in document.messages)]:
         row += 1

@@ -42,7 +42,10 @@ def summarise(
     DataFrame
         The `by` columns; pathways (how many in the group of pathway columns: the divisor), contacts, uncosted (contacts
         of cost basis "none"), cost_gbp, fixed_gbp, semi_fixed_gbp, variable_gbp (totals), mean_gbp (per pathway,
-        those without such a contact counted as 0), se_gbp (of that mean; missing where there is 1 pathway).
+        those without such a contact counted as 0), se_gbp (of that mean; missing where there is 1 pathway),
+        seen_pathways (how many of the pathways have such a contact), largest_share and two_largest_share (of the cost,
+        that of the dearest pathway, and at most that of the two dearest: disclosure control reads them, and they are
+        never shown).
 
     Raises
     ------
@@ -51,7 +54,9 @@ def summarise(
 
     Notes
     -----
-    se = sqrt((sum x^2 - (sum x)^2 / n) / (n - 1) / n) over the n pathways, x in pounds.
+    se = sqrt((sum x^2 - (sum x)^2 / n) / (n - 1) / n) over the n pathways, x in pounds. The second dearest is at most
+    sqrt(sum x^2 - max^2), which needs no second pass over the rows; where costs are even this is far above it, but
+    then no two of eight or more come near four fifths.
     """
     extra = [c for c in by if c not in (*_OF_PATHWAY, *_OF_CONTACT)]
     for column in extra:
@@ -81,7 +86,8 @@ def summarise(
         f"""
         SELECT {grouped}CAST(sum(contacts) AS BIGINT) AS contacts, CAST(sum(uncosted) AS BIGINT) AS uncosted,
                {_sums("cost", "fixed", "semi_fixed", "variable")},
-               CAST(sum(CAST(cost_pence AS DECIMAL(19, 0)) * CAST(cost_pence AS DECIMAL(19, 0))) AS DOUBLE) AS squares
+               CAST(sum(CAST(cost_pence AS DECIMAL(19, 0)) * CAST(cost_pence AS DECIMAL(19, 0))) AS DOUBLE) AS squares,
+               CAST(max(cost_pence) AS BIGINT) AS largest, count(*) AS seen_pathways
         FROM (
           SELECT {keys}pathway AS of_pathway, pathway_id, count(*) AS contacts,
                  sum(CASE WHEN cost_pence IS NULL THEN 1 ELSE 0 END) AS uncosted,
@@ -138,4 +144,8 @@ def _finish(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         out[f"{kind}_gbp"] = table[f"{kind}_pence"] / 100
     out["mean_gbp"] = total / n
     out["se_gbp"] = np.sqrt(spread / (n - 1).where(n > 1) / n)
+    largest, whole = table["largest"].astype(float), table["cost_pence"].where(table["cost_pence"] > 0).astype(float)
+    second = np.sqrt((table["squares"] - largest**2).clip(lower=0))
+    out["largest_share"], out["two_largest_share"] = largest / whole, (largest + second) / whole
+    out["seen_pathways"] = table["seen_pathways"]
     return out

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from pathcost_lib.present.protection import Line, members, nested_lines, protect, starts_of
+from pathcost_lib.present.protection import Line, dominated, members, nested_lines, protect, starts_of
 
 __all__ = ["ALL_AREAS", "hidden_by_area"]
 
@@ -44,7 +44,8 @@ def hidden_by_area(
     for name, table in everywhere.items():
         held = table[[count for count in counts if count in table]]
         first, last = held.iloc[:, 0].astype(float), held.ffill(axis=1).iloc[:, -1].astype(float)
-        areas = table[keys[name]].assign(people=first.fillna(0.0), value=last.fillna(0.0), small=_small(held, smallest))
+        areas = table[keys[name]].assign(people=first.fillna(0.0), value=last.fillna(0.0))
+        areas["small"] = _small(held, smallest) | dominated(table)
         whole = areas.assign(**{unit: ALL_AREAS}).groupby(keys[name])[["people", "value"]].sum().reset_index()
         whole["small"] = _small(whole[["people", "value"]], smallest)
         frames[name] = pd.concat([areas, whole], ignore_index=True)

@@ -82,5 +82,5 @@ def _uncosted(table: pd.DataFrame) -> str:
 
 
 def _listed(table: pd.DataFrame, column: str, absent: str) -> str:
-    said = [absent if pd.isna(p) else percent(p) if p >= 0.5 or p == 0 else "under 1%" for p in table[column]]
+    said = [absent if pd.isna(p) else percent(p) if p >= 1 or p == 0 else "under 1%" for p in table[column]]
     return ", ".join(f"{say(name)} {words}" for name, words in zip(table["setting"], said, strict=True))

@@ -3,14 +3,19 @@
 The HES rule: 0 stays; 1 to 7 is shown as `*`; other counts go to the nearest 5; whatever rests on 1 to 7 people
 (a mean, a share, an interval) is `*` too; a percentage has a decimal place only where its rounded denominator is at
 least 4,000. Where totals are shown over a grouping, one suppressed row alone in its group could be had by
-subtraction, so a second row of that group is suppressed with it.
+subtraction, so a second row of that group is suppressed with it. How exact every other number may be is `precision`.
 
-Source: NHS England, Hospital Episode Statistics analysis guide, disclosure control for sub-national figures.
+Two rules more. Dominance: a row is suppressed in which one person bears more than half of the cost, or two together
+more than four fifths. Order: suppressed rows stand last, by their labels, unless the rows have an order of their own.
+
+Sources: NHS England, Hospital Episode Statistics analysis guide, disclosure control for sub-national figures.
+Dominance: Hundepool A. et al., Statistical Disclosure Control (Wiley 2012), chapter 4, the (n, k) rule; ACRO, the
+checker of the UK's secure research environments, refuses from 90 % for two (its `default.yaml`), we from 80 %.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +24,8 @@ import pandas as pd
 
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.present.areas import ALL_AREAS, hidden_by_area
-from pathcost_lib.present.protection import Line, members, nested_lines, protect, starts_of
+from pathcost_lib.present.precision import KINDS, Resting, kind_of, release
+from pathcost_lib.present.protection import SHARES, Line, dominated, members, nested_lines, protect, starts_of
 
 __all__ = ["MARK", "RULES", "Disclosed", "Rule", "disclose", "disclose_together"]
 
@@ -47,7 +53,7 @@ RULES = {
         5,
         4000,
         f"Counts of 1 to {smallest - 1}, and whatever rests on them, are shown as *; other counts are rounded to the "
-        "nearest 5.",
+        "nearest 5, and other numbers so that no single patient can be told from them.",
     )
     for name, smallest in (("hes", 8), ("mental_health", 7), ("omop", 5))
 }
@@ -75,6 +81,10 @@ class Disclosed:
         How many other tables it was settled with.
     over_areas : bool
         Whether what is hidden was settled over all areas.
+    steps : DataFrame
+        To what each number of `frame` is rounded (0: not at all); empty where that is not known.
+    small : array of bool
+        Which rows, as they were given, are suppressed because they are small.
     """
 
     frame: pd.DataFrame
@@ -86,6 +96,8 @@ class Disclosed:
     of: Mapping[str, str] = field(default_factory=dict)
     beside: int = 0
     over_areas: bool = False
+    steps: pd.DataFrame = field(default_factory=pd.DataFrame)
+    small: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
     @property
     def note(self) -> str:
@@ -95,7 +107,7 @@ class Disclosed:
         if not self.primary + self.secondary:
             if not any(count in self.frame for count in self.counts):
                 return ""
-            return f"Counts are rounded to the nearest {self.rule.base}."
+            return f"Counts are rounded to the nearest {self.rule.base}, other numbers to match: parts may not add up."
         return f"{self.rule.text} Rows suppressed: {self.primary} small, {self.secondary} to protect them."
 
     def headline(self, columns: Sequence[str], **where: object) -> Disclosed | None:
@@ -103,12 +115,28 @@ class Disclosed:
         if not {*columns, *where} <= set(self.frame.columns):
             return None
         rows = np.flatnonzero((self.frame[[*where]] == pd.Series(where)).all(axis=1))[-1:]
-        frame, hidden = (part.iloc[rows].reset_index(drop=True)[[*columns]] for part in (self.frame, self.hidden))
-        return replace(self, frame=frame, hidden=hidden) if len(rows) else None
+        return self.rows(rows).select(columns) if len(rows) else None
+
+    def head(self, many: int) -> Disclosed:
+        """Return the first rows. Cut here, not before: which suppressed rows are among the largest tells of them."""
+        return self.rows(np.arange(min(many, len(self.frame))))
+
+    def rows(self, places: np.ndarray) -> Disclosed:
+        """Return the rows at some places, in that order."""
+        return self._each(lambda part: part.iloc[places].reset_index(drop=True))
 
     def select(self, columns: Sequence[str]) -> Disclosed:
         """Return some columns, still disclosed."""
-        return replace(self, frame=self.frame[[*columns]], hidden=self.hidden[[*columns]])
+        return self._each(lambda part: part[[c for c in columns if c in part]])
+
+    def worded(self, words: Mapping[str, Sequence[str]]) -> Disclosed:
+        """Return the table with columns of words, made from its own released numbers."""
+        frame, hidden = self.frame.assign(**words), self.hidden.assign(**dict.fromkeys(words, False))
+        return replace(self, frame=frame, hidden=hidden)
+
+    def _each(self, cut: Callable[[pd.DataFrame], pd.DataFrame]) -> Disclosed:
+        steps = cut(self.steps) if len(self.steps) else self.steps
+        return replace(self, frame=cut(self.frame), hidden=cut(self.hidden), steps=steps)
 
 
 def disclose(
@@ -123,16 +151,20 @@ def disclose(
     apart: Mapping[str, Sequence[str]] | None = None,
     exempt: Sequence[str] = (),
     of: Mapping[str, str] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    in_order: bool = False,
 ) -> Disclosed:
     """Return `table` as it may be shown.
 
     Parameters
     ----------
     table : DataFrame
-        Text columns say what a row is; every number of a row rests on the row's counts.
+        Text columns say what a row is; every number of a row rests on the row's counts. Columns `largest_share` and
+        `two_largest_share` (of a row's cost, that of its dearest one and two people) decide on dominance and go.
     counts : str or sequence of str
         Columns that count people or contacts; the last adds up over rows. A row with any of them too small is
-        suppressed. Empty: the table counts nobody (prices, organisations), and is shown as it is.
+        suppressed. Empty: the table counts nobody (prices, organisations), or whole areas; nothing is suppressed, and
+        numbers keep three significant figures.
     rule : str
         Name in `RULES`.
     totals : sequence of sequence of str
@@ -143,20 +175,26 @@ def disclose(
     apart : mapping of str to sequence of str, optional
         Another count column, and the number columns that rest on it alone: a national mean beside a local one.
     exempt : sequence of str
-        Number columns that rest on no patients at all, or on far more than a table of this kind could tell of.
+        Number columns that rest on no patients at all, or on far more than a table of this kind could tell of; they
+        keep three significant figures.
     of : mapping of str to str, optional
         What every row counts, in the words of the other notebooks that count the same, so that the audit of a pack can
         hold them against each other. What one table has as a column stands under the column's name:
         `{"what": "closed pathways", "year": "2024-25", "icb_code": "QHL"}`.
+    kinds : mapping of str to str, optional
+        Kind (`precision.KINDS`) of a number column whose name tells another: `{"index": "rate"}`.
+    in_order : bool
+        The rows stand in an order of their own (phases, months, labels), which tells nothing. Else suppressed rows go
+        last, by their labels: their places among rows sorted by a number would bound it.
 
     Raises
     ------
     InputError
-        If a count column or a grouping is not in the table, or the rule is not known.
+        If a count column or a grouping is not in the table, or the rule or a kind is not known.
     """
     settled: dict[str, Any] = {"by": {"": by}, "everywhere": None if everywhere is None else {"": everywhere}}
     settled |= {"totals": {"": list(totals)}, "focus": focus, "apart": apart, "exempt": exempt, "of": of}
-    return disclose_together({"": table}, counts=counts, rule=rule, **settled)[""]
+    return disclose_together({"": table}, counts=counts, rule=rule, kinds=kinds, in_order=in_order, **settled)[""]
 
 
 def disclose_together(
@@ -171,6 +209,8 @@ def disclose_together(
     apart: Mapping[str, Sequence[str]] | None = None,
     exempt: Sequence[str] = (),
     of: Mapping[str, str] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    in_order: bool = False,
 ) -> dict[str, Disclosed]:
     """Return tables that count the same people, each as it may be shown beside the others.
 
@@ -181,8 +221,9 @@ def disclose_together(
     ----------
     tables : mapping of str to DataFrame
         As `disclose` takes them.
-    counts, rule, apart, exempt, of
-        As in `disclose`. Only the last of the counts, by which they add up, must be in every table.
+    counts, rule, apart, exempt, of, kinds, in_order
+        As in `disclose`. Only the last of the counts, by which they add up, must be in every table. A table with
+        columns in `by` is in order.
     by : mapping of str to sequence of str, optional
         Columns that split what a table counts, none for the whole: a table by phase adds up the table by phase and
         setting.
@@ -199,58 +240,161 @@ def disclose_together(
     InputError
         As in `disclose`.
     """
-    chosen = RULES[require_one_of(rule, RULES, what="Disclosure rule")]
     names = [counts] if isinstance(counts, str) else list(counts)
     others = {count: list(columns) for count, columns in (apart or {}).items()}
+    _require_columns(tables, names, others, totals or {})
+    for column, kind in (kinds or {}).items():
+        require_one_of(kind, [*KINDS, "count", "mean"], what=f"Kind of column {column!r}")
+    system = _System(
+        frames={name: table.reset_index(drop=True).copy() for name, table in tables.items()},
+        rule=RULES[require_one_of(rule, RULES, what="Disclosure rule")],
+        names=names,
+        others=others,
+        by=by or {},
+        exempt=[*exempt],
+        kinds=kinds or {},
+    )
+    system.add_totals(totals or {})
+    elsewhere = {name: table for name, table in (everywhere or {}).items() if name in system.frames and len(table)}
+    system.settle(elsewhere, focus)
+    said = {"of": dict(of or {}), "counts": (*names, *others), "beside": len(system.frames) - 1}
+    return {
+        name: system.shown(
+            name, in_order=in_order or bool((by or {}).get(name)), over_areas=name in (everywhere or {}), **said
+        )
+        for name in system.frames
+    }
+
+
+def _require_columns(
+    tables: Mapping[str, pd.DataFrame],
+    names: Sequence[str],
+    others: Mapping[str, Sequence[str]],
+    totals: Mapping[str, Sequence[Sequence[str]]],
+) -> None:
     held = {column for table in tables.values() for column in table}
     for name, table in tables.items():
-        groups = {column for group in (totals or {}).get(name, ()) for column in group}
+        groups = {column for group in totals.get(name, ()) for column in group}
         for column in [*sorted({*names, *others} - held), *sorted({*names[-1:], *groups} - {*table})]:
             raise InputError(f"Column {column!r} is not in the table. Columns: {', '.join(map(str, table.columns))}.")
-    elsewhere = {*exempt, *others, *(c for columns in others.values() for c in columns)}
-    frames = {name: table.reset_index(drop=True).copy() for name, table in tables.items()}
-    starts = starts_of(frames)
-    lines = nested_lines(frames, by or {})
-    for name, groupings in (totals or {}).items():
-        lines += [Line(tuple(starts[name] + rows)) for g in groupings for rows in members(frames[name], g).values()]
-    size = sum(map(len, frames.values()))
-    hidden = {name: pd.DataFrame(False, index=frame.index, columns=frame.columns) for name, frame in frames.items()}
-    small, hide = np.zeros(size, dtype=bool), np.zeros(size, dtype=bool)
-    elsewhere_hidden: dict[str, set[Any]] = {}
-    if national := {name: table for name, table in (everywhere or {}).items() if name in frames and len(table)}:
-        options: dict[str, Any] = {"unit": focus[0], "by": by or {}, "counts": names, "smallest": chosen.smallest}
-        elsewhere_hidden = hidden_by_area(national, **options)
-    # Other counts first: a difference from a suppressed reference would give it away, so the row goes with it.
-    for resting_on, columns in [*(([count], [count, *more]) for count, more in others.items()), (names, None)]:
-        parts = [frame.reindex(columns=resting_on).to_numpy(dtype=float) for frame in frames.values()]
-        values = np.concatenate(parts)
-        if columns is not None and np.isnan(values).all():
-            continue  # there is no reference, so it can give nothing away
-        small = small | ((values > 0) & (values < chosen.smallest)).any(axis=1)
-        area = ALL_AREAS if columns is not None else focus[1]
-        hide = hide | small | _rows_in(frames, by or {}, elsewhere_hidden, area)
-        if resting_on and hide.any():
-            hide = protect(np.nan_to_num(values[:, -1]), hide, lines, smallest=chosen.smallest)
+
+
+class _System:
+    """Tables that are settled together: first what is hidden, over all of them, then how exact the rest is.
+
+    Their rows stand one after another; `small` are those that are hidden for what they hold, `hide` those and the rows
+    that protect them.
+    """
+
+    def __init__(
+        self,
+        frames: dict[str, pd.DataFrame],
+        rule: Rule,
+        names: Sequence[str],
+        others: Mapping[str, list[str]],
+        by: Mapping[str, Sequence[str]],
+        exempt: list[str],
+        kinds: Mapping[str, str],
+    ) -> None:
+        self.frames, self.rule, self.names, self.others, self.by = frames, rule, names, others, by
+        self.exempt, self.kinds = exempt, kinds
+        self.starts, self.lines = starts_of(frames), nested_lines(frames, by)
+        self.small = np.concatenate([dominated(f) for f in frames.values()]) if names else np.zeros(self.size, bool)
+        self.hide = np.zeros(self.size, dtype=bool)
         for name, frame in frames.items():
-            numbers = [str(c) for c in frame.select_dtypes("number") if c not in elsewhere]
-            resting = numbers if columns is None else [c for c in columns if c in frame]
-            frame[resting] = frame[resting].astype(float)
-            rows = slice(starts[name], starts[name] + len(frame))
-            hidden[name].loc[hide[rows], resting] = True
-            if counted := [count for count in resting_on if count in frame]:
-                _coarsen(frame, counted, resting, chosen)
-    shown = {}
-    for name, frame in frames.items():
-        rows = slice(starts[name], starts[name] + len(frame))
-        primary, secondary = int(small[rows].sum()), int((hide & ~small)[rows].sum())
-        left = frame.mask(hidden[name])
-        settled: dict[str, Any] = {
-            "of": dict(of or {}),
-            "beside": len(frames) - 1,
-            "over_areas": name in (everywhere or {}),
-        }
-        shown[name] = Disclosed(left, hidden[name], chosen, primary, secondary, (*names, *others), **settled)
-    return shown
+            frames[name] = frame.drop(columns=[c for c in SHARES if c in frame])
+        self.hidden = {name: pd.DataFrame(False, index=f.index, columns=f.columns) for name, f in frames.items()}
+        self.steps = {name: pd.DataFrame(0.0, index=f.index, columns=f.columns) for name, f in frames.items()}
+
+    @property
+    def size(self) -> int:
+        """How many rows there are."""
+        return sum(map(len, self.frames.values()))
+
+    def add_totals(self, totals: Mapping[str, Sequence[Sequence[str]]]) -> None:
+        """Say which totals are known though no table has them."""
+        for name, groupings in totals.items():
+            for rows in (rows for g in groupings for rows in members(self.frames[name], g).values()):
+                self.lines.append(Line(tuple(self.starts[name] + rows)))
+
+    def settle(self, everywhere: Mapping[str, pd.DataFrame], focus: tuple[str, str]) -> None:
+        """Decide what is hidden and round the rest.
+
+        Other counts first: a difference from a suppressed reference would give it away, so the row goes with it.
+        """
+        over_areas: dict[str, set[Any]] = {}
+        if everywhere:
+            options: dict[str, Any] = {"unit": focus[0], "by": self.by, "counts": self.names}
+            over_areas = hidden_by_area(everywhere, smallest=self.rule.smallest, **options)
+        self._release(self.exempt, [])
+        for count, more in self.others.items():
+            if not np.isnan(self._counted([count])).all():  # without a reference there is nothing to give away
+                self._hide([count], over_areas, ALL_AREAS)
+                self._mark([count, *more])
+                self._release([count, *more], [count])
+        self._hide(self.names, over_areas, focus[1])
+        apart = {*self.exempt, *self.others, *(c for columns in self.others.values() for c in columns)}
+        rest = [str(c) for frame in self.frames.values() for c in frame.select_dtypes("number") if c not in apart]
+        self._mark(rest)
+        self._release(rest, self.names)
+
+    def _counted(self, counts: Sequence[str]) -> np.ndarray:
+        """Return counts of all rows, missing where a table has no such column."""
+        return np.concatenate(
+            [frame.reindex(columns=[*counts]).to_numpy(dtype=float) for frame in self.frames.values()]
+        )
+
+    def _hide(self, counts: Sequence[str], over_areas: Mapping[str, set[Any]], area: str) -> None:
+        """Hide rows that are small by some counts, those hidden over all areas, and what protects them."""
+        values = self._counted(counts)
+        self.small = self.small | ((values > 0) & (values < self.rule.smallest)).any(axis=1)
+        self.hide = self.hide | self.small | _rows_in(self.frames, self.by, over_areas, area)
+        if len(counts) and self.hide.any():
+            people = values[:, -1]
+            lines = [line for line in self.lines if not np.isnan(people[line.cells]).any()]
+            self.hide = protect(np.nan_to_num(people), self.hide, lines, smallest=self.rule.smallest)
+
+    def _mark(self, columns: Sequence[str]) -> None:
+        """Mark columns of the rows that are hidden by now."""
+        for name, frame in self.frames.items():
+            rows = slice(self.starts[name], self.starts[name] + len(frame))
+            self.hidden[name].loc[self.hide[rows], [c for c in dict.fromkeys(columns) if c in frame]] = True
+
+    def _release(self, columns: Sequence[str], counts: Sequence[str]) -> None:
+        """Round columns by the counts that they rest on."""
+        rule = self.rule
+        resting = Resting([*counts], rule.smallest, rule.base, rule.decimal_from, self.kinds)
+        for name, frame in self.frames.items():
+            numbers = set(frame.select_dtypes("number"))
+            wanted = numbers & set(columns)
+            held = [str(c) for c in frame if c in wanted]
+            released, steps, few = release(frame, held, resting)
+            for column in held:
+                self.steps[name][column], self.hidden[name][column] = (
+                    steps[column],
+                    self.hidden[name][column] | few[column],
+                )
+                if kind_of(column, self.kinds) != "as_is":  # whole numbers stay whole
+                    frame[column] = released[column]
+
+    def shown(self, name: str, *, in_order: bool, **said: Any) -> Disclosed:
+        """Return one table as it may be shown."""
+        frame, hidden = self.frames[name], self.hidden[name]
+        rows = slice(self.starts[name], self.starts[name] + len(frame))
+        small, hide = self.small[rows], self.hide[rows]
+        many = int(small.sum()), int((hide & ~small).sum())
+        left = Disclosed(frame.mask(hidden), hidden, self.rule, *many, steps=self.steps[name], small=small, **said)
+        return left if in_order or not hide.any() else left.rows(_hidden_last(frame, hide))
+
+
+def _hidden_last(frame: pd.DataFrame, hide: np.ndarray) -> np.ndarray:
+    """Return the places of rows, those that are hidden last and by their labels; rows sorted by labels stay."""
+    words = frame.select_dtypes(exclude="number").astype(str)
+    labels = list(words.itertuples(index=False, name=None))
+    if labels == sorted(labels):
+        return np.arange(len(frame))
+    starred = sorted(np.flatnonzero(hide).tolist(), key=lambda row: labels[row])
+    return np.array([*np.flatnonzero(~hide).tolist(), *starred], dtype=int)
 
 
 def _rows_in(
@@ -264,11 +408,3 @@ def _rows_in(
             mark[rows] = (area, *key) in hidden.get(name, ())
         marks += mark.tolist()
     return np.array(marks, dtype=bool)
-
-
-def _coarsen(frame: pd.DataFrame, names: list[str], numbers: list[str], rule: Rule) -> None:
-    frame[names] = np.floor(frame[names] / rule.base + 0.5) * rule.base
-    shares = [c for c in numbers if c.endswith("_pct")]
-    whole = (frame[names[0]] < rule.decimal_from).to_numpy()
-    for column in shares:
-        frame[column] = np.where(whole, frame[column].round(0), frame[column].round(1))

@@ -186,7 +186,19 @@ def _settled(data: Disclosed) -> dict[str, Any]:
         "beside": data.beside,
         "over_areas": data.over_areas,
         "of": dict(data.of),
+        "steps": _steps(data),
     }
+
+
+def _steps(data: Disclosed) -> dict[str, list[float]]:
+    """Return to what the pounds of a table are rounded, row by row: what an attacker knows from the rules."""
+    if not len(data.steps):
+        return {}
+    units = units_of(data.frame.columns)
+    pounds = [
+        c for c in map(str, data.frame) if c in data.steps and units[c].code == "gbp" and not LIMIT.search(str(c))
+    ]
+    return {str(c): [float(step) for step in data.steps[c]] for c in pounds if data.steps[c].any()}
 
 
 def _columns(data: Disclosed, headings: Mapping[str, str] | None) -> list[dict[str, Any]]:

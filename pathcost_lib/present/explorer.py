@@ -2,6 +2,10 @@
 
 One pathway is linked over all areas once and held in the engine; every view after that is a small query of it. What
 is shown, saved or offered for drilling has passed `disclose`, on the analyst's own screen too: screens are shared.
+
+Whoever looks can hold every view against every other, so all views of an area's pathway in a year are one system: the
+tables of `SPLITS` are settled together the first time, and a view is rows of one of them. What would need another table
+is refused.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pathcost_lib import ledger, pathways
@@ -22,14 +27,14 @@ from pathcost_lib.codes import SETTINGS
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.pathways import Definition, Links
 from pathcost_lib.present import figures
-from pathcost_lib.present.disclosure import Disclosed, disclose
+from pathcost_lib.present.disclosure import Disclosed, disclose_together
 from pathcost_lib.present.display import FIGURE, TABLE, figure_bundle, table_bundle
 from pathcost_lib.present.format import count, interval, pounds, say
 from pathcost_lib.present.sentences import coverage_sentence, pathway_message
 from pathcost_lib.sources import Dataset, Relation, names
 from pathcost_lib.sources.quoting import quote_name, quote_value
 
-__all__ = ["BREAKDOWNS", "Explorer", "Look", "View"]
+__all__ = ["BREAKDOWNS", "SPLITS", "Explorer", "Look", "View"]
 
 BREAKDOWNS = {
     "phase": "Phase",
@@ -40,6 +45,13 @@ BREAKDOWNS = {
 }
 #: The way down: whose care, in which part of the pathway, and what it was.
 _DRILL = ("provider_code", "phase", "currency_code")
+#: What the views of a pathway may be split by, all of it settled together. Few, because each more hides more in the
+#: others: with all pairs, or currencies by provider and phase beside all currencies, nothing of a small area is left.
+SPLITS: tuple[tuple[str, ...], ...] = (
+    *((column,) for column in BREAKDOWNS),
+    ("phase", "setting"),
+    *((column, "provider_code") for column in BREAKDOWNS if column != "provider_code"),
+)
 _ROWS_DRAWN = 12
 _APART = {"reference_contacts": ["reference_gbp", "reference_lower_95", "reference_upper_95"]}
 
@@ -63,7 +75,8 @@ class View:
         if self.breakdown == _DRILL[-1]:
             return None
         used = {self.breakdown, *(column for column, _ in self.within)}
-        return next((column for column in _DRILL if column not in used), None)
+        allowed = (column for column in _DRILL if column not in used and _split({*used, column}) is not None)
+        return next(allowed, None)
 
     def into(self, value: str) -> View:
         """Return the view of what makes up one row of this one."""
@@ -74,6 +87,20 @@ class View:
     def back(self) -> View:
         """Return the view that this one was reached from."""
         return replace(self, breakdown=self.within[-1][0], within=self.within[:-1]) if self.within else self
+
+
+def _split(columns: Iterable[str]) -> tuple[str, ...] | None:
+    """Return the split of `SPLITS` by these columns, whatever their order; None if there is none."""
+    wanted = set(columns)
+    return next((split for split in SPLITS if set(split) == wanted), None)
+
+
+def _inside(frame: pd.DataFrame, view: View) -> np.ndarray:
+    """Return which rows of a table lie within what was drilled into."""
+    chosen = np.ones(len(frame), dtype=bool)
+    for column, value in view.within:
+        chosen &= (frame[column] == value).to_numpy()
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -143,6 +170,7 @@ class Explorer:
         self.pathways = {name: pathways.load_definition(name) for name in pathways.available()}
         self._held: dict[str, tuple[Links, Relation]] = {}
         self._coverage: dict[tuple[str, str], pd.DataFrame] = {}
+        self._systems: dict[tuple[str, str, str], dict[tuple[str, ...], Disclosed]] = {}
 
     @cached_property
     def _ledger(self) -> Relation:
@@ -185,17 +213,63 @@ class Explorer:
         InputError
             If the view names what the data do not hold, or the area has no complete pathway that closes in the year.
         """
-        table = self._compared(view, [view.breakdown])
-        if view.breakdown not in ("phase", "setting"):
-            table = table.sort_values(["mean_gbp", view.breakdown], ascending=[False, True], ignore_index=True)
-        return disclose(table, counts=["pathways", "contacts"], apart=_APART, totals=[[]])
+        require_one_of(view.breakdown, BREAKDOWNS, what="Breakdown")
+        data = self._settled(view, {view.breakdown, *dict(view.within)})
+        frame, hidden = data.frame, data.hidden["contacts"]
+        rows = frame.assign(starred=hidden)[_inside(frame, view)]
+        if view.breakdown in ("phase", "setting"):
+            rows["place"] = rows[view.breakdown].map({v: n for n, v in enumerate(self._order(view)[view.breakdown])})
+            rows = rows.sort_values("place")
+        else:
+            rows = rows.sort_values(["starred", "mean_gbp", view.breakdown], ascending=[True, False, True])
+        places = rows.index.to_numpy()
+        kept = [str(c) for c in frame if c not in dict(view.within)]
+        small, more = (int(marks[places].sum()) for marks in (data.small, ~data.small & hidden.to_numpy()))
+        return replace(data.rows(places).select(kept), primary=small, secondary=more)
 
     def basis(self, view: View) -> Disclosed:
-        """Return what the view's costs rest on and how much of the expected activity is held, by setting."""
+        """Return what the costs of the view's pathway rest on and how much of the expected activity is held."""
+        return self._settled(view, {"setting", "cost_basis"})
+
+    def _settled(self, view: View, columns: Iterable[str]) -> Disclosed:
+        """Return one table of the system of the view's area, pathway and year."""
+        split = _split(columns) or (("setting", "cost_basis") if "cost_basis" in set(columns) else None)
+        if split is None and set(columns):
+            raise InputError(
+                f"{say(view.breakdown)} within {len(view.within)} others is not shown: all views of a pathway are "
+                "settled together, and there are none by so many. Go back a step."
+            )
+        key = view.icb, view.pathway, view.year
+        if key not in self._systems:
+            self._systems[key] = self._system(replace(view, within=()))
+        return self._systems[key][split or ()]
+
+    def _system(self, view: View) -> dict[tuple[str, ...], Disclosed]:
+        """Settle all tables that any view of an area's pathway in a year shows rows of."""
         links, codes = self._linked(view)
+        tables: dict[tuple[str, ...], pd.DataFrame] = {(): self._compared(view, [])}
+        for split in SPLITS:
+            tables[split] = self._compared(view, list(split)) if len(split) == 1 else self._finer(view, split)
         cells = pathways.summarise(links, codes, by=["icb_code", "setting", "cost_basis"], year=view.year)
-        table = pathway_cost.cost_basis(cells, self._covered(view), unit="icb_code", focus=view.icb)
-        return disclose(table, counts=["pathways", "contacts"], totals=[["setting"]], exempt=["coverage_pct"])
+        resting = pathway_cost.cost_basis(cells, self._covered(view), unit="icb_code", focus=view.icb)
+        tables["setting", "cost_basis"] = resting
+        named = {"+".join(split): table for split, table in tables.items()}
+        by = {"+".join(split): split for split in tables}
+        options: dict[str, Any] = {"apart": _APART, "exempt": ["coverage_pct"], "in_order": True}
+        settled = disclose_together(named, counts=["pathways", "seen_pathways", "contacts"], by=by, **options)
+        return {by[name]: data for name, data in settled.items()}
+
+    def _finer(self, view: View, split: tuple[str, ...]) -> pd.DataFrame:
+        """Return an area's cost by several columns: what is there, beside no other area."""
+        links, codes = self._linked(view)
+        cells = pathways.summarise(links, codes, by=["icb_code", *split], year=view.year)
+        groups = pathways.summarise(links, codes, by=["icb_code"], year=view.year)
+        ours, whole = (frame[frame["icb_code"] == view.icb] for frame in (cells, groups))
+        table = pathway_cost.compare(ours, whole, unit="icb_code", focus=view.icb, by=split).table
+        return table[table["contacts"] > 0].assign(reason="").reset_index(drop=True)
+
+    def _order(self, view: View) -> dict[str, list[str]]:
+        return {"phase": [p.name for p in self._definition(view).phases], "setting": list(SETTINGS)}
 
     def _compared(self, view: View, by: list[str]) -> pd.DataFrame:
         links, codes = self._linked(view)
@@ -206,7 +280,7 @@ class Explorer:
             raise InputError(f"{title}, {area}: no complete pathway closes in {view.year}.")
         cells = pathways.summarise(links, codes, by=["icb_code", *by], year=view.year)
         ours = cells[cells["icb_code"] == view.icb]
-        ranks = {"phase": [p.name for p in self._definition(view).phases], "setting": list(SETTINGS)}
+        ranks = self._order(view)
         held = {column: set(ours[column]) for column in by}
         order = {c: [v for v in ranks.get(c, sorted(held[c])) if v in held[c]] for c in by}
         table = pathway_cost.compare(cells, groups, unit="icb_code", focus=view.icb, by=by, order=order).table
@@ -254,13 +328,13 @@ class Explorer:
         return ", ".join([self._definition(view).title, self.names.get(view.icb, view.icb), *inside, view.year])
 
     def _headline(self, view: View, basis: pd.DataFrame) -> str:
-        whole = disclose(self._compared(view, []), counts=["pathways", "contacts"], apart=_APART)
+        whole = self._settled(view, dict(view.within))
         area = self.names.get(view.icb, view.icb)
         if not view.within:
             return pathway_message(
                 whole, basis, area=area, title=self._definition(view).title, reference=self.reference
             )
-        row = whole.frame.iloc[0]
+        row = whole.frame[_inside(whole.frame, view)].iloc[0]
         if pd.isna(row["mean_gbp"]):
             return f"{self.title(view)}: too few contacts or pathways to show a cost. {coverage_sentence(basis)}"
         reach = interval(row["lower_95"], row["upper_95"])

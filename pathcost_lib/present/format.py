@@ -88,10 +88,12 @@ def count(value: float | None) -> str:
 
 
 def _share(value: float | None) -> str:
-    """Return a number of per cent; a little, above or below, is not nothing."""
-    if value is None or not 0 < abs(value) < 0.5:
-        return count(value)
-    return "under 1" if value > 0 else f"{_MINUS}1 to 0"
+    """Return a number of per cent: a decimal place where it has one, and a little is not nothing."""
+    if value is None or math.isnan(value):
+        return ABSENT
+    if 0 < abs(value) < 0.1:
+        return "under 0.1" if value > 0 else f"over {_MINUS}0.1"
+    return _say(value, 0 if float(_rounded(value, 1)).is_integer() else 1)
 
 
 def _probability(value: float | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pathcost_lib.present.disclosure import Disclosed
+from pathcost_lib.present.disclosure import Disclosed, disclose
 from pathcost_lib.present.format import count, interval, pounds, say, signed_pounds
 from pathcost_lib.present.sentences import coverage_sentence
 
@@ -73,7 +73,7 @@ def opportunity_sentence(claims: Disclosed) -> str:
 
 def gradient_sentence(slopes: pd.DataFrame) -> str:
     """Return the slope and relative index of inequality with their intervals, or why there is none."""
-    row = slopes[slopes["area"] == "icb"].iloc[0]
+    row = disclose(slopes[slopes["area"] == "icb"], counts=[]).frame.iloc[0]
     if pd.isna(row["sii"]):
         return f"The gradient is not computable: {row['reason']}."
     reach = interval(row["lower_95"], row["upper_95"], signed_pounds)

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from pathcost_lib.present.disclosure import Disclosed, disclose
 from pathcost_lib.present.format import count, percent, pounds, say
 from pathcost_lib.present.naming import Named
+from pathcost_lib.present.precision import nearest, step_of
 from pathcost_lib.results import NotComputable
 
 __all__ = ["About", "about", "findings", "outlier_message", "series_named", "series_words"]
@@ -28,35 +31,45 @@ SURE = {
 }
 
 
-def findings(table: pd.DataFrame, *, names: Mapping[str, str], titles: Mapping[str, str]) -> pd.DataFrame:
+def findings(table: Disclosed, *, names: Mapping[str, str], titles: Mapping[str, str]) -> Disclosed:
     """Return comparisons in words: provider, finding, pathways, excess_gbp, how_sure, may_be_warranted_by.
+
+    The difference in the words is the released excess over the released count, so that the two tell no more together.
 
     Parameters
     ----------
-    table : DataFrame
+    table : Disclosed
         Of `variation.screen_costs`.
     names, titles : mapping of str to str
         Of the providers and of the pathways.
     """
-    return pd.DataFrame([_finding(row, names, titles) for row in table.to_dict("records")], columns=_COLUMNS)
+    rows = [_finding(row, names, titles) for row in table.frame.to_dict("records")]
+    words = {column: [row[column] for row in rows] for column in _WORDS}
+    return table.worded(words).select(["provider", "finding", "pathways", "excess_gbp", *_WORDS[2:]])
 
 
-_COLUMNS = ["provider", "finding", "pathways", "excess_gbp", "how_sure", "may_be_warranted_by"]
+_WORDS = ("provider", "finding", "how_sure", "may_be_warranted_by")
 
 
-def _finding(row: Mapping[Any, Any], names: Mapping[str, str], titles: Mapping[str, str]) -> dict[str, object]:
-    each = row["excess_gbp"] / row["pathways"]
+def _finding(row: Mapping[Any, Any], names: Mapping[str, str], titles: Mapping[str, str]) -> dict[str, str]:
     title = titles.get(row["pathway"], say(row["pathway"]))
-    size = f"{pounds(abs(each))} ({percent(abs(row['difference_pct']))}) {'more' if each > 0 else 'less'} per patient"
     level = "sure" if row["stands_out"] else row["flag"].rsplit("_", 1)[-1]
     return {
         "provider": names.get(row["provider_code"], row["provider_code"]),
-        "finding": f"{title}: {size} than expected {WHERE[row['part']]}",
-        "pathways": row["pathways"],
-        "excess_gbp": row["excess_gbp"],
+        "finding": f"{title}: {_size(row)} than expected {WHERE[row['part']]}",
         "how_sure": SURE[level],
         "may_be_warranted_by": WARRANTED[row["part"]] if level != "within" else "",
     }
+
+
+def _size(row: Mapping[Any, Any]) -> str:
+    """Return the difference of a released row in words: pounds for each patient, and per cent."""
+    if pd.isna(row["excess_gbp"]) or not row["pathways"]:
+        return "how much more or less cannot be shown"
+    each = np.array([abs(row["excess_gbp"]) / row["pathways"]])
+    each = nearest(each, step_of(each, np.array([row["pathways"]])))
+    side = "more" if row["excess_gbp"] > 0 else "less"
+    return f"{pounds(each[0])} ({percent(abs(row['difference_pct']))}) {side} per patient"
 
 
 def series_words(series: pd.DataFrame, *, names: Mapping[str, str]) -> pd.DataFrame:
@@ -85,7 +98,9 @@ def _change(row: Mapping[Any, Any]) -> str:
         beyond = int(row["months_beyond"])
         return f"{beyond} month{'s' if beyond > 1 else ''} of the year beyond the usual ups and downs"
     side = "more" if row["change_pct"] > 0 else "fewer"
-    return f"{percent(abs(row['change_pct']))} {side} a day since {row['since']:%B %Y} than a year before"
+    step = step_of(np.array([100.0]), nearest(np.array([row["contacts"]]), 5))  # a contact's share of the whole
+    change = nearest(np.array([abs(row["change_pct"])]), np.maximum(step, 1.0))[0]
+    return f"{percent(change)} {side} a day since {row['since']:%B %Y} than a year before"
 
 
 def outlier_message(own: pd.DataFrame, series: pd.DataFrame, *, area: str, compared: int, chance: float) -> str:
@@ -153,7 +168,9 @@ def about(row: Mapping[str, Any] | NotComputable, *, names: Mapping[str, str], t
     """Return whom `variation.explain` explained and what was found there, or why nothing was."""
     if isinstance(row, NotComputable):
         return About("no provider", f"Not computable: {row.reason}.")
-    said = _finding(row, names, titles)
+    numbers = ["pathways", "excess_gbp", "difference_pct"]
+    released = disclose(pd.DataFrame([row])[numbers], counts="pathways").frame.iloc[0]
+    said = _finding({**row, **released}, names, titles)
     why = f" This may be warranted by {said['may_be_warranted_by']}." if said["may_be_warranted_by"] else ""
     whose = {"pathway": titles.get(row["pathway"], say(row["pathway"])), "provider": str(said["provider"])}
     note = f"{said['finding']}. {said['how_sure']}.{why}"

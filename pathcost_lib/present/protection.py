@@ -20,7 +20,10 @@ import pandas as pd
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import lsmr
 
-__all__ = ["Line", "exposed", "members", "nested_lines", "protect", "starts_of"]
+__all__ = ["SHARES", "Line", "dominated", "exposed", "members", "nested_lines", "protect", "starts_of"]
+
+#: The largest share of a row's cost that one person, and that two together, may bear. Choice and sources: `disclosure`.
+SHARES = {"largest_share": 0.5, "two_largest_share": 0.8}
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,15 @@ def members(frame: pd.DataFrame, by: Sequence[str]) -> dict[tuple[Any, ...], np.
     for row, key in enumerate(keys):
         found.setdefault(key, []).append(row)
     return {key: np.array(rows) for key, rows in found.items()}
+
+
+def dominated(frame: pd.DataFrame) -> np.ndarray:
+    """Return the rows in which one person, or two, bear too much of the cost, where the frame says how much they do."""
+    rows = np.zeros(len(frame), dtype=bool)
+    for column, most in SHARES.items():
+        if column in frame:
+            rows |= (frame[column] > most).to_numpy(dtype=bool)
+    return rows
 
 
 def starts_of(frames: Mapping[str, pd.DataFrame]) -> dict[str, int]:

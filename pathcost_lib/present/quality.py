@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from pathcost_lib.codes import PODS, financial_year_bounds, label, months, words
 from pathcost_lib.errors import InputError
 from pathcost_lib.ledger import cost_activity, reconcile
-from pathcost_lib.present.format import count, short_pounds
+from pathcost_lib.ledger.reconcile import Reconciliation
+from pathcost_lib.present.disclosure import disclose
+from pathcost_lib.present.format import count, percent, pounds, short_pounds
+from pathcost_lib.present.precision import nearest
 from pathcost_lib.sources import Dataset, QualityReport, Relation
 from pathcost_lib.sources.names import table_or_empty
 from pathcost_lib.sources.quoting import quote_value, quote_values
@@ -36,13 +40,14 @@ _SAID = {"error": "Error", "warning": "Warning", "info": "Note"}
 def in_words(report: QualityReport, *, area: str) -> str:
     """Return the report in a few sentences, the gravest first."""
     many = {severity: int((report.table["severity"] == severity).sum()) for severity in _SAID}
-    held = f"{count(sum(report.rows.values()))} rows of {len(report.rows)} tables"
+    held = f"about {count(nearest(np.array([sum(report.rows.values())]), 5)[0])} rows of {len(report.rows)} tables"
     said = f"Data quality, {area}: {report.rules} rules on {held} found "
     said += " and ".join(f"{many[s]} {s}{'s' * (many[s] != 1)}" for s in ("error", "warning")) + "."
-    worst = report.table[report.table["severity"].isin(["error", "warning"])].nlargest(1, "cost_gbp")
-    if len(worst) and worst["cost_gbp"].iloc[0] >= 1:
-        row = worst.iloc[0]
-        said += f" The most money in these data lies on: {_finding(row)} ({short_pounds(row['cost_gbp'], plus='')})."
+    grave = report.table[report.table["severity"].isin(["error", "warning"]) & (report.table["rows"] > 0)]
+    costs = disclose(grave[["rows", "cost_gbp"]], counts="rows", in_order=True).frame["cost_gbp"]
+    if len(costs) and costs.max() >= 1:
+        row = grave.iloc[int(costs.argmax())]
+        said += f" The most money in these data lies on: {_finding(row)} ({short_pounds(costs.max(), plus='')})."
     if report.blocking.empty:
         return f"{said} Nothing found stands in the way of a pack."
     blocks = "; ".join(_finding(row) for _, row in report.blocking.iterrows())
@@ -158,4 +163,17 @@ def reconciled(dataset: Dataset, local: Relation, *, year: str, names: Mapping[s
         return nothing, f"Not computable: {error}"
     table = statement.table.sort_values("unmatched_gbp", key=abs, ascending=False)
     table["provider"] = _called(table["provider_code"], names)
-    return table[columns].reset_index(drop=True), statement.summary
+    return table[columns].reset_index(drop=True), _tied(statement)
+
+
+def _tied(statement: Reconciliation) -> str:
+    """Return what ties up, no more exact than may leave: the whole to three figures, what is unmatched in per cent."""
+    held = statement.table[statement.table["quantum_gbp"].notna()]
+    total = held["quantum_gbp"].sum()
+    whole = disclose(pd.DataFrame({"quantum_gbp": [total]}), counts=[]).frame["quantum_gbp"].iloc[0]
+    share = 100 * held["unmatched_gbp"].sum() / total if total else 0.0
+    lines = statement.summary.find(" Beyond")
+    return (
+        f"{statement.year}: quantum {short_pounds(whole, plus='')}, of which {percent(share, 1)} is matched to no "
+        f"patient; closes to {pounds(statement.difference_gbp, 2)}.{statement.summary[lines:] if lines >= 0 else ''}"
+    )

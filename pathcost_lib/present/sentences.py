@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pathcost_lib.present.disclosure import Disclosed
-from pathcost_lib.present.format import count, interval, percent, pounds, say, signed_pounds
+from pathcost_lib.present.format import count, interval, percent, pounds, say, short_pounds, signed_pounds
 
 __all__ = ["LOW_COVERAGE", "coverage_sentence", "pathway_message", "reconciliation_line"]
 
@@ -76,9 +76,9 @@ def coverage_sentence(coverage: pd.DataFrame) -> str:
 
 
 def reconciliation_line(ledger_pence: int, attributed_pence: int, outside_pence: int) -> str:
-    """Return the every-pound-once line: ledger, in pathways, outside any, and what is left over."""
+    """Return the every-pound-once line, to three figures: ledger, in pathways, outside any, what is left over."""
     left = ledger_pence - attributed_pence - outside_pence
+    whole, inside, outside = (short_pounds(p / 100, plus="") for p in (ledger_pence, attributed_pence, outside_pence))
     return (
-        f"Ledger {pounds(ledger_pence / 100, 2)} = in pathways {pounds(attributed_pence / 100, 2)} "
-        f"+ outside any pathway {pounds(outside_pence / 100, 2)}; unexplained {pounds(left / 100, 2)}."
+        f"Ledger {whole} = in pathways {inside} + outside any pathway {outside}; unexplained {pounds(left / 100, 2)}."
     )

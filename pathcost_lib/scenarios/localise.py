@@ -16,7 +16,7 @@ import pandas as pd
 
 from pathcost_lib.codes import financial_year_bounds, label
 from pathcost_lib.errors import InputError
-from pathcost_lib.scenarios.baseline import baseline, pounds
+from pathcost_lib.scenarios.baseline import baseline, pounds, selection_sql
 from pathcost_lib.scenarios.interventions import Intervention
 from pathcost_lib.scenarios.scenario import PROGRAMME, Scenario, moved, rebase
 from pathcost_lib.scenarios.schema import financial_years, start_year

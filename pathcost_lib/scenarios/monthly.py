@@ -125,7 +125,7 @@ def monthly_outlook(
         calendar = str(mine["calendar"].iloc[0])
         values = by_month(mine["activity"])
         gaps = len(pd.period_range(values.index.min(), values.index.max(), freq="M")) - int(values.notna().sum())
-        same = values.eq(values.reindex(values.index - 12).to_numpy()) & (values >= _COPY)
+        same = (values == values.reindex(values.index - 12).to_numpy()) & (values >= _COPY)
         copies = ", ".join(month.strftime("%B %Y") for month in values.index[same])
         values = values[~same]
         row = {"series": name, "months": len(values), "reason": ""}
