@@ -34,13 +34,14 @@ NOT_FOR_PUBLICATION = "Not for publication"
 #: that is not here moves, as far as is known.
 PARAMETERS = {
     **dict.fromkeys(("icb", "year", "data", "part"), "grid"),
-    **dict.fromkeys(("pathway", "service", "scenario"), "shipped"),
+    **dict.fromkeys(("pathway", "scenario"), "shipped"),
     "price_base": "year",
-    **dict.fromkeys(("reference", "anyway", "draws", "official", "series", "claims"), "free"),
-    **dict.fromkeys(("years", "worth", "moved", "own_baseline"), "free"),
-    **dict.fromkeys(("definition_file", "fewest", "as_of", "own_peers", "threshold", "seed"), "moves"),
+    **dict.fromkeys(("anyway", "draws", "official", "series", "claims"), "free"),
+    **dict.fromkeys(("years", "worth", "moved", "scope", "first_year"), "free"),
+    # Another comparator hides other rows of the same area.
+    **dict.fromkeys(("definition_file", "reference", "fewest", "as_of", "own_peers", "threshold", "seed"), "moves"),
 }
-_SHIPPED = {"pathway": paths.pathway_definitions, "service": paths.pathway_definitions, "scenario": paths.scenarios}
+_SHIPPED = {"pathway": paths.pathway_definitions, "scenario": paths.scenarios}
 
 Rows = Mapping[str, Mapping[str, Any]]
 
