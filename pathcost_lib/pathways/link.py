@@ -101,7 +101,8 @@ def link(
     Raises
     ------
     InputError
-        If several definitions have different overlap rules or the same name.
+        If several definitions have different overlap rules or the same name; or, where links are held, if an
+        `activity_id` stands on more than one row.
     """
     definitions = (definition,) if isinstance(definition, Definition) else tuple(definition)
     overlaps = {d.overlap for d in definitions}
@@ -163,4 +164,19 @@ def link(
         return engine.view("links", f"SELECT {', '.join([_COLUMNS, *more])} FROM shared", {"shared": shared})
 
     links = replace(make(pieces), origin=pieces, remake=make)
-    return Links(links.materialise() if hold else links, steps["pathways"], definitions)
+    if hold:
+        links = links.materialise()
+        _require_unique_rows(links)
+    return Links(links, steps["pathways"], definitions)
+
+
+def _require_unique_rows(links: Relation) -> None:
+    """Refuse links in which an activity_id stands for more rows than the parts that its row was shared out in."""
+    ids = "SELECT activity_id FROM this GROUP BY activity_id HAVING count(*) <> max(parts)"
+    twice = links.query(f"SELECT count(*) AS ids FROM ({ids}) AS t").to_arrow()["ids"][0].as_py()
+    if twice:
+        raise InputError(
+            f"activity_id must be unique in the ledger: {int(twice):,} of the linked identifiers stand on more than "
+            "one row, so that their cost would count twice. `pathcost check` counts them; a mapping's `latest` keeps "
+            "the last of rows that were submitted again."
+        )

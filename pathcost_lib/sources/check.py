@@ -158,7 +158,7 @@ def _check(dataset: Dataset, as_of: date, ledger: Relation | None) -> QualityRep
         if name == "activity":
             places = place(steps, [rule for rule in broken if rule.test], tables, ledger)
             gone = gone_examples(places, steps["spans"])
-            broken = {_with_example(rule, gone): n for rule, n in broken.items()}
+            broken = {_with_example(rule, gone, steps): n for rule, n in broken.items()}
         lines += [_line(rule, name, where.get(rule, whole), n) for rule, n in broken.items()]
         rules += len(found)
     coverage = steps["coverage"].to_pandas() if steps else _no_coverage()
@@ -177,8 +177,20 @@ def _filled(tables: Mapping[str, Relation]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["table", "column", "rows", "filled_pct"])
 
 
-def _with_example(rule: Rule, gone: Mapping[str, str]) -> Rule:
-    return replace(rule, example=gone[rule.column]) if "did not exist" in rule.rule else rule
+def _with_example(rule: Rule, gone: Mapping[str, str], steps: Mapping[str, Relation]) -> Rule:
+    if "did not exist" in rule.rule:
+        return replace(rule, example=gone[rule.column])
+    if rule.of == "services" and rule.severity != "info":
+        # Which points of delivery, and how much of their activity: a price list may lack a whole one.
+        sql = (
+            f"SELECT pod, CAST(sum(held) AS BIGINT) AS rows, CAST(sum(held) FILTER (WHERE {rule.test}) AS BIGINT) AS n "
+        )
+        pods = steps["services"].query(f"{sql} FROM this GROUP BY pod ORDER BY n DESC NULLS LAST, pod").to_arrow()
+        named = [
+            f"{row['pod']} ({100 * row['n'] / row['rows']:.0f}% of its rows)" for row in pods.to_pylist() if row["n"]
+        ]
+        return replace(rule, example=", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else ""))
+    return rule
 
 
 def _activity_steps(tables: Mapping[str, Relation]) -> Mapping[str, Relation]:

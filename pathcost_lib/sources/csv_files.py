@@ -90,7 +90,8 @@ def detect(path: Path, stated: Mapping[str, Any] | None = None) -> Dialect:
     try:
         known.setdefault("encoding", _encoding(path))
         if "delimiter" not in known:
-            shapes = [Dialect(**known, delimiter=mark) for mark in _DELIMITERS]
+            # By the columns of the first row, whether it is a heading or, where headings are given, data.
+            shapes = [Dialect(**{**known, "headings": ()}, delimiter=mark) for mark in _DELIMITERS]
             known["delimiter"] = max(shapes, key=lambda shape: len(_first_row(path, shape))).delimiter
     except (OSError, EOFError, UnicodeError, LookupError, csv.Error):
         # `headings` meets the same fault, and says it in words.

@@ -19,8 +19,13 @@ A mapping says, for each of our tables, what feeds it and where each column come
     length_of_stay_days = { sql = "date_diff('day', start_date, end_date)" }
 
 A text file's `encoding`, `delimiter` and `quote` are told from the file where they are not stated; `heading_row` and,
-in a workbook, `sheet` (name or number) say where the table begins. A database is read with
-`query = "SELECT ..."` and `connection = "NAME"`, an environment variable that holds its URL, in place of `file`.
+in a workbook, `sheet` (name or number) say where the table begins. A heading of several rows has `heading_rows = 2`; a
+file without a heading is given `headings = ["CODE", "NAME", ...]`. Numbers with a decimal comma have `decimal = ","`. A
+database is read with `query = "SELECT ..."` and `connection = "NAME"`, an environment variable that holds its URL, in
+place of `file`.
+
+`latest = { by = "SUBMISSION_DATE", date = "%d/%m/%Y" }` keeps, of rows with the same key (the table's own, or `key =
+["..."]` of our columns), the one submitted last, in whichever file it is; the others are reported as superseded.
 
 `unlisted` says what becomes of a value that `codes` does not list: "reject" the row (the default), "keep" the value,
 or take the code given. `rounded` takes money with more than two decimals, to the nearest penny. An `sql` expression
@@ -37,7 +42,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -63,10 +68,10 @@ __all__ = ["MappingReport", "MappingResult", "map_folder"]
 class MappingReport(Result):
     """What became of every row.
 
-    `.table` has a row per table, file, column, rule and action (rejected, excluded, replaced, absent), with the number
-    of rows and the first row numbers, as a spreadsheet numbers them. `.counts` has how each file was read, and rows in,
-    kept and reported; rows in = rows kept + rows reported. `.money` has the pence kept and reported per money column,
-    and the rows whose amount could not be read. `key` names the key of the pseudonyms.
+    `.table` has a row per table, file, column, rule and action (rejected, excluded, replaced, absent, superseded), with
+    the number of rows and the first row numbers, as a spreadsheet numbers them. `.counts` has how each file was read,
+    and rows in, kept and reported; rows in = rows kept + rows reported. `.money` has the pence kept and reported per
+    money column, and the rows whose amount could not be read. `key` names the key of the pseudonyms.
     """
 
     key: str = ""
@@ -178,21 +183,24 @@ def map_folder(
     findings: list[dict[str, object]] = []
     counts: list[dict[str, object]] = []
     money: list[dict[str, object]] = []
+    staged: list[_Staged] = []
     for feed, path in feeds:
         origin = open_origin(engine, path, feed.options)
-        found = _columns_found(feed, origin)
+        columns = _columns_found(feed, origin)
         rules = list(rules_of(feed, origin))
         progress(f"{feed.name} from {origin.label} ({origin.read_as})")
         with key_in(engine, secret):
-            staged = _stage(feed, origin, found, rules)
-        columns = ", ".join(quote_name(c) for c in feed.ours)
-        parts.setdefault(feed.name, []).append(staged.query(f"SELECT {columns} FROM this WHERE __broken IS NULL"))
+            staged.append(_Staged(feed, origin, columns, rules, _stage(feed, origin, columns, rules)))
+    for part in _without_superseded(engine, staged):
+        feed, origin = part.feed, part.origin
+        ours = ", ".join(quote_name(c) for c in feed.ours)
+        parts.setdefault(feed.name, []).append(part.rows.query(f"SELECT {ours} FROM this WHERE __broken IS NULL"))
         where = {"table": feed.name, "file": origin.label}
-        total = _one_row(staged, _COUNT_ROWS)
+        total = _one_row(part.rows, _COUNT_ROWS)
         counts.append(where | {"read_as": origin.read_as} | total)
-        findings += [where | finding for finding in broken_rules(staged, rules)]
-        findings += [where | _absent(name, total["rows_in"]) for name in feed.sources if name not in found]
-        money += [where | {"column": c} | _one_row(staged, _COUNT_MONEY.format(c)) for c in _money_columns(feed)]
+        findings += [where | finding for finding in broken_rules(part.rows, part.rules)]
+        findings += [where | _absent(name, total["rows_in"]) for name in feed.sources if name not in part.columns]
+        money += [where | {"column": c} | _one_row(part.rows, _COUNT_MONEY.format(c)) for c in _money_columns(feed)]
     report = MappingReport(
         pd.DataFrame(findings, columns=["table", "file", "column", "rule", "action", "rows", "row_numbers"]),
         key=key_name(secret),
@@ -202,6 +210,53 @@ def map_folder(
         ),
     )
     return MappingResult(Dataset(engine, {name: _union(engine, name, found) for name, found in parts.items()}), report)
+
+
+@dataclass(frozen=True)
+class _Staged:
+    """One file read: the feed, where from, which heading each column is under, the rules, and the rows with them."""
+
+    feed: Feed
+    origin: Origin
+    columns: Mapping[str, str]
+    rules: list[Rule]
+    rows: Relation
+
+
+def _without_superseded(engine: DuckDBEngine, staged: list[_Staged]) -> list[_Staged]:
+    """Mark the rows that were submitted again later, in any file of the same table, as broken by a rule of its own.
+
+    Providers send a month of CSDS, MHSDS or SUS again with what has changed: the same contact, in a later submission.
+    Only whole rows are compared by key; of two in one submission the one further down counts.
+    """
+    tables = dict.fromkeys(part.feed.name for part in staged if part.feed.latest)
+    for name in tables:
+        several = {n: part for n, part in enumerate(staged) if part.feed.name == name and part.feed.latest}
+        keys = {tuple(part.feed.latest["key"]) for part in several.values()}
+        if len(keys) > 1:
+            raise InputError(f"Table {name}: the files' rules on rows submitted again (latest) have different keys.")
+        key = ", ".join(map(quote_name, keys.pop()))
+        each = [
+            f"SELECT {n} AS __file, __row, __submitted, {key} FROM part_{n} WHERE __broken IS NULL" for n in several
+        ]
+        old = engine.view(
+            "superseded",
+            f"SELECT __file, __row FROM (SELECT __file, __row, row_number() OVER (PARTITION BY {key} "
+            f"ORDER BY __submitted DESC, __file DESC, __row DESC) AS place FROM ({' UNION ALL '.join(each)})) "
+            "WHERE place > 1",
+            {f"part_{n}": part.rows for n, part in several.items()},
+            materialise=True,
+        )
+        for n, part in several.items():
+            rows = engine.view(
+                name,
+                f"SELECT p.* REPLACE (CASE WHEN o.__row IS NULL THEN __broken ELSE {len(part.rules)} END AS __broken) "
+                f"FROM part AS p LEFT JOIN (SELECT __row FROM old WHERE __file = {n}) AS o ON o.__row = p.__row",
+                {"part": part.rows, "old": old},
+            )
+            again = Rule("", "submitted again later: the last submission counts", "", "superseded")
+            staged[n] = replace(part, rules=[*part.rules, again], rows=rows)
+    return staged
 
 
 def _files(folder: Path, feed: Feed) -> list[Path] | list[None]:
@@ -291,12 +346,13 @@ def _select(feed: Feed, origin: Origin, found: Mapping[str, str], rules: list[Ru
     first = " ".join(f"WHEN {r.broken} THEN {n}" for n, r in enumerate(rules) if r.action != "replaced")
     replaced = [f"({r.broken}) AS __replaced_{n}" for n, r in enumerate(rules) if r.action == "replaced"]
     checks = ", ".join([f"CASE {first} END AS __broken" if first else "CAST(NULL AS INTEGER) AS __broken", *replaced])
+    submitted = f", {feed.submitted()} AS __submitted" if feed.latest else ""
     out = [f"{pseudonym(c, IDENTIFIERS[c])} AS {c}" if c in IDENTIFIERS else c for c in feed.ours]
     return (
         f", texts AS (SELECT {source} AS __source FROM rows)"
         f", direct AS (SELECT __source, {', '.join(direct)} FROM texts)"
         f", derived AS (SELECT {', '.join(['*', *derived])} FROM direct)"
-        f" SELECT {', '.join(out)}, {checks} FROM derived"
+        f" SELECT {', '.join(out)}, {checks}{submitted} FROM derived"
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.sources.contracts import CONTRACTS, PATTERNS, Column
 from pathcost_lib.sources.expressions import check_query, row_expression, source_columns
+from pathcost_lib.sources.quoting import quote_name, quote_values
 from pathcost_lib.sources.toml_files import read_toml
 from pathcost_lib.sources.typed_text import ISO_DATES, MONEY, Reading
 
@@ -84,7 +85,22 @@ class Feed:
         texts = [str(spec["sql"]) for spec in self.columns.values() if "sql" in spec]
         texts += [item["where"] for item in self.exclude]
         named += [name for text in texts for name in source_columns(text, self.place)]
+        named += [self.latest["by"]] if self.latest else []
         return list(dict.fromkeys(named))
+
+    @property
+    def latest(self) -> Mapping[str, Any]:
+        """How rows submitted again are told: `by` (their column), `key` (ours), `date`; empty if not asked."""
+        given = self.options.get("latest")
+        return {"key": list(CONTRACTS[self.name].key), **given} if given else {}
+
+    def submitted(self) -> str:
+        """Return the SQL of a number that is larger the later a row was submitted; null where that cannot be read."""
+        value, dates = f"__source.{quote_name(self.latest['by'])}", self.latest.get("date", ())
+        formats = [dates] if isinstance(dates, str) else list(dates)
+        if formats:
+            return f"epoch(try_strptime({value}, [{quote_values(formats)}]))"
+        return f"coalesce(TRY_CAST({value} AS DOUBLE), epoch(TRY_CAST({value} AS TIMESTAMP)))"
 
     def reading(self, column: str, typed: bool = False, days_from_1904: bool = False) -> Reading:
         """Return how the text of a column is to be read; from a source that is `typed`, a date may be a date."""
@@ -171,6 +187,7 @@ def _feed(mapping: str, table: Mapping[str, Any]) -> Feed:
         missing=("", *table.get("missing", ())),
         exclude=tuple(table.get("exclude", ())),
     )
+    _check_latest(feed, where)
     for item in feed.exclude:
         row_expression(item["where"], feed.ours, f"{where}, exclude")
     for column, spec in feed.columns.items():
@@ -180,6 +197,20 @@ def _feed(mapping: str, table: Mapping[str, Any]) -> Feed:
         if is_required(needed) and needed.name not in feed.columns:
             raise InputError(f"{where} does not say where {needed.name} comes from, and {name} needs it.")
     return feed
+
+
+def _check_latest(feed: Feed, where: str) -> None:
+    """Refuse a rule on rows submitted again that does not say by what they are told, or by a key that is not ours."""
+    given = feed.options.get("latest", {})
+    for name in given:
+        require_one_of(name, ("by", "key", "date"), what=f"{where}, latest: option")
+    if given and not (isinstance(given.get("by"), str) and given["by"]):
+        raise InputError(f'{where}: latest needs by, the column of the submission: {{ by = "SUBMISSION_DATE" }}.')
+    dates = given.get("date", [])
+    if not _are_texts([dates] if isinstance(dates, str) else dates):
+        raise InputError(f"{where}, latest: date is a text or a list of texts, such as '%d/%m/%Y'.")
+    for column in feed.latest.get("key", ()):
+        require_one_of(str(column), feed.columns, what=f"{where}, latest: key")
 
 
 def _check_source(table: Mapping[str, Any], where: str) -> None:

@@ -47,6 +47,9 @@ def rules_of(feed: Feed, origin: Origin) -> Iterator[Rule]:
     """Yield the rules of a feed, in the order in which a row is held to them."""
     for item in feed.exclude:
         yield Rule("", str(item["reason"]), f"coalesce(({theirs(feed, item['where'])}), false)", "excluded")
+    if feed.latest:
+        words = f"{feed.latest['by']} is neither a number nor a date, so that the later submission cannot be told"
+        yield Rule("", words, f"({feed.submitted()}) IS NULL")
     if texts := ", ".join(f"__source.{quote_name(name)}" for name in feed.sources):
         yield Rule("", "the row is empty", f"coalesce({texts}) IS NULL", "excluded")
     for column, spec in feed.columns.items():

@@ -60,6 +60,14 @@ _DATES = {
 _HEAD = """\
 # A proposal: read each line, mend what is wrong, and look for CHANGE. The format is in docs/data-sources.md.
 # known: as a ready mapping has it. likely: the heading's words and the values agree. unsure: the words alone."""
+#: Columns that count, which a percentage, a rate or a mean in a file must never feed, whatever else its heading says.
+_COUNTS = {
+    "persons",
+    "units",
+    "length_of_stay_days",
+    *(c.name for t in CONTRACTS.values() for c in t.columns if c.name.endswith("_pence")),
+}
+_PROPORTION = re.compile(r"%|per[ _]?cent|pct|proportion|share|rate\b|\bper\b|ratio|average|\bmean\b", re.IGNORECASE)
 #: No heading holds a date or a long number: a row of data does.
 _DATA = re.compile(r"\d{6}|\d{1,2}/\d{1,2}/\d{2}|\d{4}-\d{2}-\d{2}|\d{3} \d{3} \d{4}")
 
@@ -202,6 +210,8 @@ def _by_words(table: str, headings: Sequence[str], shapes: Mapping[str, set[str]
         pattern, wanted = _synonyms()["words"].get(column.name), _synonyms()["shapes"].get(column.name, "").split("|")
         for heading in headings:
             if not pattern or heading in taken or not re.fullmatch(pattern, plain_name(heading)):
+                continue
+            if column.name in _COUNTS and _PROPORTION.search(heading):
                 continue
             has = shapes[heading]
             agrees = not wanted[0] or bool(has & set(wanted))

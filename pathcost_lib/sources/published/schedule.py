@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from pathcost_lib import paths
-from pathcost_lib.codes import financial_year_bounds
+from pathcost_lib.codes import financial_year_bounds, label
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
 from pathcost_lib.sources.engine import Engine, Relation, connect
@@ -22,6 +22,8 @@ from pathcost_lib.sources.published.reader import layouts, load, read
 __all__ = ["Schedule", "read_schedule"]
 
 _HERE = Path(__file__).parent
+#: As `schedule.sql` says it.
+_UNKNOWN = "department is not in departments.csv"
 _SHARES = ["fixed_share", "semi_fixed_share", "variable_share"]
 
 #: Where no behaviour is known: half fixed and half variable, as in the worked case of Brown (HFMA, March 2018), in
@@ -37,7 +39,9 @@ class Schedule(Result):
     a proxy. The unit of admitted care is "fce": the schedule costs finished consultant episodes, and a spell may hold
     several. `.totals` has a row per department, against the published totals. `.pods` has a row per point of delivery,
     each pound once (A&E departments are not told apart: one cost prices both kinds, and counts under ae_type1).
-    `.unused` has each row that could not be used, with its reason. `unit_cost_rounding_gbp` and `rounding_gbp` are
+    `.unused` has each row that could not be used, with its reason. `.unpriced` names the points of delivery that such a
+    schedule prices and this file does not: a copy without a sheet leaves all outpatients without a price, say.
+    `unit_cost_rounding_gbp` and `rounding_gbp` are
     activity times unit cost, less cost: what rounding to four decimals leaves.
     """
 
@@ -45,6 +49,13 @@ class Schedule(Result):
     totals: pd.DataFrame
     pods: pd.DataFrame
     unused: pd.DataFrame
+    unpriced: tuple[str, ...] = ()
+
+    @property
+    def unknown_departments(self) -> pd.Series:
+        """Cost in pounds of each department that `departments.csv` does not know, the largest first."""
+        unknown = self.unused[self.unused["reason"] == _UNKNOWN]
+        return unknown.groupby("department")["cost_gbp"].sum().sort_values(ascending=False)
 
     @property
     def unit_costs(self) -> pd.DataFrame:
@@ -65,8 +76,20 @@ class Schedule(Result):
         return (
             f"{self.file}: {len(self.table):,} unit costs in {self.table['pod'].nunique()} points of delivery, from "
             f"{self.totals['rows_used'].sum():,} of {rows:,} rows and £{used:,.2f} billion of "
-            f"£{cost:,.2f} billion; {len(self.unused):,} rows not used; {agreed}."
+            f"£{cost:,.2f} billion; {len(self.unused):,} rows not used; {agreed}.{self._warnings}"
         )
+
+    @property
+    def _warnings(self) -> str:
+        """What would leave activity without a price, in sentences that begin with a blank."""
+        words = ""
+        if self.unpriced:
+            words += f" No price at all for {'; '.join(map(label, self.unpriced))}: is a sheet missing from the file?"
+        unknown = self.unknown_departments
+        if len(unknown):
+            named = ", ".join(f"{name} (£{cost / 1e6:,.1f}m)" for name, cost in unknown.items())
+            words += f" Departments that are not known, and not used: {named}."
+        return words
 
 
 def read_schedule(
@@ -115,8 +138,10 @@ def read_schedule(
     without = sorted(unit_costs.loc[unit_costs["fixed_share"].isna(), "pod"].unique())
     if without:
         raise InputError(f"The cost behaviour has no row for {', '.join(without)}. Each point of delivery needs one.")
+    routed = pd.read_csv(_HERE / "departments.csv", dtype=str)["pod"].dropna().unique()
     return Schedule(
         unit_costs,
+        unpriced=tuple(sorted({*routed} - {*unit_costs["pod"]})),
         file=path.name,
         totals=_against_published(steps["totals"], totals, engine),
         pods=steps["pods"].to_pandas(),
