@@ -211,7 +211,7 @@ to_day = 5
         ("washout_days = 10", "washout_days = -1", "index.washout_days must be a whole number of days"),
         ("before_days = 5", "", "window.before_days must be a whole number of days"),
         ('title = "Mine"', "", "key 'title' is missing"),
-        ("[window]", "[window", "not readable as TOML"),
+        ("[window]", "[window", "is not valid TOML"),
     ],
 )
 def test_a_bad_definition_is_refused_with_file_key_and_allowed_values(tmp_path: Path, old, new, message):

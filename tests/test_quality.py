@@ -81,7 +81,7 @@ def test_without_a_ledger_rows_are_placed_and_costs_are_missing():
 
 @pytest.mark.unit
 def test_a_code_that_organisations_do_not_hold_is_not_shown_where_findings_are():
-    report, _ = checked(with_activity(lambda a: a.__setitem__("provider_code", "JOHN SMITH")))
+    report, _ = checked(with_activity(lambda a: a.__setitem__("provider_code", "JOHNSMITH")))
     assert set(report.places["provider_code"]) == {"not known"}
     assert "SMITH" not in report.places.to_csv() + report.table.to_csv()
 
