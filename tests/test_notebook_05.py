@@ -20,6 +20,10 @@ from pathcost_lib.sources.sample import generate
 NOTEBOOK = paths.notebooks() / "05_demand_growth.ipynb"
 
 
+#: What a table that counts nobody may be off by: half a unit of its third figure, of 100 at the least.
+THREE_FIGURES = 0.005
+
+
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return generate(tmp_path_factory.mktemp("made") / "sample", people=250_000, icbs=["QHL", "QJG"])
@@ -44,7 +48,8 @@ def section(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Section:
 def test_drivers_and_interaction_are_the_total_in_the_table_shown(section: Section) -> None:
     steps = table(section, "Drivers")["change_gbp"]
     assert len(steps) == 9
-    assert steps.iloc[:-1].sum() == pytest.approx(steps.iloc[-1], abs=1e-4)
+    # A table leaves with three figures; the drivers add up exactly before (test_demand).
+    assert steps.iloc[:-1].sum() == pytest.approx(steps.iloc[-1], rel=THREE_FIGURES)
     assert steps.iloc[-1] > steps.iloc[0] > 1e6
 
 
@@ -57,7 +62,7 @@ def test_the_message_has_the_interval_of_the_table_and_says_that_the_sample_is_a
     assert reach in section.messages[0].text
     assert "The sample is invented and holds one in 231" in section.messages[0].text
     assert last["lower_80"] < last["p50_gbp"] < last["upper_80"]
-    assert last["compounding_bias_pct"] == pytest.approx(100 * (last["mean_gbp"] / last["central_gbp"] - 1), abs=1e-5)
+    assert last["compounding_bias_pct"] == pytest.approx(100 * (last["mean_gbp"] / last["central_gbp"] - 1), abs=1.0)
     assert "80% interval" in " ".join(f.alt for f in section.figures)
 
 
@@ -66,14 +71,15 @@ def test_settings_add_up_and_the_gap_is_cost_less_funding(section: Section) -> N
     cost = table(section, "Cost by year")
     sums = cost[cost["setting"] != "All settings"].groupby("year")["central_gbp"].sum()
     whole = cost[cost["setting"] == "All settings"].set_index("year")["central_gbp"]
-    assert sums.to_numpy() == pytest.approx(whole.to_numpy(), rel=1e-9)
+    assert sums.to_numpy() == pytest.approx(whole.to_numpy(), rel=THREE_FIGURES)
     gap = table(section, "Gap")
     assert gap["scope"].unique().tolist() == ["Health", "Health and social care"]
-    assert (gap["cost_gbp"] - gap["allocation_gbp"]).to_numpy() == pytest.approx(gap["gap_gbp"].to_numpy(), abs=1e-4)
+    most = 2 * THREE_FIGURES * gap["cost_gbp"].max()
+    assert (gap["cost_gbp"] - gap["allocation_gbp"]).to_numpy() == pytest.approx(gap["gap_gbp"].to_numpy(), abs=most)
     both = gap[(gap["scope"] == "Health and social care") & (gap["year"] == 2040)].iloc[0]
-    assert both["cost_gbp"] == pytest.approx(whole[2040], rel=1e-6)
-    assert both["allocation_gbp"] == pytest.approx(whole[2024] * 1.015**16, rel=1e-6)
-    assert both["efficiency_gbp"] == pytest.approx(both["cost_gbp"] * (1 - 0.989**16), rel=1e-6)
+    assert both["cost_gbp"] == pytest.approx(whole[2040], rel=THREE_FIGURES)
+    assert both["allocation_gbp"] == pytest.approx(whole[2024] * 1.015**16, rel=2 * THREE_FIGURES)
+    assert both["efficiency_gbp"] == pytest.approx(both["cost_gbp"] * (1 - 0.989**16), rel=2 * THREE_FIGURES)
 
 
 @pytest.mark.notebook
@@ -84,7 +90,9 @@ def test_the_base_is_the_ledger_of_the_year(section: Section, sample: Path) -> N
         "SELECT sum(cost_pence) / 100 AS gbp FROM this WHERE icb_code = 'QJG' AND start_date >= DATE '2024-04-01'"
     )
     left_out = table(section, "Growth by service")
-    assert table(section, "Drivers")["change_gbp"].iloc[0] == pytest.approx(float(own.to_pandas()["gbp"][0]), rel=1e-3)
+    assert table(section, "Drivers")["change_gbp"].iloc[0] == pytest.approx(
+        float(own.to_pandas()["gbp"][0]), rel=THREE_FIGURES
+    )
     assert (left_out["reason"].fillna("") == "").mean() > 0.8
 
 
@@ -181,7 +189,7 @@ def test_official_figures_run_and_agree_with_the_projection(sample: Path, public
     own = everywhere[everywhere["icb_code"] == "QHL"]
     assert sorted(own["growth_2040_pct"]) == pytest.approx(sorted(growth), abs=0.051)
     steps = table(section, "Drivers")["change_gbp"]
-    assert steps.iloc[:-1].sum() == pytest.approx(steps.iloc[-1], abs=1e-3)
+    assert steps.iloc[:-1].sum() == pytest.approx(steps.iloc[-1], rel=THREE_FIGURES)
     assert 1e9 < steps.iloc[0] < 3e9  # hospital care of one ICB's adults
     assert "Official rates cover" in section.messages[0].text
     assert "23.5 % of persons" in section.messages[0].text

@@ -96,7 +96,7 @@ def _said(row: Mapping[str, Any], who: str) -> str:
     if pd.isna(middle):
         return f"{who}: not shown"
     reach = f"80% interval {interval(low, high, _plain)}"
-    if round(low) == round(middle) == round(high):
+    if _plain(low) == _plain(high):
         reach = "no uncertainty stated"
     several = who == "Other providers"
     if abs(middle) < 0.5:

@@ -186,7 +186,8 @@ def localise(
     stand_ins = {
         i.to.provider_code: k.to.provider_code for i in here for k in kept if k.name == i.name and i.to and k.to
     }
-    together = [replace(c, names=tuple(n for n in c.names if n not in left_out)) for c in asked.correlations]
+    there_still = [(c, tuple(n for n in c.names if n not in left_out)) for c in asked.correlations]
+    together = [replace(c, names=n) for c, n in there_still if len(n) > 1]
     there = replace(asked, interventions=tuple(kept), correlations=tuple(together))
     local = Local(there, asked, rows, scope, left_out, icb, year, _touched_in_ledger(kept, rows, icb, year), notes)
     host = _host(asked.payment.host, stand_ins, own, local.providers)
