@@ -506,11 +506,12 @@ def test_a_pack_reconciles_to_the_ledger_and_is_the_same_twice(data: Path, tmp_p
         row[0].value: row[1].value
         for row in openpyxl.load_workbook(one.folder / names[3])["Every pound once"]["A6":"B10"]
     }
-    assert pounds["Ledger: all activity with a cost"] == statement.ledger_pence / 100
-    assert pounds["Outside any pathway"] == statement.outside_pence / 100
+    # To the penny in the notebook, which asserts it; a pack shows three figures.
+    assert pounds["Ledger: all activity with a cost"] == pytest.approx(statement.ledger_pence / 100, rel=0.005)
+    assert pounds["Outside any pathway"] == pytest.approx(statement.outside_pence / 100, rel=0.005)
     assert pounds["Unexplained"] == 0
     inside = [v for k, v in pounds.items() if k.startswith("In ")]
-    assert sum(inside) == pytest.approx(statement.attributed_pence / 100, abs=0.001)
+    assert sum(inside) == pytest.approx(statement.attributed_pence / 100, rel=0.005)
 
     ours = links.pathways.to_pandas().query("complete and icb_code == 'QZ1'")
     ours = ours[pd.to_datetime(ours["window_to"]).between("2024-04-01", "2025-03-31")]
