@@ -424,10 +424,11 @@ def test_a_kernel_that_does_not_start_is_tried_again_a_cell_is_not(
 ) -> None:
     tried: list[str] = []
 
-    def start(*arguments: Any, kernel_name: str, **options: Any) -> None:
+    def start(source: str, output: str, *, kernel_name: str, **options: Any) -> None:
         tried.append(kernel_name)
         if len(tried) < 3:
             raise RuntimeError("Kernel died before replying to kernel_info")
+        shutil.copy(source, output)
 
     notebook = _notebook(tmp_path / "n.ipynb")
     monkeypatch.setattr(papermill, "execute_notebook", start)
