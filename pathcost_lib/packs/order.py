@@ -125,6 +125,8 @@ class Order:
         asked = {"formats": list(self.formats), "about": self.about, "source": self.version["code"]["source_sha256"]}
         return {
             "format": manifest.FORMAT,
+            "icb": icb,
+            "year": self.year,
             **self.version,
             "asked": asked,
             "data": self.data,
