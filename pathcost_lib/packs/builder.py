@@ -17,7 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pathcost_lib import paths
+from pathcost_lib import paths, scratch
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs import freshness, manifest, proof, releases
 from pathcost_lib.packs.agreement import price_base_warning
@@ -243,7 +243,7 @@ def _make(making: list[_Making], order: Order, jobs: int, tell: _Progress) -> di
     modules = sorted({*_ALWAYS, *named}) if named else []
     try:
         with (
-            KernelSpec(Path(tempfile.mkdtemp(prefix="pathcost-run-")), modules) as kernels,
+            KernelSpec(scratch.make("pathcost-run-"), modules) as kernels,
             Pool(max(1, min(jobs, steps)), kernels.environment) as pool,
         ):
             kernels.wait()
