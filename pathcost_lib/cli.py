@@ -211,11 +211,15 @@ def pack(
 def verify(
     pack: Annotated[Path, typer.Argument(help="Folder of a pack, such as reports/2024-25/QHL.")],
     key: Annotated[Path | None, typer.Option(help="The key that it was signed with: shows any forgery.")] = None,
+    places: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Where data or files that lay outside the project are; repeat for more."),
+    ] = None,
 ) -> None:
     """Say whether a pack is as it was built, and whether it can be built again."""
     from pathcost_lib.packs.verify import verify as check_pack
 
-    found = check_pack(pack, key=key)
+    found = check_pack(pack, key=key, places=places or ())
     typer.echo(found.summary)
     raise typer.Exit(0 if found.intact and found.reproducible else 1)
 

@@ -95,14 +95,14 @@ def test_a_notebook_rests_on_the_rooms_that_it_imports_and_their_sql() -> None:
 def test_digests_tell_a_changed_file_a_new_name_and_a_missing_file(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("1", encoding="utf-8")
     noted = freshness.digests([tmp_path, tmp_path / "a.csv"])
-    assert freshness.same(noted)
+    assert freshness.same(noted, [tmp_path])
     (tmp_path / "b.csv").touch()
-    assert not freshness.same(noted)
+    assert not freshness.same(noted, [tmp_path])
     (tmp_path / "b.csv").unlink()
     (tmp_path / "a.csv").write_text("2", encoding="utf-8")
-    assert not freshness.same(noted)
+    assert not freshness.same(noted, [tmp_path])
     (tmp_path / "a.csv").unlink()
-    assert not freshness.same(noted)
+    assert not freshness.same(noted, [tmp_path])
 
 
 @pytest.mark.end_to_end
@@ -336,9 +336,14 @@ def test_a_full_disk_and_a_read_only_one_keep_the_old_pack(data: Path, tmp_path:
 def test_verify_says_what_differs(data: Path, tmp_path: Path) -> None:
     options = OPTIONS | {"data": data, "out": tmp_path / "reports", "notebooks": [_notebook(tmp_path / "01_x.ipynb")]}
     folder = packs.build("QZ1", **options).folder
-    found = verify(folder)
+    found = verify(folder, places=[tmp_path])
     assert found.intact and found.reproducible, found.summary
     assert "as it was built" in found.summary and "can be built again" in found.summary
+    text = (folder / "manifest.json").read_text(encoding="utf-8")
+    assert str(tmp_path) not in text and str(paths.root()) not in text and str(Path.home()) + "/" not in text
+    assert "(outside)/data/activity.parquet" in json.loads(text)["inputs"]
+    (lacking, *_) = verify(folder).inputs
+    assert "lay outside the project; say --from FOLDER" in lacking
     (folder / "board-pack.html").write_text("<p>better numbers</p>", encoding="utf-8")
     (folder / "board-pack.xlsx").unlink()
     (folder / "notes.txt").touch()
@@ -346,7 +351,7 @@ def test_verify_says_what_differs(data: Path, tmp_path: Path) -> None:
     about = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     about["packages"]["pandas"], about["code"]["source_sha256"] = "1.5.3", "0" * 64
     (folder / "manifest.json").write_text(json.dumps(about), encoding="utf-8")
-    found = verify(folder)
+    found = verify(folder, places=[tmp_path])
     assert found.outputs == (
         "board-pack.html: has changed",
         "board-pack.xlsx: is missing",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pathcost_lib import paths
 from pathcost_lib.errors import InputError
-from pathcost_lib.packs import manifest, proof
+from pathcost_lib.packs import freshness, manifest, proof
 from pathcost_lib.packs.formats import FORMATS
 from pathcost_lib.sources.pseudonyms import local_key
 
@@ -59,7 +58,7 @@ _UNSIGNED = (
 )
 
 
-def verify(folder: Path | str, *, key: Path | str | None = None) -> Verified:
+def verify(folder: Path | str, *, key: Path | str | None = None, places: Iterable[Path | str] = ()) -> Verified:
     """Hash the files of a pack and what it was made from, and compare them with its manifest, and that with its proof.
 
     Parameters
@@ -68,6 +67,9 @@ def verify(folder: Path | str, *, key: Path | str | None = None) -> Verified:
         Folder of a pack.
     key : Path or str, optional
         File of the key that the pack was signed with: with it a forged manifest, and so any forged file, is found.
+
+    places : iterable of Path or str
+        Where what lay outside the project is on this machine: a manifest has the names of such files only.
 
     Raises
     ------
@@ -81,11 +83,10 @@ def verify(folder: Path | str, *, key: Path | str | None = None) -> Verified:
             f"{folder} holds no {manifest.NAME} of this suite's format: not a pack, or from an older version."
         )
     secret = _key(key)
-    root = paths.root().resolve()
     here = {path.name: path for path in folder.iterdir() if path.name not in (manifest.NAME, proof.SIGNATURE)}
     outputs = _differences(about["outputs"], {**{name: folder / name for name in about["outputs"]}, **here})
     outputs += _disproved(folder, about, secret)
-    inputs = _differences(about["inputs"], {name: root / name for name in about["inputs"]})
+    inputs = _differences(about["inputs"], _here(about["inputs"], map(Path, places)))
     now = manifest.versions()
     code, was = now["code"], about["code"]
     if code["source_sha256"] != was["source_sha256"]:
@@ -135,11 +136,18 @@ def _vouched(folder: Path, about: Mapping[str, Any], key: bytes | None) -> str:
     return _UNSIGNED.format(proof.in_groups(proof.identity(about)), way)
 
 
-def _differences(noted: Mapping[str, str], files: Mapping[str, Path]) -> list[str]:
+def _here(names: Iterable[str], places: Iterable[Path]) -> dict[str, Path | None]:
+    known = list(places)
+    return {name: freshness.place_of(name, known) for name in names}
+
+
+def _differences(noted: Mapping[str, str], files: Mapping[str, Path | None]) -> list[str]:
     found = []
     for name, path in sorted(files.items()):
         if name not in noted:
             found.append(f"{name}: was not part of it")
+        elif path is None:
+            found.append(f"{name.removeprefix(freshness.OUTSIDE)}: lay outside the project; say --from FOLDER")
         elif not path.exists():
             found.append(f"{name}: is missing")
         elif manifest.plain_digest(path) != noted[name]:
