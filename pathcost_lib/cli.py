@@ -241,11 +241,16 @@ def lab(data: DataFolder = None, port: Port = 8888, browser: Browser = True) -> 
 
 
 @app.command()
-def explore(data: DataFolder = None, port: Port = 8866, browser: Browser = True) -> None:
+def explore(
+    data: DataFolder = None,
+    port: Port = 8866,
+    browser: Browser = True,
+    as_root: Annotated[bool, typer.Option("--as-root", help="In a container, where there is no other user.")] = False,
+) -> None:
     """Open the explorer as a page in the browser, for this machine only."""
     from pathcost_lib.packs.serve import open_explorer
 
-    open_explorer(_data(data), port=port, browser=browser)
+    open_explorer(_data(data), port=port, browser=browser, as_root=as_root)
 
 
 teach = typer.Typer(help="Ten lessons and a capstone with exercises that answer back.", no_args_is_help=True)

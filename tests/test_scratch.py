@@ -16,9 +16,11 @@ import pytest
 
 from pathcost_lib import scratch
 from pathcost_lib.errors import InputError
+from pathcost_lib.packs import serve
 from pathcost_lib.sources import csv_files, workbooks
 from pathcost_lib.sources.engine import connect
 from pathcost_lib.sources.mapping import map_folder
+from pathcost_lib.sources.sample import generate
 
 MAPPING = """
 [[table]]
@@ -36,6 +38,7 @@ RUN = """
 import sys, time
 from pathcost_lib.sources import csv_files
 from pathcost_lib.sources.mapping import map_folder
+from pathcost_lib.sources.sample import generate
 def wait(*arguments, **options):
     print("unpacked", flush=True)
     time.sleep(60)
@@ -155,3 +158,19 @@ def test_a_damaged_archive_and_one_with_a_full_disk_say_which(tmp_path, monkeypa
     monkeypatch.setattr(csv_files.shutil, "copyfileobj", lambda *a: (_ for _ in ()).throw(full))
     with pytest.raises(InputError, match="no room to unpack"):
         csv_files.load_text(connect(), "people", path, dialect, "SELECT * FROM rows")
+
+
+@pytest.mark.unit
+def test_a_sample_that_cannot_be_written_says_so_and_leaves_nothing(tmp_path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be written: Not a directory"):
+        generate(tmp_path / "file" / "sample", people="tiny")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("open_page", [serve.open_lab, serve.open_explorer])
+def test_a_page_is_not_opened_as_root(monkeypatch, open_page) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
+    with pytest.raises(InputError, match="would run as root. Start it as yourself"):
+        open_page(browser=False)
