@@ -162,6 +162,9 @@ def pack(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Notebooks at work at once.")] = 2,
     force: Annotated[bool, typer.Option(help="Make everything again, changed or not.")] = False,
+    key: Annotated[
+        Path | None, typer.Option(help="Sign with this key of your own, made if there is none; keep it from others.")
+    ] = None,
 ) -> None:
     """Build board packs, and the page over them; what has not changed is not made again."""
     from tqdm import tqdm
@@ -189,6 +192,7 @@ def pack(
             parameters=settings,
             jobs=jobs,
             force=force,
+            key=key,
             progress=show,
         )
     for item in built:
@@ -204,11 +208,18 @@ def pack(
 
 
 @app.command()
-def verify(pack: Annotated[Path, typer.Argument(help="Folder of a pack, such as reports/2024-25/QHL.")]) -> None:
+def verify(
+    pack: Annotated[Path, typer.Argument(help="Folder of a pack, such as reports/2024-25/QHL.")],
+    key: Annotated[Path | None, typer.Option(help="The key that it was signed with: shows any forgery.")] = None,
+    places: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Where data or files that lay outside the project are; repeat for more."),
+    ] = None,
+) -> None:
     """Say whether a pack is as it was built, and whether it can be built again."""
     from pathcost_lib.packs.verify import verify as check_pack
 
-    found = check_pack(pack)
+    found = check_pack(pack, key=key, places=places or ())
     typer.echo(found.summary)
     raise typer.Exit(0 if found.intact and found.reproducible else 1)
 
@@ -230,11 +241,16 @@ def lab(data: DataFolder = None, port: Port = 8888, browser: Browser = True) -> 
 
 
 @app.command()
-def explore(data: DataFolder = None, port: Port = 8866, browser: Browser = True) -> None:
+def explore(
+    data: DataFolder = None,
+    port: Port = 8866,
+    browser: Browser = True,
+    as_root: Annotated[bool, typer.Option("--as-root", help="In a container, where there is no other user.")] = False,
+) -> None:
     """Open the explorer as a page in the browser, for this machine only."""
     from pathcost_lib.packs.serve import open_explorer
 
-    open_explorer(_data(data), port=port, browser=browser)
+    open_explorer(_data(data), port=port, browser=browser, as_root=as_root)
 
 
 teach = typer.Typer(help="Ten lessons and a capstone with exercises that answer back.", no_args_is_help=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import gzip
 import io
 import random
@@ -375,11 +376,15 @@ def test_a_file_of_another_shape_is_refused_by_name_and_line(tmp_path, content, 
         (', money = "pounds"', "", "say what money it is in"),
         ('thousands = ","', 'thousand = ","', "Did you mean thousands"),
         ('file = "extract.csv"', 'file = "extracts.csv"', "there is no file extracts.csv"),
-        ('encoding = "utf-8"', 'encoding = "utf-88"', "Name its encoding"),
+        ('encoding = "utf-8"', 'encoding = "utf-88"', "there is no encoding 'utf-88'"),
         ("[[table]]", "[table]", "at least one|not valid TOML"),
         ("date_diff('day', start_date, end_date)", "CAST(patient_id AS BIGINT)", "Look at .*length_of_stay_days"),
-        ("date_diff('day', start_date, end_date)", "no_such(end_date)", "Look at .*length_of_stay_days"),
-        ("'cancelled'", "cancelled", "Look at .*exclude"),
+        (
+            "date_diff('day', start_date, end_date)",
+            "no_such(end_date)",
+            "length_of_stay_days: the function no_such",
+        ),
+        ("'cancelled'", "cancelled", "exclude: there is no column 'cancelled' of ours"),
         ("{ constant = 1 }", '{ constant = "one" }', "constant fails on extract.csv .*Look at .*units"),
         (', reason = "cancelled"', "", "each of exclude needs where and reason"),
         ('delimiter = ","', 'delimiter = "::"', "delimiter must be one character"),
@@ -404,8 +409,10 @@ def test_what_is_written_opens_as_a_dataset_and_is_never_half_there(tmp_path, mo
     assert pd.read_csv(folder / "_import_counts.csv")["rows_reported"].tolist() == [1]
     with pytest.raises(InputError, match="is there already"):
         result.write(folder)
-    monkeypatch.setattr(pd.DataFrame, "to_csv", lambda *a, **k: (_ for _ in ()).throw(OSError("disc full")))
-    with pytest.raises(OSError, match="disc full"):
+    monkeypatch.setattr(
+        pd.DataFrame, "to_csv", lambda *a, **k: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left"))
+    )
+    with pytest.raises(InputError, match=r"cannot be written: No space left\. Nothing is left there"):
         result.write(tmp_path / "out" / "second")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
 

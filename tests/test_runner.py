@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,13 +23,15 @@ import psutil
 import pytest
 from factories import ICBS, make_tables, write_tables
 from filelock import FileLock
+from pypdf import PdfReader
 
 from pathcost_lib import packs, paths, sources
 from pathcost_lib.errors import InputError
-from pathcost_lib.packs import builder, freshness, manifest, order, pool, runner, warm
+from pathcost_lib.packs import builder, freshness, manifest, order, pool, proof, runner, warm
 from pathcost_lib.packs.blocks import read_section
 from pathcost_lib.packs.verify import verify
 from pathcost_lib.sources import names
+from pathcost_lib.sources.pseudonyms import local_key
 
 OPTIONS: dict[str, Any] = {"year": "2024-25", "formats": ("html", "xlsx")}
 
@@ -92,14 +95,14 @@ def test_a_notebook_rests_on_the_rooms_that_it_imports_and_their_sql() -> None:
 def test_digests_tell_a_changed_file_a_new_name_and_a_missing_file(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("1", encoding="utf-8")
     noted = freshness.digests([tmp_path, tmp_path / "a.csv"])
-    assert freshness.same(noted)
+    assert freshness.same(noted, [tmp_path])
     (tmp_path / "b.csv").touch()
-    assert not freshness.same(noted)
+    assert not freshness.same(noted, [tmp_path])
     (tmp_path / "b.csv").unlink()
     (tmp_path / "a.csv").write_text("2", encoding="utf-8")
-    assert not freshness.same(noted)
+    assert not freshness.same(noted, [tmp_path])
     (tmp_path / "a.csv").unlink()
-    assert not freshness.same(noted)
+    assert not freshness.same(noted, [tmp_path])
 
 
 @pytest.mark.end_to_end
@@ -333,9 +336,14 @@ def test_a_full_disk_and_a_read_only_one_keep_the_old_pack(data: Path, tmp_path:
 def test_verify_says_what_differs(data: Path, tmp_path: Path) -> None:
     options = OPTIONS | {"data": data, "out": tmp_path / "reports", "notebooks": [_notebook(tmp_path / "01_x.ipynb")]}
     folder = packs.build("QZ1", **options).folder
-    found = verify(folder)
+    found = verify(folder, places=[tmp_path])
     assert found.intact and found.reproducible, found.summary
     assert "as it was built" in found.summary and "can be built again" in found.summary
+    text = (folder / "manifest.json").read_text(encoding="utf-8")
+    assert str(tmp_path) not in text and str(paths.root()) not in text and str(Path.home()) + "/" not in text
+    assert "(outside)/data/activity.parquet" in json.loads(text)["inputs"]
+    (lacking, *_) = verify(folder).inputs
+    assert "lay outside the project; say --from FOLDER" in lacking
     (folder / "board-pack.html").write_text("<p>better numbers</p>", encoding="utf-8")
     (folder / "board-pack.xlsx").unlink()
     (folder / "notes.txt").touch()
@@ -343,11 +351,13 @@ def test_verify_says_what_differs(data: Path, tmp_path: Path) -> None:
     about = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     about["packages"]["pandas"], about["code"]["source_sha256"] = "1.5.3", "0" * 64
     (folder / "manifest.json").write_text(json.dumps(about), encoding="utf-8")
-    found = verify(folder)
+    found = verify(folder, places=[tmp_path])
     assert found.outputs == (
         "board-pack.html: has changed",
         "board-pack.xlsx: is missing",
         "notes.txt: was not part of it",
+        "manifest.json: its own identity is not that of the inputs, code and parameters in it",
+        "board-pack.html: bears another identity than that of manifest.json",
     )
     assert [line.split(":")[0].rpartition("/")[2] for line in found.inputs] == [
         "population.parquet",
@@ -357,6 +367,56 @@ def test_verify_says_what_differs(data: Path, tmp_path: Path) -> None:
     assert "NOT as it was built" in found.summary
     with pytest.raises(InputError, match="not a pack"):
         verify(tmp_path)
+
+
+@pytest.mark.end_to_end
+def test_a_forged_pack_with_a_forged_manifest_fails_with_the_key(data: Path, tmp_path: Path) -> None:
+    key, formats = tmp_path / "sign.key", ("html", "pdf", "xlsx", "pptx")
+    options = OPTIONS | {"data": data, "out": tmp_path / "reports", "notebooks": [_notebook(tmp_path / "01_x.ipynb")]}
+    options["formats"] = formats
+    unsigned = packs.build("QZ1", **options)
+    assert "Without a key" in verify(unsigned.folder).summary
+    folder = unsigned.folder
+    local_key(key)
+    assert verify(folder, key=key).outputs == ("manifest.json: is not signed",)
+    assert not packs.build("QZ1", **options).made
+    pack = packs.build("QZ1", **options, key=key)
+    assert pack.made  # nothing of a pack that is not signed is kept
+    assert not packs.build("QZ1", **options, key=key).made
+    about = pack.manifest
+    for name in formats:
+        assert proof.bears(folder / f"board-pack.{name}", about["identity"]), name
+    shown = "".join(page.extract_text() for page in PdfReader(folder / "board-pack.pdf").pages[-2:])
+    assert about["identity"] in re.sub(r"\s", "", shown)
+    found = verify(folder, key=key)
+    assert found.intact and "signed with this key" in found.summary, found.summary
+
+    # Better numbers and their digest: no key, no proof; with the key it is found.
+    page = folder / "board-pack.html"
+    page.write_text(page.read_text(encoding="utf-8").replace("About QZ1.", "About QZ1, cheap."), encoding="utf-8")
+    forged = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    forged["outputs"]["board-pack.html"] = manifest.file_digest(page)
+    (folder / "manifest.json").write_text(json.dumps(forged), encoding="utf-8")
+    assert verify(folder).intact and "not forgery" in verify(folder).summary
+    assert verify(folder, key=key).outputs == ("manifest.json: is not what was signed with this key",)
+    # Other inputs in the manifest alone are found without a key, whatever identity it then names.
+    forged["parameters"]["01_x"]["extra"] = "other"
+    forged["identity"] = proof.identity(forged)
+    (folder / "manifest.json").write_text(json.dumps(forged), encoding="utf-8")
+    assert [line for line in verify(folder).outputs if "bears another identity" in line] == [
+        f"board-pack.{name}: bears another identity than that of manifest.json" for name in sorted(formats)
+    ]
+    other = tmp_path / "other.key"
+    local_key(other)
+    (folder / "manifest.hmac").write_text(
+        proof.signature((folder / "manifest.json").read_bytes(), local_key(other)), encoding="ascii"
+    )
+    assert verify(folder, key=key).outputs[0] == "manifest.json: is not what was signed with this key"
+    with pytest.raises(InputError, match="There is no key"):
+        verify(folder, key=tmp_path / "none.key")
+    # What was forged is made again, not signed as it lies.
+    again = packs.build("QZ1", **options, key=key)
+    assert again.made and "cheap" not in page.read_text(encoding="utf-8") and verify(folder, key=key).intact
 
 
 # -- kernels ----------------------------------------------------------------------------------------------------------
@@ -424,10 +484,11 @@ def test_a_kernel_that_does_not_start_is_tried_again_a_cell_is_not(
 ) -> None:
     tried: list[str] = []
 
-    def start(*arguments: Any, kernel_name: str, **options: Any) -> None:
+    def start(source: str, output: str, *, kernel_name: str, **options: Any) -> None:
         tried.append(kernel_name)
         if len(tried) < 3:
             raise RuntimeError("Kernel died before replying to kernel_info")
+        shutil.copy(source, output)
 
     notebook = _notebook(tmp_path / "n.ipynb")
     monkeypatch.setattr(papermill, "execute_notebook", start)

@@ -17,9 +17,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pathcost_lib import paths
+from pathcost_lib import paths, scratch
 from pathcost_lib.errors import InputError
-from pathcost_lib.packs import freshness, manifest, releases
+from pathcost_lib.packs import freshness, manifest, proof, releases
 from pathcost_lib.packs.agreement import price_base_warning
 from pathcost_lib.packs.audit import refuse_leaks_between
 from pathcost_lib.packs.blocks import read_section
@@ -30,6 +30,7 @@ from pathcost_lib.packs.order import Order, place_order, production_notebooks, s
 from pathcost_lib.packs.pool import Pool
 from pathcost_lib.packs.runner import NotebookError, execute
 from pathcost_lib.packs.warm import KERNEL, KernelSpec
+from pathcost_lib.sources.pseudonyms import local_key
 
 __all__ = ["Pack", "build", "build_all", "production_notebooks", "safe_name"]
 
@@ -70,6 +71,7 @@ def build_all(
     parameters: Mapping[str, Any] | None = None,
     jobs: int = 1,
     force: bool = False,
+    key: Path | str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Pack]:
     """Build the packs of several ICBs, in `out/<year>/<icb>/`, and the page over all packs of the year.
@@ -105,6 +107,9 @@ def build_all(
         Notebooks at work at once.
     force : bool
         Make everything again.
+    key : Path or str, optional
+        File of a key of your own, made where there is none: the manifest is signed with it. A pack that lies there and
+        is not signed with it is made again from nothing.
     progress : callable, optional
         Told how many steps are done, and how many there are.
 
@@ -121,10 +126,11 @@ def build_all(
     """
     order = place_order(icbs, year, notebooks, pathway, scenario, data, formats, out, parameters or {})
     _require_writable(order.folder)
+    secret = local_key(Path(key)) if key else None
     tell = _Progress(progress, len(order.icbs) * (len(order.notebooks) + 1))
     try:
         with contextlib.ExitStack() as locks:
-            opened = {icb: _open(order, icb, force, locks) for icb in order.icbs}
+            opened = {icb: _open(order, icb, force, secret, locks) for icb in order.icbs}
             tell(sum(isinstance(found, Pack) for found in opened.values()) * (len(order.notebooks) + 1))
             tell(sum(len(found.kept) for found in opened.values() if isinstance(found, _Making)))
             packs = {found.icb: found for found in opened.values() if isinstance(found, Pack)}
@@ -159,6 +165,7 @@ class _Making:
     settings: Mapping[Path, Mapping[str, Any]]
     before: Mapping[str, Any]
     kept: list[Path]
+    key: bytes | None = field(default=None, repr=False)
     part: Path | None = None
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
     left: int = 0
@@ -180,6 +187,12 @@ class _Making:
         self.left = len(todo)
         return todo
 
+    def sign(self) -> None:
+        """Sign the manifest, where there is a key."""
+        if self.key is not None:
+            signed = proof.signature((self.work / manifest.NAME).read_bytes(), self.key)
+            (self.work / proof.SIGNATURE).write_text(signed + "\n", encoding="ascii", newline="\n")
+
     def end(self) -> None:
         if self.part is not None:
             shutil.rmtree(self.part, ignore_errors=True)
@@ -195,7 +208,7 @@ def _require_writable(folder: Path) -> None:
         raise InputError(f"The reports folder {folder} cannot be written: {_said(error)}. Name another.") from None
 
 
-def _open(order: Order, icb: str, force: bool, locks: contextlib.ExitStack) -> _Making | Pack:
+def _open(order: Order, icb: str, force: bool, key: bytes | None, locks: contextlib.ExitStack) -> _Making | Pack:
     """Take the pack's lock, mend what a crash left, and see what has changed."""
     target = order.folder / safe_name(icb)
     lock = FileLock(order.folder.parent / ".locks" / f"{order.folder.name}-{target.name}.lock")
@@ -206,13 +219,15 @@ def _open(order: Order, icb: str, force: bool, locks: contextlib.ExitStack) -> _
         return Pack(icb, target, failures=(f"{why}.",), made=False)
     locks.callback(lock.release)
     _recover(target)
-    before = {} if force else manifest.read(target)
+    # Nothing is kept of a pack that another may have put there: its new signature would vouch for it.
+    forged = key is not None and not proof.is_signed(target, manifest.NAME, key)
+    before = {} if force or forged else manifest.read(target)
     settings = order.settings(icb)
     kept = order.unchanged(icb, target, before)
     if len(kept) == len(settings) and order.rendered(target, before):
         lock.release()
         return Pack(icb, target, tuple(sorted(target.iterdir())), before, made=False)
-    return _Making(icb, target, settings, before, kept)
+    return _Making(icb, target, settings, before, kept, key)
 
 
 def _make(making: list[_Making], order: Order, jobs: int, tell: _Progress) -> dict[str, Pack]:
@@ -228,7 +243,7 @@ def _make(making: list[_Making], order: Order, jobs: int, tell: _Progress) -> di
     modules = sorted({*_ALWAYS, *named}) if named else []
     try:
         with (
-            KernelSpec(Path(tempfile.mkdtemp(prefix="pathcost-run-")), modules) as kernels,
+            KernelSpec(scratch.make("pathcost-run-"), modules) as kernels,
             Pool(max(1, min(jobs, steps)), kernels.environment) as pool,
         ):
             kernels.wait()
@@ -277,6 +292,7 @@ def _note(
         if notebook is None:
             order.require_same_data()
             made, rows = result
+            pack.sign()
             _release(pack.target, rows)
             _swap(pack.work, pack.target)
             packs[pack.icb] = Pack(pack.icb, pack.target, tuple(sorted(pack.target.iterdir())), made)
@@ -328,23 +344,26 @@ def _render(
     refuse_leaks_between({section.source: section.shown for section in sections})
     parameters = {n.stem: order.state(icb, n)["parameters"] for n in order.notebooks}
     restricted = order.restricted(icb)
+    about = order.about_pack(icb, notes)
+    identity = proof.identity(about)
     document = Document(
         organisation=order.names.get(icb, icb),
         icb=icb,
         year=order.year,
         about=order.about,
         sections=sections,
-        facts=order.facts(icb),
+        facts=(*order.facts(icb), ("Identity of this build", proof.in_groups(identity))),
         banner=order.banner,
         others=order.providers,
         warning=price_base_warning(sections, parameters),
         restricted=restricted,
+        identity=identity,
     )
     rows = {} if restricted else releases.released_rows({section.source: section.shown for section in sections})
     releases.refuse_few(rows, order.folder.parent / releases.NAME)
     for name in order.formats:
         (work / FORMATS[name].file).write_bytes(FORMATS[name].write(document))
-    made = manifest.make_manifest(order.about_pack(icb, notes), document, work)
+    made = manifest.make_manifest(about, document, work)
     text = json.dumps(made, indent=2, ensure_ascii=False)
     (work / manifest.NAME).write_text(text + "\n", encoding="utf-8", newline="\n")
     return made, rows

@@ -54,6 +54,8 @@ class Document:
         Names of all other organisations: a message names one only where it is sure (`present.naming`).
     restricted : str
         Why it is not for publication, as every page says; empty for a pack that may be published.
+    identity : str
+        Digest of what it is made from, as its manifest has it (`proof.identity`); empty where there is no manifest.
     """
 
     organisation: str
@@ -67,6 +69,7 @@ class Document:
     warning: str = ""
     others: frozenset[str] = frozenset()
     restricted: str = ""
+    identity: str = ""
 
     @property
     def title(self) -> str:

@@ -9,6 +9,7 @@ import ast
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
@@ -17,7 +18,23 @@ from pathcost_lib import paths
 from pathcost_lib.packs.manifest import folder_names, text_digest
 from pathcost_lib.sources.remember import Store
 
-__all__ = ["code_digest", "content_digest", "digests", "imports_of", "library_files", "same", "shipped_reads"]
+__all__ = [
+    "OUTSIDE",
+    "changed",
+    "code_digest",
+    "content_digest",
+    "digests",
+    "imports_of",
+    "library_files",
+    "place_of",
+    "same",
+    "shipped_reads",
+    "without_machine",
+    "written",
+]
+
+#: How the name of what lies outside the project begins in a manifest.
+OUTSIDE = "(outside)/"
 
 _LIBRARY = Path(pathcost_lib.__file__).parent
 
@@ -29,14 +46,58 @@ def content_digest(path: Path) -> str:
     return Store(paths.cache()).file_digest(path) if path.is_file() else "missing"
 
 
-def digests(files: Iterable[Path]) -> dict[str, str]:
-    """Return path to digest; a path below the project is written relative to it, to hold on another machine."""
-    root = paths.root().resolve()
-    found = {}
-    for path in sorted({p.resolve() for p in files}):
-        name = path.relative_to(root) if path.is_relative_to(root) else path
-        found[name.as_posix()] = content_digest(path)
-    return found
+def digests(files: Iterable[Path], base: Path | None = None) -> dict[str, str]:
+    """Return name to digest; a name says nothing of the machine, and holds on another (`written`)."""
+    return {written(path, base): content_digest(path) for path in sorted({p.resolve() for p in files})}
+
+
+def written(path: Path, base: Path | None = None) -> str:
+    """Return a path as a manifest has it: from the project's folder, or if it lies outside, by its name alone.
+
+    Parameters
+    ----------
+    path : Path
+        A file or folder.
+    base : Path, optional
+        The folder outside the project that was asked for: what lies in it is named from there on.
+    """
+    path, root = path.resolve(), paths.root().resolve()
+    if path.is_relative_to(root):
+        return path.relative_to(root).as_posix()
+    folders = ([base.resolve()] if base else []) + _shipped()
+    folder = next((f.parent for f in folders if path.is_relative_to(f)), path.parent)
+    return OUTSIDE + path.relative_to(folder).as_posix()
+
+
+def place_of(name: str, places: Iterable[Path] = ()) -> Path | None:
+    """Return where what a manifest names is on this machine, None where that cannot be known.
+
+    Parameters
+    ----------
+    name : str
+        As `written` has it.
+    places : iterable of Path
+        What lies outside the project: the very folders and files, or folders in which they are.
+    """
+    if not name.startswith(OUTSIDE):
+        return paths.root().resolve() / name
+    rest = name.removeprefix(OUTSIDE)
+    head = rest.split("/")[0]
+    for place in (*(p.resolve() for p in places), *_shipped()):
+        candidates = ([place.parent / rest] if place.name == head else []) + [place / rest]
+        if found := next((path for path in candidates if path.exists()), None):
+            return found
+    return None
+
+
+def without_machine(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values of parameters in which a path of this machine is as a manifest has it."""
+    return {k: written(Path(v)) if isinstance(v, str) and v and Path(v).is_absolute() else v for k, v in values.items()}
+
+
+def _shipped() -> list[Path]:
+    shipped = (paths.reference, paths.pathway_definitions, paths.scenarios, paths.notebooks)
+    return [folder().resolve() for folder in shipped]
 
 
 def shipped_reads(read: Iterable[str]) -> list[Path]:
@@ -101,7 +162,13 @@ def _found(path: Path, digest: str) -> set[Path]:
     return found
 
 
-def same(before: Mapping[str, str]) -> bool:
-    """Whether files have the digests that were noted."""
-    root = paths.root().resolve()
-    return all(content_digest(root / name) == digest for name, digest in before.items())
+def same(before: Mapping[str, str], places: Iterable[Path] = ()) -> bool:
+    """Whether files have the digests that were noted; `places` as in `place_of`."""
+    return not changed(before, places)
+
+
+def changed(before: Mapping[str, str], places: Iterable[Path] = ()) -> list[str]:
+    """Return the names of files that have not the digests that were noted, or are not there."""
+    places = list(places)
+    now = {name: place_of(name, places) for name in before}
+    return [n for n, digest in before.items() if (content_digest(p) if (p := now[n]) else "missing") != digest]

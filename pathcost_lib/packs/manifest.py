@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 NAME = "manifest.json"
-FORMAT = 2
+FORMAT = 3
 
 #: Packages whose version can change a number or a page.
 PACKAGES = (
@@ -109,10 +109,9 @@ def make_manifest(about: Mapping[str, Any], document: Document, folder: Path) ->
     """
     seeds = {name: values["seed"] for name, values in about["parameters"].items() if "seed" in values}
     return {
+        "identity": document.identity,
         **about,
-        "icb": document.icb,
         "organisation": document.organisation,
-        "year": document.year,
         "banner": document.banner,
         "figures": [dict(f) for s in document.sections for m in s.messages for f in getattr(m, "figures", ())],
         "seeds": seeds,

@@ -61,6 +61,8 @@ class Order:
     banner: str = ""
     #: Names of all organisations but regions, to see whom a cover names.
     providers: frozenset[str] = frozenset()
+    #: The folder of the data and what else parameters name: where a name in a manifest is here.
+    places: tuple[Path, ...] = ()
 
     def require_same_data(self) -> None:
         """Refuse a pack whose data, or own files, have changed since it was begun: its digests would not be theirs.
@@ -73,8 +75,7 @@ class Order:
             Naming the first file that has changed.
         """
         held = {**self.data, **{k: v for files in self.named.values() for k, v in files.items()}}
-        root = paths.root().resolve()
-        changed = [name for name, digest in held.items() if freshness.content_digest(root / name) != digest]
+        changed = freshness.changed(held, self.places)
         if changed:
             raise InputError(
                 f"{Path(changed[0]).name} and {len(changed) - 1} other files have changed while the pack was built. "
@@ -90,7 +91,11 @@ class Order:
         """Return what a notebook rests on beside data and packages: all of it must be as it was, or it runs again."""
         values = {name: p.default for name, p in self.declared[notebook].items()}
         values.update(self.settings(icb)[notebook])
-        return {"code": self.code[notebook.stem], "parameters": values, "files": self.named[notebook]}
+        return {
+            "code": self.code[notebook.stem],
+            "parameters": freshness.without_machine(values),
+            "files": self.named[notebook],
+        }
 
     def unchanged(self, icb: str, target: Path, before: Mapping[str, Any]) -> list[Path]:
         """Return the notebooks whose result, as it lies in a pack, still holds."""
@@ -125,6 +130,8 @@ class Order:
         asked = {"formats": list(self.formats), "about": self.about, "source": self.version["code"]["source_sha256"]}
         return {
             "format": manifest.FORMAT,
+            "icb": icb,
+            "year": self.year,
             **self.version,
             "asked": asked,
             "data": self.data,
@@ -202,12 +209,13 @@ def place_order(
         names=called,
         given=given,
         declared=declared,
-        data=freshness.digests(p for p in folder.rglob("*") if p.is_file() and not _hidden(p, folder)),
-        named={n: freshness.digests(_named(values)) for n, values in given.items()},
+        data=freshness.digests((p for p in folder.rglob("*") if p.is_file() and not _hidden(p, folder)), folder),
+        named={n: _named(values) for n, values in given.items()},
         code={n.stem: freshness.code_digest([n]) + freshness.content_digest(n)[:16] for n in chosen},
         version=manifest.versions(),
         banner=banner_of(folder),
         providers=frozenset(names.provider_names(dataset.organisations)) if "organisations" in dataset else frozenset(),
+        places=(folder, *(path for values in given.values() for path in _places(values))),
     )
 
 
@@ -284,10 +292,17 @@ def _scenario(
         given[notebook]["scenario"], taken[notebook] = value, name
 
 
-def _named(values: Mapping[str, Any]) -> list[Path]:
-    """Return the files, and all files of the folders, that parameters name, the data apart."""
-    named = [Path(v) for k, v in values.items() if isinstance(v, str) and v and k != "data"]
-    return [p for path in named for p in ([path] if path.is_file() else path.rglob("*")) if p.is_file()]
+def _named(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the digests of the files, and of all files of the folders, that parameters name, the data apart."""
+    found = dict[str, str]()
+    for path in _places(values):
+        found |= freshness.digests((p for p in ([path] if path.is_file() else path.rglob("*")) if p.is_file()), path)
+    return found
+
+
+def _places(values: Mapping[str, Any]) -> list[Path]:
+    named = [Path(v).resolve() for k, v in values.items() if isinstance(v, str) and v and k != "data"]
+    return [path for path in named if path.exists()]
 
 
 def _hidden(path: Path, folder: Path) -> bool:

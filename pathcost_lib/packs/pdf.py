@@ -45,6 +45,7 @@ def render_pdf(document: Document) -> bytes:
         "facts": document.facts,
         "log": _table(document.suppression),
         "rules": document.rules,
+        "keywords": [document.identity] if document.identity else [],
         "version": pathcost_lib.__version__,
     }
     template = (files("pathcost_lib.packs") / "templates" / "pack.typ").read_bytes()

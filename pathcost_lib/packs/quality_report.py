@@ -12,7 +12,7 @@ from pathcost_lib.errors import require_one_of
 from pathcost_lib.packs.blocks import read_section
 from pathcost_lib.packs.document import Document
 from pathcost_lib.packs.formats import DEFAULT_FORMATS, FORMATS
-from pathcost_lib.packs.freshness import digests
+from pathcost_lib.packs.freshness import digests, without_machine
 from pathcost_lib.packs.manifest import file_digest, versions
 from pathcost_lib.packs.order import banner_of
 from pathcost_lib.packs.runner import execute
@@ -68,8 +68,8 @@ def quality_report(data: Path, out: Path, *, formats: Sequence[str] = DEFAULT_FO
     manifest = {
         "kind": "data quality",
         **versions(),
-        "parameters": {notebook.stem: values},
-        "inputs": digests([*held, notebook]),
+        "parameters": {notebook.stem: without_machine(values)},
+        "inputs": digests(held, data) | digests([notebook]),
         "outputs": {path.name: file_digest(path) for path in written},
         "seconds": {notebook.stem: round(seconds, 2)},
     }

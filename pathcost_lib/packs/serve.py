@@ -38,10 +38,12 @@ def open_lab(data: Path | None = None, *, page: Path | None = None, port: int = 
     LabApp.launch_instance([*LAB, *where, f"--ServerApp.port={port}", f"--ServerApp.open_browser={browser}"])
 
 
-def open_explorer(data: Path | None = None, *, port: int = 8866, browser: bool = True) -> None:
-    """Open the explorer as a page without code; returns when it is closed."""
+def open_explorer(data: Path | None = None, *, port: int = 8866, browser: bool = True, as_root: bool = False) -> None:
+    """Open the explorer as a page without code; returns when it is closed. `as_root` is for a container."""
     from voila.app import Voila
 
+    if not as_root:
+        _refuse_root()
     _set_environment(data)
     page = paths.notebooks() / "explore.ipynb"
     Voila.launch_instance([*VOILA, f"--Voila.port={port}", f"--Voila.open_browser={browser}", str(page)])

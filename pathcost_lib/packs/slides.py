@@ -50,6 +50,7 @@ def write_slides(document: Document) -> bytes:
     about = deck.core_properties
     about.title, about.author, about.last_modified_by, about.language = document.title, "pathcost", "pathcost", "en-GB"
     about.created = about.modified = _CREATED
+    about.keywords = document.identity
     source = f"{document.organisation}, {document.kind.lower()} {document.year}. " + " ".join(document.rules)
     source = f"{document.banner}. {source}" if document.banner else source
     cover = _slide(deck, document.organisation, source, size=40)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pathcost_lib import paths
 from pathcost_lib.errors import InputError
-from pathcost_lib.packs import manifest
+from pathcost_lib.packs import freshness, manifest, proof
+from pathcost_lib.packs.formats import FORMATS
+from pathcost_lib.sources.pseudonyms import local_key
 
 __all__ = ["Verified", "verify"]
 
@@ -21,6 +23,8 @@ class Verified:
     outputs: tuple[str, ...]
     inputs: tuple[str, ...]
     counted: tuple[int, int]
+    #: Who vouches for the manifest, in words.
+    vouched: str = ""
 
     @property
     def intact(self) -> bool:
@@ -38,6 +42,7 @@ class Verified:
         lines = [f"{self.folder}: {self.counted[0]} files and {self.counted[1]} inputs hashed again."]
         lines += ["The pack is as it was built." if self.intact else "The pack is NOT as it was built:"]
         lines += [f"  {line}" for line in self.outputs]
+        lines += [self.vouched] if self.intact else []
         if self.reproducible:
             lines += ["It can be built again here: inputs, code and packages are the same."]
         else:
@@ -45,18 +50,31 @@ class Verified:
         return "\n".join([*lines, *(f"  {line}" for line in self.inputs)])
 
 
-def verify(folder: Path | str) -> Verified:
-    """Hash the files of a pack and what it was made from, and compare them with its manifest.
+#: What can be said of a manifest that nobody vouches for.
+_UNSIGNED = (
+    "Its manifest agrees with the identity that its files bear. Without a key this shows accidents and clumsy changes, "
+    "not forgery: whoever changes files, digests and identity together is not found. Compare the identity with the one "
+    "that its maker names, {}, {}."
+)
+
+
+def verify(folder: Path | str, *, key: Path | str | None = None, places: Iterable[Path | str] = ()) -> Verified:
+    """Hash the files of a pack and what it was made from, and compare them with its manifest, and that with its proof.
 
     Parameters
     ----------
     folder : Path or str
         Folder of a pack.
+    key : Path or str, optional
+        File of the key that the pack was signed with: with it a forged manifest, and so any forged file, is found.
+
+    places : iterable of Path or str
+        Where what lay outside the project is on this machine: a manifest has the names of such files only.
 
     Raises
     ------
     InputError
-        If there is no manifest, or one of another format.
+        If there is no manifest, or one of another format; or if there is no key in the file.
     """
     folder = Path(folder)
     about = manifest.read(folder)
@@ -64,10 +82,11 @@ def verify(folder: Path | str) -> Verified:
         raise InputError(
             f"{folder} holds no {manifest.NAME} of this suite's format: not a pack, or from an older version."
         )
-    root = paths.root().resolve()
-    here = {path.name: path for path in folder.iterdir() if path.name != manifest.NAME}
+    secret = _key(key)
+    here = {path.name: path for path in folder.iterdir() if path.name not in (manifest.NAME, proof.SIGNATURE)}
     outputs = _differences(about["outputs"], {**{name: folder / name for name in about["outputs"]}, **here})
-    inputs = _differences(about["inputs"], {name: root / name for name in about["inputs"]})
+    outputs += _disproved(folder, about, secret)
+    inputs = _differences(about["inputs"], _here(about["inputs"], map(Path, places)))
     now = manifest.versions()
     code, was = now["code"], about["code"]
     if code["source_sha256"] != was["source_sha256"]:
@@ -78,14 +97,57 @@ def verify(folder: Path | str) -> Verified:
         before, after = (side["packages"].get(name, "not installed") for side in (about, now))
         if before != after:
             inputs += [f"package {name}: built with {before}, here is {after}"]
-    return Verified(folder, tuple(outputs), tuple(inputs), (len(about["outputs"]), len(about["inputs"])))
+    counted = (len(about["outputs"]), len(about["inputs"]))
+    return Verified(folder, tuple(outputs), tuple(inputs), counted, _vouched(folder, about, secret))
 
 
-def _differences(noted: Mapping[str, str], files: Mapping[str, Path]) -> list[str]:
+def _key(path: Path | str | None) -> bytes | None:
+    if path is None:
+        return None
+    if not Path(path).is_file():
+        raise InputError(f"There is no key {path}. Name the file that the pack was signed with.")
+    return local_key(Path(path))
+
+
+def _disproved(folder: Path, about: Mapping[str, Any], key: bytes | None) -> list[str]:
+    """Return what speaks against the manifest: its own identity, those that the files bear, the signature."""
+    found = []
+    if key is not None and not proof.is_signed(folder, manifest.NAME, key):
+        signed = (folder / proof.SIGNATURE).exists()
+        found.append(f"{manifest.NAME}: {'is not what was signed with this key' if signed else 'is not signed'}")
+    identity = proof.identity(about)
+    if about.get("identity") != identity:
+        found.append(f"{manifest.NAME}: its own identity is not that of the inputs, code and parameters in it")
+    made = {form.file for form in FORMATS.values()} & {*about["outputs"]}
+    files = [name for name in sorted(made) if (folder / name).is_file()]
+    found += [
+        f"{name}: bears another identity than that of {manifest.NAME}"
+        for name in files
+        if not proof.bears(folder / name, identity)
+    ]
+    return found
+
+
+def _vouched(folder: Path, about: Mapping[str, Any], key: bytes | None) -> str:
+    if key is not None:
+        return "Its manifest, and by it every file, is signed with this key."
+    signed = (folder / proof.SIGNATURE).exists()
+    way = "or use --key with the key that it is signed with" if signed else "or ask for a signed pack (pack --key FILE)"
+    return _UNSIGNED.format(proof.in_groups(proof.identity(about)), way)
+
+
+def _here(names: Iterable[str], places: Iterable[Path]) -> dict[str, Path | None]:
+    known = list(places)
+    return {name: freshness.place_of(name, known) for name in names}
+
+
+def _differences(noted: Mapping[str, str], files: Mapping[str, Path | None]) -> list[str]:
     found = []
     for name, path in sorted(files.items()):
         if name not in noted:
             found.append(f"{name}: was not part of it")
+        elif path is None:
+            found.append(f"{name.removeprefix(freshness.OUTSIDE)}: lay outside the project; say --from FOLDER")
         elif not path.exists():
             found.append(f"{name}: is missing")
         elif manifest.plain_digest(path) != noted[name]:

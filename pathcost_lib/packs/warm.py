@@ -30,6 +30,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
+from pathcost_lib import scratch
+
 __all__ = ["KERNEL", "KernelSpec", "serve"]
 
 KERNEL = "pathcost"
@@ -86,7 +88,7 @@ class KernelSpec:
         if self._server is not None and self._server.stdin is not None:
             self._server.stdin.close()
             self._server.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        scratch.remove(self.folder)
 
     def _is_ready(self) -> bool:
         if self._server is None or self._server.stdout is None:

@@ -14,6 +14,7 @@ from xlsxwriter.utility import quote_sheetname, xl_range_abs
 from pathcost_lib.packs.blocks import Table
 from pathcost_lib.packs.charts import BASE, NativeChart, Series, native_chart
 from pathcost_lib.packs.document import Document
+from pathcost_lib.packs.proof import in_groups
 from pathcost_lib.present import style
 from pathcost_lib.present.format import say
 
@@ -104,6 +105,7 @@ def _write_contents(
     if document.restricted:
         sheet.write_string(2, 0, document.restricted, formats.text(bold=True, font_color="#8A1C12"))
     said = [("About", document.about), *(("The board is asked to", words) for words in document.decisions)]
+    said += [("Identity of this build", in_groups(document.identity))] if document.identity else []
     for label, words in [*said, *(("What the numbers say", m.text) for m in document.messages)]:
         row += 1
         sheet.write_string(row, 0, label, formats.text(bold=True))

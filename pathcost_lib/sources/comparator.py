@@ -9,6 +9,7 @@ import pandas as pd
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.names import icb_codes
+from pathcost_lib.sources.quoting import quote_values
 
 __all__ = ["EVERYWHERE", "compared_with"]
 
@@ -77,7 +78,7 @@ def _allowed(places: pd.DataFrame) -> set[str]:
 def _of_areas(dataset: Dataset, areas: list[str]) -> Dataset:
     """Return the dataset with the people of some areas only."""
     tables = dict(dataset.tables)
-    chosen = ", ".join("'" + area.replace("'", "''") + "'" for area in areas)
+    chosen = quote_values(areas)
     for name in ("activity", "patients", "population"):
         if name in tables:
             tables[name] = tables[name].query(f"SELECT * FROM this WHERE icb_code IN ({chosen})")

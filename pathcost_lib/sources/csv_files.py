@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import codecs
 import csv
+import errno
 import gzip
 import io
 import itertools
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -34,6 +36,7 @@ __all__ = [
     "join_headings",
     "load_text",
     "number_list",
+    "refuse_swollen",
     "stage",
     "wrong_values",
 ]
@@ -47,6 +50,9 @@ _FAULTS = {
 }
 #: Where more rows than this are broken, counting them on would only fill the memory.
 _MANY = 10_000
+
+#: What an archive may unpack to, in bytes: at most, without a look at its packed size, and as a multiple of that.
+LARGEST, SMALL, RATIO = 100 * 10**9, 100 * 10**6, 200
 
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", "^": "caret", "~": "tilde"}
@@ -205,9 +211,7 @@ def stage(engine: Engine, stem: str, sql: str, first: int = 1) -> Relation:
 
     `__row` numbers them from `first`. The order is that of what the query reads, on any number of threads.
     """
-    if not isinstance(engine, DuckDBEngine):
-        raise InputError("Files are read with DuckDB. Import first, write the result, and open that with the engine.")
-    path = quote_value(str(engine.spill / f"{engine.new_name(stem)}.parquet"))
+    path = quote_value(str(_duckdb(engine).spill / f"{engine.new_name(stem)}.parquet"))
     engine.execute("SET preserve_insertion_order = true")
     try:
         engine.execute(f"COPY ({sql}) TO {path} (FORMAT parquet, COMPRESSION zstd)")
@@ -215,6 +219,12 @@ def stage(engine: Engine, stem: str, sql: str, first: int = 1) -> Relation:
         engine.execute("SET preserve_insertion_order = false")
     rows = f"read_parquet({path}, file_row_number = true)"
     return engine.view(stem, f"SELECT file_row_number + {first} AS __row, * EXCLUDE (file_row_number) FROM {rows}")
+
+
+def _duckdb(engine: Engine) -> DuckDBEngine:
+    if not isinstance(engine, DuckDBEngine):
+        raise InputError("Files are read with DuckDB. Import first, write the result, and open that with the engine.")
+    return engine
 
 
 def load_text(engine: Engine, stem: str, path: Path, dialect: Dialect, select: str) -> Relation:
@@ -246,7 +256,7 @@ def load_text(engine: Engine, stem: str, path: Path, dialect: Dialect, select: s
     names = headings(path, dialect)
     columns = ", ".join(f"{quote_value(name)}: 'VARCHAR'" for name in names)
     rejects = engine.new_name("rejects")
-    with _as_utf8(path, dialect.encoding) as plain:
+    with _as_utf8(path, dialect.encoding, _duckdb(engine).spill) as plain:
         read = (
             f"read_csv({quote_value(str(plain))}, auto_detect = false, header = false, columns = {{{columns}}}, "
             f"delim = {quote_value(dialect.delimiter)}, quote = {quote_value(dialect.quote)}, "
@@ -312,8 +322,8 @@ def wrong_values(text: Relation, typed: Mapping[str, tuple[str, str]]) -> Iterat
 
 
 @contextmanager
-def _as_utf8(path: Path, encoding: str) -> Iterator[Path]:
-    """Yield the file itself, or a temporary copy in UTF-8 where it is compressed or otherwise encoded.
+def _as_utf8(path: Path, encoding: str, place: Path) -> Iterator[Path]:
+    """Yield the file itself, or a copy in UTF-8, below `place`, where it is compressed or otherwise encoded.
 
     Python decompresses because DuckDB 1.5 reads a truncated gzip file to where it breaks off, and says nothing.
     """
@@ -321,7 +331,7 @@ def _as_utf8(path: Path, encoding: str) -> Iterator[Path]:
     if path.suffix.lower() not in (".gz", ".zip") and codec == "utf-8-sig":
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="pathcost-") as folder:
+    with tempfile.TemporaryDirectory(dir=place) as folder:
         copy = Path(folder) / "copy.csv"
         try:
             with _open(path) as raw, copy.open("wb") as out:
@@ -329,7 +339,11 @@ def _as_utf8(path: Path, encoding: str) -> Iterator[Path]:
                 shutil.copyfileobj(source, out, 1 << 20)
         except UnicodeError:
             raise InputError(f"{path.name} is not written in {encoding}. Name its encoding, such as cp1252.") from None
-        except (OSError, EOFError):
+        except (OSError, EOFError) as error:
+            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                raise InputError(
+                    f"There is no room to unpack {path.name} in {place.parent}. Free some, or name another by TMPDIR."
+                ) from None
             raise InputError(f"{path.name} cannot be read: it is damaged or cut short.") from None
         yield copy
 
@@ -337,7 +351,52 @@ def _as_utf8(path: Path, encoding: str) -> Iterator[Path]:
 def _open(path: Path) -> IO[bytes]:
     if path.suffix.lower() == ".zip":
         return _only_member(path)
-    return cast(IO[bytes], gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
+    if path.suffix.lower() == ".gz":
+        return cast(IO[bytes], io.BufferedReader(_Unpacked(path, cast(IO[bytes], gzip.open(path)))))
+    return path.open("rb")
+
+
+class _Unpacked(io.RawIOBase):
+    """What an archive holds, as it is unpacked, up to a limit: a small file may be made to fill a disk."""
+
+    def __init__(self, path: Path, held: IO[bytes]) -> None:
+        self._path, self._held, self._packed, self._count = path, held, path.stat().st_size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            block = self._held.read(len(buffer))
+        except (zlib.error, zipfile.BadZipFile):
+            raise OSError("damaged") from None
+        self._count += len(block)
+        refuse_swollen(self._path.name, self._packed, self._count)
+        buffer[: len(block)] = block
+        return len(block)
+
+    def close(self) -> None:
+        self._held.close()
+        super().close()
+
+
+def refuse_swollen(name: str, packed: int, unpacked: int) -> None:
+    """Refuse an archive that unpacks to what no table of data does.
+
+    Raises
+    ------
+    InputError
+        Above 100 GB, or above 100 MB and 200 times its packed size (tables in text unpack to 5 to 50 times).
+    """
+    if unpacked > LARGEST:
+        raise InputError(
+            f"{name} unpacks to more than {LARGEST / 1e9:,.0f} GB. Nothing was read. Split it by year, or unpack it."
+        )
+    if unpacked > SMALL and unpacked > RATIO * packed:
+        raise InputError(
+            f"{name} unpacks to more than {RATIO} times its own size, as no table of data does: it may be made to fill "
+            "the disk. Nothing was read. If you know that it is right, unpack it and name the file."
+        )
 
 
 def _only_member(path: Path) -> IO[bytes]:
@@ -349,7 +408,10 @@ def _only_member(path: Path) -> IO[bytes]:
     names = [n for n in archive.namelist() if n.lower().endswith(".csv") and not n.startswith("__MACOSX/")]
     if len(names) != 1:
         raise InputError(f"{path.name} holds {len(names)} CSV files. Allowed: one; unpack it and name the file.")
-    return archive.open(names[0])
+    try:
+        return cast(IO[bytes], io.BufferedReader(_Unpacked(path, archive.open(names[0]))))
+    except (RuntimeError, NotImplementedError):
+        raise InputError(f"{path.name} has a password, or is packed in a way that Python cannot read.") from None
 
 
 def _codec(encoding: str) -> str:

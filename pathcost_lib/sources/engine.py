@@ -10,8 +10,6 @@ import contextlib
 import html
 import itertools
 import re
-import shutil
-import tempfile
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +23,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from pathcost_lib import scratch
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources.quoting import quote_name, quote_value, quote_values
 
@@ -270,11 +269,10 @@ class DuckDBEngine(Engine):
 
     def __init__(self, database: str = ":memory:") -> None:
         super().__init__()
-        spill = tempfile.mkdtemp(prefix="pathcost-")
-        weakref.finalize(self, shutil.rmtree, spill, ignore_errors=True)
-        #: What does not fit in memory; gone when the engine is.
-        self.spill = Path(spill)
-        self.connection = duckdb.connect(database, config={"temp_directory": spill})
+        #: What does not fit in memory, and rows on their way; gone when the engine is, or at the next run.
+        self.spill = scratch.make()
+        weakref.finalize(self, scratch.remove, self.spill)
+        self.connection = duckdb.connect(database, config={"temp_directory": str(self.spill)})
         # Every result is ordered by a key where order matters, so the engine need not buffer to keep the input's.
         self.connection.execute("SET preserve_insertion_order = false")
         # DuckDB 2.0 writes every step out again in each sum that it moves below a join: three times the time.

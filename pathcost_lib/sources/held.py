@@ -8,13 +8,9 @@ import pandas as pd
 
 from pathcost_lib.codes import financial_year_bounds, label
 from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.quoting import quote_value
 
 __all__ = ["MonthsHeld", "last_whole_year", "months_held", "span_words"]
-
-_SQL = (
-    "SELECT setting, year(start_date) AS y, month(start_date) AS m, count(*) AS n FROM this "
-    "WHERE start_date BETWEEN DATE '{first}' AND DATE '{last}' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
-)
 
 
 @dataclass(frozen=True)
@@ -104,8 +100,11 @@ def months_held(activity: Relation, year: str) -> MonthsHeld:
     InputError
         If the year is not written like "2024-25".
     """
-    first, last = financial_year_bounds(year)
-    table = activity.query(_SQL.format(first=first, last=last)).to_pandas()
+    first, last = map(quote_value, financial_year_bounds(year))
+    table = activity.query(
+        "SELECT setting, year(start_date) AS y, month(start_date) AS m, count(*) AS n FROM this "
+        f"WHERE start_date BETWEEN {first} AND {last} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    ).to_pandas()
     held: dict[str, list[pd.Period]] = {}
     for setting, y, m in table[["setting", "y", "m"]].dropna().itertuples(index=False):
         held.setdefault(str(setting), []).append(pd.Period(year=int(y), month=int(m), freq="M"))

@@ -39,8 +39,6 @@ from __future__ import annotations
 
 import errno
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -50,7 +48,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from pathcost_lib import paths
+from pathcost_lib import paths, scratch
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
 from pathcost_lib.sources.dataset import Dataset
@@ -111,7 +109,7 @@ class MappingResult:
         folder = Path(folder)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise InputError(f"{folder} is there already. Name a new folder, or empty this one first.")
-        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=paths.private_folder(folder.parent)))
+        part = scratch.make(f".{folder.name}-", paths.private_folder(folder.parent))
         try:
             for name in self.dataset:
                 self.dataset.tables[name].write_parquet(part / f"{name}.parquet")
@@ -122,15 +120,16 @@ class MappingResult:
                 path.chmod(0o600)
             if folder.exists():
                 folder.rmdir()
+            scratch.keep(part)
             part.rename(folder)
         except (OSError, duckdb.IOException) as error:
-            shutil.rmtree(part, ignore_errors=True)
+            scratch.remove(part)
             if isinstance(error, FileExistsError | NotADirectoryError) or getattr(error, "errno", 0) == errno.ENOTEMPTY:
                 raise InputError(f"Another import has written {folder} meanwhile. Name a new folder.") from None
             why = getattr(error, "strerror", None) or "the disk is full, or may not be written"
             raise InputError(f"{folder} cannot be written: {why}. Nothing is left there.") from None
         except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
+            scratch.remove(part)
             raise
         return folder
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 
 from pathcost_lib.sources.quoting import quote_value, quote_values
 
@@ -97,12 +98,12 @@ class Reading:
         formats = list(dict.fromkeys(written))
         local = f"regexp_replace({text}, {quote_value(_OFFSET)}, '\\1')"
         days = [f"CAST(try_strptime({local}, [{quote_values(formats)}]) AS DATE)"] if formats else []
-        for base, first in (("excel", "1899-12-30"), ("excel1904", "1904-01-01")):
+        for base, first in (("excel", date(1899, 12, 30)), ("excel1904", date(1904, 1, 1))):
             if base in self.dates:
                 # Excel counts 29 February 1900, which was not: its numbers are right from 61 (1 March 1900) on.
                 number = f"TRY_CAST(floor(TRY_CAST({text} AS DOUBLE)) AS INTEGER)"
                 after = f"regexp_full_match({text}, '\\d{{2,6}}(\\.\\d*)?') AND {number} >= 61"
-                days.append(f"CASE WHEN {after} THEN DATE '{first}' + {number} END")
+                days.append(f"CASE WHEN {after} THEN {quote_value(first)} + {number} END")
         day = f"coalesce({', '.join(days)})"
         # strptime reads 01/02/24 with %Y as the year 24.
         sane = f"CASE WHEN year({day}) BETWEEN 1850 AND 2199 THEN {day} END"

@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 import pyarrow as pa
 
 from pathcost_lib.errors import InputError, require_one_of
-from pathcost_lib.sources.csv_files import join_headings, named
+from pathcost_lib.sources.csv_files import join_headings, named, refuse_swollen
 
 __all__ = ["FAULTS", "WORKBOOKS", "counts_from_1904", "read_sheet", "sheet_names"]
 
@@ -85,6 +85,9 @@ def read_sheet(
 def _open(path: Path) -> Any:
     import python_calamine
 
+    if path.is_file() and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:  # a reader takes no more of a part than it says it holds
+            refuse_swollen(path.name, path.stat().st_size, sum(part.file_size for part in archive.infolist()))
     try:
         return python_calamine.load_workbook(path)
     except python_calamine.PasswordError:

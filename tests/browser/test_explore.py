@@ -30,7 +30,7 @@ def lab(serve: Callable[..., str]) -> str:
 
 @pytest.fixture(scope="module")
 def voila(serve: Callable[..., str]) -> str:
-    return serve("explore")
+    return serve("explore", "--as-root")
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from pathcost_lib.codes import SETTINGS
 from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.paths import private_folder
 from pathcost_lib.sources.sample.activity import Rows, background, count_effects, journeys, one_bed_at_a_time, truncate
 from pathcost_lib.sources.sample.costs import quantum, spent_in, true_costs, unit_costs
 from pathcost_lib.sources.sample.organisations import organisations
@@ -101,11 +102,10 @@ def generate(
     wanted = [require_one_of(code, known, what="ICB") for code in (known if icbs is None else icbs)]
     shares = _apportion(number, world.icbs["population"].to_numpy(float))
     shares[~world.icbs["icb_code"].isin(wanted)] = 0
-    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
     try:
+        private_folder(part)
         summary = _write(world, shares, part, jobs, progress)
         _write_json(part / "truth.json", world.plan.to_json(world.providers) | {"seed": seed})
         about = {
@@ -118,6 +118,11 @@ def generate(
         _write_json(part / "sample.json", about | summary)
         shutil.rmtree(target, ignore_errors=True)
         part.rename(target)
+    except OSError as error:
+        why = error.strerror or "the disk is full, or may not be written"
+        raise InputError(
+            f"{target} cannot be written: {why}. Nothing is left there. Free room, or name another."
+        ) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return target
