@@ -30,7 +30,7 @@ def peers(cells: Cells, icb: str, *, n: int = 10, override: Sequence[str] = ()) 
     DataFrame
         unit, peer, rank, distance (standard deviations, Euclidean), chosen_by, and the peer's features: persons,
         under_20_pct, over_65_pct, over_85_pct, mean_deprivation (tenth, 1 the most deprived). Without rows where
-        there are fewer than three ICBs.
+        there are fewer than three ICBs. A feature that any ICB lacks is not used, and is missing for all.
     """
     p = cells.population
     if p["icb_code"].nunique() < 3:
@@ -51,7 +51,12 @@ def peers(cells: Cells, icb: str, *, n: int = 10, override: Sequence[str] = ()) 
     features = features.dropna(axis="columns").reset_index()
     chosen_by = {icb: list(override)} if override else None
     found = similar_peers(features, unit="icb_code", n=min(n, len(features) - 1), override=chosen_by).table
-    shown = features.drop(columns="size").assign(persons=persons.to_numpy()).rename(columns={"icb_code": "peer"})
+    # Peers rest on what all areas have; a feature that one lacks is shown as missing, not dropped from the table.
+    shown = (
+        features.reindex(columns=["icb_code", *_FEATURES])
+        .assign(persons=persons.to_numpy())
+        .rename(columns={"icb_code": "peer"})
+    )
     return found.merge(shown, on="peer").sort_values(["unit", "rank"], ignore_index=True)
 
 

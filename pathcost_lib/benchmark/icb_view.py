@@ -17,6 +17,7 @@ from pathcost_lib.codes import SETTINGS, financial_year_bounds
 from pathcost_lib.ledger import coverage
 from pathcost_lib.pathways import Links, summarise
 from pathcost_lib.pathways.summary import chosen_pathways
+from pathcost_lib.sources.comparator import areas_compared
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.quoting import quote_value
 
@@ -75,14 +76,15 @@ def read(ledger: Relation, links: Links, *, patients: Relation, population: Rela
         From `cost_activity` and `link`; contacts count in the year in which they start, pathways in the year in which
         their window closes, if the data hold the whole of it.
     patients, population : Relation
-        May be empty: what needs them is then not computable, and says so.
+        May be empty: what needs them is then not computable, and says so. Areas of the population without activity
+        in the year are left out: nothing is known of their cost.
     year : str
         Financial year; ages and population are those of the mid-year in which it starts.
 
     Raises
     ------
     InputError
-        If no pathway closes in the year.
+        If no pathway closes in the year, or an area and its successor both have activity in it.
     """
     first, last = financial_year_bounds(year)
     settings = pd.DataFrame({"first_day": [first], "last_day": [last], "calendar_year": [first.year]})
@@ -104,6 +106,9 @@ def read(ledger: Relation, links: Links, *, patients: Relation, population: Rela
         f"WHERE variant = 'principal' AND year = {quote_value(first.year)} AND sex IN ('female', 'male') "
         "GROUP BY icb_code, age // 5 * 5, sex HAVING sum(persons) > 0"
     ).to_pandas()
+    # An area without activity has no data: left in, it would count as one whose people cost nothing.
+    areas = areas_compared(found["costs"]["icb_code"].dropna(), people["icb_code"])
+    people = people[people["icb_code"].isin(areas)].reset_index(drop=True)
     return Cells(**found, population=people, pathways=summarise(links, ledger, ["pathway", "icb_code"], year=year))
 
 
@@ -221,7 +226,8 @@ def event_rates(cells: Cells, icb: str) -> pd.DataFrame:
     table["reference_pathways"], table["reference_rate"] = all_icbs["events"], all_icbs["value"]
     table[_INDEX] = 100 * ratio[["ratio", "lower_95", "upper_95"]]
     if set(rows["icb_code"]) == {icb}:
-        return table.assign(**dict.fromkeys(_INDEX, np.nan), reason=ONE_AREA)
+        none = dict.fromkeys(["reference_pathways", "reference_rate", *_INDEX], np.nan)
+        return table.assign(**none, reason=ONE_AREA)
     return table.assign(reason=ours["reason"].where(ours["reason"].str.startswith("missing"), ""))
 
 

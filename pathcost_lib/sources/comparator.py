@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pandas as pd
@@ -10,10 +11,44 @@ from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.names import icb_codes
 from pathcost_lib.sources.quoting import quote_values
+from pathcost_lib.sources.succession import icb_successions
 
-__all__ = ["EVERYWHERE", "compared_with"]
+__all__ = ["EVERYWHERE", "areas_compared", "compared_with"]
 
 EVERYWHERE = "England"
+
+
+def areas_compared(active: Iterable[str], listed: Iterable[str]) -> list[str]:
+    """Return the areas that take part in a comparison: listed in the population, with activity in the year.
+
+    An area without activity has no data: it is left out, and never counts as one that costs nothing.
+
+    Parameters
+    ----------
+    active : iterable of str
+        Areas with activity in the year.
+    listed : iterable of str
+        Areas of the population table.
+
+    Raises
+    ------
+    InputError
+        If an area and its successor both have activity in the year: the same people under codes of two dates.
+    """
+    areas = set(active)
+    moves = icb_successions()
+    both = moves[
+        moves["org_code"].isin(areas)
+        & moves["successor_code"].isin(areas)
+        & (moves["org_code"] != moves["successor_code"])
+    ]
+    if len(both):
+        pairs = ", ".join(f"{old} and {new}" for old, new in zip(both["org_code"], both["successor_code"], strict=True))
+        raise InputError(
+            f"Column icb_code holds codes of two dates in one year: {pairs}. Allowed: the codes of one date. "
+            "Put all tables under the same codes first, with sources.follow."
+        )
+    return sorted(areas & set(listed))
 
 
 def compared_with(dataset: Dataset, reference: str, *, icb: str) -> tuple[str, Dataset]:
