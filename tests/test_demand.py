@@ -203,6 +203,77 @@ def test_bad_input_is_said_plainly():
         project(population, rates, base_year=2024, horizon=2025, growth=growth)
 
 
+def projected(population: pd.DataFrame, rates: pd.DataFrame, **options: object) -> object:
+    return project(population, rates, base_year=2024, horizon=2025, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.assign(persons=t["persons"].where(t.index != 2)),
+        lambda t: t[~((t["age"] == 61) & (t["year"] == 2025))],
+        lambda t: t[~((t["age"] == 61) & (t["year"] == 2025) & (t["sex"] == "male"))],
+        lambda t: t.assign(sex=t["sex"].replace("male", "Male")),
+        lambda t: t.assign(sex=t["sex"].replace("male", "M")),
+        lambda t: pd.concat([t, t]),
+        lambda t: t.assign(persons=-t["persons"]),
+    ],
+    ids=["persons unknown", "an age without rows", "a sex without rows", "Male", "M", "given twice", "below zero"],
+)
+def test_a_population_with_a_fault_is_refused(change):
+    population, rates = people(np.full((1, 2, 2, 3), 10.0)), use(np.ones((1, 2, 3)))
+    projected(population, rates)
+    with pytest.raises(InputError):
+        projected(change(population), rates)
+
+
+@pytest.mark.unit
+def test_base_activity_that_is_unknown_or_has_no_rate_is_refused():
+    population, rates = people(np.full((1, 2, 1, 2), 10.0)), use(np.ones((1, 1, 2)))
+    base = pd.DataFrame({"icb_code": ["Q0"], "pod": ["pod0"], "activity": [40.0]})
+    assert projected(population, rates, base_activity=base).table["activity"].iloc[0] == pytest.approx(40)
+    with pytest.raises(InputError, match="activity"):
+        projected(population, rates, base_activity=base.assign(activity=np.nan))
+    with pytest.raises(InputError):
+        projected(population, rates.assign(rate=0.0), base_activity=base)
+
+
+@pytest.mark.unit
+def test_a_year_not_projected_has_no_waterfall_and_a_backlog_needs_a_year():
+    projection = projected(people(np.full((1, 2, 1, 2), 10.0)), use(np.ones((1, 1, 2))))
+    assert projection.waterfall(2025)["total"].tolist() == [20.0]
+    with pytest.raises(InputError, match="2030"):
+        projection.waterfall(2030)
+    with pytest.raises(InputError, match="waiting_list_years"):
+        Growth(waiting_list_years=0)
+
+
+@pytest.mark.unit
+def test_growth_with_an_unknown_last_year_is_refused():
+    years = range(2021, 2025)
+    counts = pd.DataFrame(
+        [("a", y, age, "female", 1000 * 1.03 ** (y - 2021), 500.0) for y in years for age in (60, 61)],
+        columns=["pod", "year", "age", "sex", "activity", "persons"],
+    )
+    assert observed_growth(counts).table["growth_pct"].iloc[0] == pytest.approx(3.0)
+    with pytest.raises(InputError, match="activity"):
+        observed_growth(counts.assign(activity=counts["activity"].where(counts["year"] < 2024)))
+
+
+@pytest.mark.unit
+def test_a_scope_without_a_costed_pod_is_refused():
+    projection = projected(people(np.full((1, 2, 1, 2), 10.0)), use(np.ones((1, 1, 2))))
+    units = pd.DataFrame({"pod": ["pod0"], "unit_cost_gbp": [10.0], "fixed_share": [0.5], "semi_fixed_share": [0.3]})
+    path, rest = cost_path(projection, units), {"allocation_growth_pct": 5.0, "efficiency_pct": 1.0}
+    assert do_nothing_gap(path, scopes={"health": ["pod0"]}, **rest)["scope"].unique().tolist() == ["health"]
+    for scopes in ({"health": ["pod9"]}, {"health": []}, ["pod0"]):
+        with pytest.raises(InputError, match=r"[Ss]cope"):
+            do_nothing_gap(path, scopes=scopes, **rest)
+    with pytest.raises(InputError, match="base_gap_gbp"):
+        do_nothing_gap(path, scopes={"health": ["pod0"]}, base_gap_gbp={"social care": 1.0}, **rest)
+
+
 @pytest.mark.unit
 def test_cost_behaviour_capacity_and_gap_by_hand():
     population = people(np.array([[[[100.0]], [[112.0]]]]))

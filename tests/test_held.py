@@ -1,0 +1,58 @@
+"""Which months of a year the data hold, and how that is said."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from pathcost_lib.errors import InputError
+from pathcost_lib.sources import connect
+from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.held import last_whole_year, months_held, span_words
+
+
+def activity(months: dict[str, list[str]]) -> Relation:
+    """Return one contact on the tenth of each month of each setting."""
+    rows = [(setting, pd.Timestamp(f"{month}-10")) for setting, held in months.items() for month in held]
+    return connect().register("activity", pd.DataFrame(rows, columns=["setting", "start_date"]))
+
+
+def whole(year: int) -> list[str]:
+    return pd.period_range(f"{year}-04", periods=12, freq="M").astype(str).tolist()
+
+
+SEVEN = pd.period_range("2026-04", periods=7, freq="M").astype(str).tolist()
+
+
+@pytest.mark.unit
+def test_seven_months_are_named_and_are_no_year():
+    held = months_held(activity({"acute": SEVEN}), "2026-27")
+    assert held.words == "April to October 2026"
+    assert not held.is_whole
+    assert held.note == "Of 2026-27 the data hold 7 months, April to October 2026: not a whole year."
+
+
+@pytest.mark.unit
+def test_a_whole_year_has_no_note_and_a_setting_that_ends_sooner_has():
+    assert months_held(activity({"acute": whole(2025)}), "2025-26").note == ""
+    held = months_held(activity({"acute": whole(2025), "community": whole(2025)[:3]}), "2025-26")
+    assert held.is_whole
+    assert held.note.endswith("only April to June 2025.")
+    assert months_held(activity({"acute": SEVEN}), "2024-25").note == "The data hold no activity of 2024-25."
+
+
+@pytest.mark.unit
+def test_spans_with_a_gap_and_over_the_new_year():
+    months = [pd.Period(m, "M") for m in ("2026-04", "2026-05", "2026-06", "2026-08")]
+    assert span_words(months) == "April to June and August 2026"
+    assert span_words([pd.Period(m, "M") for m in ("2026-12", "2027-01")]) == "December 2026 to January 2027"
+
+
+@pytest.mark.unit
+def test_the_last_whole_year_comes_before_the_one_held_in_part():
+    both = activity({"acute": whole(2025) + SEVEN})
+    assert last_whole_year(both, "2026-27") == "2025-26"
+    assert last_whole_year(both, "2025-26") == "2025-26"
+    assert last_whole_year(activity({"acute": SEVEN}), "2026-27") == "2026-27"
+    with pytest.raises(InputError):
+        months_held(both, "2026")
