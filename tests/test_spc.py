@@ -80,14 +80,141 @@ def test_seven_rising_flags_all_seven() -> None:
 
 @pytest.mark.unit
 def test_two_of_three_near_the_same_limit() -> None:
+    """Western Electric's rule, which was the default: the third point may lie anywhere."""
     base = [0, 1] * 10  # centre 0.5 on the baseline, half-width 2.66, near beyond 1.7733
     centre = 0.5
     near, far = centre + 1.9, centre - 1.9
-    found = flagged([*base, near, 0.4, near, 0.6], "two of three", baseline=20)
-    assert found == [20, 22]
-    assert flagged([*base, near, 0.4, 0.6, near], "two of three", baseline=20) == []
-    assert flagged([*base, near, far, 0.4], "two of three", baseline=20) == []
-    assert flagged([*base, near, near, 0.4], "two of three", baseline=20) == [20, 21]
+    rule = {"rules": "western_electric", "baseline": 20}
+    assert flagged([*base, near, 0.4, near, 0.6], "two of three", **rule) == [20, 22]
+    assert flagged([*base, near, 0.4, 0.6, near], "two of three", **rule) == []
+    assert flagged([*base, near, far, 0.4], "two of three", **rule) == []
+    assert flagged([*base, near, near, 0.4], "two of three", **rule) == [20, 21]
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(
+    ("later", "near"),
+    [
+        ((2.4, 0.4, 2.4, 0.6), []),  # the one between is below the centre
+        ((2.4, 0.6, 2.4, 0.4), [20, 22]),  # all three above it
+        ((2.4, 2.4, 0.4), []),  # neither neighbour is above it
+        ((2.4, 2.4, 0.6), [20, 21]),
+        ((-1.4, 0.4, -1.4), [20, 22]),  # and below
+        ((2.4, 0.6, 9.0), []),  # beyond the limit is not near it
+        ((2.4, 0.6, 0.6, 2.4), []),
+    ],
+)
+def test_nhs_two_of_three_asks_that_all_three_lie_on_one_side(later: tuple[float, ...], near: list[int]) -> None:
+    """NHSRplotthedots 0.2.2: points on opposite sides of the mean do not count (its issue 143), nor one beyond a limit.
+
+    Here the centre is 0.5 and the limits 2.66 from it: near is 1.7733 from it.
+    """
+    assert flagged([*[1, 0] * 10, *later], "two of three", baseline=20) == near
+
+
+@pytest.mark.unit
+def test_a_trend_outranks_one_side_and_its_first_point_takes_its_direction() -> None:
+    # Centre 10.5, limits 7.84 and 13.16. Seven fall, all above the centre; the first of them is a rise from 10.
+    base = [11, 10] * 8
+    fall = [12.2, 12.0, 11.8, 11.6, 11.4, 11.2, 11.0]
+    new = xmr([*base, *fall], baseline=16, improvement="lower")
+    part = new.table.iloc[16:]
+    assert part["rule"].str.contains("seven rising or falling").all() and part["rule"].str.contains("one side").all()
+    assert list(part["reading"]) == ["improvement"] * 7 and new.variation == "improvement_low"
+    old = xmr([*base, *fall], baseline=16, improvement="lower", rules="western_electric")
+    assert list(old.table["reading"].iloc[16:]) == ["concern"] * 7 and old.variation == "concern_high"
+
+
+@pytest.mark.unit
+def test_outside_a_limit_outranks_a_trend_and_a_turning_point_belongs_to_the_later_trend() -> None:
+    base = [11, 10] * 8
+    table = xmr([*base, 5.0, 9.0, 9.5, 9.8, 10.0, 10.2, 10.4], baseline=16, improvement="higher").table.iloc[16:]
+    assert "outside a limit" in table["rule"].iloc[0] and "rising" in table["rule"].iloc[0]
+    assert list(table["reading"]) == ["concern"] + ["improvement"] * 6
+    up, down = [10.1, 10.2, 10.3, 10.4, 10.6, 10.7, 10.8], [10.7, 10.6, 10.4, 10.3, 10.2, 10.1]
+    turn = xmr([*base, *up, *down], baseline=16, improvement="higher").table.iloc[16:]
+    assert list(turn["reading"]) == ["improvement"] * 6 + ["concern"] * 7
+
+
+@pytest.mark.property
+@given(st.lists(st.integers(0, 12), min_size=8, max_size=40), st.integers(2, 8))
+@settings(max_examples=60, deadline=None)
+def test_nhs_readings_are_those_of_the_rules_told_one_by_one(values: list[int], baseline: int) -> None:
+    """Each rule written again, point by point, as NHS England words it."""
+    table = xmr(values, baseline=baseline, improvement="higher").table
+    centre, upper, lower = table["centre"][0], table["upper"][0], table["lower"][0]
+    if np.isnan(upper):
+        return
+    half, count = upper - centre, len(values)
+    side = [0 if abs(v - centre) < 1e-9 else 1 if v > centre else -1 for v in values]
+    beyond = [v > upper + 1e-9 or v < lower - 1e-9 for v in values]
+    near = [
+        half > 1e-9 and abs(v - centre) > half * 2 / 3 + 1e-9 and not o for v, o in zip(values, beyond, strict=True)
+    ]
+    borderline = any(abs(abs(v - centre) - half * 2 / 3) < 1e-6 or abs(abs(v - centre) - half) < 1e-6 for v in values)
+    if borderline and half > 1e-9:
+        return
+    expected = []
+    for i in range(count):
+        trends = [
+            np.sign(values[start + 1] - values[start])
+            for start in range(max(0, i - 6), min(i, count - 7) + 1)
+            if len(
+                {np.sign(b - a) for a, b in zip(values[start : start + 6], values[start + 1 : start + 7], strict=True)}
+            )
+            == 1
+            and values[start] != values[start + 1]
+        ]
+        threes = [range(start, start + 3) for start in range(max(0, i - 2), min(i, count - 3) + 1)]
+        pair = near[i] and any(sum(near[k] for k in t) >= 2 and abs(sum(side[k] for k in t)) == 3 for t in threes)
+        sevens = [side[start : start + 7] for start in range(max(0, i - 6), min(i, count - 7) + 1)]
+        run = any(abs(sum(s)) == 7 for s in sevens)
+        way = side[i] if beyond[i] else trends[-1] if trends else side[i] if pair or run else 0
+        expected.append({1: "improvement", -1: "concern", 0: "common cause"}[int(way)])
+    assert list(table["reading"]) == expected
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    "label",
+    [
+        pd.Timestamp("2024-04-01"),
+        pd.Period("2024-04", "M"),
+        "2024-04",
+        "Apr-24",
+        "April 2024",
+        "2024-04-01",
+        pd.Timestamp("2024-04-01").date(),
+        np.datetime64("2024-04-01"),
+    ],
+)
+def test_a_rebase_is_looked_up_in_the_calendar(label: object) -> None:
+    """It rebased the last month: a Timestamp was not in the monthly index, and position -1 was taken."""
+    values = np.r_[np.tile([10.0, 11.0], 6), np.tile([20.0, 21.0], 6)]
+    months = pd.period_range("2023-04", periods=24, freq="M")
+    for index in (months, pd.Index([str(m) for m in months]), pd.Index([m.strftime("%b-%y") for m in months])):
+        for rebase in (label, [label]):
+            table = xmr(pd.Series(values, index=index), rebase=rebase).table
+            assert list(table["segment"]) == [0] * 12 + [1] * 12
+            np.testing.assert_allclose(table["centre"], [10.5] * 12 + [20.5] * 12)
+
+
+@pytest.mark.unit
+def test_a_rebase_on_days_names_a_month_where_only_one_day_lies_in_it() -> None:
+    ends = pd.date_range("2023-04-30", periods=24, freq="ME")
+    values = pd.Series(np.arange(24.0), index=ends)
+    assert xmr(values, rebase="2024-04").table["segment"].sum() == 12
+    for label in ("2024-04-29", "2024-24", "Michaelmas", pd.Timestamp("2031-01-01"), 3, True, None):
+        with pytest.raises(InputError, match=r"cannot rebase at .*Allowed: 2023-04-30"):
+            xmr(values, rebase=[label])
+    weeks = pd.Series(np.arange(60.0), index=pd.date_range("2024-01-01", periods=60, freq="W"))
+    with pytest.raises(InputError, match="names several"):
+        xmr(weeks, rebase="2024-02")
+    inside = xmr(values.set_axis(ends.to_period("M")), rebase=[pd.Timestamp("2024-04-17")])
+    assert inside.table["segment"].sum() == 12  # a day lies in its month
+    assert xmr(np.arange(24.0), rebase=12).table["segment"].sum() == 12
+    with pytest.raises(InputError, match="cannot rebase at -1"):
+        xmr(np.arange(24.0), rebase=[-1])
 
 
 @pytest.mark.unit
@@ -174,6 +301,59 @@ def test_many_series_are_the_single_ones() -> None:
 
 
 @pytest.mark.unit
+def test_months_as_text_are_in_the_order_of_the_calendar() -> None:
+    """A year low and a year high are 24 points in runs of 12; in the order of the letters no run has seven."""
+    months = pd.period_range("2023-01", periods=24, freq="M")
+    values = np.r_[np.tile([99.0, 101.0], 6), np.tile([129.0, 131.0], 6)]
+    frame = pd.DataFrame({"icb": "Q1", "month": months, "n": values})
+    text = frame.assign(month=months.strftime("%b-%y")).sample(frac=1, random_state=2)
+    options = {"by": "icb", "period": "month", "value": "n"}
+    plain, read = xmr_many(frame, **options), xmr_many(text, **options)
+    letters = frame.assign(month=months.strftime("%b-%y")).sort_values("month")["n"].to_numpy()
+    assert plain.table["special_cause"].sum() == 24 and xmr(letters).table["special_cause"].sum() == 0
+    assert list(read.table["period"]) == list(months.strftime("%b-%y"))
+    pd.testing.assert_frame_equal(read.table.drop(columns="period"), plain.table.drop(columns="period"))
+    assert read.note == "month was read as dates." and plain.note == "" and read.note in read.summary
+    with pytest.raises(InputError, match="text without an order"):
+        xmr_many(frame.assign(month=[f"month {chr(97 + i)}" for i in range(24)]), **options)
+    one = xmr(pd.Series(values, index=months.strftime("%b-%y")))
+    assert "read as dates" in one.note
+    with pytest.raises(InputError, match="in order"):
+        xmr(pd.Series(values, index=months.strftime("%b-%y")).sort_index())
+
+
+@pytest.mark.unit
+def test_missing_months_are_told() -> None:
+    months = pd.period_range("2023-04", periods=24, freq="M")
+    values = pd.Series(np.tile([10.0, 11.0], 12), index=months)
+    for index in (months, months.to_timestamp(), months.to_timestamp(how="end").normalize(), np.arange(24)):
+        assert xmr(values.set_axis(index)).note == ""
+        assert "missing in 2 place(s)" in xmr(values.set_axis(index).drop(index[[5, 6, 12]])).note
+    whole = xmr(values.drop(months[[5, 6, 12]]), frequency="M")
+    assert whole.note == "" and (whole.table["reason"] == "no data").sum() == 3
+    frame = pd.DataFrame({"icb": np.repeat(["A", "B"], 24), "month": [*months, *months], "n": 1.0}).drop(index=30)
+    many = xmr_many(frame, by="icb", period="month", value="n")
+    assert many.icons["note"].ne("").tolist() == [False, True] and "1 lack periods" in many.summary
+
+
+@pytest.mark.unit
+def test_many_series_refuse_rows_that_belong_nowhere() -> None:
+    months = pd.period_range("2023-04", periods=12, freq="M")
+    frame = pd.DataFrame({"icb": np.repeat(["A", "B"], 12), "month": [*months, *months], "n": 1.0})
+    options = {"by": "icb", "period": "month", "value": "n"}
+    with pytest.raises(InputError, match=r"icb must be known in every row: 1 row"):
+        xmr_many(frame.assign(icb=[None, *frame["icb"][1:]]), **options)
+    with pytest.raises(InputError, match="month is missing in 1 row"):
+        xmr_many(frame.assign(month=[None, *frame["month"][1:]]), **options)
+    with pytest.raises(InputError, match=r"each key once: 2 row\(s\), icb/month: A/2023-04"):
+        xmr_many(pd.concat([frame, frame.iloc[[0]]]), **options)
+    with pytest.raises(InputError, match="target: key 'C' is not known"):
+        xmr_many(frame, target={"C": 1.0}, **options)
+    with pytest.raises(InputError, match="target, A is nan"):
+        xmr_many(frame, target={"A": np.nan}, **options)
+
+
+@pytest.mark.unit
 def test_bad_input_is_said() -> None:
     with pytest.raises(InputError, match="improvement"):
         xmr([1, 2, 3], improvement="up")
@@ -181,8 +361,21 @@ def test_bad_input_is_said() -> None:
         xmr(pd.Series([1.0, 2.0], index=[2, 1]))
     with pytest.raises(InputError, match="infinite"):
         xmr([1.0, np.inf])
-    with pytest.raises(InputError, match="baseline"):
-        xmr([1.0, 2.0], baseline=1)
+    for baseline in (1, 2.5, "all", np.nan):
+        with pytest.raises(InputError, match="baseline"):
+            xmr([1.0, 2.0], baseline=baseline)
+    for target in (np.nan, np.inf, "5"):
+        with pytest.raises(InputError, match=r"target is .* must be a number"):
+            xmr([1.0, 2.0], target=target)
+    with pytest.raises(InputError, match="not numbers, the first at position 2"):
+        xmr([1.0, "n/a"])
+    with pytest.raises(InputError, match="rules 'montgomery' is not known"):
+        xmr([1.0, 2.0], rules="montgomery")
+    with pytest.raises(InputError, match="needs periods that are dates"):
+        xmr([1.0, 2.0], frequency="M")
+    for values in (5.0, [[1.0, 2.0]]):
+        with pytest.raises(InputError, match="list of values"):
+            xmr(values)
 
 
 @pytest.mark.property
