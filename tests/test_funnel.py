@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
+from statsmodels.stats.proportion import proportion_confint
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.variation import adjust_pvalues, funnel
@@ -101,6 +102,65 @@ def test_exact_limits_are_spiegelhalters_moved_by_half_a_case() -> None:
 
 
 @pytest.mark.unit
+@pytest.mark.parametrize("expected", [0.02, 0.7, 3.3, 20.0, 151.5])
+def test_quantile_flags_are_those_of_the_whole_poisson_tail(expected: float) -> None:
+    counts = np.arange(0, int(expected + 8 * math.sqrt(expected) + 8))
+    table = draw(ratios(list(counts), [expected] * len(counts)), method="quantile").table
+    mass = [math.exp(-expected + k * math.log(expected) - math.lgamma(k + 1)) for k in range(400)]
+    for count, flag, z in zip(counts, table["flag"], table["z"], strict=True):
+        low, high = math.fsum(mass[: count + 1]), math.fsum(mass[count:])
+        side, tail = ("low", low) if low < high else ("high", high)
+        assert flag == (f"{side}_998" if tail < 0.001 else f"{side}_95" if tail < 0.025 else "within")
+        assert stats.norm.sf(abs(z)) == pytest.approx(min(tail, 0.5), rel=1e-6)
+
+
+@pytest.mark.oracle
+def test_quantile_limits_are_scipys() -> None:
+    """Quantiles of Poisson(100), of Binomial(200, 0.3), and of Poisson(100) as a rate of a fixed population."""
+    names = ["lower_998", "lower_95", "upper_95", "upper_998"]
+    poisson = draw(ratios([100], [100]), method="quantile").table.loc[0, names] * 100
+    assert list(poisson.astype(float).round(9)) == list(stats.poisson.ppf([0.001, 0.025, 0.975, 0.999], 100))
+    assert list(poisson.astype(float).round(9)) == [71, 81, 120, 132]
+    binomial = draw(ratios([60], [200]), "proportion", target=0.3, method="quantile").table.loc[0, names] * 200
+    assert list(binomial.astype(float).round(9)) == list(stats.binom.ppf([0.001, 0.025, 0.975, 0.999], 200, 0.3))
+    rate = draw(ratios([100], [50_000]), "rate", fixed_denominator=True, target=0.002, method="quantile")
+    assert list((rate.limits_at([50_000]).loc[0, names] * 50_000).astype(float).round(9)) == [71, 81, 120, 132]
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(
+    ("count", "expected", "flag"),
+    [(200, 173.241, "within"), (200, 173.240, "high_95"), (500, 573.028, "low_998"), (500, 573.026, "low_95")],
+)
+def test_quantile_flags_change_where_fingertips_limits_lie(count: int, expected: float, flag: str) -> None:
+    """PHEindicatormethods' poisson_funnel, which draws Fingertips' funnels of ratios and rates.
+
+    200 events lie on the upper 95 % limit at 173.24086 expected, 500 on the lower 99.8 % limit at 573.02748: the values
+    that the tests of DHSC's Python edition of the package hold.
+    """
+    assert draw(ratios([count], [expected]), method="quantile").table.loc[0, "flag"] == flag
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("target", "cases"), [(0.2, 150), (0.02, 900), (0.7, 40)])
+def test_wilson_limits_are_where_a_wilson_interval_reaches_the_target(target: float, cases: int) -> None:
+    """Fingertips' proportions: at each limit statsmodels' Wilson interval of the unit just reaches the target."""
+    table = draw(ratios([0], [cases]), "proportion", target=target, method="wilson").table
+    for level, alpha in (("95", 0.05), ("998", 0.002)):
+        for side, end in (("lower", 1), ("upper", 0)):
+            limit = table.loc[0, f"{side}_{level}"]
+            if 0 < limit < 1:
+                assert proportion_confint(limit * cases, cases, alpha, "wilson")[end] == pytest.approx(target)
+    counts = np.arange(cases + 1)
+    flags = draw(ratios(list(counts), [cases] * len(counts)), "proportion", target=target, method="wilson").table[
+        "flag"
+    ]
+    low, high = proportion_confint(counts, cases, 0.05, "wilson")
+    np.testing.assert_array_equal(flags.str.startswith("high"), low > target)
+    np.testing.assert_array_equal(flags.str.startswith("low"), high < target)
+
+
+@pytest.mark.unit
 def test_limits_at_any_level_and_names() -> None:
     result = draw(ratios([90, 110, 100], [100, 100, 100]), limits=(0.999, 0.8), method="cqc")
     assert [c for c in result.table.columns if "er_" in c and c != "higher"] == [
@@ -174,10 +234,16 @@ def test_direction_of_good_is_stated() -> None:
         ({"overdispersion": "plus"}, "overdispersion"),
         ({"method": "shmi", "kind": "rate"}, "shmi"),
         ({"method": "exact", "overdispersion": "additive"}, "exact"),
-        ({"limits": (95,)}, "between 0 and 1"),
+        ({"limits": (95,)}, "Write 0.95 for 95 %"),
         ({"trim": 0.5}, "trim"),
-        ({"numerator": "z"}, "no column z"),
+        ({"numerator": "z"}, "lack z"),
         ({"target": 0.0}, "target"),
+        ({"target": np.nan}, "target is nan"),
+        ({"limits": (0.95, np.nan)}, "Confidence is nan"),
+        ({"limits": "wide"}, "Confidence"),
+        ({"false_discovery": 5}, "write 0.05 for 5 %"),
+        ({"method": "quantile", "kind": "rate"}, "fixed population"),
+        ({"method": "wilson"}, "proportions"),
         ({"kind": "mean"}, "standard error"),
     ],
 )
@@ -189,7 +255,7 @@ def test_bad_input_is_said(change: dict, words: str) -> None:
 
 @pytest.mark.unit
 def test_bad_rows_are_said() -> None:
-    with pytest.raises(InputError, match="1 rows repeat"):
+    with pytest.raises(InputError, match=r"each key once: 2 row\(s\), unit: a"):
         draw(pd.DataFrame({"unit": ["a", "a"], "o": [1, 2], "e": [1.0, 2.0]}))
     with pytest.raises(InputError, match="negative"):
         draw(ratios([-1, 2], [1.0, 2.0]))

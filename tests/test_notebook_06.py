@@ -74,7 +74,9 @@ def test_tables_of_the_notebook_are_the_library_s(data: str, local: scenarios.Lo
         "Register": "register",
     }
     for sheet, name in shown.items():
-        table = present.disclose(view.tables[name], counts=view.counts, totals=view.totals.get(name, []), in_order=True).frame
+        table = present.disclose(
+            view.tables[name], counts=view.counts, totals=view.totals.get(name, []), in_order=True
+        ).frame
         expected = table.drop(columns="persons").select_dtypes("number")
         found = _frame(section, sheet)[expected.columns]
         hidden = expected.isna().to_numpy()

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from pathcost_lib import paths
 from pathcost_lib.errors import InputError
@@ -18,6 +19,7 @@ from pathcost_lib.variation import (
     funnel,
     robust_outliers,
     screen,
+    state_differences,
     trim_points,
     variance_components,
     xmr_many,
@@ -58,6 +60,10 @@ def test_missing_p_values_are_not_counted() -> None:
         adjust_pvalues([1.2])
     with pytest.raises(InputError, match="method"):
         adjust_pvalues([0.1], "magic")
+    with pytest.raises(InputError, match="must be a list"):
+        adjust_pvalues(0.03)
+    with pytest.raises(InputError, match="text among them"):
+        adjust_pvalues([0.03, "n/a"])
 
 
 def many(seed: int) -> pd.DataFrame:
@@ -106,6 +112,141 @@ def test_mean_cost_screens_in_pounds_and_families_mix() -> None:
     assert both.loc[both["indicator"] != "cost", "excess_gbp"].isna().all()
     with pytest.raises(InputError, match="no funnels"):
         screen({})
+
+
+@pytest.mark.unit
+def test_a_mean_without_cases_has_no_excess_and_says_so() -> None:
+    """£700 above the target over 100 patients is £70,000; without the patients it came out as £7 (700 / 10²)."""
+    cost = pd.DataFrame({"icb": ["A", "B", "C"], "n": 100, "se": 10.0, "mean": [5700.0, 5000.0, 5000.0]})
+    options = {"unit": "icb", "value": "mean", "se": "se", "kind": "mean", "target": 5000.0}
+    counted = screen({"cost": funnel(cost, denominator="n", **options)}).table
+    assert counted.loc[0, "excess_gbp"] == pytest.approx(70_000) and counted["reason"].isna().all()
+    bare = screen({"cost": funnel(cost, **options)}).table
+    assert bare[["excess", "excess_gbp"]].isna().all(axis=None)
+    assert bare["reason"].str.contains("no number of cases").all() and bare.loc[0, "stands_out"]
+
+
+@pytest.mark.unit
+def test_a_price_for_one_indicator_leaves_the_pounds_of_the_others() -> None:
+    cost = pd.DataFrame({"icb": [f"Q{i:02}" for i in range(42)], "n": 400, "se": 50.0, "mean": 5000.0})
+    cost.loc[0, "mean"] = 5600.0
+    means = funnel(cost, unit="icb", value="mean", se="se", denominator="n", kind="mean", target=5000.0)
+    funnels = {"cost": means, "ratios": ratio_funnel(many(3))}
+    table = screen(funnels, gbp_per={"I00": 1000.0}).table.set_index(["indicator", "unit"])
+    assert table.loc[("cost", "Q00"), "excess_gbp"] == pytest.approx(600 * 400)
+    row = table.loc[("I00", "Q05")]
+    assert row["excess_gbp"] == pytest.approx(1000 * (row["value"] - 1) * row["denominator"])
+    assert table.loc["I01", "excess_gbp"].isna().all() and (table.loc["I01", "reason"].str.contains("no price")).all()
+    days = screen({"cost": means}, gbp_per={"cost": 350.0}).table.iloc[0]  # a mean of days at £350 a day
+    assert days["excess_gbp"] == pytest.approx(600 * 400 * 350)
+    for key, words in (("I42", "key 'I42' is not known"), ("ratios", "key 'ratios' is not known")):
+        with pytest.raises(InputError, match=words):
+            screen(funnels, gbp_per={key: 1000.0})
+    with pytest.raises(InputError, match="gbp_per, I00 is nan"):
+        screen(funnels, gbp_per={"I00": np.nan})
+
+
+@pytest.mark.unit
+def test_screening_says_what_it_could_not_compare() -> None:
+    frame = pd.DataFrame({"icb": list("ABCD"), "o": [10, 12, np.nan, 9], "e": [10.0, 0.0, 10.0, 9.0]})
+    found = screen({"r": funnel(frame, unit="icb", numerator="o", denominator="e", kind="ratio")})
+    assert len(found.table) == 2 and found.left_out == {"no numerator, or a denominator of 0 or none": 2}
+    assert "2 not compared" in found.summary
+    none = screen({"r": funnel(frame.iloc[[1, 2]], unit="icb", numerator="o", denominator="e", kind="ratio")})
+    assert none.table.empty and sum(none.left_out.values()) == 2
+    twice = funnel(frame, unit="icb", numerator="o", denominator="e", kind="ratio")
+    with pytest.raises(InputError, match="not the result of a funnel"):
+        screen({"r": frame})
+    both = funnel(frame.assign(i="x"), unit="icb", numerator="o", denominator="e", kind="ratio", indicator="i")
+    with pytest.raises(InputError, match=r"each key once: 4 row\(s\), indicator/unit: x/A; x/D"):
+        screen({"x": twice, "family": both})
+    for share in (5, -0.1, np.nan):
+        with pytest.raises(InputError, match="false_discovery"):
+            screen({"r": twice}, false_discovery=share)
+
+
+# -- one rule for what may be stated --
+@pytest.mark.oracle
+def test_stated_differences_are_those_of_the_paper() -> None:
+    """Benjamini and Hochberg 1995, section 4.1: the first four of fifteen, where a test one by one states nine."""
+    p = [
+        0.0001,
+        0.0004,
+        0.0019,
+        0.0095,
+        0.0201,
+        0.0278,
+        0.0298,
+        0.0344,
+        0.0459,
+        0.324,
+        0.4262,
+        0.5719,
+        0.6528,
+        0.759,
+        1,
+    ]
+    rows = pd.DataFrame({"trust": [f"R{i:02}" for i in range(15)], "p": p}).sample(frac=1, random_state=4)
+    found = state_differences(rows, keys="trust", p_value="p")
+    assert set(found.table.loc[found.table["stated"], "trust"]) == {"R00", "R01", "R02", "R03"}
+    assert list(found.table["trust"]) == list(rows["trust"])  # rows keep their places
+    assert "15 comparisons; 4 may be stated" in found.summary
+    bare = screen({"r": ratio_funnel(many(1))}).table
+    again = state_differences(bare, keys=["indicator", "unit"], p_value="p_value").table
+    assert (again["stated"] == bare["stands_out"]).all() and (again["q_value"] == bare["q_value"]).all()
+
+
+@pytest.mark.oracle
+def test_fifteen_patients_are_judged_by_students_t() -> None:
+    """A trust dearer by £826 (95 % interval -£131 to £1,783) on 15 patients: p is 0.085 with 14 degrees of freedom."""
+    se = (1783 + 131) / 2 / stats.t.ppf(0.975, 14)
+    rows = pd.DataFrame({"trust": ["A"], "gbp": [826.0], "se": [se], "df": [14]})
+    options = {"keys": "trust", "difference": "gbp", "se": "se"}
+    judged = state_differences(rows, degrees="df", **options).table.iloc[0]
+    assert judged["p_value"] == pytest.approx(0.0855, abs=5e-4) and not judged["stated"]
+    assert judged["reason"].startswith("may be chance")
+    normal = state_differences(rows, **options).table.iloc[0]
+    assert normal["p_value"] == pytest.approx(2 * stats.norm.sf(826 / se)) and normal["p_value"] < judged["p_value"]
+
+
+@pytest.mark.property
+def test_at_most_one_in_twenty_stated_differences_is_false() -> None:
+    """900 trusts alike, 100 that truly differ by four standard errors: Benjamini and Hochberg promise 0.9 × 5 %."""
+    rng, shares, power = np.random.default_rng(3), [], []
+    for _ in range(60):
+        truth = np.repeat([0.0, 4.0], [900, 100])
+        rows = pd.DataFrame({"trust": range(1000), "gbp": truth + rng.normal(size=1000), "se": 1.0})
+        stated = state_differences(rows, keys="trust", difference="gbp", se="se").table["stated"].to_numpy()
+        shares.append(stated[truth == 0].sum() / max(stated.sum(), 1))
+        power.append(stated[truth > 0].mean())
+    assert 0.035 < np.mean(shares) < 0.05 and np.mean(power) > 0.85
+
+
+@pytest.mark.unit
+def test_a_difference_that_cannot_be_judged_is_not_stated_and_not_counted() -> None:
+    rows = pd.DataFrame({"trust": list("ABCD"), "gbp": [900.0, 5.0, np.nan, 50.0], "se": [100.0, 10.0, 1.0, 0.0]})
+    table = state_differences(rows, keys="trust", difference="gbp", se="se").table
+    assert list(table["stated"]) == [True, False, False, False]
+    assert list(table["reason"].str[:14]) == ["", "may be chance:", "not computable", "not computable"]
+    assert "all 2 comparisons" in table.loc[1, "reason"] and table["q_value"].isna().tolist() == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    for change, words in (
+        ({"se": "no"}, "lack no"),
+        ({"difference": None}, "name the column p_value"),
+        ({"keys": "k"}, r"each key once: 4 row"),
+        ({"method": "magic"}, "method"),
+    ):
+        with pytest.raises(InputError, match=words):
+            state_differences(rows.assign(k=1), **{"keys": "trust", "difference": "gbp", "se": "se"} | change)
+    for column, value in (("se", -1.0), ("gbp", np.inf), ("gbp", "n/a"), ("trust", None), ("trust", "A")):
+        wrong = rows.astype({"gbp": object, "trust": object})
+        wrong.loc[1, column] = value
+        with pytest.raises(InputError, match=column):
+            state_differences(wrong, keys="trust", difference="gbp", se="se")
 
 
 # -- patient level --

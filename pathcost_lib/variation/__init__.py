@@ -14,10 +14,11 @@ from pathcost_lib.variation.monthly import monthly_signals
 from pathcost_lib.variation.multilevel import VarianceComponents, variance_components
 from pathcost_lib.variation.outlier_view import cost_cases, explain, screen_costs, shrink
 from pathcost_lib.variation.patients import cost_drivers, robust_outliers, trim_points
-from pathcost_lib.variation.screening import adjust_pvalues, screen
+from pathcost_lib.variation.screening import FALSE_DISCOVERY, adjust_pvalues, screen, state_differences
 from pathcost_lib.variation.spc import xmr, xmr_many
 
 __all__ = [
+    "FALSE_DISCOVERY",
     "FunnelResult",
     "VarianceComponents",
     "adjust_pvalues",
@@ -35,6 +36,7 @@ __all__ = [
     "screen",
     "screen_costs",
     "shrink",
+    "state_differences",
     "systematic_component",
     "trim_points",
     "variance_components",

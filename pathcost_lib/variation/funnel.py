@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from pathcost_lib import arguments
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import Result
 from pathcost_lib.variation.limits import Fit, Options, fit_units, level_name, scale_for
@@ -27,6 +28,7 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 KINDS = ("proportion", "ratio", "rate", "mean")
+METHODS = ("exact", "quantile", "wilson", "cqc", "shmi")
 OVERDISPERSION = ("none", "multiplicative", "additive")
 #: By direction of good: what low and high are.
 READINGS = {
@@ -111,7 +113,7 @@ class FunnelResult(Result):
         if indicator is None and len(self.fits) > 1:
             raise InputError(f"Say which indicator: one of {', '.join(self.fits)}.")
         name = next(iter(self.fits)) if indicator is None else require_one_of(indicator, self.fits, what="indicator")
-        size = np.atleast_1d(np.asarray(denominators, dtype=float))
+        size = arguments.number_list(denominators, "Denominators")
         if not (size > 0).all():
             raise InputError("Denominators must be above 0.")
         return pd.DataFrame({"denominator": size, "target": self.fits[name].target} | self.fits[name].limits(size))
@@ -160,10 +162,18 @@ def funnel(
         Levels of the limits.
     overdispersion : {"none", "multiplicative", "additive"}
         None; variance times φ (only where φ is above 1 + 2√(2/units)); or variance plus τ².
-    method : {"exact", "cqc", "shmi"}, optional
-        "exact" (binomial or Poisson; the default without over-dispersion for proportions, ratios, and rates of a fixed
-        population); "cqc" variance-stabilised scale, winsorised (the default otherwise); "shmi" log scale, truncated
-        (ratios only).
+    method : {"exact", "quantile", "wilson", "cqc", "shmi"}, optional
+        Without over-dispersion, for proportions, ratios, and rates of a fixed population:
+
+        - "exact" (the default): binomial or Poisson on the mid-P tail, interpolated between counts. Each tail has its
+          share on average over sizes. These are not the limits of Fingertips.
+        - "quantile": the exact binomial or Poisson quantile, a whole count. Each tail has at most its share, so that
+          fewer small units are flagged. Fingertips judges ratios and rates so.
+        - "wilson" (proportions only): θ ± z √(θ(1 - θ)/n), where a unit's Wilson interval just reaches the target θ.
+          Fingertips judges proportions so.
+
+        With over-dispersion, and for means and rates of two counts: "cqc" variance-stabilised scale, winsorised (the
+        default); "shmi" log scale, truncated (ratios only).
     trim : float
         Share of z-scores winsorised or truncated at each end before φ or τ² is estimated.
     target : float, optional
@@ -183,17 +193,20 @@ def funnel(
     Raises
     ------
     InputError
-        If a column is missing, a unit comes twice, counts are negative or not whole where they must be, or options
-        clash.
+        If a column is missing or text, a unit or indicator is missing in a row or comes twice, a number is infinite,
+        counts or standard errors are negative or counts not whole where they must be, or options clash.
 
     Notes
     -----
     Limits found on the square-root scale are squared back (a peer does not, and adds τ² to s where s² is meant).
     On a log scale a numerator of 0 counts as half a case. Denominators of 0 are "not computable" with a reason.
     """
+    levels = tuple(sorted(set(arguments.confidence_levels(limits))))
+    trim = arguments.share(trim, "Funnel: trim")
+    target = None if target is None else arguments.number(target, "Funnel: target")
     wanted = Options(
         kind,
-        tuple(sorted(limits)),
+        levels,
         overdispersion,
         method or "",
         trim,
@@ -201,21 +214,16 @@ def funnel(
         fixed_denominator,
         unbiased,
         higher_is,
-        false_discovery,
+        arguments.share(false_discovery, "Funnel: false_discovery"),
+        cases=kind != "mean" or denominator is not None,
     )
     options = _checked(wanted)
-    needed = [unit, *([indicator] if indicator else []), *_columns(kind, numerator, denominator, value, se)]
-    missing = [c for c in needed if c not in table.columns]
-    if missing:
-        raise InputError(
-            f"Funnel: the table has no column {', '.join(missing)}. It has {', '.join(map(str, table.columns))}."
-        )
     keys = [indicator, unit] if indicator else [unit]
-    twice = int(table.duplicated(keys).sum())
-    if twice:
-        raise InputError(f"Funnel: {twice} rows repeat a {' and '.join(keys)}. There must be one row for each.")
-    if not len(table):
-        raise InputError("Funnel: the table has no rows.")
+    columns = _columns(kind, numerator, denominator, value, se)
+    arguments.require_columns(table, [*keys, *columns], what="rows of the funnel")
+    for key in keys:
+        arguments.refuse(table, table[key].isna().to_numpy(), [], f"Funnel: {key} must be known in every row")
+    arguments.require_unique(table, keys, what="rows of the funnel")
     groups = (
         {"": table} if indicator is None else {str(k): g for k, g in table.groupby(indicator, sort=False, dropna=False)}
     )
@@ -235,21 +243,17 @@ def _checked(options: Options) -> Options:
     require_one_of(options.kind, KINDS, what="kind")
     require_one_of(options.overdispersion, OVERDISPERSION, what="overdispersion")
     require_one_of(options.higher_is, READINGS, what="higher_is")
-    if not options.limits or not all(0 < level < 1 for level in options.limits):
-        raise InputError(
-            f"Funnel: limits must be levels between 0 and 1, such as 0.95 and 0.998, not {options.limits}."
-        )
-    if not 0 <= options.trim < 0.5:
+    if not options.trim < 0.5:
         raise InputError(f"Funnel: trim must be at least 0 and below 0.5, not {options.trim}.")
     has_exact = options.kind in ("proportion", "ratio") or (options.kind == "rate" and options.fixed_denominator)
     plain = options.overdispersion == "none"
-    method = require_one_of(
-        options.method or ("exact" if has_exact and plain else "cqc"), ("exact", "cqc", "shmi"), what="method"
-    )
-    if method == "exact" and not (has_exact and plain):
+    method = require_one_of(options.method or ("exact" if has_exact and plain else "cqc"), METHODS, what="method")
+    if method in ("exact", "quantile") and not (has_exact and plain):
         raise InputError(
             "Funnel: exact limits are for counts without over-dispersion, and rates only of a fixed population."
         )
+    if method == "wilson" and not (options.kind == "proportion" and plain):
+        raise InputError("Funnel: method wilson is for proportions without over-dispersion.")
     if method == "shmi" and options.kind != "ratio":
         raise InputError("Funnel: method shmi is for ratios of observed to expected.")
     return replace(options, method=method)
@@ -267,11 +271,15 @@ def _columns(
     return [numerator, denominator]
 
 
-def _numbers(part: pd.DataFrame, column: str) -> Array:
-    try:
-        return part[column].to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
-        raise InputError(f"Funnel: column {column} must hold numbers.") from None
+def _numbers(part: pd.DataFrame, column: str, *, signed: bool = False) -> Array:
+    """Return a column as floats, missing ones NaN (the row is then "not computable"); negative only where `signed`."""
+    values = pd.to_numeric(part[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    text = np.isnan(values) & part[column].notna().to_numpy()
+    negative = np.zeros(len(values), dtype=bool) if signed else values < 0
+    for wrong, rule in ((text, "must hold numbers"), (np.isinf(values), "must be finite"), (negative, "is negative")):
+        if wrong.any():
+            raise InputError(f"Funnel: column {column} {rule} in {int(wrong.sum())} row(s).")
+    return values
 
 
 def _one(
@@ -285,7 +293,7 @@ def _one(
     """Return one indicator's rows and what they were fitted with."""
     own_se: Array | None = None
     if options.kind == "mean":
-        values, errors = _numbers(part, str(value)), _numbers(part, str(se))
+        values, errors = _numbers(part, str(value), signed=True), _numbers(part, str(se))
         with np.errstate(divide="ignore"):
             size = _numbers(part, denominator) if denominator else errors**-2.0
         usable = np.isfinite(values) & np.isfinite(errors) & (errors > 0) & np.isfinite(size) & (size > 0)
@@ -345,16 +353,14 @@ def _nothing(values: Array, size: Array, options: Options, reason: str) -> tuple
 
 
 def _check_counts(counts: Array, size: Array, usable: Flags, options: Options, names: tuple[str, str]) -> None:
-    negative, which = (counts < 0) | (size < 0), " or ".join(names)
-    if negative.any():
-        raise InputError(f"Funnel: {int(negative.sum())} rows of {which} are negative.")
+    which = " or ".join(names)
     counts, size = counts[usable], size[usable]
     if options.kind == "proportion" and (counts > size).any():
         raise InputError(
             f"Funnel: {int((counts > size).sum())} rows have {names[0]} above {names[1]}, a proportion above 1."
         )
     whole = (np.round(counts) == counts) & ((np.round(size) == size) | (options.kind != "proportion"))
-    if options.method == "exact" and not whole.all():
+    if options.method in ("exact", "quantile") and not whole.all():
         raise InputError(
             f"Funnel: {int((~whole).sum())} rows of {which} are not whole, as exact limits need. Use method='cqc'."
         )

@@ -6,6 +6,9 @@ Spiegelhalter DJ. Funnel plots for comparing institutional performance. Statisti
 Spiegelhalter D, Sherlaw-Johnson C, Bardsley M, Blunt I, Wood C, Grigg O. Statistical methods for healthcare regulation:
 rating, screening and surveillance. Journal of the Royal Statistical Society A 2012; 175: 1-47.
 Lancaster HO. Significance tests in discrete distributions. JASA 1961; 56: 223-234 (the mid-P value).
+Wilson EB. Probable inference, the law of succession, and statistical inference. JASA 1927; 22: 209-212.
+Office for Health Improvement and Disparities, Fingertips: technical guidance, and its package PHEindicatormethods
+(`calculate_funnel_limits`: exact Poisson for ratios and rates, Wilson for proportions).
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ __all__ = [
     "exact_z",
     "fit_units",
     "level_name",
+    "quantile_limit",
+    "quantile_z",
     "reference_distribution",
     "scale_for",
 ]
@@ -67,6 +72,9 @@ def _half(_: float, size: Array) -> Array:
 
 SQUARE_ROOT = Scale("square root", np.sqrt, lambda t: np.maximum(t, 0) ** 2, _half)
 ARCSINE = Scale("arcsine", lambda y: np.arcsin(np.sqrt(y)), lambda t: np.sin(np.clip(t, 0, np.pi / 2)) ** 2, _half)
+PROPORTION = Scale(
+    "identity", np.asarray, lambda t: np.clip(t, 0, 1), lambda target, size: np.sqrt(target * (1 - target) / size)
+)
 LOG_EVENTS = Scale("log", np.log, np.exp, lambda target, size: 1 / np.sqrt(target * size))
 LOG_TWO_COUNTS = Scale("log", np.log, np.exp, lambda target, size: np.sqrt(1 / (target * size) + 1 / size))
 
@@ -81,13 +89,14 @@ def scale_for(kind: str, method: str, *, fixed_denominator: bool, sd: float) -> 
 
     Notes
     -----
-    Proportions: arcsine of the square root, standard error 1/(2√n). Ratios: "cqc" square root, 1/(2√E); "shmi" log,
-    1/√(θE). Rates: log, √(1/(θN) + 1/N), for the denominator is a count as well; 1/(θN) alone where it is a fixed
+    Proportions: arcsine of the square root, standard error 1/(2√n); "wilson" the proportion itself, √(θ(1 - θ)/n), for
+    a unit's Wilson interval reaches θ just where it is z of these from it. Ratios: "cqc" square root, 1/(2√E); "shmi"
+    log, 1/√(θE). Rates: log, √(1/(θN) + 1/N), for the denominator is a count as well; 1/(θN) alone where it is a fixed
     population. Without θ in the first term limits of a small rate leave most units outside. Source: Spiegelhalter
     2012.
     """
     if kind == "proportion":
-        return ARCSINE
+        return PROPORTION if method == "wilson" else ARCSINE
     if kind == "ratio":
         return LOG_EVENTS if method == "shmi" else SQUARE_ROOT
     if kind == "rate":
@@ -131,6 +140,26 @@ def exact_z(distribution: Any, count: ArrayLike) -> Array:
     return np.where(lower < upper, stats.norm.ppf(np.maximum(lower, tiny)), -stats.norm.ppf(np.maximum(upper, tiny)))
 
 
+def quantile_limit(distribution: Any, probability: float) -> Array:
+    """Return the count at which the cumulative distribution P(R <= r) reaches `probability`: a whole number.
+
+    Notes
+    -----
+    A count below the lower limit has P(R <= r) < α/2, and one above the upper limit has P(R >= r) <= α/2: the exact
+    test, in which each tail has at most its share, and less for small counts.
+    """
+    return np.asarray(distribution.ppf(probability), dtype=float)
+
+
+def quantile_z(distribution: Any, count: ArrayLike) -> Array:
+    """Return the normal score of a count's whole tail, itself included: 0 where neither tail is below one half."""
+    tiny = np.nextafter(0.0, 1.0)
+    lower, upper = (
+        np.clip(tail, tiny, 0.5) for tail in (distribution.cdf(count), distribution.sf(np.subtract(count, 1)))
+    )
+    return np.where(lower < upper, stats.norm.ppf(lower), -stats.norm.ppf(upper))
+
+
 def _mid(distribution: Any, count: Array) -> Array:
     return np.asarray(distribution.cdf(count) - 0.5 * distribution.pmf(count), dtype=float)
 
@@ -149,6 +178,7 @@ class Options:
     unbiased: bool
     higher_is: str
     false_discovery: float
+    cases: bool = True  # False where denominators are the precision of a mean, not a number of cases
 
 
 @dataclass(frozen=True)
@@ -168,7 +198,7 @@ class Fit:
         if not self.units:
             names = [f"{side}_{level_name(level)}" for level in self.options.limits for side in ("lower", "upper")]
             return {name: np.full(len(size), np.nan) for name in names}
-        exact = self.options.method == "exact"
+        exact = {"exact": exact_limit, "quantile": quantile_limit}.get(self.options.method)
         reference = reference_distribution(self.options.kind, self.target, size) if exact else None
         centre = self.scale.forward(np.asarray(self.target, dtype=float))
         se = self.scale.standard_error(self.target, size) if se is None else se
@@ -178,7 +208,7 @@ class Fit:
             tail = (1 - level) / 2
             for side, probability in (("lower", tail), ("upper", 1 - tail)):
                 if exact:
-                    limit = exact_limit(reference, probability) / size
+                    limit = exact(reference, probability) / size
                     limit = np.minimum(limit, 1.0) if self.options.kind == "proportion" else limit
                 else:
                     limit = self.scale.inverse(centre + stats.norm.ppf(probability) * spread_se)
@@ -205,8 +235,9 @@ def fit_units(
     low, high = {"mean": (-np.inf, np.inf), "proportion": (0.0, 1.0)}.get(options.kind, (0.0, np.inf))
     if not low < target < high:
         raise InputError(f"with a target of {target:g} no {options.kind} would vary")
-    if options.method == "exact":
-        z = exact_z(reference_distribution(options.kind, target, size), counts)
+    if options.method in ("exact", "quantile"):
+        score = exact_z if options.method == "exact" else quantile_z
+        z = score(reference_distribution(options.kind, target, size), counts)
         return Fit(options, scale, target, float(np.mean(z**2)), 1.0, 0.0, len(z)), z, z
     se = scale.standard_error(target, size) if own_se is None else own_se
     observed = np.maximum(counts, 0.5) / size if scale.name == "log" else values

@@ -14,7 +14,7 @@ from pathcost_lib.codes import financial_year_bounds, months
 from pathcost_lib.results import Result
 from pathcost_lib.sources import Relation
 from pathcost_lib.sources.quoting import quote_value, quote_values
-from pathcost_lib.variation.screening import adjust_pvalues
+from pathcost_lib.variation.screening import FALSE_DISCOVERY, state_differences
 from pathcost_lib.variation.spc import RUN, xmr, xmr_many
 
 __all__ = ["MonthlySignals", "monthly_signals"]
@@ -105,8 +105,8 @@ def monthly_signals(
     table["judged"] = table["month"] >= first
     table["special_cause"] = table["rule"].str.contains("outside|one side") & table["judged"]
     series = pd.DataFrame([_series(points) for _, points in table.groupby(keys, sort=False)])
-    series["q_value"] = adjust_pvalues(series["p_value"])
-    series["sure"] = series["signal"] & (series["q_value"] <= 0.05)
+    stated = state_differences(series, keys=keys, p_value="p_value", false_discovery=FALSE_DISCOVERY).table
+    series["q_value"], series["sure"] = stated["q_value"], series["signal"] & stated["stated"]
     series["place"] = series["p_value"].where(~series["sure"], -series["change_pct"].abs())
     order = ["sure", "signal", "place"]
     series = series.sort_values(order, ascending=[False, False, True], ignore_index=True).drop(columns="place")
