@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from factories import make_tables, write_tables
 
-from pathcost_lib import ledger, pathways
+from pathcost_lib import ledger, paths, pathways
 from pathcost_lib.benchmark import icb_causes, icb_view
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources import open_dataset
@@ -87,3 +87,13 @@ def test_peers_without_deprivation_use_the_other_features(tables: dict[str, pd.D
     assert len(peers) > 0
     assert peers["mean_deprivation"].isna().all()
     assert peers["over_65_pct"].notna().all()
+
+
+@pytest.mark.unit
+def test_all_areas_of_one_date_are_compared_though_some_took_others_over():
+    listed = pd.read_csv(paths.reference() / "icbs.csv")
+    before = listed.loc[listed["valid_from"] < "2026-04-01", "icb_code"]
+    after = listed.loc[listed["valid_to"].isna(), "icb_code"]
+    assert [len(areas_compared(codes, codes)) for codes in (before, after)] == [42, 36]
+    with pytest.raises(InputError, match="QMJ and Z9B2Z"):
+        areas_compared(listed["icb_code"], listed["icb_code"])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import date
 
 import pandas as pd
 
+from pathcost_lib import paths
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.names import icb_codes
@@ -41,6 +43,8 @@ def areas_compared(active: Iterable[str], listed: Iterable[str]) -> list[str]:
         moves["org_code"].isin(areas)
         & moves["successor_code"].isin(areas)
         & (moves["org_code"] != moves["successor_code"])
+        # Who takes over may have been there all along, as Hampshire's board, which took a part of Frimley's over.
+        & ~moves["successor_code"].isin(_there_before(moves["valid_to"].min()))
     ]
     if len(both):
         pairs = ", ".join(f"{old} and {new}" for old, new in zip(both["org_code"], both["successor_code"], strict=True))
@@ -49,6 +53,12 @@ def areas_compared(active: Iterable[str], listed: Iterable[str]) -> list[str]:
             "Put all tables under the same codes first, with sources.follow."
         )
     return sorted(areas & set(listed))
+
+
+def _there_before(day: date) -> set[str]:
+    """Return the ICBs of the published list that were there on a day."""
+    listed = pd.read_csv(paths.reference() / "icbs.csv", usecols=["icb_code", "valid_from"], parse_dates=["valid_from"])
+    return set(listed.loc[listed["valid_from"] <= pd.Timestamp(day), "icb_code"])
 
 
 def compared_with(dataset: Dataset, reference: str, *, icb: str) -> tuple[str, Dataset]:
