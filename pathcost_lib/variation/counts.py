@@ -91,8 +91,10 @@ def count_components(table: pd.DataFrame, *, unit: str, observed: str, expected:
     if len(counts) < 3 or not counts.any():
         raise InputError("Count components: there must be at least 3 units, with counts that are not all 0.")
     with arguments.explain_failure(f"The random intercept of {observed} by {unit}", library="scipy"):
-        variance, low, high = _variance(counts, size)
-        mean = _mean(counts, size, variance)
+        # In an order of their own, so that the order of the rows does not move the last digits of the maximum.
+        order = np.lexsort((size, counts))
+        variance, low, high = _variance(counts[order], size[order])
+        mean = _mean(counts[order], size[order], variance)
     frame = pd.DataFrame(
         {"unit": table[unit].to_numpy(), "observed": counts.astype(np.int64), "expected": size, "ratio": counts / size}
     )

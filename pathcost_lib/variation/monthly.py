@@ -12,8 +12,10 @@ from scipy import stats
 
 from pathcost_lib import arguments
 from pathcost_lib.codes import financial_year_bounds, months
+from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
 from pathcost_lib.sources import Relation
+from pathcost_lib.variation.patients import columns_in
 from pathcost_lib.variation.screening import FALSE_DISCOVERY, state_differences
 from pathcost_lib.variation.spc import RUN, xmr, xmr_many
 
@@ -83,6 +85,9 @@ def monthly_signals(
     seed = int(arguments.number(seed, "seed", least=0, whole=True))
     first, last = financial_year_bounds(year)
     start = first.replace(year=first.year - 1)
+    columns_in(activity, ["provider_code", "pod", "start_date"], what="activity")
+    if activity.schema["start_date"].upper() != "DATE":
+        raise InputError(f"start_date of the activity is {activity.schema['start_date']}. It must be a date.")
     extent = activity.require_extent()
     held = [
         (m[1], (m[2] - m[1]).days + 1)

@@ -24,7 +24,7 @@ from pathcost_lib.results import NotComputable, Result
 from pathcost_lib.sources import Relation
 from pathcost_lib.variation.funnel import FunnelResult, funnel
 from pathcost_lib.variation.multilevel import VarianceComponents, variance_components
-from pathcost_lib.variation.patients import cost_drivers
+from pathcost_lib.variation.patients import columns_in, cost_drivers
 from pathcost_lib.variation.screening import screen
 
 __all__ = [
@@ -86,7 +86,8 @@ class CostScreen(Result):
 def cost_cases(links: Links, activity: Relation, organisations: Relation, *, year: str) -> dict[str, Relation]:
     """Return `cases` (one row per index event and part), `providers` (their sums) and `left_out`, all in the engine.
 
-    `left_out` has pathway, part, reason and number: events without any cost, and contacts without one.
+    `left_out` has pathway, part, reason and number: events without any cost, contacts without one, and events whose
+    provider is in no ICB.
 
     Parameters
     ----------
@@ -101,6 +102,8 @@ def cost_cases(links: Links, activity: Relation, organisations: Relation, *, yea
     -----
     Expected cost is the mean of all events of the same pathway, part and index currency (indirect standardisation).
     """
+    columns_in(activity, ["activity_id", "currency_code", "start_date"], what="activity")
+    columns_in(organisations, ["org_code", "icb_code", "valid_from"], what="organisations")
     extent = activity.require_extent()
     last = min(extent.last_start, financial_year_bounds(year)[1])
     settings = pd.DataFrame({"data_from": [extent.first_start], "data_to": [last], "fewest": [FEWEST_IN_MIX]})
@@ -218,9 +221,14 @@ def _checked(providers: pd.DataFrame) -> pd.DataFrame:
     arguments.require_unique(providers, keys, what="costs of the providers")
     checked = {column: arguments.numbers(providers, column, keys) for column in amounts}
     checked["pathways"] = arguments.numbers(providers, "pathways", keys, above=0.0)
-    differences = pd.to_numeric(providers["differences"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    arguments.refuse(providers, ~np.isfinite(differences), keys, "differences must be a number")
-    return providers.assign(**checked, differences=differences)
+    return providers.assign(**checked, differences=_known(providers, "differences"))
+
+
+def _known(table: pd.DataFrame, column: str) -> Array:
+    """Return a column of finite numbers, which may be negative."""
+    values = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    arguments.refuse(table, ~np.isfinite(values), _NAMED, f"{column} must be a number")
+    return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,6 +239,7 @@ class Shrunken(Result):
 
     threshold: float
     between: VarianceComponents | NotComputable
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -265,13 +274,18 @@ def shrink(cases: Relation, *, pathway: str, part: str, threshold: float = 10.0)
     """
     require_one_of(part, PARTS, what="part")
     threshold = arguments.number(threshold, "threshold (per cent)")
+    columns_in(cases, ["pathway", "part", "provider_code", "icb_code", "difference_pct"], what="cases")
     name = str(pathway).replace("'", "''")
+    lacking = cases.query(
+        "SELECT CAST(count(*) AS BIGINT) AS number FROM this WHERE pathway IS NULL OR part IS NULL"
+    ).to_pandas()
+    left_out = {"no pathway or part": int(lacking["number"][0])} if lacking["number"][0] else {}
     rows = cases.query(f"SELECT * FROM this WHERE pathway = '{name}' AND part = '{part}'")
     try:
         fit = variance_components(rows, outcome="difference_pct", groups=["provider_code"])
     except InputError as error:
         columns = ["provider_code", "pathways", "difference_pct", "lower_95", "upper_95", "chance_above_pct"]
-        return Shrunken(pd.DataFrame(columns=columns), threshold, NotComputable(str(error)))
+        return Shrunken(pd.DataFrame(columns=columns), threshold, NotComputable(str(error)), left_out)
     league = fit.league_table("provider_code")
     beyond = fit.exceedance("provider_code", threshold).set_index("level")["probability"]
     table = league[["level", "rows", "blup", "lower_95", "upper_95"]].assign(
@@ -284,7 +298,7 @@ def shrink(cases: Relation, *, pathway: str, part: str, threshold: float = 10.0)
         )
     except InputError:
         nested = fit
-    return Shrunken(table, threshold, nested)
+    return Shrunken(table, threshold, nested, left_out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -334,12 +348,12 @@ def explain(links: Links, ledger: Relation, comparisons: pd.DataFrame, *, year: 
     arguments.table(comparisons, what="comparisons")
     if comparisons.empty:
         return Explained(pd.DataFrame(columns=columns), NotComputable("no provider here has enough index events"))
-    arguments.require_columns(comparisons, [*_NAMED, "z_adjusted"], what="comparisons")
-    for column in _NAMED:
+    arguments.require_columns(comparisons, [*_COMPARED, "flag", *_JUDGED], what="comparisons")
+    for column in [*_NAMED, "flag", "stands_out", "indicator"]:
         arguments.refuse(comparisons, comparisons[column].isna().to_numpy(), [], f"{column} must be known in every row")
     arguments.require_unique(comparisons, _NAMED, what="comparisons")
-    scores = pd.to_numeric(comparisons["z_adjusted"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    arguments.refuse(comparisons, ~np.isfinite(scores), _NAMED, "z_adjusted must be a number")
+    for column in [c for c in (*_COMPARED, *_JUDGED) if c not in (*_NAMED, "indicator", "stands_out")]:
+        _known(comparisons, column)
     furthest = comparisons.iloc[[int(comparisons["z_adjusted"].abs().argmax())]]
     row = {str(name): value for name, value in furthest.to_dict("records")[0].items()}
     unit = "index_provider_code"

@@ -60,4 +60,9 @@ UNION ALL
 SELECT pathway, part, 'contacts without a cost: the cost of their events is too low' AS reason, CAST(sum(unpriced) AS BIGINT) AS number
 FROM costs
 WHERE cost_gbp IS NOT NULL AND unpriced > 0
+GROUP BY pathway, part
+UNION ALL
+SELECT pathway, part, 'events whose provider is in no ICB' AS reason, CAST(count(*) AS BIGINT) AS number
+FROM cases
+WHERE icb_code IS NULL
 GROUP BY pathway, part;

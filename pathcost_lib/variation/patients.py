@@ -259,9 +259,7 @@ def _relation(table: Relation | pd.DataFrame, needed: list[str], *, number: str)
     """Return the rows in an engine, their columns there and `number` a number."""
     if not isinstance(table, Relation):
         arguments.table(table, what="rows of cases")
-    missing = [c for c in needed if c not in table.columns]
-    if missing:
-        raise InputError(f"The table has no column {', '.join(missing)}. It has {', '.join(map(str, table.columns))}.")
+    columns_in(table, needed, what="table")
     if isinstance(table, pd.DataFrame):
         arguments.require_columns(table, needed, what="rows of cases")
         with arguments.explain_failure("The table of cases", library="Arrow"):
@@ -270,6 +268,15 @@ def _relation(table: Relation | pd.DataFrame, needed: list[str], *, number: str)
     if not any(name in kind for name in _NUMBERS):
         raise InputError(f"Column {number} is {kind}. It must be a number.")
     return table
+
+
+def columns_in(table: Relation | pd.DataFrame, needed: list[str], *, what: str) -> None:
+    """Raise `InputError` if a table, in memory or in an engine, lacks a column."""
+    missing = [c for c in needed if c not in table.columns]
+    if missing:
+        raise InputError(
+            f"The {what} has no column {', '.join(missing)}. Columns: {', '.join(map(str, table.columns))}."
+        )
 
 
 def _left_out(left_out: Mapping[str, int]) -> str:
