@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -79,12 +81,34 @@ def test_share_of_chance_by_hand() -> None:
 
 @pytest.mark.unit
 @pytest.mark.parametrize(
-    "bad",
-    [([1, 2], [1, 2]), ([1, 2, 3], [1, 2]), ([1, -2, 3], [1, 2, 3]), ([1, 2, 3], [1, 0, 3]), ([0, 0, 0], [1, 1, 1])],
+    ("bad", "words"),
+    [
+        (([1, 2], [1, 2]), "3 units or more"),
+        (([1, 2, 3], [1, 2]), r"3 units or more \(here 3 and 2\)"),
+        (([1, -2, 3], [1, 2, 3]), "Observed counts: value 2 of 3 is below 0"),
+        (([1, np.nan, 3], [1, 2, 3]), "Observed counts: value 2 of 3 is missing"),
+        (([1, 2, 3], [1, 2, np.inf]), "Expected counts: value 3 of 3 is missing or not a number"),
+        (([1, 2, 3], [1, "n/a", 3]), "Expected counts must be numbers"),
+        ((5, [1, 2, 3]), "3 units or more"),
+        (([1, 2, 3], [1, 0, 3]), "nothing is expected of 1 unit"),
+        (([0, 0, 0], [1, 1, 1]), "no unit has events"),
+        ((pd.Series([1, 2, 3], list("abc")), pd.Series([1, 2, 3], list("abd"))), "different units"),
+    ],
 )
-def test_bad_counts_are_said(bad: tuple) -> None:
-    with pytest.raises(InputError, match="Variation between units"):
-        gini(*bad)
+@pytest.mark.parametrize("measure", [*MEASURES, chance_share])
+def test_bad_counts_are_said(measure: Callable[..., object], bad: tuple, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        measure(*bad)
+
+
+@pytest.mark.unit
+def test_a_level_is_a_share_and_series_are_matched_by_label() -> None:
+    observed, expected = pd.Series([10.0, 30, 25], list("abc")), pd.Series([20.0, 25, 20], list("abc"))
+    assert gini(observed, expected.iloc[::-1]).value == gini(observed, expected).value
+    assert gini(observed, [20, 10, 20]).value != gini(observed, expected).value
+    for confidence, words in ((95, "Write 0.95"), (np.nan, "is nan"), ((0.9, 0.95), "one level")):
+        with pytest.raises(InputError, match=words):
+            systematic_component(observed, expected, confidence=confidence)
 
 
 @pytest.mark.oracle
@@ -159,6 +183,18 @@ def test_chance_alone_gives_a_variance_of_nought() -> None:
     assert (found.table["shrunk"] == 1).all()
     with pytest.raises(InputError, match="at least 3 units"):
         count_components(frame.head(2), unit="unit", observed="o", expected="e")
+    for column, value, words in (
+        ("o", 10.5, "o must be whole counts: 1 row.*a"),
+        ("o", np.nan, "o must be a number: 1 row.*a"),
+        ("o", -1, "o must not be negative"),
+        ("e", 0.0, "e must be more than 0"),
+        ("unit", "b", r"each key once: 2 row\(s\), unit: b"),
+        ("unit", None, "unit must be known in every row"),
+    ):
+        wrong = frame.astype({"o": float, "unit": object})
+        wrong.loc[0, column] = value
+        with pytest.raises(InputError, match=words):
+            count_components(wrong, unit="unit", observed="o", expected="e")
 
 
 @pytest.mark.property

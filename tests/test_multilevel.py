@@ -207,13 +207,17 @@ def test_league_table_and_exceedance() -> None:
     np.testing.assert_allclose(both, 1)
     with pytest.raises(InputError, match="group"):
         found.league_table("region")
+    with pytest.raises(InputError, match=r"Write 0.95 for 95 %"):
+        found.league_table("icb", confidence=95)
+    with pytest.raises(InputError, match="threshold is nan"):
+        found.exceedance("icb", np.nan)
 
 
 @pytest.mark.unit
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"outcome": "nothing"}, "no column nothing"),
+        ({"outcome": "nothing"}, "lack nothing"),
         ({"covariates": ["icb"]}, "must be a number"),
         ({"covariates": ["one"]}, "constant"),
         ({"covariates": ["age", "twice"]}, "twice"),
@@ -221,11 +225,20 @@ def test_league_table_and_exceedance() -> None:
         ({"groups": ["same"]}, "1 group"),
         ({"groups": []}, "one to three"),
         ({"method": "bayes"}, "method"),
+        ({"outcome": "one"}, "same in every row"),
+        ({"outcome": "level"}, "same in all rows of each icb"),
+        ({"outcome": "icb", "groups": ["provider"]}, "must be a number"),
+        ({"groups": ["icb", "icb"]}, "named more than once"),
+        ({"covariates": "nothing"}, "lack nothing"),
     ],
 )
 def test_bad_input_is_said(change: dict, words: str) -> None:
     frame = patients(7).assign(
-        one=1.0, twice=lambda d: 2 * d["age"] + 3, same="x", patient=lambda d: d.index.astype(str)
+        one=1.0,
+        twice=lambda d: 2 * d["age"] + 3,
+        same="x",
+        patient=lambda d: d.index.astype(str),
+        level=lambda d: d["icb"].astype("category").cat.codes.astype(float),
     )
     options = {"outcome": "cost", "groups": ["icb"], "covariates": ["age"]} | change
     with pytest.raises(InputError, match=words):

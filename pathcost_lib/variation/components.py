@@ -24,6 +24,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from pathcost_lib import arguments
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import NotComputable, Result
 
@@ -93,13 +94,15 @@ def systematic_component(observed: ArrayLike, expected: ArrayLike, *, confidence
     ----------
     observed, expected : array-like
         Counts, and what was expected of each unit (its population will do: expected are scaled to the observed total).
+        Two Series are matched by their index.
     confidence : float
-        Level of the interval.
+        Level of the interval, such as 0.95.
 
     Raises
     ------
     InputError
-        If there are fewer than 3 units, lengths differ, or counts are negative or missing.
+        If there are fewer than 3 units, lengths or indexes differ, a count is negative, missing, infinite or text, an
+        expected count is 0, no unit has events, or the level is not between 0.5 and 1.
 
     Notes
     -----
@@ -171,18 +174,31 @@ def chance_share(observed: ArrayLike, expected: ArrayLike) -> ChanceShare:
 
 
 def _counts(observed: ArrayLike, expected: ArrayLike) -> tuple[Array, Array]:
-    counts, size = np.asarray(observed, dtype=float), np.asarray(expected, dtype=float)
-    if counts.shape != size.shape or counts.ndim != 1 or len(counts) < 3:
+    if isinstance(observed, pd.Series) and isinstance(expected, pd.Series):
+        expected = _matched(observed, expected)
+    counts = arguments.number_list(observed, "Observed counts", least=0)
+    size = arguments.number_list(expected, "Expected counts", least=0)
+    if len(counts) != len(size) or len(counts) < 3:
         raise InputError(
             "Variation between units needs as many observed as expected counts, of 3 units or more "
             f"(here {counts.size} and {size.size})."
         )
-    bad = int((~(np.isfinite(counts) & np.isfinite(size) & (counts >= 0) & (size > 0))).sum())
-    if bad or not counts.any():
-        raise InputError(
-            f"Variation between units: {bad} units have a missing or negative count, or none expected, or all are 0."
-        )
+    none = int((size == 0).sum())
+    if none or not counts.any():
+        raise InputError(f"Variation between units: nothing is expected of {none} unit(s), or no unit has events.")
     return counts, size * counts.sum() / size.sum()
+
+
+def _matched(observed: pd.Series, expected: pd.Series) -> pd.Series:
+    """Return the expected counts in the order of the observed: by label, never by position."""
+    if observed.index.equals(expected.index):
+        return expected
+    same = set(observed.index) == set(expected.index) and observed.index.is_unique and expected.index.is_unique
+    if not same:
+        raise InputError(
+            "Variation between units: observed and expected counts are of different units (their indexes)."
+        )
+    return expected.reindex(observed.index)
 
 
 def _mean_square_excess(rate: Array, size: Array) -> Array:
@@ -202,6 +218,7 @@ def _component(
     confidence: float,
 ) -> Component:
     counts, size = _counts(observed, expected)
+    confidence = _one_level(confidence)
     rate = counts / size
     with np.errstate(divide="ignore", invalid="ignore"):
         seen = float(statistic(rate, size))
@@ -217,6 +234,13 @@ def _component(
     row |= {f"lower_{name}": low, f"upper_{name}": high, "units": len(size)}
     row["reason"] = value.reason if isinstance(value, NotComputable) else None
     return Component(pd.DataFrame([row]), value, corrected, low, high)
+
+
+def _one_level(confidence: float) -> float:
+    levels = arguments.confidence_levels(confidence)
+    if len(levels) > 1:
+        raise InputError("Variation between units: give one level of confidence.")
+    return levels[0]
 
 
 def _q_profile(rate: Array, size: Array, quantiles: Array) -> Array:

@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
+from pathcost_lib import arguments
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
 
@@ -73,26 +74,27 @@ def count_components(table: pd.DataFrame, *, unit: str, observed: str, expected:
     Raises
     ------
     InputError
-        If a column is missing, counts are negative or not whole, an expected count is not above 0, or there are under 3
-        units.
+        If a column is missing, a unit is missing or comes twice, counts are missing, negative or not whole, an expected
+        count is not above 0, there are under 3 units, or the likelihood has no maximum.
 
     Notes
     -----
     One level and no covariates: put those into `expected`. Intervals of units take the mean and variance as known
     (empirical Bayes).
     """
-    missing = [c for c in (unit, observed, expected) if c not in table.columns]
-    if missing:
-        raise InputError(f"Count components: the table has no column {', '.join(missing)}.")
-    counts, size = table[observed].to_numpy(dtype=float), table[expected].to_numpy(dtype=float)
-    bad = ~((counts >= 0) & (np.round(counts) == counts) & (size > 0) & np.isfinite(size))
-    if bad.any() or len(counts) < 3 or not counts.any():
-        raise InputError(
-            f"Count components: {int(bad.sum())} rows of {observed} or {expected} cannot be used. There must "
-            "be at least 3 units, with whole counts that are not all 0, and expected counts above 0."
-        )
-    variance, low, high = _variance(counts, size)
-    mean = _mean(counts, size, variance)
+    arguments.require_columns(table, [unit, observed, expected], what="counts of the units")
+    arguments.refuse(table, table[unit].isna().to_numpy(), [], f"{unit} must be known in every row")
+    arguments.require_unique(table, [unit], what="counts of the units")
+    counts = arguments.numbers(table, observed, [unit])
+    arguments.refuse(table, np.round(counts) != counts, [unit], f"{observed} must be whole counts")
+    size = arguments.numbers(table, expected, [unit], above=0.0)
+    if len(counts) < 3 or not counts.any():
+        raise InputError("Count components: there must be at least 3 units, with counts that are not all 0.")
+    with arguments.explain_failure(f"The random intercept of {observed} by {unit}", library="scipy"):
+        # In an order of their own, so that the order of the rows does not move the last digits of the maximum.
+        order = np.lexsort((size, counts))
+        variance, low, high = _variance(counts[order], size[order])
+        mean = _mean(counts[order], size[order], variance)
     frame = pd.DataFrame(
         {"unit": table[unit].to_numpy(), "observed": counts.astype(np.int64), "expected": size, "ratio": counts / size}
     )

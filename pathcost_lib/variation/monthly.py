@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from pathcost_lib import arguments
 from pathcost_lib.codes import financial_year_bounds, months
+from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
 from pathcost_lib.sources import Relation
 from pathcost_lib.sources.quoting import quote_value, quote_values
+from pathcost_lib.variation.patients import columns_in
 from pathcost_lib.variation.screening import FALSE_DISCOVERY, state_differences
 from pathcost_lib.variation.spc import RUN, xmr, xmr_many
 
@@ -27,11 +30,14 @@ class MonthlySignals(Result):
     """Monthly series of an area's providers: `table` has one row per month (provider_code, pod, month, days, contacts,
     centre, lower, upper per day, special_cause, judged), `series` one per series (before_per_day, contacts in
     the year, change_pct, signal, months_beyond, since, p_value, q_value, sure), sure ones first, the largest change
-    first, then the least probable; `chance` is the share of unchanged series that would show a signal.
+    first, then the least probable; `chance` is the share of unchanged series that would show a signal; `left_out`
+    counts contacts and series that are in none, by reason; `note` months without a contact that count as 0.
     """  # noqa: D205
 
     series: pd.DataFrame
     chance: float
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def summary(self) -> str:
@@ -60,7 +66,12 @@ def monthly_signals(
     fewest : int
         Series with fewer contacts in an average month are left out: a normal scale does not fit them.
     draws, seed : int
-        Unchanged series simulated to say how often chance alone gives a signal.
+        Unchanged series simulated (100 or more) to say how often chance alone gives a signal.
+
+    Raises
+    ------
+    InputError
+        If the year is not valid, no activity has a date, or a number is out of range.
 
     Notes
     -----
@@ -70,8 +81,14 @@ def monthly_signals(
     controlled over the series. `since` is the month of the year from which one step fits best, by least squares
     (Hinkley DV. Biometrika 1970; 57: 1-17), and `change_pct` the change from the same months a year before.
     """
+    fewest = int(arguments.number(fewest, "fewest (contacts a month)", least=0, whole=True))
+    draws = arguments.draw_count(draws)
+    seed = int(arguments.number(seed, "seed", least=0, whole=True))
     first, last = financial_year_bounds(year)
     start = first.replace(year=first.year - 1)
+    columns_in(activity, ["provider_code", "pod", "start_date"], what="activity")
+    if activity.schema["start_date"].upper() != "DATE":
+        raise InputError(f"start_date of the activity is {activity.schema['start_date']}. It must be a date.")
     extent = activity.require_extent()
     held = [
         (m[1], (m[2] - m[1]).days + 1)
@@ -80,24 +97,33 @@ def monthly_signals(
     ]
     calendar = pd.DataFrame(held, columns=["month", "days"])
     baseline = int((calendar["month"] < first).sum())
-    listed = quote_values(sorted(providers))
+    listed = quote_values(sorted(arguments.as_list(providers)))
     counted = activity.query(
         "SELECT provider_code, pod, year(start_date) AS y, month(start_date) AS m, count(*) AS contacts "
-        f"FROM this WHERE provider_code IN ({listed}) "
-        f"AND start_date BETWEEN {quote_value(start)} AND {quote_value(last)} "
+        f"FROM this WHERE (provider_code IN ({listed}) OR provider_code IS NULL) "
+        f"AND (start_date BETWEEN {quote_value(start)} AND {quote_value(last)} OR start_date IS NULL) "
         "GROUP BY provider_code, pod, year(start_date), month(start_date)"
     ).to_pandas()
+    left_out, counted = _placed(counted)
     counted["month"] = [d.date() for d in pd.to_datetime({"year": counted["y"], "month": counted["m"], "day": 1})]
     keys = ["provider_code", "pod"]
     size = counted[counted["month"].isin(set(calendar["month"]))].groupby(keys)["contacts"].sum() / max(
         len(calendar), 1
     )
     large = size[size >= fewest].reset_index()[keys]
+    small = len(size) - len(large)
+    left_out |= {f"series with fewer than {fewest} contacts a month": small} if small else {}
     if baseline < RUN or len(calendar) - baseline < 1 or large.empty:
-        return MonthlySignals(pd.DataFrame(columns=[*keys, *_POINT]), pd.DataFrame(columns=[*keys, *_SERIES]), np.nan)
+        note = (
+            f"There are {baseline} months before {year} and {len(calendar) - baseline} of it; {RUN} and 1 are needed."
+        )
+        points, none_judged = (pd.DataFrame(columns=[*keys, *columns]) for columns in (_POINT, _SERIES))
+        return MonthlySignals(points, none_judged, np.nan, left_out, "" if large.empty else note)
     grid = large.merge(calendar, how="cross").merge(
         counted[[*keys, "month", "contacts"]], on=[*keys, "month"], how="left"
     )
+    none = int(grid["contacts"].isna().sum())
+    note = f"{none} month(s) of a series have no contact in the data and count as 0." if none else ""
     grid["contacts"] = grid["contacts"].fillna(0)
     grid["per_day"] = grid["contacts"] / grid["days"]
     charts = xmr_many(grid, by=keys, period="month", value="per_day", baseline=baseline).table
@@ -111,7 +137,18 @@ def monthly_signals(
     order = ["sure", "signal", "place"]
     series = series.sort_values(order, ascending=[False, False, True], ignore_index=True).drop(columns="place")
     chance = _chance(len(calendar), baseline, draws, seed)
-    return MonthlySignals(table[[*keys, *_POINT]], series, chance)
+    return MonthlySignals(table[[*keys, *_POINT]], series, chance, left_out, note)
+
+
+def _placed(counted: pd.DataFrame) -> tuple[dict[str, int], pd.DataFrame]:
+    """Return how many contacts lack a provider, a point of delivery or a date, and the counts of the others."""
+    left_out, keep = {}, np.ones(len(counted), dtype=bool)
+    for column, name in (("provider_code", "provider_code"), ("pod", "pod"), ("y", "start_date")):
+        lacking = keep & counted[column].isna().to_numpy()
+        if lacking.any():
+            left_out[f"contacts without {name}"] = int(counted.loc[lacking, "contacts"].sum())
+        keep &= ~lacking
+    return left_out, counted[keep].copy()
 
 
 _POINT = ["month", "days", "contacts", "centre", "lower", "upper", "special_cause", "judged"]

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from pathcost_lib import arguments
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import Result
 from pathcost_lib.sources import Relation, connect
@@ -82,7 +83,7 @@ class VarianceComponents(Result):
 
     def exceedance(self, group: str, threshold: float = 0.0, *, above: bool = True) -> pd.DataFrame:
         """Return each group's probability that its true deviation is above (or below) a threshold (outcome's units)."""
-        frame = self._of(group).copy()
+        frame, threshold = self._of(group).copy(), arguments.number(threshold, "threshold")
         distance = (frame["blup"] - threshold).to_numpy() * (1 if above else -1)
         sd = frame["sd"].to_numpy()
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -93,6 +94,10 @@ class VarianceComponents(Result):
     def league_table(self, group: str, confidence: float = 0.95) -> pd.DataFrame:
         """Return groups from the highest BLUP down, with intervals and the probability of being above average."""
         frame = self.exceedance(group).rename(columns={"probability": "probability_above_average"})
+        levels = arguments.confidence_levels(confidence)
+        if len(levels) > 1:
+            raise InputError("League table: give one level of confidence.")
+        confidence = levels[0]
         half = stats.norm.ppf((1 + confidence) / 2) * frame["sd"]
         name = f"{confidence * 100:.6g}".replace(".", "")
         frame[f"lower_{name}"], frame[f"upper_{name}"] = frame["blup"] - half, frame["blup"] + half
@@ -120,7 +125,7 @@ def variance_components(
         One row per patient, pathway or contact. A relation is read once, in its engine.
     outcome : str
         Numeric column, such as cost or log cost.
-    groups : sequence of str
+    groups : str or sequence of str
         Columns of codes, outermost first: ["icb_code", "provider_code"]. A code under two parents is two groups.
     covariates : sequence of str
         Numeric or true/false columns; make 0/1 columns of a category yourself.
@@ -130,8 +135,8 @@ def variance_components(
     Raises
     ------
     InputError
-        If a column is missing or not a number, a covariate is constant or a sum of others, or the groups leave nothing
-        to estimate.
+        If a column is missing, named twice or not a number, the outcome or a covariate is constant or a sum of others,
+        or the groups leave nothing to estimate.
 
     Notes
     -----
@@ -140,23 +145,25 @@ def variance_components(
     in `notes`. Intervals of variances are Satterthwaite's: ν σ̂²/χ²(ν), ν = 2/var(log σ̂²), as SAS PROC MIXED gives.
     """
     require_one_of(method, ("reml", "ml"), what="method")
-    groups, covariates = list(groups), list(covariates)
+    groups, covariates = arguments.as_list(groups), arguments.as_list(covariates)
     if not 1 <= len(groups) <= 3:
         raise InputError(f"Variance components: give one to three groups, outermost first, not {len(groups)}.")
     relation = table if isinstance(table, Relation) else _register(table, [outcome, *groups, *covariates])
     _check_columns(relation, outcome, groups, covariates)
+    repeated = [c for c in {outcome, *groups, *covariates} if [outcome, *groups, *covariates].count(c) > 1]
+    if repeated:
+        raise InputError(f"Variance components: {', '.join(sorted(repeated))} is named more than once.")
     frame, dropped, centre, scale = _read(relation, outcome, groups, covariates)
     sums = _sums(frame, groups, len(covariates) + 1)
     _check_estimable(sums, groups, covariates)
-    found = nested.fit(sums, reml=method == "reml")
+    with arguments.explain_failure(f"The model of {outcome} by {', '.join(groups)}", library="numpy"):
+        found = nested.fit(sums, reml=method == "reml")
     notes = _notes(frame, groups, dropped, found)
     return _result(found, sums, frame, groups, ["intercept", *covariates], centre, scale, method, notes)
 
 
 def _register(table: pd.DataFrame, columns: list[str]) -> Relation:
-    missing = [c for c in columns if c not in table.columns]
-    if missing:
-        raise InputError(f"Variance components: the table has no column {', '.join(missing)}.")
+    arguments.require_columns(table, columns, what="rows of the model")
     return connect().register("rows", table[list(dict.fromkeys(columns))])
 
 
@@ -247,6 +254,15 @@ def _check_estimable(sums: nested.Sums, groups: list[str], covariates: list[str]
     if sums.rows <= len(covariates) + 1 + len(groups):
         raise InputError(f"Variance components: {sums.rows} rows are too few.")
     cross = sums.products[:-1, :-1]
+    products = sums.products
+    spread = products[-1, -1] - products[0, -1] ** 2 / products[0, 0]
+    if spread <= 1e-10 * max(products[-1, -1], 1e-300):
+        raise InputError("Variance components: the outcome is the same in every row, so that nothing varies.")
+    if products[-1, -1] - np.sum(sums.sums[-1] ** 2 / sums.n) <= 1e-10 * products[-1, -1]:
+        raise InputError(
+            f"Variance components: the outcome is the same in all rows of each {groups[-1]}, so that nothing is left "
+            "between rows."
+        )
     within = cross[1:, 1:] - np.outer(cross[0, 1:], cross[0, 1:]) / cross[0, 0]
     for i, name in enumerate(covariates):
         known = np.linalg.lstsq(within[:i, :i], within[:i, i], rcond=None)[0] if i else np.empty(0)
@@ -260,7 +276,7 @@ def _check_estimable(sums: nested.Sums, groups: list[str], covariates: list[str]
 def _notes(frame: pd.DataFrame, groups: list[str], dropped: int, found: nested.Fit) -> tuple[str, ...]:
     notes = []
     if dropped:
-        notes.append(f"{dropped:,} rows were left out: a missing outcome, covariate or group.")
+        notes.append(f"{dropped:,} rows were left out: a missing or infinite outcome or covariate, or no group.")
     for depth in range(1, len(groups)):
         parents = frame[groups[: depth + 1]].drop_duplicates()[groups[depth]].value_counts()
         several = int((parents > 1).sum())

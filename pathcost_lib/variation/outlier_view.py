@@ -6,7 +6,8 @@ who stands out in a part; how much of that is left once small numbers are shrunk
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from pathcost_lib import arguments
 from pathcost_lib.codes import financial_year_bounds, label
-from pathcost_lib.errors import InputError
+from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.pathways import Definition, Links, summarise
 from pathcost_lib.results import NotComputable, Result
 from pathcost_lib.sources import Relation
 from pathcost_lib.sources.quoting import quote_value
 from pathcost_lib.variation.funnel import FunnelResult, funnel
 from pathcost_lib.variation.multilevel import VarianceComponents, variance_components
-from pathcost_lib.variation.patients import cost_drivers
+from pathcost_lib.variation.patients import columns_in, cost_drivers
 from pathcost_lib.variation.screening import screen
 
 __all__ = [
@@ -50,10 +52,12 @@ FEWEST_PROVIDERS = 3
 class CostScreen(Result):
     """Every provider x pathway x part: `table` has pathway, part, provider_code, pathways, actual_gbp, expected_gbp,
     difference_pct, value_gbp (what an event of average case mix would cost), flag, q_value, stands_out, excess_gbp,
-    z_adjusted; `funnels` holds the limits, by "pathway/part".
+    z_adjusted; `funnels` holds the limits, by "pathway/part"; `left_out` counts the comparisons that were not made, by
+    reason.
     """  # noqa: D205
 
     funnels: FunnelResult | None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def funnel_of(self, pathway: str, part: str) -> tuple[pd.DataFrame, pd.DataFrame, str]:
         """Return one funnel's rows, its limits over their range, and what the limits allow for, in a sentence."""
@@ -81,7 +85,10 @@ class CostScreen(Result):
 
 
 def cost_cases(links: Links, activity: Relation, organisations: Relation, *, year: str) -> dict[str, Relation]:
-    """Return `cases` (one row per index event and part) and `providers` (their sums), all in the engine.
+    """Return `cases` (one row per index event and part), `providers` (their sums) and `left_out`, all in the engine.
+
+    `left_out` has pathway, part, reason and number: events without any cost, contacts without one, and events whose
+    provider is in no ICB.
 
     Parameters
     ----------
@@ -96,6 +103,8 @@ def cost_cases(links: Links, activity: Relation, organisations: Relation, *, yea
     -----
     Expected cost is the mean of all events of the same pathway, part and index currency (indirect standardisation).
     """
+    columns_in(activity, ["activity_id", "currency_code", "start_date"], what="activity")
+    columns_in(organisations, ["org_code", "icb_code", "valid_from"], what="organisations")
     extent = activity.require_extent()
     last = min(extent.last_start, financial_year_bounds(year)[1])
     settings = pd.DataFrame({"data_from": [extent.first_start], "data_to": [last], "fewest": [FEWEST_IN_MIX]})
@@ -112,7 +121,7 @@ def cost_cases(links: Links, activity: Relation, organisations: Relation, *, yea
     steps = activity.engine.run(
         Path(__file__).with_name("outlier_view.sql"), {**inputs, "parts": parts, "reach": reach, "settings": settings}
     )
-    return {name: steps[name] for name in ("cases", "providers")}
+    return {name: steps[name] for name in ("cases", "providers", "left_out")}
 
 
 def _part(definition: Definition, first: int, last: int) -> str:
@@ -128,6 +137,12 @@ def screen_costs(providers: pd.DataFrame, *, fewest: int = 8) -> CostScreen:
         Of `cost_cases`.
     fewest : int
         Providers with fewer events are not compared, nor are parts of a pathway that fewer than three providers have.
+        At least 2.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a key is missing or comes twice, or a number is missing, infinite or negative.
 
     Notes
     -----
@@ -135,9 +150,23 @@ def screen_costs(providers: pd.DataFrame, *, fewest: int = 8) -> CostScreen:
     it, by one coefficient of variation within providers, pooled over them: se = cv √Σe²/n. Limits allow for the usual
     differences between providers (additive τ², unbiased; see `dispersion`); false discovery is controlled over the lot.
     """
-    table = providers[providers["pathways"] >= max(fewest, 2)].sort_values(["pathway", "part", "provider_code"])
+    fewest = int(arguments.number(fewest, "fewest (index events)", least=2, whole=True))
+    arguments.table(providers, what="costs of the providers")
+    if providers.empty:
+        return CostScreen(_no_comparisons(), None, {"no provider has an index event": 0})
+    providers = _checked(providers)
+    many = providers["pathways"] >= fewest
+    table = providers[many].sort_values(["pathway", "part", "provider_code"])
     table["indicator"] = table["pathway"] + "/" + table["part"]
-    table = table[table.groupby("indicator")["indicator"].transform("size") >= FEWEST_PROVIDERS].reset_index(drop=True)
+    shared = table.groupby("indicator")["indicator"].transform("size") >= FEWEST_PROVIDERS
+    counted = {
+        f"fewer than {fewest} events": int((~many).sum()),
+        f"fewer than {FEWEST_PROVIDERS} providers have that part": int((~shared).sum()),
+    }
+    left_out = {reason: rows for reason, rows in counted.items() if rows}
+    table = table[shared].reset_index(drop=True)
+    if table.empty:
+        return CostScreen(_no_comparisons(), None, left_out)
     within = table["squares"] - table["differences"] ** 2 / table["pathways"]
     sums = pd.DataFrame(
         {"within": within, "freedom": table["pathways"] - 1, "cost": table["actual_gbp"], "n": table["pathways"]}
@@ -148,19 +177,6 @@ def screen_costs(providers: pd.DataFrame, *, fewest: int = 8) -> CostScreen:
     table["value_gbp"] = pooled["cost"] / pooled["n"] + excess / table["pathways"]
     table["se_gbp"] = cv * np.sqrt(table["expected_squares"]) / table["pathways"]
     table["difference_pct"] = 100 * excess / table["expected_gbp"]
-    columns = [
-        "pathway",
-        "part",
-        "provider_code",
-        "pathways",
-        "actual_gbp",
-        "expected_gbp",
-        "difference_pct",
-        "value_gbp",
-    ]
-    judged = ["indicator", "z_adjusted", "q_value", "stands_out", "excess_gbp"]
-    if table.empty:
-        return CostScreen(table.reindex(columns=[*columns, "flag", *judged]), None)
     funnels = funnel(
         table,
         unit="provider_code",
@@ -175,7 +191,45 @@ def screen_costs(providers: pd.DataFrame, *, fewest: int = 8) -> CostScreen:
     )
     table["flag"] = funnels.table["flag"].to_numpy()
     found = screen({"cost": funnels}).table.rename(columns={"unit": "provider_code"})
-    return CostScreen(table[[*columns, "indicator", "flag"]].merge(found[[*judged, "provider_code"]]), funnels)
+    compared = table[[*_COMPARED, "indicator", "flag"]].merge(found[[*_JUDGED, "provider_code"]])
+    return CostScreen(compared, funnels, left_out)
+
+
+_COMPARED = [
+    "pathway",
+    "part",
+    "provider_code",
+    "pathways",
+    "actual_gbp",
+    "expected_gbp",
+    "difference_pct",
+    "value_gbp",
+]
+_JUDGED = ["indicator", "z_adjusted", "q_value", "stands_out", "excess_gbp"]
+
+
+def _no_comparisons() -> pd.DataFrame:
+    return pd.DataFrame(columns=[*_COMPARED, "flag", *_JUDGED])
+
+
+def _checked(providers: pd.DataFrame) -> pd.DataFrame:
+    """Return the sums of the providers, every key once and every number there."""
+    keys = _NAMED
+    amounts = ["actual_gbp", "expected_gbp", "expected_squares", "squares"]
+    arguments.require_columns(providers, [*keys, "pathways", *amounts, "differences"], what="costs of the providers")
+    for column in keys:
+        arguments.refuse(providers, providers[column].isna().to_numpy(), [], f"{column} must be known in every row")
+    arguments.require_unique(providers, keys, what="costs of the providers")
+    checked = {column: arguments.numbers(providers, column, keys) for column in amounts}
+    checked["pathways"] = arguments.numbers(providers, "pathways", keys, above=0.0)
+    return providers.assign(**checked, differences=_known(providers, "differences"))
+
+
+def _known(table: pd.DataFrame, column: str) -> Array:
+    """Return a column of finite numbers, which may be negative."""
+    values = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    arguments.refuse(table, ~np.isfinite(values), _NAMED, f"{column} must be a number")
+    return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,6 +240,7 @@ class Shrunken(Result):
 
     threshold: float
     between: VarianceComponents | NotComputable
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -212,13 +267,25 @@ def shrink(cases: Relation, *, pathway: str, part: str, threshold: float = 10.0)
         Which events, and which part of them.
     threshold : float
         Difference from expected that matters, in per cent.
+
+    Raises
+    ------
+    InputError
+        If the part is not known or the threshold is no number. Where no case fits, `between` holds the reason.
     """
-    rows = cases.query(f"SELECT * FROM this WHERE pathway = {quote_value(pathway)} AND part = {quote_value(part)}")
+    require_one_of(part, PARTS, what="part")
+    threshold = arguments.number(threshold, "threshold (per cent)")
+    columns_in(cases, ["pathway", "part", "provider_code", "icb_code", "difference_pct"], what="cases")
+    lacking = cases.query(
+        "SELECT CAST(count(*) AS BIGINT) AS number FROM this WHERE pathway IS NULL OR part IS NULL"
+    ).to_pandas()
+    left_out = {"no pathway or part": int(lacking["number"][0])} if lacking["number"][0] else {}
+    rows = cases.query(f"SELECT * FROM this WHERE pathway = {quote_value(str(pathway))} AND part = {quote_value(part)}")
     try:
         fit = variance_components(rows, outcome="difference_pct", groups=["provider_code"])
     except InputError as error:
         columns = ["provider_code", "pathways", "difference_pct", "lower_95", "upper_95", "chance_above_pct"]
-        return Shrunken(pd.DataFrame(columns=columns), threshold, NotComputable(str(error)))
+        return Shrunken(pd.DataFrame(columns=columns), threshold, NotComputable(str(error)), left_out)
     league = fit.league_table("provider_code")
     beyond = fit.exceedance("provider_code", threshold).set_index("level")["probability"]
     table = league[["level", "rows", "blup", "lower_95", "upper_95"]].assign(
@@ -231,7 +298,7 @@ def shrink(cases: Relation, *, pathway: str, part: str, threshold: float = 10.0)
         )
     except InputError:
         nested = fit
-    return Shrunken(table, threshold, nested)
+    return Shrunken(table, threshold, nested, left_out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,6 +320,9 @@ class Explained(Result):
         )
 
 
+_NAMED = ["pathway", "part", "provider_code"]
+
+
 def explain(links: Links, ledger: Relation, comparisons: pd.DataFrame, *, year: str, most: int = 8) -> Explained:
     """Split the pathway cost of the provider that is furthest out into phase and setting, beside all other providers.
 
@@ -266,19 +336,37 @@ def explain(links: Links, ledger: Relation, comparisons: pd.DataFrame, *, year: 
         Financial year in which the pathways' windows close: whole pathways only.
     most : int
         Cells shown.
+
+    Raises
+    ------
+    InputError
+        If a comparison lacks its provider, pathway, part or score, or comes twice. Where nothing can be explained,
+        `row` holds the reason.
     """
     columns = ["cell", "pathways", "contacts", "mean_gbp", "lower_95", "upper_95", "reference_gbp", "difference_gbp"]
+    most = int(arguments.number(most, "most (cells)", least=1, whole=True))
+    arguments.table(comparisons, what="comparisons")
     if comparisons.empty:
         return Explained(pd.DataFrame(columns=columns), NotComputable("no provider here has enough index events"))
+    arguments.require_columns(comparisons, [*_COMPARED, "flag", *_JUDGED], what="comparisons")
+    for column in [*_NAMED, "flag", "stands_out", "indicator"]:
+        arguments.refuse(comparisons, comparisons[column].isna().to_numpy(), [], f"{column} must be known in every row")
+    arguments.require_unique(comparisons, _NAMED, what="comparisons")
+    for column in [c for c in (*_COMPARED, *_JUDGED) if c not in (*_NAMED, "indicator", "stands_out")]:
+        _known(comparisons, column)
     furthest = comparisons.iloc[[int(comparisons["z_adjusted"].abs().argmax())]]
     row = {str(name): value for name, value in furthest.to_dict("records")[0].items()}
     unit = "index_provider_code"
     try:
         cells = summarise(links, ledger, ["pathway", unit, "phase", "setting"], year=year)
         cells = cells[cells["pathway"] == row["pathway"]]
-        parts = cost_drivers(cells, unit_column=unit, unit=row["provider_code"]).table
-    except InputError:
-        return Explained(pd.DataFrame(columns=columns), NotComputable("too few whole pathways close in the year"))
+        few = row["provider_code"] not in set(cells[unit]) or cells[unit].nunique() < 2
+        reason = "too few whole pathways close in the year"
+        parts = None if few else cost_drivers(cells, unit_column=unit, unit=row["provider_code"]).table
+    except InputError as error:
+        parts, reason = None, str(error).rstrip(".")
+    if parts is None:
+        return Explained(pd.DataFrame(columns=columns), NotComputable(reason))
     own = cells.loc[cells[unit] == row["provider_code"], ["phase", "setting", "pathways", "contacts", "se_gbp"]]
     table = parts.merge(own, on=["phase", "setting"], how="left")
     table = table.rename(columns={"others_gbp": "reference_gbp"}).head(most)

@@ -9,16 +9,18 @@ FROM pathways AS p
 JOIN activity AS a ON a.activity_id = p.pathway_id
 CROSS JOIN settings AS s;
 
--- 2. Each part's cost: 0 without a contact, missing where none of its contacts has a cost.
+-- 2. Each part's cost: 0 without a contact, missing where none of its contacts has a cost; contacts without one are counted.
 CREATE OR REPLACE TEMP TABLE part_costs AS
-SELECT k.pathway, k.pathway_id, t.part, CAST(sum(k.cost_pence) AS BIGINT) AS cost_pence
+SELECT k.pathway, k.pathway_id, t.part, CAST(sum(k.cost_pence) AS BIGINT) AS cost_pence,
+       CAST(sum(CASE WHEN k.cost_pence IS NULL THEN 1 ELSE 0 END) AS BIGINT) AS unpriced
 FROM links AS k
 JOIN parts AS t ON t.pathway = k.pathway AND t.phase = k.phase
 GROUP BY k.pathway, k.pathway_id, t.part;
 
 CREATE OR REPLACE TEMP TABLE costs AS
 SELECT e.pathway, e.pathway_id, r.part, e.provider_code, e.mix,
-       CASE WHEN c.pathway_id IS NULL THEN 0.0 ELSE CAST(c.cost_pence AS DOUBLE) / 100 END AS cost_gbp
+       CASE WHEN c.pathway_id IS NULL THEN 0.0 ELSE CAST(c.cost_pence AS DOUBLE) / 100 END AS cost_gbp,
+       coalesce(c.unpriced, 0) AS unpriced
 FROM events AS e
 JOIN reach AS r ON r.pathway = e.pathway
 CROSS JOIN settings AS s
@@ -47,3 +49,20 @@ SELECT pathway, part, provider_code, CAST(count(*) AS BIGINT) AS pathways, sum(c
        sum(expected_gbp * expected_gbp) AS expected_squares, sum(difference_pct) AS differences, sum(difference_pct * difference_pct) AS squares
 FROM cases
 GROUP BY pathway, part, provider_code;
+
+-- 4. What is in no case, or only in part, by reason.
+CREATE OR REPLACE TEMP VIEW left_out AS
+SELECT pathway, part, 'events without any cost: in no comparison' AS reason, CAST(count(*) AS BIGINT) AS number
+FROM costs
+WHERE cost_gbp IS NULL
+GROUP BY pathway, part
+UNION ALL
+SELECT pathway, part, 'contacts without a cost: the cost of their events is too low' AS reason, CAST(sum(unpriced) AS BIGINT) AS number
+FROM costs
+WHERE cost_gbp IS NOT NULL AND unpriced > 0
+GROUP BY pathway, part
+UNION ALL
+SELECT pathway, part, 'events whose provider is in no ICB' AS reason, CAST(count(*) AS BIGINT) AS number
+FROM cases
+WHERE icb_code IS NULL
+GROUP BY pathway, part;

@@ -268,7 +268,7 @@ def xmr_many(
     by_series = isinstance(target, Mapping)
     targets = arguments.mapping_of_numbers(target if by_series else None, "XmR: target", keys=labels.unique())  # type: ignore[arg-type]
     options = (baseline, rebase, screen, improvement)
-    charts, icons = [], []
+    charts, icons, periods = [], [], order.key.nunique()
     rows = table.assign(**{_KEY: order.key.to_numpy()}).sort_values([*keys, _KEY], kind="stable")
     for key, part in rows.groupby(keys, sort=False, observed=True):
         label = key if len(keys) > 1 else key[0]
@@ -279,7 +279,9 @@ def xmr_many(
         chart = _chart(series.set_axis(pd.Index(part[period])), own, *options, aim, frequency, rules)  # type: ignore[arg-type]
         charts.append(chart.table.assign(**names))
         icon = {"variation": chart.variation, "assurance": chart.assurance, "provisional": chart.provisional}
-        icons.append(names | icon | {"note": chart.note})
+        fewer = len(part) < periods
+        lacking = f"{periods - len(part)} period(s) that other series have are not in this one." if fewer else ""
+        icons.append(names | icon | {"note": f"{chart.note} {lacking}".strip()})
     points = pd.concat(charts, ignore_index=True)
     return XmRSeries(points[keys + [c for c in points.columns if c not in keys]], pd.DataFrame(icons), order.note)
 

@@ -28,20 +28,7 @@ PENDING = {
             "slope_index",
         ),
     },
-    "variation": {
-        *("adjust_pvalues", "chance_share", "cost_cases", "cost_drivers", "count_components", "explain", "funnel"),
-        *("extremal_quotient", "gini", "interquartile_ratio", "monthly_signals", "robust_outliers", "screen"),
-        *(
-            "screen_costs",
-            "shrink",
-            "state_differences",
-            "systematic_component",
-            "trim_points",
-            "variance_components",
-            "weighted_cv",
-        ),
-        *("xmr", "xmr_many"),
-    },
+    "variation": set[str](),
     "scenarios": {"dataset_inputs", "demand_outlook", "official_growth", "official_inputs", "official_months"},
     "value": set[str](),
 }
