@@ -11,6 +11,7 @@ import datetime as dt
 import posixpath
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -161,11 +162,17 @@ def _sheet_part(path: Path, name: str) -> str:
     return target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join("xl", target))
 
 
-def _part(path: Path, part: str) -> IO[bytes]:
-    try:
-        return zipfile.ZipFile(path).open(part)
-    except (KeyError, OSError, zipfile.BadZipFile):
-        raise InputError(f"{path.name} cannot be read as a workbook: a part of it is missing. Save it again.") from None
+@contextmanager
+def _part(path: Path, part: str) -> Iterator[IO[bytes]]:
+    """Open a part of a workbook's archive; both are closed after, or Windows would keep the file from its owner."""
+    with ExitStack() as opened:
+        try:
+            rows = opened.enter_context(opened.enter_context(zipfile.ZipFile(path)).open(part))
+        except (KeyError, OSError, zipfile.BadZipFile):
+            raise InputError(
+                f"{path.name} cannot be read as a workbook: a part of it is missing. Save it again."
+            ) from None
+        yield rows
 
 
 def _batches(rows: Iterable[list[object]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
