@@ -54,10 +54,11 @@ def gap_decision(gap: Disclosed, tornado: Disclosed | None = None) -> dict[str, 
         return {}
     low, high = last.frame["gap_lower_80"].iloc[0], last.frame["gap_upper_80"].iloc[0]
     year = f"{gap.frame['year'].iloc[-1]:.0f}"
-    spoken = partial(short_pounds, plus="")
-    said = f"Plan on {gap_words(last.frame['gap_gbp'].iloc[0], low, high)} in {year}"
-    reach = f"{spoken(-low)} under to {spoken(high)} over" if low <= 0 <= high else interval(*_ends(low, high), spoken)
-    said += f" (80% interval {reach} the funding assumed)" if low <= 0 <= high else f" (80% interval {reach})"
+    if low <= 0 <= high:
+        reach = f"{_POUNDS(-low)} under to {_POUNDS(high)} over the funding assumed"
+    else:
+        reach = interval(*_ends(low, high), _POUNDS)
+    said = f"Plan on {gap_words(last.frame['gap_gbp'].iloc[0], low, high)} in {year} (80% interval {reach})"
     if tornado is not None and "swing_gbp" in tornado.frame and len(tornado.frame):
         most = tornado.frame.sort_values("swing_gbp").iloc[-1]
         name = str(most["assumption"])
@@ -71,7 +72,7 @@ def gap_words(gap: float, low: float, high: float) -> str:
     """Return the gap as it is said: "about break-even" within a quarter of its interval of zero."""
     if low <= 0 <= high and abs(gap) <= (high - low) / 4:
         return "about break-even"
-    spoken = short_pounds(abs(gap), plus="")
+    spoken = _POUNDS(abs(gap))
     return f"a gap of about {spoken}" if gap > 0 else f"about {spoken} less than the funding assumed"
 
 
