@@ -19,7 +19,7 @@ from pathcost_lib.errors import InputError
 from pathcost_lib.scenarios.baseline import baseline, pounds, selection_sql
 from pathcost_lib.scenarios.interventions import Intervention
 from pathcost_lib.scenarios.scenario import PROGRAMME, Scenario, moved, rebase
-from pathcost_lib.scenarios.schema import financial_years, start_year
+from pathcost_lib.scenarios.schema import financial_years, running_years, start_year
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.quoting import quote_value
 
@@ -198,7 +198,7 @@ def _on_time(scenario: Scenario, year: str | None, first_year: str | None) -> tu
     """Return a scenario that starts in the year asked for, or after the data's, and what to say of it."""
     first = scenario.years[0]
     if first_year:
-        wanted = start_year(first_year)
+        (wanted,) = running_years([start_year(first_year)], what=f"first_year {first_year}")
     elif year is None or first > start_year(year):
         return scenario, []
     elif scenario.dated:

@@ -264,7 +264,9 @@ def _code_rules(contract: Contract) -> list[Rule]:
             rules.append(Rule("error", c.name, "value is not allowed", f"{c.name} NOT IN ({listed})", effect, allowed))
         if c.pattern:
             test = f"NOT regexp_matches({c.name}, {full_match(c.pattern)})"
-            rules.append(Rule("error", c.name, f"not {PATTERNS[c.pattern][1]}", test, "Refused when opened as a file."))
+            odd_name = ("warning", "Made fit to print wherever it is shown.")
+            severity, refused = odd_name if c.pattern == "name" else ("error", "Refused when opened as a file.")
+            rules.append(Rule(severity, c.name, f"not {PATTERNS[c.pattern][1]}", test, refused))
         if c.shape:
             test = f"NOT regexp_matches({c.name}, {quote_value(f'^({c.shape})$')})"
             rules.append(Rule(c.malformed, c.name, f"not {c.like}", test, effect))
