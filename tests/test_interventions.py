@@ -114,7 +114,7 @@ def test_bad_files_are_refused_by_file_key_and_allowed_values(changes, key, says
 def test_files_that_are_not_scenarios(tmp_path):
     bad = tmp_path / "bad.toml"
     bad.write_text("name = ")
-    with pytest.raises(InputError, match=r"bad\.toml is not TOML"):
+    with pytest.raises(InputError, match=r"bad\.toml is not valid TOML"):
         load_scenario(bad)
     with pytest.raises(InputError, match="no scenario file"):
         load_scenario(tmp_path / "none.toml")
