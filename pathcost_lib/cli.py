@@ -230,14 +230,15 @@ def _listed(text: str) -> list[str]:
 
 Port = Annotated[int, typer.Option(help="Port on this machine.")]
 Browser = Annotated[bool, typer.Option(help="Open the browser; without it, the address is printed.")]
+AsRoot = Annotated[bool, typer.Option("--as-root", help="In a container, where there is no other user.")]
 
 
 @app.command()
-def lab(data: DataFolder = None, port: Port = 8888, browser: Browser = True) -> None:
+def lab(data: DataFolder = None, port: Port = 8888, browser: Browser = True, as_root: AsRoot = False) -> None:
     """Open JupyterLab at the start notebook, for this machine only."""
     from pathcost_lib.packs.serve import open_lab
 
-    open_lab(_data(data), port=port, browser=browser)
+    open_lab(_data(data), port=port, browser=browser, as_root=as_root)
 
 
 @app.command()
@@ -245,7 +246,7 @@ def explore(
     data: DataFolder = None,
     port: Port = 8866,
     browser: Browser = True,
-    as_root: Annotated[bool, typer.Option("--as-root", help="In a container, where there is no other user.")] = False,
+    as_root: AsRoot = False,
 ) -> None:
     """Open the explorer as a page in the browser, for this machine only."""
     from pathcost_lib.packs.serve import open_explorer
@@ -263,6 +264,7 @@ def teach_start(
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open it in JupyterLab.")] = True,
     port: Port = 8888,
     browser: Browser = True,
+    as_root: AsRoot = False,
 ) -> None:
     """Make a fresh copy of a lesson in your own folder, and open it; your earlier copies stay as they are."""
     from pathcost_lib.packs.serve import open_lab
@@ -271,7 +273,7 @@ def teach_start(
     copy = start(lesson)
     typer.echo(f"Your copy: {copy}")
     if open_:
-        open_lab(page=copy, port=port, browser=browser)
+        open_lab(page=copy, port=port, browser=browser, as_root=as_root)
 
 
 @teach.command("progress")

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+import uuid
 import zipfile
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 
 from pathcost_lib import scratch
 from pathcost_lib.errors import InputError
-from pathcost_lib.packs import serve
+from pathcost_lib.packs import private, serve
 from pathcost_lib.sources import csv_files, workbooks
 from pathcost_lib.sources.engine import connect
 from pathcost_lib.sources.mapping import map_folder
@@ -174,3 +175,18 @@ def test_a_page_is_not_opened_as_root(monkeypatch, open_page) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
     with pytest.raises(InputError, match="would run as root"):
         open_page(browser=False)
+
+
+@pytest.mark.unit
+@pytest.mark.skipif(os.name != "posix", reason="sockets of a file system")
+def test_a_long_path_does_not_cut_off_the_sockets_of_a_server(monkeypatch, tmp_path) -> None:
+    for length, kept in ((40, True), (60, False)):
+        wanted = Path("/tmp/" + f"pathcost-{os.getpid()}-".ljust(length - 5, "x"))
+        monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(wanted))
+        folder = private.runtime_folder()
+        try:
+            assert (folder == wanted) is kept
+            assert len(f"{folder}/kernel-{uuid.UUID(int=0)}-ipc-5") < 104
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        finally:
+            folder.rmdir()

@@ -26,16 +26,27 @@ VOILA = (*PRIVATE, "--Voila.ip=127.0.0.1", "--Voila.auto_token=True", "--VoilaCo
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def open_lab(data: Path | None = None, *, page: Path | None = None, port: int = 8888, browser: bool = True) -> None:
-    """Open JupyterLab at a notebook (the start notebook if none is named); returns when it is closed."""
+def open_lab(
+    data: Path | None = None,
+    *,
+    page: Path | None = None,
+    port: int = 8888,
+    browser: bool = True,
+    as_root: bool = False,
+) -> None:
+    """Open JupyterLab at a notebook (the start notebook if none is named); returns when it is closed.
+
+    `as_root` is for a container, where there is no other user.
+    """
     from jupyterlab.labapp import LabApp
 
-    _refuse_root()
+    if not as_root:
+        _refuse_root()
     _set_environment(data)
     start = (page or paths.notebooks() / "00_start_here.ipynb").resolve()
     root = paths.root() if page and start.is_relative_to(paths.root()) else start.parent
     where = [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{start.relative_to(root).as_posix()}"]
-    LabApp.launch_instance([*LAB, *where, f"--ServerApp.port={port}", f"--ServerApp.open_browser={browser}"])
+    LabApp.launch_instance([*LAB, *where, *_served(port, browser, as_root)])
 
 
 def open_explorer(data: Path | None = None, *, port: int = 8866, browser: bool = True, as_root: bool = False) -> None:
@@ -49,6 +60,10 @@ def open_explorer(data: Path | None = None, *, port: int = 8866, browser: bool =
     Voila.launch_instance([*VOILA, f"--Voila.port={port}", f"--Voila.open_browser={browser}", str(page)])
 
 
+def _served(port: int, browser: bool, as_root: bool) -> list[str]:
+    return [f"--ServerApp.port={port}", f"--ServerApp.open_browser={browser}", f"--ServerApp.allow_root={as_root}"]
+
+
 def _refuse_root() -> None:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         raise InputError("A page in the browser would run as root. Start it as yourself: su - NAME, then the command.")
@@ -58,6 +73,10 @@ def _set_environment(data: Path | None) -> None:
     """Say where the data are to the kernels, which inherit the environment, and to the servers where settings are."""
     if data is not None:
         os.environ["PATHCOST_DATA"] = str(data.resolve())
+    if PRIVATE:
+        from pathcost_lib.packs.private import runtime_folder
+
+        os.environ["JUPYTER_RUNTIME_DIR"] = str(runtime_folder())
     # Voilà's template lies on the first path; on the second, that JupyterLab does not ask about news either.
     for name, folder in (("JUPYTER_PATH", _TEMPLATES), ("JUPYTER_CONFIG_PATH", _TEMPLATES / "jupyter")):
         os.environ[name] = os.pathsep.join(filter(None, (str(folder), os.environ.get(name))))

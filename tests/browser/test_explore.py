@@ -30,7 +30,7 @@ def lab(serve: Callable[..., str]) -> str:
 
 @pytest.fixture(scope="module")
 def voila(serve: Callable[..., str]) -> str:
-    return serve("explore", "--as-root")
+    return serve("explore")
 
 
 @pytest.fixture
@@ -107,12 +107,9 @@ def controls_change_figure_and_table_and_a_row_opens(explorer: Locator):
     explorer.get_by_label("Look inside").select_option("acute of QZ2 (A2)")
     explorer.get_by_role("button", name="Open").click()
     expect(explorer.locator(".pathcost-place")).to_contain_text("acute of QZ2 (A2)")
-    explorer.get_by_label("Look inside").select_option("Operation")
-    explorer.get_by_role("button", name="Open").click()
-    expect(table).to_contain_text("HN22E")
-    expect(explorer.get_by_role("button", name="Open")).to_be_disabled()
-    explorer.get_by_role("button", name="Back").click()
     expect(table).to_contain_text("Rehabilitation")
+    # A phase's currencies within a provider would be one split too many: all views are settled together.
+    expect(explorer.get_by_role("button", name="Open")).to_be_disabled()
     assert "within=(('provider_code', 'A2'),)" in explorer.get_by_label("Code that makes this view").input_value()
 
 
@@ -130,7 +127,7 @@ def what_cannot_be_shown_is_said_and_a_view_is_saved_to_excel(explorer: Locator,
         link.click()
     taken.value.save_as(tmp_path / "view.xlsx")
     rows = list(openpyxl.load_workbook(tmp_path / "view.xlsx")["View"].iter_rows(min_row=5, values_only=True))
-    assert rows[0][0] == "Phase" and isinstance(rows[1][2], float)
+    assert rows[0][0] == "Phase" and isinstance(rows[1][2], int | float)
 
 
 def every_control_is_reached_by_tab_with_its_focus_to_be_seen(explorer: Locator):
