@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import date
 from pathlib import Path
@@ -226,6 +227,8 @@ def test_check_writes_the_report_as_a_page_and_a_workbook_even_of_bare_activity(
     written = sorted(path.name for path in (tmp_path / "report").iterdir())
     assert written == ["data-quality.html", "data-quality.xlsx", "manifest.json"]
     page = (tmp_path / "report" / "data-quality.html").read_text(encoding="utf-8")
+    made = json.loads((tmp_path / "report" / "manifest.json").read_text(encoding="utf-8"))
+    assert made["publication"] == "within the grid of definitions that may be published"
     assert "Data quality, 2024-25" in page and "the data hold no quantum to reconcile to" in page
     book = openpyxl.load_workbook(tmp_path / "report" / "data-quality.xlsx")
     assert {"Findings", "By provider", "By month", "Filled", "Reconciliation"} <= set(book.sheetnames)

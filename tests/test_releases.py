@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
+import stat
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +107,28 @@ def test_a_row_that_may_have_changed_by_fewer_than_eight_people_is_refused(
     with pytest.raises(InputError, match=r"1 rows would differ .* 02_x: By phase\. The pack that is there") as said:
         releases.refuse_few(now, file)
     assert "9000" not in str(said.value)
+
+
+@pytest.mark.unit
+def test_the_list_is_the_users_alone_and_holds_no_number_but_rounded_counts(tmp_path: Path) -> None:
+    file = tmp_path / releases.NAME
+    rows = releases.released_rows(_payloads([20, 40], mean=9130.0))
+    releases.record("2024-25/QHL", rows, file)
+    assert os.name != "posix" or stat.S_IMODE(file.stat().st_mode) == 0o600
+    held = json.loads(file.read_text())["packs"]["2024-25/QHL"]
+    assert [row["counts"] for row in held.values()] == [[20], [40]]
+    assert all(re.fullmatch("[0-9a-f]{32}", row["numbers"]) for row in held.values())
+    assert not {"9130", "9100", "9000", "4000"} & set(re.findall(r"[0-9.]+", file.read_text()))
+
+
+@pytest.mark.unit
+def test_a_list_of_the_version_before_is_still_compared_with(tmp_path: Path) -> None:
+    file = tmp_path / releases.NAME
+    now = releases.released_rows(_payloads([20, 40]))
+    before = {d: {**row, "numbers": [20, 9000]} for d, row in now.items()}
+    file.write_text(json.dumps({"format": 1, "packs": {"2024-25/QHL": before}}))
+    with pytest.raises(InputError, match="rows would differ"):
+        releases.refuse_few(releases.released_rows(_payloads([23, 40])), file)
 
 
 @pytest.mark.unit

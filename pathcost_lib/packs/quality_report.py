@@ -7,15 +7,18 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from filelock import FileLock
+
 from pathcost_lib import paths
 from pathcost_lib.errors import require_one_of
+from pathcost_lib.packs import releases
 from pathcost_lib.packs.blocks import read_section
 from pathcost_lib.packs.document import Document
 from pathcost_lib.packs.formats import DEFAULT_FORMATS, FORMATS
 from pathcost_lib.packs.freshness import digests, without_machine
 from pathcost_lib.packs.manifest import file_digest, versions
 from pathcost_lib.packs.order import banner_of
-from pathcost_lib.packs.runner import execute
+from pathcost_lib.packs.runner import execute, parameters_of
 from pathcost_lib.sources import open_dataset
 from pathcost_lib.sources.names import financial_years
 
@@ -41,7 +44,7 @@ def quality_report(data: Path, out: Path, *, formats: Sequence[str] = DEFAULT_FO
     Raises
     ------
     InputError
-        If a format is not known or the data cannot be opened.
+        If a format is not known, the data cannot be opened, or a row differs by few people from one that is released.
     NotebookError
         If the notebook fails.
     """
@@ -56,8 +59,17 @@ def quality_report(data: Path, out: Path, *, formats: Sequence[str] = DEFAULT_FO
         seconds = execute(notebook, executed, values)
         section = read_section(executed)
     banner = banner_of(data)
-    document = Document(data.resolve().name, "", year, _ABOUT, (section,), kind="Data quality", banner=banner)
-    out.mkdir(parents=True, exist_ok=True)
+    defaults = {name: parameter.default for name, parameter in parameters_of(notebook).items()}
+    outside = releases.outside_grid({notebook.stem: values}, {notebook.stem: defaults})
+    restricted = f"{releases.NOT_FOR_PUBLICATION}: {'; '.join(outside)}." if outside else ""
+    document = Document(
+        data.resolve().name, "", year, _ABOUT, (section,), kind="Data quality", banner=banner, restricted=restricted
+    )
+    if not restricted:
+        _release(
+            releases.released_rows({section.source: section.shown}), f"data-quality/{document.organisation}/{year}"
+        )
+    paths.private_folder(out)
     written = []
     for form in (FORMATS[name] for name in formats):
         path = out / f"data-quality{Path(form.file).suffix}"
@@ -68,6 +80,7 @@ def quality_report(data: Path, out: Path, *, formats: Sequence[str] = DEFAULT_FO
     manifest = {
         "kind": "data quality",
         **versions(),
+        "publication": restricted or "within the grid of definitions that may be published",
         "parameters": {notebook.stem: without_machine(values)},
         "inputs": digests(held, data) | digests([notebook]),
         "outputs": {path.name: file_digest(path) for path in written},
@@ -76,3 +89,13 @@ def quality_report(data: Path, out: Path, *, formats: Sequence[str] = DEFAULT_FO
     place = out / "manifest.json"
     place.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
     return [*written, place]
+
+
+def _release(rows: releases.Rows, name: str) -> None:
+    """Hold the rows against what is released, as a pack's are, and write them down; wherever the report is written."""
+    if not rows:
+        return
+    reports = paths.reports()
+    with FileLock(paths.private_folder(reports / ".locks") / "releases.lock"):
+        releases.refuse_few(rows, reports / releases.NAME)
+        releases.record(name, rows, reports / releases.NAME)

@@ -5,15 +5,17 @@ Two tables that count nearly the same people give away the few by which they dif
 - The grid. What may be published is one of a fixed set: the shipped pathways, scenarios and default parameters, for
   each area and year. `PARAMETERS` says of each notebook parameter whether it moves who is counted. A pack outside the
   grid is built, but says on every page that it is not for publication.
-- The ledger. `reports/releases.json` holds the released rows of the packs of the grid that say what they count, and
-  nothing that was not released. A pack is refused if a row of the same definition would now be released otherwise, and
-  its count has moved by so little that fewer than eight people may be the difference: the pack that is out stands.
+- The ledger. `reports/releases.json` holds, of the released rows of the packs of the grid that say what they count, the
+  rounded counts and a digest of the other numbers: nothing that was not released. A pack is refused if a row of the
+  same definition would now be released otherwise, and its count has moved by so little that fewer than eight people
+  may be the difference: the pack that is out stands.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,8 +88,18 @@ def released_rows(notebooks: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[
                 counts = [v for c, v in zip(columns, row, strict=True) if c["key"].rsplit("_", 1)[-1] in COUNTED]
                 named = f"{source}: {payload['title']}"
                 digest = hashlib.sha256(key.encode()).hexdigest()[:32]
-                rows[digest] = {"table": named, "counts": counts, "numbers": numbers, "rule": payload["rule"]}
+                rows[digest] = {
+                    "table": named,
+                    "counts": counts,
+                    "numbers": _digest_of(numbers),
+                    "rule": payload["rule"],
+                }
     return rows
+
+
+def _digest_of(numbers: Sequence[Any]) -> str:
+    # Whether they are the same is all that is asked of them; how far a count has moved needs the count.
+    return hashlib.sha256(json.dumps(numbers, ensure_ascii=False).encode()).hexdigest()[:32]
 
 
 def refuse_few(rows: Rows, file: Path) -> None:
@@ -124,7 +136,9 @@ def record(pack: str, rows: Rows, file: Path) -> None:
     """Write down what a pack has released, in place of what it had; the file is whole at every moment."""
     held = {**_read(file), pack: dict(rows)}
     part = file.with_name(f".{file.name}.part")
-    part.write_text(json.dumps({"format": 1, "packs": held}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as text:
+        text.write(json.dumps({"format": 2, "packs": held}, ensure_ascii=False, indent=1) + "\n")
     part.replace(file)
 
 
@@ -137,6 +151,9 @@ def _read(file: Path) -> dict[str, dict[str, dict[str, Any]]]:
         raise InputError(
             f"{file} cannot be read as the list of what was released. Put back the one that was there."
         ) from None
-    if not isinstance(found, dict) or found.get("format") != 1:
+    if not isinstance(found, dict) or found.get("format") not in (1, 2):
         raise InputError(f"{file} is not a list of releases of this version. Put back the one that was there.")
+    if found["format"] == 1:  # it held the numbers themselves
+        for row in (row for pack in found["packs"].values() for row in pack.values()):
+            row["numbers"] = _digest_of(row["numbers"])
     return dict(found["packs"])

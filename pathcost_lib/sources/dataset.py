@@ -63,6 +63,7 @@ class Dataset:
     def from_frames(cls, frames: Mapping[str, pd.DataFrame], engine: Engine | None = None) -> Dataset:
         """Build a dataset from tables in memory (lessons and tests). Nothing is refused: `check` says what is wrong."""
         engine = engine or connect()
+        engine.seal()
         tables = {}
         for name, frame in frames.items():
             contract = CONTRACTS[require_one_of(name, TABLES, what="Table")]
@@ -103,6 +104,7 @@ def open_dataset(folder: str | Path, engine: Engine | None = None, *, remember: 
         raise InputError(f"There is no folder {folder}. `pathcost sample` makes the synthetic England.")
     files = find_tables(folder)
     engine = engine or (RememberingEngine(Store(paths.cache())) if remember else connect())
+    engine.seal(path for held in files.values() for path in held)
     sources = {name: read_source(name, held) for name, held in files.items()}
     schemas = {name: schema for name, (schema, _) in sources.items()}
     try:

@@ -12,7 +12,7 @@ import itertools
 import re
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import duckdb
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pathcost_lib import scratch
 from pathcost_lib.errors import InputError
@@ -33,6 +34,8 @@ _STEP = re.compile(r"\s*CREATE\s+OR\s+REPLACE\s+TEMP\s+(VIEW|TABLE)\s+(\w+)\s+AS
 #: A table that a statement reads by name.
 READS = re.compile(r"\b(FROM|JOIN)(\s+)([A-Za-z_]\w*)\b(?!\s*\()", re.IGNORECASE)
 _ALIAS = re.compile(r"\s+AS\b", re.IGNORECASE)
+#: Rows of a group in a Parquet file, as DuckDB has it.
+_ROWS_WRITTEN = 122_880
 _COMMENT = re.compile(r"--[^\n]*")
 #: A literal, which is passed over, or a table that is read.
 _LITERAL_OR_READS = re.compile(rf"'(?:[^']|'')*'|{READS.pattern}", re.IGNORECASE)
@@ -175,6 +178,9 @@ class Engine(ABC):
     def write_parquet(self, name: str, path: Path) -> Path:
         """Write a view to one Parquet file, whole or not at all."""
 
+    def seal(self, files: Iterable[Path | str] = ()) -> None:  # noqa: B027
+        """Let SQL read these files only, from now on. Does nothing where a platform has its own rules of access."""
+
     # -- what all engines share ---------------------------------------------------------------------------------------
     def new_name(self, stem: str) -> str:
         """Return a name that nothing in this session has."""
@@ -272,15 +278,42 @@ class DuckDBEngine(Engine):
         #: What does not fit in memory, and rows on their way; gone when the engine is, or at the next run.
         self.spill = scratch.make()
         weakref.finalize(self, scratch.remove, self.spill)
-        self.connection = duckdb.connect(database, config={"temp_directory": str(self.spill)})
+        self._files: set[str] | None = None
+        # What an extension can do nobody has reviewed, and one that is fetched comes from the network.
+        alone = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        self.connection = duckdb.connect(database, config={"temp_directory": str(self.spill), **alone})
         # Every result is ordered by a key where order matters, so the engine need not buffer to keep the input's.
         self.connection.execute("SET preserve_insertion_order = false")
         # DuckDB 2.0 writes every step out again in each sum that it moves below a join: three times the time.
-        with contextlib.suppress(duckdb.InvalidInputException):
+        with contextlib.suppress(duckdb.InvalidInputException, duckdb.ParserException):  # 1.5 does not know it
             self.connection.execute("SET disabled_optimizers = 'partial_aggregate_pushdown'")
         # In a notebook without ipywidgets DuckDB 2.0 has no bar, and refuses even to have it switched off.
         with contextlib.suppress(duckdb.InvalidInputException):
             self.connection.execute("SET enable_progress_bar = false")
+
+    def seal(self, files: Iterable[Path | str] = ()) -> None:
+        """Let SQL read these files and no others, and write nothing outside the engine's own folder, for good.
+
+        From then on DuckDB refuses other files, databases, extensions and the network. It has no way back, so that SQL
+        of whatever origin cannot undo it. The rest of its settings are not locked: `csv_files.stage` changes one.
+
+        Raises
+        ------
+        InputError
+            If the engine is closed to one of them already.
+        """
+        # A link is followed before DuckDB looks whether the file is allowed.
+        wanted = {str(path) for file in files for path in (Path(file).absolute(), Path(file).resolve())}
+        if self._files is None:
+            self._files = wanted
+            self.execute(f"SET allowed_directories = [{quote_value(str(self.spill))}]")
+            self.execute(f"SET allowed_paths = [{quote_values(sorted(wanted)) if wanted else ''}]")
+            self.execute("SET enable_external_access = false")
+        if lacking := sorted(wanted - self._files):
+            raise InputError(
+                f"This engine is closed to all files but those it was opened with, and so to {Path(lacking[0]).name}. "
+                "Open those with an engine of their own: leave the engine out."
+            )
 
     def execute(self, sql: str) -> None:
         """Run one statement."""
@@ -288,10 +321,17 @@ class DuckDBEngine(Engine):
 
     def create(self, name: str, query: str, *, materialise: bool) -> None:
         """Make a query known as `name`: a view, or a table where `materialise`."""
+        self._require_one(query)
         self.execute(f"CREATE OR REPLACE TEMP {'TABLE' if materialise else 'VIEW'} {name} AS {query}")
+
+    def _require_one(self, sql: str) -> None:
+        # A second statement would run without being a query: it could write over a file that may be read.
+        if ";" in sql and len(self.connection.extract_statements(sql)) > 1:
+            raise InputError("A query must be one SELECT. Take out the semicolon and what follows it.")
 
     def fetch(self, sql: str) -> pa.Table:
         """Run a query and return its rows as Arrow."""
+        self._require_one(sql)
         # The one spelling that DuckDB 1.5 and 2.0 share without a copy.
         return self.connection.sql(sql).to_arrow_table()
 
@@ -310,11 +350,15 @@ class DuckDBEngine(Engine):
         self.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {rows}")
 
     def write_parquet(self, name: str, path: Path) -> Path:
-        """Write a view to one Parquet file, whole or not at all."""
+        """Write a view to one Parquet file, whole or not at all, batch after batch."""
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
         try:
-            self.execute(f"COPY (SELECT * FROM {name}) TO {quote_value(str(part))} (FORMAT parquet, COMPRESSION zstd)")
+            # Not by COPY: the engine itself writes nowhere but in its own folder.
+            rows = self.connection.sql(f"SELECT * FROM {name}").to_arrow_reader(_ROWS_WRITTEN)
+            with pq.ParquetWriter(part, rows.schema, compression="zstd") as file:
+                for batch in rows:
+                    file.write_batch(batch)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)

@@ -177,6 +177,7 @@ def map_folder(
     if not source_folder.is_dir():
         raise InputError(f"There is no folder {source_folder}.")
     feeds = [(feed, path) for feed in read_mapping(mapping_toml) for path in _files(source_folder, feed)]
+    engine.seal(path for _, path in feeds if path)
     secret = local_key(key)
     parts: dict[str, list[Relation]] = {}
     findings: list[dict[str, object]] = []

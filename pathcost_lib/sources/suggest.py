@@ -112,6 +112,7 @@ def suggest(folder: Path | str) -> str:
     for path in files:
         engine = connect()
         assert isinstance(engine, DuckDBEngine)
+        engine.seal([path])
         try:
             parts.append("\n".join(_table(engine, path)))
         except InputError as error:
