@@ -26,6 +26,7 @@ __all__ = [
     "generator",
     "mapping_of_numbers",
     "match",
+    "no_gaps",
     "number",
     "number_list",
     "numbers",
@@ -36,6 +37,7 @@ __all__ = [
     "require_unique",
     "share",
     "table",
+    "told_apart",
     "whole_numbers",
 ]
 
@@ -85,11 +87,22 @@ def require_unique(df: pd.DataFrame, keys: Sequence[str], *, what: str) -> None:
 def one_row_each(df: pd.DataFrame, keys: Sequence[str], values: Iterable[str] = (), *, what: str) -> None:
     """Raise `InputError` if a table lacks a column, a row lacks a key, or a combination of keys stands in two rows."""
     require_columns(df, [*keys, *values], what=what)
-    for key in keys:
-        lacking = int(df[key].isna().sum())
-        if lacking:
-            raise InputError(f"{key} of the {what} is missing in {lacking} row(s).")
+    no_gaps(df, keys, what=what)
     require_unique(df, keys, what=what)
+
+
+def no_gaps(df: pd.DataFrame, keys: Iterable[str], *, what: str) -> None:
+    """Raise `InputError` if a row lacks one of its keys: a sum by key would forget it without a word."""
+    for key in keys:
+        if lacking := int(df[key].isna().sum()):
+            raise InputError(f"{key} of the {what} is missing in {lacking} row(s).")
+
+
+def told_apart(df: pd.DataFrame, measures: Iterable[str], *, what: str) -> None:
+    """Raise `InputError` if two rows that will be added up differ in nothing but measures: one may stand twice."""
+    keys = [column for column in df.columns if column not in {*measures}]
+    twice = df.duplicated(keys, keep=False).to_numpy() if keys else np.full(len(df), len(df) > 1)
+    refuse(df, twice, keys, f"No column tells these {what} apart, so that one may stand twice; add it, or add them up")
 
 
 def whole_numbers(df: pd.DataFrame, column: str, keys: Sequence[str]) -> np.ndarray:

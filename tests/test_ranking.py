@@ -53,7 +53,7 @@ def test_equal_units_have_every_rank_alike():
 
 @pytest.mark.unit
 def test_without_doubt_the_rank_is_the_rank():
-    table = rank(units([3.0, 1.0, 2.0, 9.0, 7.0, 8.0, 6.0, 5.0], 0.0), draws=10)
+    table = rank(units([3.0, 1.0, 2.0, 9.0, 7.0, 8.0, 6.0, 5.0], 0.0), draws=100)
     assert table["rank"].tolist() == [3, 1, 2, 8, 6, 7, 5, 4]
     for column in ("lower_95", "upper_95", "median_rank"):
         assert table[column].tolist() == table["rank"].tolist()
@@ -97,7 +97,7 @@ def test_bad_input_is_refused_with_the_key():
     ):
         with pytest.raises(InputError, match=named):
             rank(wrong)
-    with pytest.raises(InputError, match="0 draws"):
+    with pytest.raises(InputError, match=r"draws .* is 0"):
         rank(df, draws=0)
 
 

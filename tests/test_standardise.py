@@ -118,8 +118,7 @@ def test_ages_fall_in_the_bands_of_the_standard():
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"births": 0}, "births must be more than 0.*1/30-34"),
-        ({"births": -5}, "births must be more than 0.*1/30-34"),
+        ({"births": -5}, "births must not be negative.*1/30-34"),
         ({"cases": -1}, "cases must not be negative.*1/30-34"),
         ({"cases": np.nan}, "cases must be a number.*1/30-34"),
         ({"age": "not an age"}, "standard population lacks.*not an age"),
@@ -132,6 +131,30 @@ def test_bad_rows_are_refused_with_their_keys(downs, births, change, named):
     downs.loc[(downs["order"] == "1") & (downs["age"] == "30-34"), list(change)] = list(change.values())
     with pytest.raises(InputError, match=named):
         direct(downs, births)
+
+
+@pytest.mark.unit
+def test_events_without_people_lose_their_area_only(downs, births):
+    here = (downs["order"] == "1") & (downs["age"] == "30-34")
+    table = direct(downs.assign(births=downs["births"].where(~here, 0)), births)
+    assert np.isnan(table.loc["1", "value"])
+    assert table.loc["1", "reason"] == "events without people: 30-34"
+    assert table["value"].drop("1").equals(direct(downs, births)["value"].drop("1"))
+
+
+@pytest.mark.unit
+def test_repeated_events_widen_the_limits_as_by_hand():
+    # 10 people with one admission and 5 with three: 25 events of variance 10 + 9 x 5 = 55, so sqrt(55/25) as wide
+    df = pd.DataFrame({"age": "a", "n": 100.0, "times": [1.0, 3.0], "people": [10.0, 5.0]})
+    how = {"by": None, "events": "people", "population": "n", "event_frequency": "times", "per": 100}
+    row = benchmark.rate(df.drop(columns="age"), **how).table.loc[0]
+    low, high = poisson_limits(np.array([25.0]), 0.95)
+    assert row["value"] == pytest.approx(25)
+    assert row["lower_95"] == pytest.approx(25 + np.sqrt(2.2) * (low[0] - 25))
+    assert row["upper_95"] == pytest.approx(25 + np.sqrt(2.2) * (high[0] - 25))
+    standard = pd.DataFrame({"age": ["a"], "weight": [1.0]})
+    same = benchmark.directly_standardised_rate(df, strata="age", standard=standard, **how).table.loc[0]
+    assert same["upper_95"] == pytest.approx(row["upper_95"])
 
 
 @pytest.mark.unit
@@ -335,6 +358,16 @@ def test_slope_index_by_hand_and_its_edges(deciles):
     assert "nought" in vague["reason"]
     with pytest.raises(InputError, match=r"persons must be more than 0.*Area1/1"):
         benchmark.slope_index(deciles.assign(persons=0), **GRADIENT)
+
+
+@pytest.mark.unit
+def test_deciles_as_text_are_in_their_order(deciles):
+    # value = 100 - 50 x the middle of each tenth: the slope is -50, whatever the labels look like
+    line = deciles.assign(persons=100, se=1.0, value=[100 - 5 * (i + 0.5) for i in range(10)])
+    for labels in (line["decile"].astype(str), [f"{i} - most deprived" if i == 1 else str(i) for i in range(1, 11)]):
+        found = benchmark.slope_index(line.assign(decile=labels), **GRADIENT)
+        assert found.table.loc[0, "sii"] == pytest.approx(-50)
+        assert "read as the number" in found.note
 
 
 # --- laws

@@ -2,20 +2,14 @@
 
 from pathcost_lib.benchmark.cost_index import CostIndex, cost_index
 from pathcost_lib.benchmark.drivers import PathwayDrivers, PriceVolumeMix, pathway_drivers, price_volume_mix
+from pathcost_lib.benchmark.estimates import Estimates
 from pathcost_lib.benchmark.expected import ExpectedCost, expected_cost
 from pathcost_lib.benchmark.inequality import slope_index
+from pathcost_lib.benchmark.measures import mean, proportion, quantiles, rate
 from pathcost_lib.benchmark.opportunity import Deduplicated, Opportunities, deduplicate, opportunity
 from pathcost_lib.benchmark.peers import Apportioned, Peers, apportion, current_codes, similar_peers
 from pathcost_lib.benchmark.ranking import RankAgreement, Ranks, rank, rank_agreement
-from pathcost_lib.benchmark.standardise import (
-    Estimates,
-    directly_standardised_rate,
-    indirectly_standardised_ratio,
-    mean,
-    proportion,
-    quantiles,
-    rate,
-)
+from pathcost_lib.benchmark.standardise import directly_standardised_rate, indirectly_standardised_ratio
 from pathcost_lib.benchmark.standards import age_band, load_standard
 
 __all__ = [

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from pathcost_lib.arguments import as_list, encode, match, numbers, require_columns
+from pathcost_lib.arguments import as_list, encode, match, numbers, require_columns, told_apart
 from pathcost_lib.benchmark.intervals import Limits, limit_columns
 from pathcost_lib.results import Result
 
@@ -73,7 +73,8 @@ def cost_index(
     Raises
     ------
     InputError
-        Negative cost or activity, MFF nought or less, or a currency twice in the reference: with the keys.
+        Negative cost or activity, MFF nought or less, a currency twice in the reference, or no other column
+        that tells two rows of a group and currency apart: with the keys.
 
     Notes
     -----
@@ -84,10 +85,12 @@ def cost_index(
     """
     group_keys, currency_keys = as_list(by), as_list(currency)
     keys = [*group_keys, *currency_keys]
-    require_columns(df, [*keys, activity, cost, *as_list(mff), *as_list(variance)], what="rows to index")
+    measures = [activity, cost, *as_list(mff), *as_list(variance)]
+    require_columns(df, [*keys, *measures], what="rows to index")
+    told_apart(df, measures, what="rows to index")
     n = numbers(df, activity, keys)
     unknown = df[cost].isna().to_numpy()
-    paid = numbers(df.assign(**{cost: df[cost].fillna(0)}), cost, keys)
+    paid = numbers(df.assign(**{cost: df[cost].where(~unknown, 0)}), cost, keys)
     factor = np.ones(len(df)) if mff is None else numbers(df, mff, keys, above=0)
     group, groups = encode(df, group_keys)
     code, currencies = encode(df, currency_keys)

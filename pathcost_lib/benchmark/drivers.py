@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pathcost_lib.arguments import as_list, numbers, refuse, require_columns
+from pathcost_lib.arguments import as_list, numbers, refuse, require_columns, told_apart
 from pathcost_lib.results import Result
 
 __all__ = ["PathwayDrivers", "PriceVolumeMix", "pathway_drivers", "price_volume_mix"]
@@ -85,6 +85,7 @@ def _sides(
     for name, df in (("base", base), ("current", current)):
         require_columns(df, [*keys, *measures], what=f"{name} {what}")
         refuse(df, df[keys].isna().any(axis=1).to_numpy(), keys, f"A key is missing in the {name} {what}")
+        told_apart(df, measures, what=f"{name} {what}")
         held = df.assign(**{m: numbers(df, m, keys) for m in measures})
         sides.append(held.groupby(keys, as_index=False)[measures].sum())
     both = sides[0].merge(sides[1], on=keys, how="outer", suffixes=("_base", "_current"), indicator="held")
@@ -126,7 +127,7 @@ def price_volume_mix(
     Raises
     ------
     InputError
-        Negative or missing activity or cost, with the keys.
+        Negative or missing activity or cost, or no column that tells two rows apart, with the keys.
 
     Notes
     -----
@@ -216,12 +217,13 @@ def pathway_drivers(
     -------
     PathwayDrivers
         By phase and setting: base_gbp (scaled), current_gbp, rate_gbp, intensity_gbp, setting_mix_gbp, price_gbp,
-        change_gbp.
+        change_gbp, unmatched (empty, "only in base" or "only in current").
 
     Raises
     ------
     InputError
-        Population or pathways nought or less; negative or missing contacts or cost.
+        Population or pathways nought or less; negative or missing contacts or cost; no column that tells two rows
+        apart.
 
     Notes
     -----
@@ -258,4 +260,6 @@ def pathway_drivers(
         "price_gbp": end - after_mix,
         "change_gbp": end - start,
     }
-    return PathwayDrivers(table.assign(**{name: value / 100 for name, value in pence.items()}))
+    effects = {name: value / 100 for name, value in pence.items()}
+    unmatched = np.select([k0 == 0, k1 == 0], ["only in current", "only in base"], "")
+    return PathwayDrivers(table.assign(**effects, unmatched=unmatched))

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from pathcost_lib.arguments import as_list, encode, numbers, refuse, require_columns
+from pathcost_lib.arguments import as_list, encode, explain_failure, numbers, refuse, require_columns, told_apart
 from pathcost_lib.benchmark.intervals import Limits, limit_columns
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import Result
@@ -36,6 +36,7 @@ class ExpectedCost(Result):
     smearing: float
     calibration: pd.DataFrame
     measures: tuple[str, str, str]
+    note: str = ""
 
     @property
     def summary(self) -> str:
@@ -49,6 +50,7 @@ class ExpectedCost(Result):
         Limits are of the observed cost, from the scatter of patients within cells; the model is taken as known.
         """
         count, cost, squares = self.measures
+        require_columns(self.table, as_list(by), what="cells")
         group, groups = encode(self.table, as_list(by))
         n, total, square = (self.table[column].to_numpy(dtype=float) for column in (count, cost, squares))
         expected = np.bincount(group, self.table["expected_gbp"].to_numpy())
@@ -118,6 +120,7 @@ def expected_cost(
         numbers(cells, cost, names),
         numbers(cells, squares, names),
     )
+    told_apart(cells, [count, cost, squares, *as_list(log_sum)], what="cells")
     refuse(cells, square * (1 + 1e-9) < total**2 / n, names, f"{squares} must be at least {cost} squared over {count}")
     design = _design(cells, as_list(factors), as_list(covariates), n)
     mean = total / n
@@ -125,7 +128,8 @@ def expected_cost(
     def fit(kind: str) -> np.ndarray:
         of = sm.families.Gamma if kind == "gamma" else sm.families.Poisson
         model = sm.GLM(mean, design, family=of(link=sm.families.links.Log()), var_weights=n)
-        return np.asarray(model.fit(maxiter=200, tol=1e-12).params)
+        with explain_failure(f"The {kind} model of cost", library="statsmodels"):
+            return np.asarray(model.fit(maxiter=200, tol=1e-12).params)
 
     power, power_se, reason = np.nan, np.nan, "asked for"
     if (mean > 0).all():
@@ -136,7 +140,9 @@ def expected_cost(
     if family == "log_ols":
         if log_sum is None or not (mean > 0).all():
             raise InputError("log_ols needs log_sum, the sum of log cost, and no cell without cost.")
-        x, log_mean = design.to_numpy(), cells[log_sum].to_numpy(dtype=float) / n
+        x, log_mean = design.to_numpy(), numbers(cells, log_sum, names, above=-np.inf) / n
+        # The mean of logs is at most the log of the mean (Jensen), and equal where all patients cost the same.
+        refuse(cells, log_mean > np.log(mean) + 1e-9, names, f"{log_sum} is more than the cost in {cost} allows")
         beta = np.linalg.solve(x.T @ (n[:, None] * x), x.T @ (n * log_mean))
         smearing = float((total * np.exp(-x @ beta)).sum() / n.sum())  # mean of exp(residual) over patients
         working, scores = n, (n * (log_mean - x @ beta)) ** 2
@@ -151,7 +157,16 @@ def expected_cost(
     terms = pd.DataFrame({"term": design.columns, "estimate": beta, "se": se, "ratio": np.exp(beta)})
     table = cells.assign(expected_gbp=n * predicted)
     tenths = _calibration(n, total, n * predicted)
-    return ExpectedCost(table, terms, family, reason, power, power_se, smearing, tenths, (count, cost, squares))
+    measures, note = (count, cost, squares), _saturated(cells, as_list(factors))
+    return ExpectedCost(table, terms, family, reason, power, power_se, smearing, tenths, measures, note)
+
+
+def _saturated(cells: pd.DataFrame, factors: list[str]) -> str:
+    """Name the levels that stand in one cell only: the model gives such a cell its own cost, whatever that is."""
+    alone = [
+        f"{factor}={level}" for factor in factors for level, held in cells[factor].value_counts().items() if held == 1
+    ]
+    return f"In one cell only, so that expected is observed there: {', '.join(sorted(alone)[:5])}." if alone else ""
 
 
 def _design(cells: pd.DataFrame, factors: list[str], covariates: list[str], n: np.ndarray) -> pd.DataFrame:
@@ -199,7 +214,8 @@ def _choose(power: float, positive: bool, logs: bool) -> tuple[str, str]:
 
 def _calibration(n: np.ndarray, observed: np.ndarray, expected: np.ndarray) -> pd.DataFrame:
     """Return observed and expected cost by tenth of patients, in order of expected mean cost."""
-    order = np.argsort(expected / n, kind="stable")
+    # Cells with the same expected mean stand in an order of their own, so that the order of rows changes nothing.
+    order = np.lexsort((observed, n, np.log(expected / n).round(9)))
     middle = np.cumsum(n[order]) - n[order] / 2
     tenth = np.minimum((10 * middle / n.sum()).astype(int), 9)
     table = pd.DataFrame({"tenth": tenth + 1, "patients": n[order], "observed_gbp": observed[order]})

@@ -9,8 +9,9 @@ import pandas as pd
 from scipy import special
 
 from pathcost_lib.arguments import as_list, encode, numbers, refuse, require_columns
+from pathcost_lib.benchmark.estimates import Estimates, Keys
 from pathcost_lib.benchmark.intervals import Limits, fieller_limits, limit_columns
-from pathcost_lib.benchmark.standardise import Estimates, Keys
+from pathcost_lib.ordering import order_of
 
 __all__ = ["slope_index"]
 
@@ -34,8 +35,8 @@ def slope_index(
     df : DataFrame
         One row per group and quantile.
     by, quantile, value, se, population : str or list of str
-        Columns: group; ordered quantile, such as deprivation decile with 1 the most deprived; indicator; its standard
-        error; persons in the quantile.
+        Columns: group; ordered quantile, such as deprivation decile with 1 the most deprived (numbers, text that begins
+        with the number, or an ordered category); indicator; its standard error; persons in the quantile.
     confidence : float or several
 
     Returns
@@ -43,12 +44,14 @@ def slope_index(
     Estimates
         by, sii, lower_95, upper_95, rii, rii_lower_95, rii_upper_95, quantiles, method, reason. The SII is the
         fitted value at the last end of the scale less that at the first, in the indicator's unit (negative where
-        the most deprived have more); the RII is the last over the first.
+        the most deprived have more); the RII is the last over the first. The reason names the quantiles that other
+        groups have and this one has not; `.note` says how text was read.
 
     Raises
     ------
     InputError
-        A quantile twice in a group, population nought or less, or a missing or negative standard error.
+        A quantile twice in a group, a quantile that is text without an order, population nought or less, or a missing
+        or negative standard error.
 
     Notes
     -----
@@ -61,7 +64,10 @@ def slope_index(
     require_columns(df, [*keys, quantile, value, se, population], what="rows by quantile")
     named = [*keys, quantile]
     refuse(df, df.duplicated(named).to_numpy(), named, "Each group and quantile must be one row")
-    df = df.sort_values(named, kind="stable", ignore_index=True)
+    order = order_of(df[quantile], what=quantile)
+    place = pd.factorize(order.key, sort=True)[0]  # in the order that the labels mean, not of their letters
+    sequence = np.lexsort((place, encode(df, keys)[0]))
+    df, place = df.iloc[sequence].reset_index(drop=True), place[sequence]
     y = pd.to_numeric(df[value], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     refuse(df, ~np.isfinite(y), named, f"{value} must be a number")
     error, n = numbers(df, se, named), numbers(df, population, named, above=0)
@@ -104,4 +110,10 @@ def slope_index(
     table["reason"] = np.select(
         [few, unbounded], ["fewer than 3 quantiles", "first end may be nought: no RII limits"], ""
     )
-    return Estimates(table, "Slope index of inequality", "sii")
+    labels = df.groupby(place)[quantile].first().astype(str)
+    held = np.zeros((len(groups), len(labels)), dtype=bool)
+    held[group, place] = True
+    for row in map(int, np.flatnonzero(~held.all(axis=1))):
+        said = [str(table.loc[row, "reason"]), f"without {quantile} {', '.join(labels[~held[row]])}"]
+        table.loc[row, "reason"] = "; ".join(part for part in said if part)
+    return Estimates(table, "Slope index of inequality", "sii", order.note)

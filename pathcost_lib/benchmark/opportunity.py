@@ -9,7 +9,22 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from pathcost_lib.arguments import as_list, confidence_levels, encode, numbers, refuse, require_columns
+from pathcost_lib.arguments import (
+    as_list,
+    confidence_levels,
+    draw_count,
+    encode,
+    generator,
+    no_gaps,
+    number,
+    numbers,
+    one_row_each,
+    refuse,
+    require_columns,
+)
+from pathcost_lib.arguments import (
+    share as as_share,
+)
 from pathcost_lib.benchmark.intervals import limit_columns
 from pathcost_lib.benchmark.shrinkage import posterior_draws
 from pathcost_lib.benchmark.streams import Streams
@@ -88,7 +103,8 @@ def opportunity(
     ------
     InputError
         Negative cost or standard error, a count of nought, a unit twice, shares outside 0 to 1, an unknown target, or
-        best_5_of_10 without peers. (One patient, or no standard error, is a row with a reason.)
+        best_5_of_10 without peers, a peer twice, or fewer than 100 draws. (One patient, or no
+        standard error, is a row with a reason.)
 
     Notes
     -----
@@ -113,7 +129,8 @@ def opportunity(
     share = numbers(df, variable_share, named) if variable_share else None
     if share is not None:
         refuse(df, share > 1, named, f"{variable_share} must be between 0 and 1")
-    levels = confidence_levels(confidence)
+    levels, draws, rng = confidence_levels(confidence), draw_count(draws), generator(rng)
+    false_discovery_rate = as_share(false_discovery_rate, "false_discovery_rate", below_one=True)
     code, units = encode(df, [unit])
     group, _ = encode(df, keys)
     index = {name: i for i, name in enumerate(units[unit])}
@@ -184,14 +201,19 @@ def _known(rows: pd.DataFrame, target: str | float, named: list[str]) -> np.ndar
     """Return a target that is given rather than estimated, one for each row."""
     if target in TARGETS:
         return None
-    return numbers(rows, target, named) if isinstance(target, str) else np.full(len(rows), float(target))
+    return (
+        numbers(rows, target, named)
+        if isinstance(target, str)
+        else np.full(len(rows), number(target, "target (pounds)", least=0))
+    )
 
 
 def _circle(peers: pd.DataFrame | None, index: dict[str, int]) -> dict[int, list[int]]:
     """Return each unit's peers, as positions in the list of units."""
     if peers is None:
         return {}
-    require_columns(peers, ["unit", "peer"], what="peers' rows")
+    one_row_each(peers, ["unit", "peer"], what="peers' rows")
+    refuse(peers, (peers["unit"] == peers["peer"]).to_numpy(), ["unit"], "A unit cannot be its own peer")
     held = peers[peers["unit"].isin(index) & peers["peer"].isin(index)]
     pairs = held.groupby("unit")["peer"].agg(list)
     return {index[str(one)]: [index[peer] for peer in others] for one, others in pairs.items()}
@@ -255,8 +277,8 @@ def deduplicate(
     Raises
     ------
     InputError
-        A claim without scope or beyond its cost in scope, a negative amount or cost, or a cell whose cost differs
-        between claims: with the keys.
+        A claim without scope, a claim beyond its cost in scope, a negative amount or cost, or a
+        cell whose cost differs between claims: with the keys.
 
     Notes
     -----
@@ -267,6 +289,8 @@ def deduplicate(
     cells = [unit, *as_list(cell)]
     require_columns(claims, [unit, claim, amount], what="claims")
     require_columns(scope, [*cells, claim, cost], what="scope rows")
+    no_gaps(claims, [unit, claim], what="claims")
+    no_gaps(scope, [*cells, claim], what="scope rows")
     refuse(claims, claims.duplicated([unit, claim]).to_numpy(), [unit, claim], "Each unit and claim must be one row")
     refuse(scope, scope.duplicated([*cells, claim]).to_numpy(), [*cells, claim], "Each claim must hold a cell once")
     wanted, pounds = numbers(claims, amount, [unit, claim]), numbers(scope, cost, [*cells, claim])

@@ -10,9 +10,20 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import cdist
 
-from pathcost_lib.arguments import as_list, numbers, refuse, require_columns
+from pathcost_lib.arguments import (
+    as_list,
+    explain_failure,
+    mapping_of_numbers,
+    no_gaps,
+    number,
+    numbers,
+    refuse,
+    require_columns,
+    told_apart,
+)
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import Result
+from pathcost_lib.sources.contracts import CONTRACTS
 
 __all__ = ["Apportioned", "Peers", "apportion", "current_codes", "similar_peers"]
 
@@ -75,23 +86,30 @@ def similar_peers(
     statistical nearest neighbours (z-scores, Euclidean distance).
     """
     require_columns(features, [unit], what="features' rows")
+    no_gaps(features, [unit], what="features' rows")
+    n = int(number(n, "n (peers)", least=1, whole=True))
     refuse(features, features[unit].duplicated().to_numpy(), [unit], "Each unit must be one row")
     table = features.astype({unit: str}).sort_values(unit).set_index(unit)
     if len(table) <= n:
         raise InputError(f"{len(table)} units cannot give {n} peers each.")
     for name in weights or {}:
         require_one_of(name, map(str, table.columns), what="Feature")
+    weighted = mapping_of_numbers(weights, "weights (Feature)", keys=map(str, table.columns), least=0)
     values = table.apply(pd.to_numeric, errors="coerce")
-    refuse(values.reset_index(), values.isna().any(axis=1).to_numpy(), [unit], "Every feature must be a number")
+    refuse(
+        values.reset_index(), (~np.isfinite(values)).any(axis=1).to_numpy(), [unit], "Every feature must be a number"
+    )
     deviation = values.std(ddof=0)
     flat = tuple(deviation.index[deviation == 0].astype(str))
     scores = ((values - values.mean()) / deviation).drop(columns=list(flat))
     if scores.empty:
         raise InputError("No feature differs between units.")
-    weight = np.sqrt([float((weights or {}).get(str(name), 1.0)) for name in scores])
+    weight = np.sqrt([weighted.get(str(name), 1.0) for name in scores])
+    if not weight.any():
+        raise InputError("Every weight is zero, so that no feature counts.")
     scaled = scores.to_numpy() * weight
     distance = cdist(scaled, scaled)
-    codes, chosen = scores.index.to_numpy(), {str(k): list(v) for k, v in (override or {}).items()}
+    codes, chosen = scores.index.to_numpy(), _overridden(override)
     for code in [*chosen, *(peer for peers in chosen.values() for peer in peers)]:
         require_one_of(code, codes, what="Unit")
     place, rows = {code: i for i, code in enumerate(codes)}, []
@@ -105,16 +123,35 @@ def similar_peers(
     return Peers(listed, pd.DataFrame(distance, index=codes, columns=codes), scores, flat)
 
 
+def _overridden(override: Mapping[str, Sequence[str]] | None) -> dict[str, list[str]]:
+    """Return a user's own peers as lists; one code in place of a list is a list of one."""
+    chosen = {}
+    for code, peers in (override or {}).items():
+        if not isinstance(peers, str) and not isinstance(peers, Iterable):
+            raise InputError(f"override: the peers of {code} must be a list of codes; this is {peers!r}.")
+        chosen[str(code)] = [str(peer) for peer in as_list(peers)]
+        if len({*chosen[str(code)]}) < len(chosen[str(code)]) or not chosen[str(code)]:
+            raise InputError(f"override: the peers of {code} must be at least one, each once.")
+    return chosen
+
+
 def current_codes(organisations: pd.DataFrame, *, kind: str, on: date) -> list[str]:
     """Return the codes of one kind of organisation that are valid on a day (42 ICBs on 31 March 2026, 36 a day later).
 
     Raises
     ------
     InputError
-        If none is valid then.
+        If none is valid then, a day is no date, a row lacks its code, kind or first day, or a kind is not known.
     """
-    require_columns(organisations, ["org_code", "kind", "valid_from", "valid_to"], what="organisations")
-    first, last = (pd.to_datetime(organisations[column]) for column in ("valid_from", "valid_to"))
+    if not isinstance(on, date):
+        raise InputError(f"on must be a date, such as date(2026, 4, 1); this is {on!r}.")
+    needed = ["org_code", "kind", "valid_from"]
+    require_columns(organisations, [*needed, "valid_to"], what="organisations")
+    no_gaps(organisations, needed, what="organisations")
+    for held in organisations["kind"].unique():
+        require_one_of(str(held), CONTRACTS["organisations"]["kind"].allowed, what="Kind of organisation")
+    with explain_failure("The days of the organisations", library="pandas"):
+        first, last = (pd.to_datetime(organisations[column]) for column in ("valid_from", "valid_to"))
     day = pd.Timestamp(on)
     valid = (organisations["kind"] == kind) & (first <= day) & (last.isna() | (last >= day))
     codes = sorted(set(organisations.loc[valid, "org_code"]))
@@ -169,14 +206,20 @@ def apportion(
     Raises
     ------
     InputError
-        Shares of an old code that do not sum to 1 within 0.001, or successions in a circle.
+        Shares of an old code that do not sum to 1 within 0.001, successions in a circle or without a last day, a
+        missing key or measure, or no column that tells two rows apart.
     """
     measures, keys = as_list(additive), as_list(by)
     require_columns(df, [code, *keys, *measures], what="rows to apportion")
+    no_gaps(df, [code, *keys], what="rows to apportion")
+    told_apart(df, measures, what="rows to apportion")
+    df = df.assign(**{m: numbers(df, m, [code, *keys], above=-np.inf) for m in measures})
     require_columns(successions, ["org_code", "successor_code", "successor_share"], what="successions")
     live = successions["successor_code"].notna()
+    no_gaps(successions[live], ["org_code", "successor_share"], what="successions")
     if on is not None:
         require_columns(successions, ["valid_to"], what="successions")
+        no_gaps(successions[live], ["valid_to"], what="successions")
         live &= pd.to_datetime(successions["valid_to"]) < pd.Timestamp(on)
     links = successions.loc[live, ["org_code", "successor_code", "successor_share"]].reset_index(drop=True)
     share = numbers(links, "successor_share", ["org_code"], above=0)

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from pathcost_lib.arguments import as_list, numbers, refuse, require_columns
+from pathcost_lib.arguments import as_list, draw_count, generator, no_gaps, numbers, refuse, require_columns
 from pathcost_lib.benchmark.intervals import limit_columns
 from pathcost_lib.benchmark.streams import Streams
-from pathcost_lib.errors import InputError
 from pathcost_lib.results import NotComputable, Result
 
 __all__ = ["RankAgreement", "Ranks", "rank", "rank_agreement"]
@@ -65,15 +64,14 @@ def rank(
     Raises
     ------
     InputError
-        A unit twice, a missing value, a missing or negative standard error, a count under two, or no draws.
+        A unit twice, a missing value, a missing or negative standard error, a count under two, or fewer than 100 draws.
 
     Notes
     -----
     Marshall and Spiegelhalter, BMJ 1998;316:1701: values drawn from their sampling distributions and ranked.
     A quarter holds a quarter of the units, rounded up.
     """
-    if draws < 1:
-        raise InputError(f"{draws} draws cannot rank: give at least 1.")
+    draws, rng = draw_count(draws), generator(rng)
     df = _one_row_each(df, by, [value], [se, *as_list(count)])
     centre, error, units = df[value].to_numpy(dtype=float), numbers(df, se, [by]), len(df)
     free = numbers(df, count, [by], above=1) - 1 if count else None
@@ -103,6 +101,7 @@ def rank(
 def _one_row_each(df: pd.DataFrame, by: str, values: list[str], others: list[str]) -> pd.DataFrame:
     """Return the rows sorted by unit, once each, with values that are numbers."""
     require_columns(df, [by, *values, *others], what="rows to rank")
+    no_gaps(df, [by], what="rows to rank")
     refuse(df, df[by].duplicated().to_numpy(), [by], "Each unit must be one row")
     df = df.sort_values(by, ignore_index=True)
     for column in values:

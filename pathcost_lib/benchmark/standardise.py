@@ -1,4 +1,4 @@
-"""Rates, ratios, proportions, means and quantiles with limits, for any number of groups at once.
+"""Directly and indirectly standardised rates and ratios with limits, for any number of groups at once.
 
 Strata are joined by key, never by row order. Methods follow Public Health England's "Technical Guide: assigning
 confidence intervals to public health indicators" (2018) and APHO Technical Briefing 3; docstrings say where not.
@@ -6,47 +6,17 @@ confidence intervals to public health indicators" (2018) and APHO Technical Brie
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from pathcost_lib.arguments import as_list, encode, match, numbers, refuse, require_columns
-from pathcost_lib.benchmark.intervals import EXACT_BELOW, Limits, limit_columns, poisson_limits, wilson_limits
+from pathcost_lib.arguments import as_list, encode, match, number, numbers, refuse, require_columns
+from pathcost_lib.benchmark.estimates import Estimates, Keys, Levels, few_events_rule, several_each, withhold
+from pathcost_lib.benchmark.intervals import EXACT_BELOW, Limits, limit_columns, poisson_limits
 from pathcost_lib.benchmark.standards import standard_weights
-from pathcost_lib.errors import InputError
-from pathcost_lib.results import Result
 
-__all__ = [
-    "Estimates",
-    "directly_standardised_rate",
-    "indirectly_standardised_ratio",
-    "mean",
-    "proportion",
-    "quantiles",
-    "rate",
-]
+__all__ = ["directly_standardised_rate", "indirectly_standardised_ratio"]
 
-Keys = str | Iterable[str] | None
-Levels = float | Iterable[float]
-
-
-@dataclass(frozen=True, eq=False)
-class Estimates(Result):
-    """One estimate a group, with limits, method and `reason` (empty where nothing needs saying)."""
-
-    measure: str
-    column: str = "value"
-
-    @property
-    def summary(self) -> str:
-        """Say what was measured, over how many groups, and how many could not be computed."""
-        values = self.table[self.column]
-        spread = f", {values.min():,.4g} to {values.max():,.4g}" if values.notna().any() else ""
-        lost = f"; {int(values.isna().sum())} not computable (see reason)" if values.isna().any() else ""
-        return f"{self.measure}: {len(values):,} groups{spread}{lost}"
+NAMED = 8  # strata named in a reason; the rest are counted
 
 
 def directly_standardised_rate(
@@ -59,13 +29,16 @@ def directly_standardised_rate(
     standard: str | pd.DataFrame = "ESP2013",
     per: float = 100_000,
     confidence: Levels = 0.95,
+    event_frequency: str | None = None,
+    few_events: str = "mark",
 ) -> Estimates:
     """Return directly standardised rates: what each group's rates would give in one standard population.
 
     Parameters
     ----------
     df : DataFrame
-        One row per group and stratum. A stratum without events is a row with 0 events, not a missing row.
+        One row per group and stratum. A stratum without events is a row with 0 events, not a missing row. A stratum
+        with neither people nor events adds nothing to the rate (its weight stays), and the reason says so.
     by, strata : str or list of str
         Columns that name the group, and the stratum.
     events, population : str
@@ -76,29 +49,38 @@ def directly_standardised_rate(
     per : float
         Multiplier of the rate.
     confidence : float or several
+    event_frequency : str, optional
+        Column of events a person, where one person may have several (admissions): rows are then one per group,
+        stratum and number of events, and `events` counts the people who had that many. The limits are wider.
+    few_events : "mark" or "withhold"
+        Whether a rate of fewer than ten events is given and marked, or withheld, as PHEindicatormethods does.
 
     Returns
     -------
     Estimates
-        by, value, lower_95, upper_95, events, population, method, reason. NaN with the
-        reason where a group lacks a stratum.
+        by, value, lower_95, upper_95, events, population, method, reason. NaN with the reason where a group lacks a
+        stratum, or has events in a stratum without people; the other groups are kept.
 
     Raises
     ------
     InputError
-        Population nought or less, negative or missing events, a stratum twice, or strata that the standard lacks.
-        The keys are named.
+        Negative or missing population or events, a stratum twice, or strata that the standard lacks. The keys are
+        named.
 
     Notes
     -----
     Dobson, Kuulasmaa, Eberle and Scherer, Statistics in Medicine 1991;10:457, on the Poisson limits of the total
     events: Byar, exact under ten. Without events that interval is undefined; the upper limit is then Fay and Feuer's
-    (Statistics in Medicine 1997;16:791): the exact limit, 3.69 events at 95 %, at the largest stratum weight.
+    (Statistics in Medicine 1997;16:791): the exact limit, 3.69 events at 95 %, at the largest stratum weight. With
+    `event_frequency` the variance of a stratum's events is the sum of f^2 n_f (`estimates.several_each`), as in
+    PHEindicatormethods 2.1.
     """
     group_keys, strata_keys = as_list(by), as_list(strata)
     keys = [*group_keys, *strata_keys]
     require_columns(df, [*keys, events, population], what="rows to standardise")
-    x, n = numbers(df, events, keys), numbers(df, population, keys, above=0)
+    per, withheld = number(per, "per (multiplier)", above=0), few_events_rule(few_events)
+    df, x, squares = several_each(df, keys, events, population, event_frequency)
+    n = numbers(df, population, keys)
     group, groups = encode(df, group_keys)
     stratum, held = encode(df, strata_keys)
     full = standard_weights(held, standard)
@@ -109,14 +91,18 @@ def directly_standardised_rate(
     refuse(df, rows[cell] > 1, keys, "Each group and stratum must be one row")
 
     weight = full["weight"].to_numpy(dtype=float)
-    factor = (weight / weight.sum())[place[stratum]] / n
+    factor = (weight / weight.sum())[place[stratum]] / np.where(n > 0, n, np.inf)
     value = np.bincount(group, factor * x, len(groups))
-    variance = np.bincount(group, factor**2 * x, len(groups))
+    variance = np.bincount(group, factor**2 * squares, len(groups))
     total = np.bincount(group, x, len(groups))
     largest = np.zeros(len(groups))
     np.maximum.at(largest, group, factor)
     missing = rows.reshape(shape) == 0
-    incomplete, none = missing.any(axis=1), total == 0
+    nobody, impossible = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    nobody.flat[cell[n == 0]] = True
+    impossible.flat[cell[(n == 0) & (x > 0)]] = True
+    incomplete = np.asarray((missing | impossible).any(axis=1))
+    none = total == 0
 
     def limits(level: float) -> Limits:
         low, high = poisson_limits(total, level)
@@ -132,10 +118,18 @@ def directly_standardised_rate(
         method=np.select([none, total < EXACT_BELOW], ["Fay-Feuer", "Dobson, exact"], "Dobson, Byar"),
         reason=np.select([none, total < EXACT_BELOW], ["no events", "fewer than 10 events"], ""),
     )
-    for row in np.flatnonzero(incomplete):
-        lacked = full.loc[missing[row], strata_keys].astype(str).agg("/".join, axis=1)
-        table.loc[row, "reason"] = f"missing strata: {', '.join(lacked)}"
+    table = withhold(table, "value", total) if withheld else table
+    for where, words in ((nobody, "no people in"), (missing, "missing strata"), (impossible, "events without people")):
+        _say(table, where, full[strata_keys], words)
     return Estimates(table, f"Directly standardised rate per {per:,.0f}")
+
+
+def _say(table: pd.DataFrame, where: np.ndarray, strata: pd.DataFrame, words: str) -> None:
+    """Name the strata of each group in its reason, graver words in place of lighter ones."""
+    for row in map(int, np.flatnonzero(where.any(axis=1))):
+        names = strata[where[row]].astype(str).agg("/".join, axis=1).tolist()
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        table.loc[row, "reason"] = f"{words}: {', '.join(names[:NAMED])}{more}"
 
 
 def _blank(values: np.ndarray, where: np.ndarray) -> np.ndarray:
@@ -151,28 +145,35 @@ def indirectly_standardised_ratio(
     strata: Keys,
     reference: pd.DataFrame | None = None,
     confidence: Levels = 0.95,
+    few_events: str = "mark",
 ) -> Estimates:
     """Return observed events over those expected at reference rates (1 = as expected).
 
     Parameters
     ----------
     df : DataFrame
-        One row per group and stratum; a stratum that a group does not have adds nothing to its expected events.
+        One row per group and stratum; a stratum that a group does not have adds nothing to its expected events, and
+        the reason names it.
     by, strata, observed, population : str or list of str
         Columns, as in `directly_standardised_rate`.
     reference : DataFrame, optional
-        Strata columns and `rate` (events per person); without it the pooled rates of `df`.
+        Strata columns and `rate` (events per person); without it the pooled rates of the groups in `df` that can be
+        computed.
     confidence : float or several
+    few_events : "mark" or "withhold"
+        As in `directly_standardised_rate`.
 
     Returns
     -------
     Estimates
-        by, observed, expected, ratio, lower_95, upper_95, method, reason.
+        by, observed, expected, ratio, lower_95, upper_95, method, reason. A stratum with neither people nor events
+        adds nothing; a group with events in a stratum without people has no ratio, with the reason.
 
     Raises
     ------
     InputError
-        Population nought or less, negative or missing events, or a stratum that the reference lacks: with the keys.
+        Negative or missing population or events, a stratum twice in a group, or a stratum that the reference lacks:
+        with the keys.
 
     Notes
     -----
@@ -183,11 +184,19 @@ def indirectly_standardised_ratio(
     group_keys, strata_keys = as_list(by), as_list(strata)
     keys = [*group_keys, *strata_keys]
     require_columns(df, [*keys, observed, population], what="rows to standardise")
-    x, n = numbers(df, observed, keys), numbers(df, population, keys, above=0)
+    withheld = few_events_rule(few_events)
+    x, n = numbers(df, observed, keys), numbers(df, population, keys)
+    named = [*dict.fromkeys(keys)]
+    refuse(df, df.duplicated(named, keep=False).to_numpy(), named, "Each group and stratum must be one row")
     group, groups = encode(df, group_keys)
     stratum, held = encode(df, strata_keys)
+    impossible = np.zeros((len(groups), len(held)), dtype=bool)
+    impossible[group, stratum] = (n == 0) & (x > 0)
+    lost = np.asarray(impossible.any(axis=1))
     if reference is None:
-        rates = np.bincount(stratum, x) / np.bincount(stratum, n)
+        kept = np.where(lost[group], 0.0, 1.0)
+        everyone = np.bincount(stratum, kept * n, len(held))
+        rates = np.bincount(stratum, kept * x, len(held)) / np.where(everyone > 0, everyone, np.inf)
     else:
         require_columns(reference, [*strata_keys, "rate"], what="reference rates' rows")
         place = match(held, reference, strata_keys, what="reference rates")
@@ -196,7 +205,7 @@ def indirectly_standardised_ratio(
     total = np.bincount(group, x, len(groups))
     expected = np.bincount(group, n * rates[stratum], len(groups))
     none = expected == 0
-    divisor = np.where(none, np.nan, expected)
+    divisor = np.where(none | lost, np.nan, expected)
 
     def limits(level: float) -> Limits:
         low, high = poisson_limits(total, level)
@@ -212,173 +221,12 @@ def indirectly_standardised_ratio(
             [none, total == 0, total < EXACT_BELOW], ["no events expected", "no events", "fewer than 10 events"], ""
         ),
     )
+    table = withhold(table, "ratio", total) if withheld else table
+    own = [key for key in strata_keys if key not in group_keys]  # a stratum of another group's own key is not missing
+    if own:
+        part, parts = encode(df, own)
+        lacking = np.ones((len(groups), len(parts)), dtype=bool)
+        lacking[group, part] = False
+        _say(table, lacking, parts, "missing strata, which add nothing")
+    _say(table, impossible, held, "events without people")
     return Estimates(table, "Indirectly standardised ratio", "ratio")
-
-
-def proportion(df: pd.DataFrame, *, by: Keys, events: str, population: str, confidence: Levels = 0.95) -> Estimates:
-    """Return proportions with Wilson's limits: by, value, lower_95, upper_95, events, population, method, reason.
-
-    Raises
-    ------
-    InputError
-        If the population is nought or less, or events are negative or exceed it: with the keys.
-    """
-    x, n, groups = _totals(df, as_list(by), events, population)
-    refuse(groups.assign(all="all"), x > n, as_list(by) or ["all"], f"{events} must not exceed {population}")
-    table = groups.assign(
-        value=x / n,
-        **limit_columns(confidence, lambda level: wilson_limits(x, n, level)),
-        events=x,
-        population=n,
-        method="Wilson",
-        reason=np.select([x == 0, x == n], ["no events", "events in all"], ""),
-    )
-    return Estimates(table, "Proportion")
-
-
-def rate(
-    df: pd.DataFrame, *, by: Keys, events: str, population: str, per: float = 100_000, confidence: Levels = 0.95
-) -> Estimates:
-    """Return crude rates with Byar's limits, exact under ten: columns as `proportion`.
-
-    Raises
-    ------
-    InputError
-        If the population is nought or less, or events are negative: with the keys.
-    """
-    x, n, groups = _totals(df, as_list(by), events, population)
-
-    def limits(level: float) -> Limits:
-        low, high = poisson_limits(x, level)
-        return per * low / n, per * high / n
-
-    table = groups.assign(
-        value=per * x / n,
-        **limit_columns(confidence, limits),
-        events=x,
-        population=n,
-        method=np.where(x < EXACT_BELOW, "exact", "Byar"),
-        reason=np.select([x == 0, x < EXACT_BELOW], ["no events", "fewer than 10 events"], ""),
-    )
-    return Estimates(table, f"Rate per {per:,.0f}")
-
-
-def _totals(
-    df: pd.DataFrame, by: list[str], events: str, population: str
-) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
-    require_columns(df, [*by, events, population], what="rows")
-    x, n = numbers(df, events, by), numbers(df, population, by, above=0)
-    group, groups = encode(df, by)
-    return np.bincount(group, x, len(groups)), np.bincount(group, n, len(groups)), groups
-
-
-def mean(
-    df: pd.DataFrame,
-    *,
-    by: Keys,
-    value: str,
-    count: str | None = None,
-    squares: str | None = None,
-    confidence: Levels = 0.95,
-) -> Estimates:
-    """Return means with Student's t limits.
-
-    Parameters
-    ----------
-    df : DataFrame
-        One row per observation; or per cell, with `count`, `value` their sum and `squares` the sum of their squares
-        (so that patients stay in the engine).
-    by, value, count, squares : str
-        Columns.
-    confidence : float or several
-
-    Returns
-    -------
-    Estimates
-        by, value, lower_95, upper_95, se, count, method, reason. Limits are NaN, with the reason, for one observation.
-
-    Raises
-    ------
-    InputError
-        If a value is missing, or only one of `count` and `squares` is given.
-    """
-    keys = as_list(by)
-    if (count is None) != (squares is None):
-        raise InputError("Give both count and squares (sum of squares), or neither.")
-    require_columns(df, [*keys, value, *(c for c in (count, squares) if c)], what="rows")
-    values = pd.to_numeric(df[value], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    refuse(df, ~np.isfinite(values), keys, f"{value} must be a number")
-    group, groups = encode(df, keys)
-    n = np.bincount(group, np.ones(len(df)) if count is None else numbers(df, count, keys, above=0), len(groups))
-    centre = np.bincount(group, values, len(groups)) / n
-    if squares is None:
-        deviations = np.bincount(group, (values - centre[group]) ** 2, len(groups))
-    else:
-        deviations = np.maximum(np.bincount(group, numbers(df, squares, keys), len(groups)) - n * centre**2, 0)
-    free = np.where(n > 1, n - 1, np.nan)
-    se = np.sqrt(deviations / free / n)
-
-    def limits(level: float) -> Limits:
-        half = stats.t.ppf((1 + level) / 2, free) * se
-        return centre - half, centre + half
-
-    table = groups.assign(
-        value=centre,
-        **limit_columns(confidence, limits),
-        se=se,
-        count=n,
-        method="Student's t",
-        reason=np.where(n > 1, "", "one observation: no interval"),
-    )
-    return Estimates(table, "Mean")
-
-
-def quantiles(
-    df: pd.DataFrame, *, by: Keys, value: str, q: Iterable[float] = (0.25, 0.5, 0.75), confidence: Levels = 0.95
-) -> Estimates:
-    """Return quantiles of one row per observation, with distribution-free limits.
-
-    Returns
-    -------
-    Estimates
-        by, quantile, value (linear interpolation), lower_95, upper_95, count, method, reason. Limits are order
-        statistics chosen by the binomial distribution, so coverage is at least nominal (Conover, Practical
-        Nonparametric Statistics, 1999, section 3.2); a limit beyond the data is NaN with the reason.
-
-    Raises
-    ------
-    InputError
-        If a value is missing, or a quantile is not between 0 and 1.
-    """
-    keys, wanted = as_list(by), np.asarray(list(q), dtype=float)
-    if wanted.size == 0 or ((wanted <= 0) | (wanted >= 1)).any():
-        raise InputError(f"Quantiles {wanted.tolist()} must lie between 0 and 1.")
-    require_columns(df, [*keys, value], what="rows")
-    values = pd.to_numeric(df[value], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    refuse(df, ~np.isfinite(values), keys, f"{value} must be a number")
-    group, groups = encode(df, keys)
-    ordered = values[np.lexsort((values, group))]
-    n = np.bincount(group)[:, None]
-    start = np.cumsum(n, axis=0) - n
-    position = (n - 1) * wanted
-    below = np.floor(position).astype(int)
-    left, right = ordered[start + below], ordered[start + np.minimum(below + 1, n - 1)]
-
-    def limits(level: float) -> Limits:
-        low, high = stats.binom.ppf((1 - level) / 2, n, wanted), stats.binom.ppf((1 + level) / 2, n, wanted) + 1
-        lower = np.where(low >= 1, ordered[start + np.maximum(low, 1).astype(int) - 1], np.nan)
-        upper = np.where(high <= n, ordered[start + np.minimum(high, n).astype(int) - 1], np.nan)
-        return lower.ravel(), upper.ravel()
-
-    columns = limit_columns(confidence, limits)
-    unbounded = np.isnan(np.array(list(columns.values()))).any(axis=0)
-    table = groups.loc[groups.index.repeat(len(wanted))].reset_index(drop=True)
-    table = table.assign(
-        quantile=np.tile(wanted, len(groups)),
-        value=(left + (position - below) * (right - left)).ravel(),
-        **columns,
-        count=np.repeat(n.ravel(), len(wanted)),
-        method="order statistics",
-        reason=np.where(unbounded, "too few observations for a limit", ""),
-    )
-    return Estimates(table, "Quantiles")
