@@ -6,13 +6,19 @@ import pandas as pd
 
 from pathcost_lib.present.disclosure import Disclosed, disclose
 from pathcost_lib.present.format import count, interval, pounds, say, signed_pounds
-from pathcost_lib.present.sentences import coverage_sentence
+from pathcost_lib.present.sentences import NO_OTHERS, coverage_sentence
 
 __all__ = ["gradient_sentence", "opportunity_sentence", "variation_message"]
 
 
 def variation_message(
-    costs: Disclosed, claims: Disclosed, coverage: pd.DataFrame, *, area: str, reference: str = "England"
+    costs: Disclosed,
+    claims: Disclosed,
+    coverage: pd.DataFrame,
+    *,
+    area: str,
+    reference: str = "England",
+    note: str = "",
 ) -> str:
     """Return the message: standardised cost per person with its interval, the difference, the opportunity, coverage.
 
@@ -26,6 +32,8 @@ def variation_message(
         setting, coverage_pct of the area.
     area, reference : str
         What the two are called.
+    note : str
+        Who is compared, where that must be said (`sources.Compared.note`).
 
     Notes
     -----
@@ -41,7 +49,8 @@ def variation_message(
     )
     step, low, high = row[["difference_gbp", "difference_lower_95", "difference_upper_95"]]
     if pd.isna(low) or pd.isna(high):
-        said += ", compared with nothing: these data hold one area only."
+        said += f". {note or NO_OTHERS}"
+        note = ""
     elif low <= 0 <= high:
         there, reach = pounds(row["reference_gbp"]), interval(low, high, signed_pounds)
         said += f", against {there} in {reference}: no difference is shown ({reach})."
@@ -52,7 +61,7 @@ def variation_message(
         )
     if pd.notna(row.get("cost_gbp")) and row["persons"] > 0:
         said += f" At its own age and sex it is about {pounds(row['cost_gbp'] / row['persons'])} per person."
-    return f"{said} {opportunity_sentence(claims)} {coverage_sentence(coverage)}"
+    return " ".join(filter(None, [said, note, opportunity_sentence(claims), coverage_sentence(coverage)]))
 
 
 def opportunity_sentence(claims: Disclosed) -> str:
