@@ -241,3 +241,21 @@ def test_an_index_or_a_reference_far_out_stops_unless_allowed_by_name(
         with pytest.raises(InputError, match="is not known"):
             require_plausible(row, **options, allow="anything")
     require_plausible(row, **options, allow=broken)
+
+
+@pytest.mark.oracle
+def test_of_part_of_a_year_the_same_months_count_of_every_area(tables: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    """The first area's rows end in October; the others' later ones are not set beside them. Summed again in pandas."""
+    days = pd.to_datetime(tables["activity"]["start_date"])
+    kept = tables["activity"][(days <= "2024-10-31") | (tables["activity"]["icb_code"] != "QZ1")]
+    data = open_dataset(write_tables(tmp_path, {**tables, "activity": kept}))
+    held = compared_with(data, "England", icb="QZ1", year=YEAR).held
+    assert held.span == "in April to October 2024"
+    costed = ledger.cost_activity(data.activity, data.unit_costs, data.organisations, price_base=YEAR)
+    links = pathways.link(costed, pathways.load_definition("knee_replacement"), patients=data.patients)
+    people = {"patients": data.patients, "population": data.population}
+    cells = icb_view.read(costed, links, **people, year=YEAR, held=held)
+    rows = costed.to_pandas()
+    inside = pd.to_datetime(rows["start_date"]).between("2024-04-01", "2024-10-31")
+    whole = cells.costs.loc[cells.costs["setting"] == icb_view.ALL, "cost_gbp"].sum()
+    assert whole == pytest.approx(rows.loc[inside, "cost_pence"].sum() / 100)

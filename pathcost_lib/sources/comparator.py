@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from pathcost_lib.codes import financial_year_bounds
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.dated import not_there, refuse_two_dates, under_codes_of
+from pathcost_lib.sources.held import MonthsHeld, months_held
 from pathcost_lib.sources.names import icb_codes
 from pathcost_lib.sources.quoting import quote_value, quote_values
 
@@ -61,6 +63,12 @@ class Compared:
     def alone(self) -> bool:
         """Whether there is nothing to compare the area with."""
         return set(self.areas) <= {self.icb}
+
+    @cached_property
+    def held(self) -> MonthsHeld:
+        """The months of the year that the area's own data hold."""
+        mine = self.whole.activity.query(f"SELECT * FROM this WHERE icb_code = {quote_value(self.icb)}")
+        return months_held(mine, self.year)
 
     @property
     def note(self) -> str:
