@@ -13,7 +13,8 @@ from pathcost_lib import ledger, paths, pathways
 from pathcost_lib.benchmark import icb_causes, icb_view
 from pathcost_lib.errors import InputError
 from pathcost_lib.present import require_plausible
-from pathcost_lib.sources import Dataset, names, open_dataset
+from pathcost_lib.sources import Dataset, check, names, open_dataset
+from pathcost_lib.sources.between import RULES_BETWEEN
 from pathcost_lib.sources.comparator import NO_DATA, NO_OTHER, areas_compared, compared_with, taking_part
 from pathcost_lib.sources.dated import under_codes_of
 
@@ -259,3 +260,26 @@ def test_of_part_of_a_year_the_same_months_count_of_every_area(tables: dict[str,
     inside = pd.to_datetime(rows["start_date"]).between("2024-04-01", "2024-10-31")
     whole = cells.costs.loc[cells.costs["setting"] == icb_view.ALL, "cost_gbp"].sum()
     assert whole == pytest.approx(rows.loc[inside, "cost_pence"].sum() / 100)
+
+
+@pytest.mark.regression
+def test_check_names_areas_that_one_table_lacks_codes_of_two_dates_and_providers_of_no_area(
+    tables: dict[str, pd.DataFrame],
+) -> None:
+    assert not set(check(Dataset.from_frames(tables)).table["rule"]) & {rule.rule for rule in RULES_BETWEEN}
+    activity, population = tables["activity"].copy(), tables["population"]
+    ours = activity["icb_code"] == "QZ1"
+    activity.loc[ours, "icb_code"] = ["QMJ" if n % 2 else "Z9B2Z" for n in range(int(ours.sum()))]
+    homeless = tables["organisations"].copy()
+    homeless.loc[homeless["org_code"] == "A2", "icb_code"] = pd.NA
+    report = check(Dataset.from_frames({**tables, "activity": activity, "organisations": homeless}))
+    found = report.table.set_index("rule")
+    assert found.loc["area without activity", ["rows", "example"]].to_list() == [
+        int((population["icb_code"] == "QZ1").sum()),
+        "QZ1",
+    ]
+    lacking = found.loc["area without people in population"]
+    assert (lacking["rows"], lacking["example"]) == (int(ours.sum()), "QMJ, Z9B2Z")
+    two = found.loc["codes of two dates in one year: an area and its successor"]
+    assert (two["rows"], two["example"]) == (int((activity["icb_code"] == "QMJ").sum()), "QMJ")
+    assert found.loc["provider with activity that no area holds", "rows"] == 1

@@ -20,7 +20,7 @@ from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.quoting import quote_name, quote_value, quote_values
 from pathcost_lib.sources.succession import icb_successions, successors_on
 
-__all__ = ["not_there", "refuse_two_dates", "under_codes_of"]
+__all__ = ["not_there", "refuse_two_dates", "there_before", "under_codes_of"]
 
 
 def under_codes_of(dataset: Dataset, year: str) -> Dataset:
@@ -85,7 +85,7 @@ def refuse_two_dates(active: Iterable[str]) -> None:
         & moves["successor_code"].isin(areas)
         & (moves["org_code"] != moves["successor_code"])
         # Who takes over may have been there all along, as Hampshire's board, which took a part of Frimley's over.
-        & ~moves["successor_code"].isin(_there_before(moves["valid_to"].min()))
+        & ~moves["successor_code"].isin(there_before(moves["valid_to"].min()))
     ]
     if len(both):
         pairs = ", ".join(f"{old} and {new}" for old, new in zip(both["org_code"], both["successor_code"], strict=True))
@@ -109,7 +109,7 @@ def _spans(dataset: Dataset) -> pd.DataFrame:
     return both.groupby("org_code", as_index=False).agg(valid_from=("valid_from", "max"), valid_to=("valid_to", "min"))
 
 
-def _there_before(day: date) -> set[str]:
+def there_before(day: date) -> set[str]:
     """Return the ICBs of the published list that were there on a day."""
     listed = pd.read_csv(paths.reference() / "icbs.csv", usecols=["icb_code", "valid_from"], parse_dates=["valid_from"])
     return set(listed.loc[listed["valid_from"] <= pd.Timestamp(day), "icb_code"])
@@ -156,7 +156,7 @@ def _listed(table: Relation, held: str, prefix: str = "") -> str:
 
 def _shared_out(population: Relation, ended: pd.DataFrame) -> Relation:
     """Return population with the people of areas that have ended under their successors, each person once."""
-    before = _there_before(icb_successions()["valid_to"].min())
+    before = there_before(icb_successions()["valid_to"].min())
     shares = ended.assign(is_new=(~ended["successor_code"].isin(before)).astype("int64"))
     steps: dict[str, Relation | pd.DataFrame] = {"this": population, "shares": shares}
     # Where a successor that is new has people of that year, the old code's are the same people: they are left out.
