@@ -188,3 +188,13 @@ def test_a_cell_of_the_workbook_shows_a_little_as_more_than_nothing() -> None:
     form = sheet["B6"].number_format
     assert form == "[>=0.05]0.0;[<=-0.05]-0.0;0.0#####"
     assert [sheet[f"B{n}"].value for n in (6, 7, 8)] == [0.003, -0.02, 12.3]
+
+
+@pytest.mark.unit
+def test_the_page_over_all_packs_names_the_areas_that_are_not_compared() -> None:
+    page = render_index(
+        [PackSummary("QZ1", "NHS", "QZ1/p.html")], year="2024-25", left_out={"no data": ["B ICB (QZ2)"]}
+    )
+    assert '<h2 id="left-out">Not compared</h2>' in page
+    assert "<li><strong>no data</strong>: B ICB (QZ2)</li>" in page
+    assert "Not compared" not in render_index([PackSummary("QZ1", "NHS", "QZ1/p.html")], year="2024-25")

@@ -553,5 +553,6 @@ def test_a_pack_of_one_area_without_prices_or_population(tmp_path: Path) -> None
     page = (pack.folder / "board-pack.html").read_text(encoding="utf-8")
     _check_page(page)
     assert "Own knee replacement, ICB QZ1" in page
-    assert "compared with nothing" in page
+    assert "Only QZ1 has activity in these data, so there is nothing to compare with." in page
+    assert "England" not in re.sub(r"NHS England|Open Innovations", "", page)
     assert "Coverage is not computable" in page

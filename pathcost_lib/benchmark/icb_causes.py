@@ -266,6 +266,8 @@ def gradient(cells: Cells, icb: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     rows["variance"] = within * rows["persons"] / free
     sums = ["persons", "cost_gbp", "expected", "variance"]
     areas = {"icb": rows[rows["icb_code"] == icb], "all": rows}
+    if set(rows["icb_code"]) == {icb}:
+        del areas["all"]  # one area is not compared with itself
     table = pd.concat([a.groupby("decile", as_index=False)[sums].sum().assign(area=name) for name, a in areas.items()])
     scale = rows["cost_gbp"].sum() / rows["persons"].sum() / table["expected"].where(table["expected"] > 0)
     table["value_gbp"], table["se"] = scale * table["cost_gbp"], scale * np.sqrt(table["variance"])

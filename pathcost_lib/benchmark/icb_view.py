@@ -19,6 +19,7 @@ from pathcost_lib.pathways import Links, summarise
 from pathcost_lib.pathways.summary import chosen_pathways
 from pathcost_lib.sources.comparator import areas_compared
 from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.held import MonthsHeld
 from pathcost_lib.sources.quoting import quote_value
 
 __all__ = [
@@ -67,7 +68,15 @@ class Cells:
     pathways: pd.DataFrame
 
 
-def read(ledger: Relation, links: Links, *, patients: Relation, population: Relation, year: str) -> Cells:
+def read(
+    ledger: Relation,
+    links: Links,
+    *,
+    patients: Relation,
+    population: Relation,
+    year: str,
+    held: MonthsHeld | None = None,
+) -> Cells:
     """Read the ledger and its links once each into `Cells`.
 
     Parameters
@@ -80,6 +89,9 @@ def read(ledger: Relation, links: Links, *, patients: Relation, population: Rela
         in the year are left out: nothing is known of their cost.
     year : str
         Financial year; ages and population are those of the mid-year in which it starts.
+    held : MonthsHeld, optional
+        Months of the year that the area's data hold: of part of a year only contacts from the first to the last of
+        them count, of every area, so that like months are compared.
 
     Raises
     ------
@@ -87,7 +99,10 @@ def read(ledger: Relation, links: Links, *, patients: Relation, population: Rela
         If no pathway closes in the year, or an area and its successor both have activity in it.
     """
     first, last = financial_year_bounds(year)
-    settings = pd.DataFrame({"first_day": [first], "last_day": [last], "calendar_year": [first.year]})
+    span = (first, last)
+    if held is not None and held.months:
+        span = (held.months[0].start_time.date(), held.months[-1].end_time.date())
+    settings = pd.DataFrame({"first_day": [span[0]], "last_day": [span[1]], "calendar_year": [first.year]})
     inputs: dict[str, Relation | pd.DataFrame] = {
         "ledger": ledger,
         "links": links.links,

@@ -137,7 +137,7 @@ def build_all(
             packs |= _make([found for found in opened.values() if isinstance(found, _Making)], order, jobs, tell)
             found = [packs[icb] for icb in order.icbs]
             try:
-                write_index(order.folder, order.year, {p.icb: p.failures for p in found}, order.names)
+                write_index(order.folder, order.year, {p.icb: p.failures for p in found}, order.names, order.left_out)
             except OSError as error:
                 raise InputError(_without_page(error, found)) from None
     finally:

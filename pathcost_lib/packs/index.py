@@ -44,12 +44,21 @@ def summaries(folder: Path, failures: Mapping[str, Sequence[str]], names: Mappin
     return [found[icb] for icb in sorted(found)]
 
 
-def write_index(folder: Path, year: str, failures: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> None:
+def write_index(
+    folder: Path,
+    year: str,
+    failures: Mapping[str, Sequence[str]],
+    names: Mapping[str, str],
+    left_out: Mapping[str, str] | None = None,
+) -> None:
     """Write `index.html` in the folder of a year that holds packs, whole or not at all."""
     lines = summaries(folder, failures, names)
     if not any(line.href for line in lines):
         return
-    page, content = folder / "index.html", render_index(lines, year=year).encode()
+    page, content = (
+        folder / "index.html",
+        render_index(lines, year=year, left_out=_named(left_out or {}, names)).encode(),
+    )
     if page.is_file() and page.read_bytes() == content:
         return
     part = folder / f".index.html.{os.getpid()}.part"  # of its own: two runs at once may both write the page
@@ -60,7 +69,17 @@ def write_index(folder: Path, year: str, failures: Mapping[str, Sequence[str]], 
         part.unlink(missing_ok=True)
 
 
-def render_index(lines: Sequence[PackSummary], *, year: str) -> str:
+def _named(left_out: Mapping[str, str], names: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return, by reason, the areas that are not compared, as they are called."""
+    found: dict[str, list[str]] = {}
+    for icb, why in sorted(left_out.items()):
+        found.setdefault(why, []).append(f"{names[icb]} ({icb})" if icb in names else icb)
+    return found
+
+
+def render_index(
+    lines: Sequence[PackSummary], *, year: str, left_out: Mapping[str, Sequence[str]] | None = None
+) -> str:
     """Return the page; the same lines give the same text.
 
     Parameters
@@ -69,6 +88,8 @@ def render_index(lines: Sequence[PackSummary], *, year: str) -> str:
         One for each organisation, built or not, in the order of the table.
     year : str
         Financial year.
+    left_out : mapping of str to sequence of str, optional
+        Areas that the data name and that are not compared, by the reason.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     templates = files("pathcost_lib.packs") / "templates"
@@ -83,6 +104,7 @@ def render_index(lines: Sequence[PackSummary], *, year: str) -> str:
         rows=[{"line": line, "figures": [_figure(line, heading) for heading in headings]} for line in lines],
         built=sum(not line.failures for line in lines),
         failed=[line for line in lines if line.failures],
+        left_out=left_out or {},
         places=places,
         off=off,
         css=Markup(read["pack.css"]),

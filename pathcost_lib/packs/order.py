@@ -17,7 +17,8 @@ from pathcost_lib.packs.releases import NOT_FOR_PUBLICATION, outside_grid
 from pathcost_lib.packs.runner import Parameter, check_parameters, parameters_of, typed
 from pathcost_lib.pathways import load_definition
 from pathcost_lib.scenarios import load_scenario
-from pathcost_lib.sources import names, open_dataset
+from pathcost_lib.sources import names, open_dataset, taking_part
+from pathcost_lib.sources.dated import under_codes_of
 
 __all__ = ["SYNTHETIC", "Order", "banner_of", "place_order", "production_notebooks", "safe_name"]
 
@@ -63,6 +64,8 @@ class Order:
     providers: frozenset[str] = frozenset()
     #: The folder of the data and what else parameters name: where a name in a manifest is here.
     places: tuple[Path, ...] = ()
+    #: Areas that the tables name and that are not compared in the year, and why.
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def require_same_data(self) -> None:
         """Refuse a pack whose data, or own files, have changed since it was begun: its digests would not be theirs.
@@ -191,8 +194,8 @@ def place_order(
     taken = dict[Path, str]()
     for name in [scenario] if isinstance(scenario, str) else dict.fromkeys(scenario):
         _scenario(name, declared, given, taken)
-    dataset = open_dataset(data or folder, remember=True)
-    valid = names.icbs_of(dataset, year)
+    dataset = under_codes_of(open_dataset(data or folder, remember=True), year)
+    valid, left_out = taking_part(dataset, year)
     held = names.icb_codes(dataset.activity)
     require_one_of(year, names.financial_years(dataset.activity), what="Financial year")
     codes = [require_one_of(icb, held, what="ICB") for icb in dict.fromkeys(icbs)] if icbs is not None else valid
@@ -216,6 +219,7 @@ def place_order(
         banner=banner_of(folder),
         providers=frozenset(names.provider_names(dataset.organisations)) if "organisations" in dataset else frozenset(),
         places=(folder, *(path for values in given.values() for path in _places(values))),
+        left_out=left_out,
     )
 
 

@@ -41,7 +41,10 @@ PARAMETERS = {
     **dict.fromkeys(("anyway", "draws", "official", "series", "claims"), "free"),
     **dict.fromkeys(("years", "worth", "moved", "scope", "first_year"), "free"),
     # Another comparator hides other rows of the same area.
-    **dict.fromkeys(("definition_file", "reference", "fewest", "as_of", "own_peers", "threshold", "seed"), "moves"),
+    # What a guard lets through by name is for those who know why, not for the public.
+    **dict.fromkeys(
+        ("allow", "definition_file", "reference", "fewest", "as_of", "own_peers", "threshold", "seed"), "moves"
+    ),
 }
 _SHIPPED = {"pathway": paths.pathway_definitions, "scenario": paths.scenarios}
 

@@ -5,6 +5,7 @@ from pathcost_lib.present.banner import coverage_banner
 from pathcost_lib.present.chart import Chart
 from pathcost_lib.present.disclosure import Disclosed, disclose, disclose_together
 from pathcost_lib.present.display import expect, figure, leave_out, message, table
+from pathcost_lib.present.plausible import require_plausible
 
 __all__ = [
     "Chart",
@@ -17,5 +18,6 @@ __all__ = [
     "figures",
     "leave_out",
     "message",
+    "require_plausible",
     "table",
 ]

@@ -19,7 +19,7 @@ __all__ = ["gap_decision", "gap_words", "lower_first", "opportunity_decision", "
 _POUNDS = partial(short_pounds, plus="")
 
 
-def opportunity_decision(claims: Disclosed, costs: Disclosed) -> dict[str, Any]:
+def opportunity_decision(claims: Disclosed, costs: Disclosed, *, span: str = "a year") -> dict[str, Any]:
     """Return what to do about what is above its target: look into the largest claim first, or nothing.
 
     Parameters
@@ -28,6 +28,8 @@ def opportunity_decision(claims: Disclosed, costs: Disclosed) -> dict[str, Any]:
         `benchmark.icb_causes.opportunities`.
     costs : Disclosed
         `benchmark.icb_view.of_one`: its row of all settings is the headline figure.
+    span : str
+        What the pounds are of: "a year", or the months of it that are held.
     """
     found = claims.frame[claims.frame["opportunity_gbp"] > 0]
     whole = costs.headline(["value_gbp", "lower_95", "upper_95"], setting="all_settings")
@@ -36,9 +38,14 @@ def opportunity_decision(claims: Disclosed, costs: Disclosed) -> dict[str, Any]:
         largest = found.sort_values("once_gbp").iloc[-1]
         said = (
             f"Decide whether to look into {say(largest['claim'])} first: {pounds(largest['once_gbp'])} of the "
-            f"{pounds(found['once_gbp'].sum())} a year above the target, at full cost and before case mix is looked at."
+            f"{pounds(found['once_gbp'].sum())} {span} above the target, at full cost and before case mix is looked at."
         )
-    return {"decision": said, "figures": whole, "headings": {"value_gbp": "Cost per person at equal age and sex"}}
+    part = "" if span == "a year" else f" {span}"
+    return {
+        "decision": said,
+        "figures": whole,
+        "headings": {"value_gbp": f"Cost per person{part} at equal age and sex"},
+    }
 
 
 def gap_decision(gap: Disclosed, tornado: Disclosed | None = None) -> dict[str, Any]:

@@ -15,7 +15,6 @@ import html
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,6 +31,8 @@ from pathcost_lib.present.display import FIGURE, TABLE, figure_bundle, table_bun
 from pathcost_lib.present.format import count, interval, pounds, say
 from pathcost_lib.present.sentences import coverage_sentence, pathway_message
 from pathcost_lib.sources import Dataset, Relation, names
+from pathcost_lib.sources.comparator import EVERYWHERE, FEWEST_AREAS, Compared, compared_with
+from pathcost_lib.sources.dated import under_codes_of
 from pathcost_lib.sources.quoting import quote_name, quote_value
 
 __all__ = ["BREAKDOWNS", "SPLITS", "Explorer", "Look", "View"]
@@ -168,20 +169,31 @@ class Explorer:
         self.names = names.organisation_names(dataset.organisations)
         self.icbs = names.icb_codes(dataset.activity)
         self.pathways = {name: pathways.load_definition(name) for name in pathways.available()}
-        self._held: dict[str, tuple[Links, Relation]] = {}
+        self._held: dict[tuple[str, str], tuple[Links, Relation]] = {}
+        self._who: dict[tuple[str, str], Compared] = {}
+        self._ledgers: dict[str, Relation] = {}
+        self._dated: dict[str, tuple[str, Dataset]] = {}
         self._coverage: dict[tuple[str, str], pd.DataFrame] = {}
         self._systems: dict[tuple[str, str, str], dict[tuple[str, ...], Disclosed]] = {}
 
-    @cached_property
-    def _ledger(self) -> Relation:
-        prices = names.table_or_empty(self.dataset, "unit_costs")
-        return ledger.cost_activity(
-            self.dataset.activity, prices, self.dataset.organisations, price_base=self.price_base
-        )
-
     def is_held(self, view: View) -> bool:
         """Say whether a view's pathway is linked already: if not, the next look at it takes some seconds."""
-        return view.pathway in self._held
+        return (view.pathway, self._codes_of(view.year)[0]) in self._held
+
+    def _codes_of(self, year: str) -> tuple[str, Dataset]:
+        """Return the tables under a year's codes, and a name for those: one for all years that nothing moves in."""
+        if year not in self._dated:
+            moved = under_codes_of(self.dataset, year)
+            self._dated[year] = ("" if moved is self.dataset else year), moved
+        return self._dated[year]
+
+    def _compared_in(self, view: View) -> Compared:
+        """Return who is compared with the view's area in its year; too few are as good as none."""
+        key = view.icb, view.year
+        if key not in self._who:
+            held = self._codes_of(view.year)[1]
+            self._who[key] = compared_with(held, EVERYWHERE, icb=view.icb, year=view.year, allow="few_areas")
+        return self._who[key]
 
     def start(self, pathway: str, *, icb: str = "", year: str = "", breakdown: str = "provider_code") -> View:
         """Return a view to begin with: where not given, the area with most pathways and the last year that has any.
@@ -273,12 +285,17 @@ class Explorer:
 
     def _compared(self, view: View, by: list[str]) -> pd.DataFrame:
         links, codes = self._linked(view)
-        groups = pathways.summarise(self._held[view.pathway][0], codes, by=["icb_code"], year=view.year)
+        whole_links = self._held[view.pathway, self._codes_of(view.year)[0]][0]
+        groups = pathways.summarise(whole_links, codes, by=["icb_code"], year=view.year)
         require_one_of(view.icb, self.icbs, what="ICB")
+        who = self._compared_in(view)
+        areas = who.areas if len(who.areas) >= FEWEST_AREAS else (view.icb,)
+        groups = groups[groups["icb_code"].isin(areas)]
         if view.icb not in set(groups["icb_code"]):
             title, area = self._definition(view).title, self.names.get(view.icb, view.icb)
             raise InputError(f"{title}, {area}: no complete pathway closes in {view.year}.")
         cells = pathways.summarise(links, codes, by=["icb_code", *by], year=view.year)
+        cells = cells[cells["icb_code"].isin(areas)]
         ours = cells[cells["icb_code"] == view.icb]
         ranks = self._order(view)
         held = {column: set(ours[column]) for column in by}
@@ -293,13 +310,19 @@ class Explorer:
         """Return the pathway's links within what was drilled into, and the currency of each linked row."""
         require_one_of(view.breakdown, BREAKDOWNS, what="Breakdown")
         require_one_of(view.year, self.years, what="Financial year")
-        if view.pathway not in self._held:
+        dated, held = self._codes_of(view.year)
+        if (view.pathway, dated) not in self._held:
             definition = self._definition(view)
-            links = pathways.link(self._ledger, definition, patients=names.table_or_empty(self.dataset, "patients"))
-            codes = self.dataset.activity.having("activity_id", links.links)
+            if dated not in self._ledgers:
+                prices = names.table_or_empty(held, "unit_costs")
+                self._ledgers[dated] = ledger.cost_activity(
+                    held.activity, prices, held.organisations, price_base=self.price_base
+                )
+            links = pathways.link(self._ledgers[dated], definition, patients=names.table_or_empty(held, "patients"))
+            codes = held.activity.having("activity_id", links.links)
             codes = codes.query("SELECT activity_id, currency_code FROM this").materialise()
-            self._held[view.pathway] = links, codes
-        links, codes = self._held[view.pathway]
+            self._held[view.pathway, dated] = links, codes
+        links, codes = self._held[view.pathway, dated]
         if not view.within:
             return links, codes
         # Values come from the tables themselves; a quote in one is doubled.
@@ -312,8 +335,9 @@ class Explorer:
     def _covered(self, view: View) -> pd.DataFrame | None:
         key = view.icb, view.year
         if key not in self._coverage:
-            people = names.table_or_empty(self.dataset, "population")
-            found = icb_view.coverage_of(self.dataset.activity, people, view.icb, year=view.year)
+            held = self._codes_of(view.year)[1]
+            people = names.table_or_empty(held, "population")
+            found = icb_view.coverage_of(held.activity, people, view.icb, year=view.year)
             self._coverage[key] = found.assign(icb_code=view.icb, reason="")
         return self._coverage[key]
 
@@ -331,9 +355,8 @@ class Explorer:
         whole = self._settled(view, dict(view.within))
         area = self.names.get(view.icb, view.icb)
         if not view.within:
-            return pathway_message(
-                whole, basis, area=area, title=self._definition(view).title, reference=self.reference
-            )
+            title, note = self._definition(view).title, self._compared_in(view).note
+            return pathway_message(whole, basis, area=area, title=title, reference=self.reference, note=note)
         row = whole.frame[_inside(whole.frame, view)].iloc[0]
         if pd.isna(row["mean_gbp"]):
             return f"{self.title(view)}: too few contacts or pathways to show a cost. {coverage_sentence(basis)}"

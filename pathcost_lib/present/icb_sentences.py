@@ -6,13 +6,20 @@ import pandas as pd
 
 from pathcost_lib.present.disclosure import Disclosed, disclose
 from pathcost_lib.present.format import count, interval, pounds, say, signed_pounds
-from pathcost_lib.present.sentences import coverage_sentence
+from pathcost_lib.present.sentences import NO_OTHERS, coverage_sentence
 
 __all__ = ["gradient_sentence", "opportunity_sentence", "variation_message"]
 
 
 def variation_message(
-    costs: Disclosed, claims: Disclosed, coverage: pd.DataFrame, *, area: str, reference: str = "England"
+    costs: Disclosed,
+    claims: Disclosed,
+    coverage: pd.DataFrame,
+    *,
+    area: str,
+    reference: str = "England",
+    note: str = "",
+    span: str = "a year",
 ) -> str:
     """Return the message: standardised cost per person with its interval, the difference, the opportunity, coverage.
 
@@ -26,6 +33,10 @@ def variation_message(
         setting, coverage_pct of the area.
     area, reference : str
         What the two are called.
+    note : str
+        Who is compared, where that must be said (`sources.Compared.note`).
+    span : str
+        What the pounds are of: "a year", or the months of it that are held (`sources.held.MonthsHeld.span`).
 
     Notes
     -----
@@ -35,13 +46,15 @@ def variation_message(
     if pd.isna(row["value_gbp"]):
         why = row["reason"] or "too few people"
         return f"{area}: cost per person is not computable ({why}). {coverage_sentence(coverage)}"
+    part = "" if span == "a year" else f" {span}"
     said = (
-        f"{area}: {pounds(row['value_gbp'])} per person at equal age and sex "
+        f"{area}: {pounds(row['value_gbp'])} per person{part} at equal age and sex "
         f"(95% interval {interval(row['lower_95'], row['upper_95'])}; about {count(row['persons'])} people)"
     )
     step, low, high = row[["difference_gbp", "difference_lower_95", "difference_upper_95"]]
     if pd.isna(low) or pd.isna(high):
-        said += ", compared with nothing: these data hold one area only."
+        said += f". {note or NO_OTHERS}"
+        note = ""
     elif low <= 0 <= high:
         there, reach = pounds(row["reference_gbp"]), interval(low, high, signed_pounds)
         said += f", against {there} in {reference}: no difference is shown ({reach})."
@@ -52,10 +65,10 @@ def variation_message(
         )
     if pd.notna(row.get("cost_gbp")) and row["persons"] > 0:
         said += f" At its own age and sex it is about {pounds(row['cost_gbp'] / row['persons'])} per person."
-    return f"{said} {opportunity_sentence(claims)} {coverage_sentence(coverage)}"
+    return " ".join(filter(None, [said, note, opportunity_sentence(claims, span=span), coverage_sentence(coverage)]))
 
 
-def opportunity_sentence(claims: Disclosed) -> str:
+def opportunity_sentence(claims: Disclosed, *, span: str = "a year") -> str:
     """Return what is above the target beyond chance, in pounds at full and at variable cost, each pound once."""
     found = claims.frame[claims.frame["opportunity_gbp"] > 0]
     if found.empty:
@@ -66,7 +79,7 @@ def opportunity_sentence(claims: Disclosed) -> str:
     full, variable = found["once_gbp"].sum(), found["once_variable_gbp"].sum()
     names = ", ".join(say(name).replace("_", " ") for name in found["claim"])
     return (
-        f"Above the target beyond chance: {names}; {pounds(full)} a year at full cost, each pound once, of which "
+        f"Above the target beyond chance: {names}; {pounds(full)} {span} at full cost, each pound once, of which "
         f"{pounds(variable)} is variable cost. Case mix and need beyond age and sex are not adjusted for."
     )
 

@@ -10,13 +10,16 @@ import pandas as pd
 from pathcost_lib.present.disclosure import Disclosed
 from pathcost_lib.present.format import count, interval, percent, pounds, say, short_pounds, signed_pounds
 
-__all__ = ["LOW_COVERAGE", "coverage_sentence", "pathway_message", "reconciliation_line"]
+__all__ = ["LOW_COVERAGE", "NO_OTHERS", "coverage_sentence", "pathway_message", "reconciliation_line"]
 
 #: Below this share of expected activity a difference may be no more than missing data.
 LOW_COVERAGE = 80.0
+NO_OTHERS = "No other area can be compared here, so there is nothing to compare with."
 
 
-def pathway_message(whole: Disclosed, coverage: pd.DataFrame, *, area: str, title: str, reference: str) -> str:
+def pathway_message(
+    whole: Disclosed, coverage: pd.DataFrame, *, area: str, title: str, reference: str, note: str = ""
+) -> str:
     """Return the message of a pathway's cost: mean, interval, comparison, coverage.
 
     Parameters
@@ -27,6 +30,8 @@ def pathway_message(whole: Disclosed, coverage: pd.DataFrame, *, area: str, titl
         setting, coverage_pct; without rows or without any known coverage it is said to be not computable.
     area, title, reference : str
         The organisation; the pathway; what it is compared with.
+    note : str
+        Who is compared, where that must be said (`sources.Compared.note`).
 
     Notes
     -----
@@ -39,14 +44,17 @@ def pathway_message(whole: Disclosed, coverage: pd.DataFrame, *, area: str, titl
         f"{title}, {area}: {pounds(row['mean_gbp'])} per patient "
         f"(95% interval {interval(row['lower_95'], row['upper_95'])}; about {count(row['pathways'])} pathways)"
     )
-    return f"{said}{_against(row, reference)} {coverage_sentence(coverage)}"
+    return " ".join(filter(None, [said + _against(row, reference, note), coverage_sentence(coverage)]))
 
 
-def _against(row: Mapping[str, Any], reference: str) -> str:
-    step = row["difference_gbp"]
-    low, high = row["difference_lower_95"], row["difference_upper_95"]
-    if pd.isna(step):
-        return ". These data hold one area only, so it is compared with nothing."
+def _against(row: Mapping[str, Any], reference: str, note: str) -> str:
+    if pd.isna(row["difference_gbp"]):
+        return f". {note or NO_OTHERS}"
+    return f"{_difference(row, reference)} {note}".rstrip()
+
+
+def _difference(row: Mapping[str, Any], reference: str) -> str:
+    step, low, high = row["difference_gbp"], row["difference_lower_95"], row["difference_upper_95"]
     if pd.isna(low) or pd.isna(high):
         return f", against {pounds(row['reference_gbp'])} in {reference}; too few pathways to say whether they differ."
     reach = interval(low, high, signed_pounds)

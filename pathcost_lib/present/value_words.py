@@ -98,6 +98,12 @@ def value_message(
     return f"{said}. {response_line(response)} {_standing(providers.frame, own)}"
 
 
+def beside(costs: pd.DataFrame, *, area: str, reference: str) -> pd.DataFrame:
+    """Return an area's mean cost beside the reference's in one row: mean_gbp, reference_gbp; none without both."""
+    means = costs.drop_duplicates("area").set_index("area")["mean_gbp"].reindex([area, reference])
+    return pd.DataFrame({"mean_gbp": [means.iloc[0]], "reference_gbp": [means.iloc[1]]}).astype(float).dropna()
+
+
 def _ratio(row: Mapping[Any, Any] | None) -> str:
     if row is None or pd.isna(row["mean_gbp"]):
         return "too few patients with a health gain to show a cost per QALY"

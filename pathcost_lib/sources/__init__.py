@@ -1,12 +1,13 @@
 """Where rows come from: engines, datasets, checks, mappings, published tables, the synthetic England."""
 
 from pathcost_lib.sources.check import QualityReport, check
-from pathcost_lib.sources.comparator import compared_with
+from pathcost_lib.sources.comparator import Compared, compared_with, taking_part
 from pathcost_lib.sources.dataset import Dataset, open_dataset
 from pathcost_lib.sources.engine import Engine, Relation, connect
 from pathcost_lib.sources.succession import Followed, follow
 
 __all__ = [
+    "Compared",
     "Dataset",
     "Engine",
     "Followed",
@@ -17,4 +18,5 @@ __all__ = [
     "connect",
     "follow",
     "open_dataset",
+    "taking_part",
 ]

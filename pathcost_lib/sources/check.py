@@ -6,6 +6,7 @@ rules on codes (on distinct values), and once for its key; activity a few times 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 from pathcost_lib.codes import PODS
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
+from pathcost_lib.sources.between import RULES_BETWEEN, between_tables
 from pathcost_lib.sources.contracts import CONTRACTS, PATTERNS, Contract, Rule, full_match
 from pathcost_lib.sources.dataset import Dataset, conform
 from pathcost_lib.sources.engine import Relation
@@ -161,6 +163,11 @@ def _check(dataset: Dataset, as_of: date, ledger: Relation | None) -> QualityRep
             broken = {_with_example(rule, gone, steps): n for rule, n in broken.items()}
         lines += [_line(rule, name, where.get(rule, whole), n) for rule, n in broken.items()]
         rules += len(found)
+    for rule, name, n, codes in between_tables(tables):
+        shown = [code for code in codes if re.fullmatch(_ODS_CODE, code)]
+        example = ", ".join(shown[:5]) + (f" and {len(codes) - 5} more" if len(codes) > 5 else "")
+        lines.append(_line(replace(rule, example=example), name, source_name(name, dataset.files.get(name, [])), n))
+    rules += len(RULES_BETWEEN)
     coverage = steps["coverage"].to_pandas() if steps else _no_coverage()
     unusual = steps["unusual_costs"].to_pandas() if steps else pd.DataFrame()
     return QualityReport(_frame(lines, rows, places), coverage, places, _filled(tables), unusual, rows, rules)

@@ -1,23 +1,95 @@
-"""What an area is compared with: all areas in the data, or those of a region."""
+"""Who takes part in a comparison, and what an area is compared with: all areas in the data, or those of a region."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
-from datetime import date
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import pandas as pd
 
-from pathcost_lib import paths
+from pathcost_lib.codes import financial_year_bounds
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.sources.dataset import Dataset
+from pathcost_lib.sources.dated import not_there, refuse_two_dates, under_codes_of
+from pathcost_lib.sources.held import MonthsHeld, months_held
 from pathcost_lib.sources.names import icb_codes
-from pathcost_lib.sources.quoting import quote_values
-from pathcost_lib.sources.succession import icb_successions
+from pathcost_lib.sources.quoting import quote_value, quote_values
 
-__all__ = ["EVERYWHERE", "areas_compared", "compared_with"]
+__all__ = ["EVERYWHERE", "NO_OTHER", "Compared", "allowances", "areas_compared", "compared_with", "taking_part"]
 
 EVERYWHERE = "England"
+#: Stands where a reference's name would, if there is nothing to compare with.
+NO_OTHER = "no other area"
+NO_DATA = "no data"
+#: Contacts per head as a share of the median area's below which an area's data are taken to be incomplete. Use per head
+#: of ICBs differs by a third or so either way; with half of it missing, whole settings or months are.
+LEAST_OF_MEDIAN = 0.5
+#: A reference of two areas is the area itself and one other.
+FEWEST_AREAS = 3
+#: What a guard lets through where it is named.
+ALLOWANCES = ("few_areas", "index", "reference")
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Who is compared with whom in a year.
+
+    Attributes
+    ----------
+    icb, year : str
+        The area itself, and the financial year.
+    reference : str
+        What the others together are called: "England", a region, or `NO_OTHER` where there is none.
+    areas : tuple of str
+        Areas that take part, the area itself among them.
+    left_out : mapping of str to str
+        Other areas that the tables name, and why they do not take part.
+    whole : Dataset
+        All tables under the year's codes.
+    dataset : Dataset
+        The same with the activity, people and outcomes of the areas that take part.
+    """
+
+    icb: str
+    year: str
+    reference: str
+    areas: tuple[str, ...]
+    left_out: Mapping[str, str]
+    whole: Dataset
+    dataset: Dataset
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is nothing to compare the area with."""
+        return set(self.areas) <= {self.icb}
+
+    @cached_property
+    def held(self) -> MonthsHeld:
+        """The months of the year that the area's own data hold."""
+        mine = self.whole.activity.query(f"SELECT * FROM this WHERE icb_code = {quote_value(self.icb)}")
+        return months_held(mine, self.year)
+
+    @property
+    def note(self) -> str:
+        """What must be said of who is compared; empty where all areas of the tables are, and they are enough."""
+        if self.alone and self.icb in self.left_out:
+            return f"{self.icb} is compared with nothing: {self.left_out[self.icb]}."
+        said = []
+        if self.alone:
+            others = [why for why in self.left_out.values() if why != NO_DATA]
+            kind = "enough activity to be compared" if others else "activity"
+            said.append(f"Only {self.icb} has {kind} in these data, so there is nothing to compare with.")
+        elif len(self.areas) < FEWEST_AREAS:
+            said.append(
+                f"Only {len(self.areas)} areas are compared ({', '.join(self.areas)}): the reference says little."
+            )
+        for why in dict.fromkeys(self.left_out.values()):
+            codes = [code for code, reason in self.left_out.items() if reason == why]
+            if not (self.alone and why == NO_DATA):
+                named = ", ".join(codes[:5]) + (f" and {len(codes) - 5} more" if len(codes) > 5 else "")
+                said.append(f"Not compared: {named} ({why}).")
+        return " ".join(said)
 
 
 def areas_compared(active: Iterable[str], listed: Iterable[str]) -> list[str]:
@@ -37,57 +109,122 @@ def areas_compared(active: Iterable[str], listed: Iterable[str]) -> list[str]:
     InputError
         If an area and its successor both have activity in the year: the same people under codes of two dates.
     """
-    areas = set(active)
-    moves = icb_successions()
-    both = moves[
-        moves["org_code"].isin(areas)
-        & moves["successor_code"].isin(areas)
-        & (moves["org_code"] != moves["successor_code"])
-        # Who takes over may have been there all along, as Hampshire's board, which took a part of Frimley's over.
-        & ~moves["successor_code"].isin(_there_before(moves["valid_to"].min()))
-    ]
-    if len(both):
-        pairs = ", ".join(f"{old} and {new}" for old, new in zip(both["org_code"], both["successor_code"], strict=True))
+    refuse_two_dates(active)
+    return sorted(set(active) & set(listed))
+
+
+def taking_part(dataset: Dataset, year: str) -> tuple[list[str], dict[str, str]]:
+    """Return the areas that take part in the comparisons of a year, and why the others that the tables name do not.
+
+    An area takes part if it was there in the year (by the extract's and the published dates), has activity that starts
+    in it, and has at least `LEAST_OF_MEDIAN` of the contacts per head that the median area has.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Under the codes of the year (`dated.under_codes_of`). Without people of the year all areas with activity are
+        taken to hold enough.
+    year : str
+        Financial year.
+
+    Raises
+    ------
+    InputError
+        If codes of two dates have activity in the year, or areas that had ended and were split have.
+    """
+    first, last = financial_year_bounds(year)
+    held = dataset.activity.query(
+        "SELECT icb_code, count(*) AS contacts FROM this WHERE icb_code IS NOT NULL "
+        f"AND start_date BETWEEN {quote_value(first)} AND {quote_value(last)} GROUP BY icb_code ORDER BY icb_code"
+    ).to_pandas()
+    contacts = held.set_index("icb_code")["contacts"].astype(float)
+    refuse_two_dates(contacts.index)
+    gone = not_there(dataset, year)
+    persons = _persons(dataset, first.year)
+    split = [f"{code} ({gone[code]})" for code in contacts.index if gone.get(code, "").startswith("ended")]
+    if split:
         raise InputError(
-            f"Column icb_code holds codes of two dates in one year: {pairs}. Allowed: the codes of one date. "
-            "Put all tables under the same codes first, with sources.follow."
+            f"Rows of {year} bear codes of areas that were not there and have no one successor: {', '.join(split)}. "
+            "Allowed: the codes of the year. Give these people the area that they live in now (patients, icb_code): "
+            "their activity follows it."
         )
-    return sorted(areas & set(listed))
+    left_out = {str(code): f"{gone[code]}, so not there in {year}" for code in contacts.index if code in gone}
+    left_out |= {code: NO_DATA for code in persons.index if code not in contacts.index and code not in gone}
+    per_head = (contacts / persons).drop(index=list(left_out), errors="ignore").dropna()
+    middle = per_head.median()
+    for code, share in (100 * per_head / middle).items():
+        if share < 100 * LEAST_OF_MEDIAN:
+            few = f"under {100 * LEAST_OF_MEDIAN:.0f}% of the contacts per head of the median area"
+            left_out[str(code)] = few
+    return [str(code) for code in contacts.index if code not in left_out], left_out
 
 
-def _there_before(day: date) -> set[str]:
-    """Return the ICBs of the published list that were there on a day."""
-    listed = pd.read_csv(paths.reference() / "icbs.csv", usecols=["icb_code", "valid_from"], parse_dates=["valid_from"])
-    return set(listed.loc[listed["valid_from"] <= pd.Timestamp(day), "icb_code"])
+def _persons(dataset: Dataset, year: int) -> pd.Series:
+    """Return people by area at the mid-year, without rows where the tables hold none."""
+    if "population" not in dataset:
+        return pd.Series(dtype=float)
+    sql = "SELECT icb_code, sum(persons) AS persons FROM this WHERE variant = 'principal' AND icb_code IS NOT NULL "
+    found = dataset.population.query(f"{sql}AND year = {quote_value(year)} GROUP BY icb_code").to_pandas()
+    return found.set_index("icb_code")["persons"].astype(float)
 
 
-def compared_with(dataset: Dataset, reference: str, *, icb: str) -> tuple[str, Dataset]:
-    """Return what an area is compared with: what it is called, and the dataset of the people who live there.
+def compared_with(dataset: Dataset, reference: str, *, icb: str, year: str, allow: str = "") -> Compared:
+    """Return who an area is compared with in a year: what they are called, and the dataset of their people.
 
     Parameters
     ----------
     dataset : Dataset
         With `organisations` where a region is asked for.
     reference : str
-        "England": all areas in the data. Else a region of the organisations, by name or code: its areas.
-    icb : str
-        ODS code of the area itself. It must lie in the region, because each comparison sets a part beside the whole
-        that holds it (`benchmark.pathway_cost.compare`).
-
-    Returns
-    -------
-    str, Dataset
-        The region's name, or "England"; the activity, patients, population and outcomes of its areas, with all prices,
-        organisations and accounts.
+        "England": all areas that take part (`taking_part`). Else a region of the organisations, by name or code: those
+        of its areas that do.
+    icb, year : str
+        ODS code of the area itself; financial year. The area must lie in the region, because each comparison sets a
+        part beside the whole that holds it (`benchmark.pathway_cost.compare`).
+    allow : str
+        "few_areas" lets a reference of fewer than three areas pass (`allowances`).
 
     Raises
     ------
     InputError
-        If the reference is no region of areas in the data, or one that the area does not lie in; with what is allowed.
+        If the reference is no region of areas in the data, or one that the area does not lie in; if the area had ended
+        before the year or begins after it; if two areas only are left and that is not allowed; each with what is.
     """
-    if reference == EVERYWHERE:
-        return reference, dataset
-    places = _places(dataset)
+    allowed = allowances(allow)
+    whole = under_codes_of(dataset, year)
+    active, left_out = taking_part(whole, year)
+    gone = not_there(whole, year)
+    if icb in gone:
+        raise InputError(f"ICB {icb} {gone[icb]}, so not there in {year}. Allowed: {', '.join(active)}.")
+    # An area whose own data are thin is shown alone: beside others it would look cheap.
+    areas, name = (active if icb in active else [icb]), EVERYWHERE
+    if reference != EVERYWHERE:
+        name, areas = _of_region(_places(whole), reference, icb, areas)
+        left_out = {code: why for code, why in left_out.items() if code == icb}
+    if 1 < len(areas) < FEWEST_AREAS and "few_areas" not in allowed:
+        raise InputError(
+            f"{name} would be {len(areas)} areas only ({', '.join(areas)}), {icb} among them: a reference from fewer "
+            f"than {FEWEST_AREAS} says little. The data may lack the rest. Add them, or go on with `--set "
+            "allow=few_areas`."
+        )
+    name = NO_OTHER if set(areas) <= {icb} else name
+    held = set(icb_codes(whole.activity)) | set(left_out)
+    narrowed = whole if reference == EVERYWHERE and held <= set(areas) else _of_areas(whole, areas)
+    return Compared(icb, year, name, tuple(areas), left_out, whole, narrowed)
+
+
+def allowances(text: str) -> set[str]:
+    """Return what is let through by name: "few_areas", "index", "reference", with commas or blanks between.
+
+    Raises
+    ------
+    InputError
+        If a name is not known.
+    """
+    return {require_one_of(name, ALLOWANCES, what="allow") for name in text.replace(",", " ").split()}
+
+
+def _of_region(places: pd.DataFrame, reference: str, icb: str, active: Iterable[str]) -> tuple[str, list[str]]:
     regions = {name: code for code, name in zip(places["region_code"], places["region"], strict=True)}
     code = regions.get(reference, reference)
     require_one_of(code if code in set(places["region_code"]) else reference, _allowed(places), what="Reference")
@@ -98,7 +235,8 @@ def compared_with(dataset: Dataset, reference: str, *, icb: str) -> tuple[str, D
             f"Reference {reference!r}: ICB {icb} is not in it, and an area is compared with a whole that holds it. "
             f"Allowed: {', '.join([EVERYWHERE, *sorted({*home['region'], *home['region_code']})])}."
         )
-    return str(places.loc[places["region_code"] == code, "region"].iloc[0]), _of_areas(dataset, areas)
+    name = str(places.loc[places["region_code"] == code, "region"].iloc[0])
+    return name, [area for area in areas if area in set(active)]
 
 
 def _places(dataset: Dataset) -> pd.DataFrame:

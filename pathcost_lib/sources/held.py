@@ -55,6 +55,11 @@ class MonthsHeld:
         return span_words(self.months)
 
     @property
+    def span(self) -> str:
+        """What pounds of this year are of, as it follows them: "a year", or "in April to October 2026"."""
+        return "a year" if self.is_whole or not self.months else f"in {self.words}"
+
+    @property
     def note(self) -> str:
         """What must be said beside a number of this year; empty where the year is whole in every setting."""
         if not self.by_setting:

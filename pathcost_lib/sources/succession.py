@@ -17,7 +17,7 @@ from pathcost_lib import paths
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import Result
 
-__all__ = ["Followed", "follow", "icb_successions"]
+__all__ = ["Followed", "follow", "icb_successions", "successors_on"]
 
 #: Shares are counted in millionths, so that those of one organisation sum to it exactly.
 _WHOLE = 1_000_000
@@ -130,6 +130,25 @@ def follow(
         shared_out=moved[["code", "successor_code"]].assign(share=moved["share"] / _WHOLE),
         left_out=dict.fromkeys(means, "a mean or a ratio has no share: give the parts that it is made of"),
     )
+
+
+def successors_on(organisations: pd.DataFrame, day: date, codes: Iterable[str]) -> pd.DataFrame:
+    """Return who each organisation is on a day: code, successor_code, share (those of one code sum to 1).
+
+    Parameters
+    ----------
+    organisations, day
+        As in `follow`.
+    codes : iterable of str
+        The organisations asked about.
+
+    Raises
+    ------
+    InputError
+        If the shares of an organisation do not sum to one, or successions go round in a ring.
+    """
+    found = _shares(organisations, day, list(codes))
+    return found[["code", "successor_code"]].assign(share=found["share"] / _WHOLE)
 
 
 def _parts(whole: pd.Series, before: pd.Series, share: pd.Series) -> pd.Series:

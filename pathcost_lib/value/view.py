@@ -235,7 +235,9 @@ def value_view(
         return table.rename(columns={c: c.replace("effect", "qalys") for c in table.columns})[[by, *_MAP]]
 
     against = partial(incremental, mine, cost="adjusted_cost_gbp", effect="adjusted_qalys")
-    costs, everywhere = partial(_costs, draws=draws, rng=rng), pd.concat([mine, mine.assign(icb_code=ALL_AREAS)])
+    costs = partial(_costs, draws=draws, rng=rng)
+    # One area is not compared with itself.
+    everywhere = mine if len(set(mine["icb_code"])) == 1 else pd.concat([mine, mine.assign(icb_code=ALL_AREAS)])
     return ValueView(
         tried("services", lambda: _services(mine, "pathway", costs), _none("pathway", *_COST, *_MARGINAL)),
         years=years,
@@ -362,6 +364,8 @@ def _panel(rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     table = pd.concat([p.reindex(columns=columns) for p in parts], ignore_index=True)
     order = ["Health", "Experience", "Access", "Resource use", "Inequality"]
     table = table.sort_values("aim", key=lambda aims: aims.map(order.index), kind="stable", ignore_index=True)
+    if len(set(table["icb_code"])) == 1:
+        table["reference"] = np.nan  # one area is not compared with itself
     return table.assign(reason=table["reason"].fillna(""))
 
 
