@@ -21,6 +21,7 @@ from pathcost_lib import paths, scratch
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs import freshness, manifest, proof, releases
 from pathcost_lib.packs.agreement import price_base_warning
+from pathcost_lib.packs.attack import attack, attack_one, refuse, released_payloads
 from pathcost_lib.packs.audit import refuse_leaks_between
 from pathcost_lib.packs.blocks import read_section
 from pathcost_lib.packs.document import Document
@@ -341,7 +342,12 @@ def _render(
 ) -> tuple[dict[str, Any], releases.Rows]:
     """Write every file of a pack into `work` (in a worker) and return its manifest, and the rows that it releases."""
     sections = tuple(read_section(work / notebook.name) for notebook in order.notebooks)
-    refuse_leaks_between({section.source: section.shown for section in sections})
+    shown = {section.source: section.shown for section in sections}
+    refuse_leaks_between(shown)
+    name = f"{order.folder.name}/{safe_name(icb)}"
+    refuse(attack_one(name, shown))
+    if not order.restricted(icb):  # a reader has no pack that is not for publication
+        refuse(attack({**released_payloads(order.folder.parent, but=name), name: shown}))
     parameters = {n.stem: order.state(icb, n)["parameters"] for n in order.notebooks}
     restricted = order.restricted(icb)
     about = order.about_pack(icb, notes)
@@ -359,7 +365,7 @@ def _render(
         restricted=restricted,
         identity=identity,
     )
-    rows = {} if restricted else releases.released_rows({section.source: section.shown for section in sections})
+    rows = {} if restricted else releases.released_rows(shown)
     releases.refuse_few(rows, order.folder.parent / releases.NAME)
     for name in order.formats:
         (work / FORMATS[name].file).write_bytes(FORMATS[name].write(document))

@@ -327,11 +327,14 @@ class _System:
             options: dict[str, Any] = {"unit": focus[0], "by": self.by, "counts": self.names}
             over_areas = hidden_by_area(everywhere, smallest=self.rule.smallest, **options)
         self._release(self.exempt, [])
+        # Dominance here hides nothing of everybody's: else one pack would hide what the others show.
+        own, self.small = self.small, np.zeros(self.size, dtype=bool)
         for count, more in self.others.items():
             if not np.isnan(self._counted([count])).all():  # without a reference there is nothing to give away
                 self._hide([count], over_areas, ALL_AREAS)
                 self._mark([count, *more])
                 self._release([count, *more], [count])
+        self.small = self.small | own
         self._hide(self.names, over_areas, focus[1])
         apart = {*self.exempt, *self.others, *(c for columns in self.others.values() for c in columns)}
         rest = [str(c) for frame in self.frames.values() for c in frame.select_dtypes("number") if c not in apart]
