@@ -31,10 +31,10 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs.attack_rows import SMALLEST, STAR, grain, row_leaks, span
-from pathcost_lib.packs.releases import NAME
+from pathcost_lib.packs.releases import NAME, released
 from pathcost_lib.present.display import MESSAGE, TABLE
 
-__all__ = ["Leak", "Packs", "attack", "attack_one", "refuse", "released_payloads"]
+__all__ = ["Leak", "Packs", "attack", "attack_one", "payloads_of", "refuse", "released_payloads"]
 
 #: Payloads by pack and notebook.
 Packs = Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
@@ -109,17 +109,17 @@ def refuse(leaks: Sequence[Leak]) -> None:
 
 def released_payloads(reports: Path, *, but: str) -> dict[str, dict[str, list[Mapping[str, Any]]]]:
     """Return the payloads of the packs that are released and lie in the reports folder, by pack and notebook."""
-    try:
-        named = json.loads((reports / NAME).read_text(encoding="utf-8"))["packs"]
-    except FileNotFoundError:
-        return {}
-    found: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
-    for pack in (pack for pack in named if pack != but):
-        for file in sorted((reports / pack).glob("[0-9][0-9]_*.ipynb")):
-            cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
-            data = [o.get("data", {}) for c in cells for o in c.get("outputs", [])]
-            shown = [d[TABLE] if TABLE in d else d[MESSAGE].get("behind") for d in data if TABLE in d or MESSAGE in d]
-            found.setdefault(pack, {})[file.stem] = [p for p in shown if p]
+    return {pack: payloads_of(reports / pack) for pack in released(reports / NAME) if pack != but}
+
+
+def payloads_of(pack: Path) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the payloads of the notebooks in a pack's folder: its tables, and the figures behind its messages."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for file in sorted(pack.glob("[0-9][0-9]_*.ipynb")):
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        data = [o.get("data", {}) for c in cells for o in c.get("outputs", [])]
+        shown = [d[TABLE] if TABLE in d else d[MESSAGE].get("behind") for d in data if TABLE in d or MESSAGE in d]
+        found[file.stem] = [p for p in shown if p]
     return found
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from scipy.stats import norm, t
 
-__all__ = ["SMALLEST", "STAR", "counted", "grain", "row_leaks", "span"]
+__all__ = ["SMALLEST", "STAR", "grain", "row_leaks", "span"]
 
 STAR = "*"
 #: The smallest count that a rule shows. Counts are to the nearest 5 by each of them.
@@ -42,7 +42,7 @@ _NESTED = ("answered_pathways", "linked_pathways", "due_pathways", "pathways")
 _MOST = 4000  # combinations of counts; beyond, a row has too many people for any of this to tell
 
 
-def counted(column: Mapping[str, Any]) -> bool:
+def _counted(column: Mapping[str, Any]) -> bool:
     """Say whether a column counts people or contacts."""
     return bool(column["number"] and _PEOPLE.search(column["key"]))
 
@@ -78,7 +78,7 @@ def row_leaks(payload: Mapping[str, Any], row: Sequence[Any], people: range | No
     if rule not in SMALLEST:
         return
     shown = {c["key"]: v for c, v in zip(payload["columns"], row, strict=True) if c["number"]}
-    counts = {c["key"]: shown[c["key"]] for c in payload["columns"] if counted(c)}
+    counts = {c["key"]: shown[c["key"]] for c in payload["columns"] if _counted(c)}
     yield from _beside_a_star(shown, counts)
     numbers = {k: float(v) for k, v in shown.items() if isinstance(v, int | float) and not isinstance(v, bool)}
     whole = {k: numbers[k] for k in counts if k in numbers}

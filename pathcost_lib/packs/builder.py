@@ -21,7 +21,7 @@ from pathcost_lib import paths, scratch
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs import freshness, manifest, proof, releases
 from pathcost_lib.packs.agreement import price_base_warning
-from pathcost_lib.packs.attack import attack, attack_one, refuse, released_payloads
+from pathcost_lib.packs.attack import attack, attack_one, payloads_of, refuse, released_payloads
 from pathcost_lib.packs.audit import refuse_leaks_between
 from pathcost_lib.packs.blocks import read_section
 from pathcost_lib.packs.document import Document
@@ -170,6 +170,7 @@ class _Making:
     part: Path | None = None
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
     left: int = 0
+    there: frozenset[str] = frozenset()
     failures: list[str] = field(default_factory=list)
 
     @property
@@ -252,6 +253,7 @@ def _make(making: list[_Making], order: Order, jobs: int, tell: _Progress) -> di
                 while pool.idle and (waiting or tasks):
                     if tasks:
                         pack, notebook = tasks.popleft()
+                        pack.there = frozenset(packs)
                         running[_submit(pool, order, pack, notebook)] = pack, notebook
                     else:
                         _begin(waiting.popleft(), tasks, packs)
@@ -293,6 +295,7 @@ def _note(
         if notebook is None:
             order.require_same_data()
             made, rows = result
+            _refuse_beside(pack, order, packs)
             pack.sign()
             _release(pack.target, rows)
             _swap(pack.work, pack.target)
@@ -309,6 +312,19 @@ def _note(
         packs[pack.icb] = Pack(pack.icb, pack.target, failures=tuple(pack.failures))
     if pack.icb in packs:
         pack.end()
+
+
+def _refuse_beside(pack: _Making, order: Order, packs: Mapping[str, Pack]) -> None:
+    """Attack a pack together with those that were put in place while it was rendered, which its worker did not see."""
+    if order.restricted(pack.icb):
+        return
+    since = [
+        p.folder
+        for icb, p in packs.items()
+        if p.made and not p.failures and icb not in pack.there and not order.restricted(icb)
+    ]
+    if since:
+        refuse(attack({f"{f.parent.name}/{f.name}": payloads_of(f) for f in (*since, pack.work)}))
 
 
 def _said(error: Exception, notebook: Path | None = None) -> str:

@@ -25,7 +25,9 @@ from pathcost_lib.errors import InputError
 from pathcost_lib.present.disclosure import MARK, RULES
 from pathcost_lib.present.precision import COUNTED
 
-__all__ = ["NAME", "NOT_FOR_PUBLICATION", "PARAMETERS", "outside_grid", "record", "refuse_few", "released_rows"]
+__all__ = [
+    *("NAME", "NOT_FOR_PUBLICATION", "PARAMETERS", "outside_grid", "record", "refuse_few", "released", "released_rows"),
+]
 
 NAME = "releases.json"
 NOT_FOR_PUBLICATION = "Not for publication"
@@ -133,6 +135,11 @@ def _few(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     moved = [abs(new - old) for old, new in pairs]
     # Each count stands for two more or fewer: what moved by 10 may have moved by 6, what moved by 15 by 11.
     return not moved or min(moved) - 2 * (rule.base // 2) < rule.smallest
+
+
+def released(file: Path) -> list[str]:
+    """Return the packs of which the list of releases knows, as "2024-25/QHL"."""
+    return sorted(_read(file))
 
 
 def record(pack: str, rows: Rows, file: Path) -> None:
