@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pathcost_lib.arguments import no_gaps, numbers, one_row_each, refuse, require_columns, whole_numbers
 from pathcost_lib.codes import SETTINGS
-from pathcost_lib.errors import InputError
+from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import Result
 from pathcost_lib.scenarios.demand import DemandModel, Growth, project
 from pathcost_lib.scenarios.demand_cost import CostPath, cost_path, do_nothing_gap
@@ -91,7 +92,8 @@ def demand_outlook(
     Raises
     ------
     InputError
-        If the scenario has no demand part.
+        If the scenario has no demand part; or if the inputs lack a column or a number, hold a POD twice, a setting that
+        is not one of `codes.SETTINGS`, or rates and PODs that do not go together. The PODs are named.
     """
     if scenario.demand is None:
         raise InputError(f"Scenario {scenario.name} has no demand part.")
@@ -99,6 +101,7 @@ def demand_outlook(
         nothing = pd.DataFrame({"not_computable": [inputs.reason]})
         year, tables = inputs.base_year, dict.fromkeys(TABLES, nothing)
         return DemandOutlook(nothing, year, year, tables, {}, inputs.note, inputs.reason)
+    _check(inputs)
     demand = scenario.demand
     kept = inputs.pods[inputs.pods["reason"] == ""]
     growth = _held(demand.growth, set(kept["pod"]))
@@ -139,6 +142,24 @@ def demand_outlook(
     counts = {"services": [c for c in ("contacts", "persons") if c in tables["services"]], "settings": ["contacts"]}
     note = " ".join(part for part in (inputs.note, projection.not_covered) if part)
     return DemandOutlook(tables["cost"], inputs.base_year, last, tables, counts, note)
+
+
+def _check(inputs: DemandInputs) -> None:
+    """Refuse inputs of which a sum would forget a part without a word."""
+    require_columns(inputs.people, ["year"], what="people of the outlook")
+    whole_numbers(inputs.people, "year", [])
+    require_columns(inputs.rates, ["pod"], what="rates of the outlook")
+    pods = inputs.pods
+    words, amounts = ["service", "setting", "reason"], ["contacts", "cost_gbp", "uncosted"]
+    one_row_each(pods, ["pod"], [*words, *amounts, "unit_cost_gbp"], what="PODs of the outlook")
+    no_gaps(pods, words, what="PODs of the outlook")
+    for setting in pods["setting"]:
+        require_one_of(setting, SETTINGS, what="Setting of the PODs")
+    kept = pods[pods["reason"] == ""]
+    for amount in amounts:
+        numbers(kept, amount, ["pod"])
+    refuse(kept, ~kept["pod"].isin(inputs.rates["pod"]).to_numpy(), ["pod"], "A POD has no rate of use")
+    refuse(inputs.rates, ~inputs.rates["pod"].isin(pods["pod"]).to_numpy(), ["pod"], "A rate is of a POD not in `pods`")
 
 
 def _held(growth: Growth, pods: Collection[str]) -> Growth:

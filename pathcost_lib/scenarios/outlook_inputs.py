@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from pathcost_lib import paths
-from pathcost_lib.arguments import number
+from pathcost_lib.arguments import number, number_list
 from pathcost_lib.codes import financial_year_bounds, label
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.ledger import coverage
@@ -204,7 +204,7 @@ def official_growth(folder: Path | str, *, base_year: int, years: Sequence[int])
     InputError
         If a file is not laid out as expected.
     """
-    years = [int(number(year, "years", whole=True)) for year in years]
+    years = [int(number(year, "years", whole=True)) for year in number_list(years, "years")]
     people = _projections(folder, "icb_population", "icb_population_by_age_sex_*_principal.csv*")
     for year in (base_year, *years):
         require_one_of(str(year), people["year"].astype(str).unique(), what="Year of the published projection")
