@@ -39,10 +39,14 @@ FEWEST_UNITS = 5  # a comparator from fewer says little, and the best five need 
 
 @dataclass(frozen=True, eq=False)
 class Opportunities(Result):
-    """Opportunity by unit (and measure); nought with a reason where nothing is claimed."""
+    """Opportunity by unit (and measure); zero with a reason where nothing is claimed.
+
+    `unmatched` names units of the peers' list that have no costs here: they were compared with nobody.
+    """
 
     target: str
     false_discovery_rate: float
+    unmatched: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -194,7 +198,8 @@ def opportunity(
             "not above the target beyond chance",
         ),
     )
-    return Opportunities(table, str(target), false_discovery_rate)
+    named_as_peers = set() if peers is None else {*peers["unit"], *peers["peer"]}
+    return Opportunities(table, str(target), false_discovery_rate, tuple(sorted(map(str, named_as_peers - {*index}))))
 
 
 def _known(rows: pd.DataFrame, target: str | float, named: list[str]) -> np.ndarray | None:
@@ -234,10 +239,14 @@ def _targets(values: np.ndarray, target: str | float, here: np.ndarray, circle: 
 
 @dataclass(frozen=True, eq=False)
 class Deduplicated(Result):
-    """Claims with overlaps removed in `table`; `overlap`: pounds of cost in scope that each pair of claims shares."""
+    """Claims with overlaps removed in `table`; `overlap`: pounds of cost in scope that each pair of claims shares.
+
+    `unmatched` names units and claims of the scope that no claim has: their cells count for nothing.
+    """
 
     overlap: pd.DataFrame
     cost_in_scope_gbp: float
+    unmatched: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -304,6 +313,8 @@ def deduplicate(
     beyond = (wanted > 0) & ~(wanted <= table["cost_in_scope_gbp"].to_numpy() + 0.005)
     refuse(table, beyond, [unit, claim], "A claim must not exceed its cost in scope")
 
+    claimed = pd.MultiIndex.from_frame(claims[[unit, claim]])
+    unclaimed = pd.MultiIndex.from_frame(scope[[unit, claim]]).difference(claimed)
     rows = rows.merge(table[[unit, claim, "opportunity_gbp"]], on=[unit, claim])
     part = np.minimum(np.divide(rows["opportunity_gbp"], rows["whole"].where(rows["whole"] > 0, 1.0)), 1) * rows["cost"]
     rows["part"] = part
@@ -321,4 +332,5 @@ def deduplicate(
     pairs = rows[[*cells, claim, "cost"]].merge(rows[[*cells, claim]], on=cells, suffixes=("", "_other"))
     overlap = pairs.pivot_table(index=claim, columns=f"{claim}_other", values="cost", aggfunc="sum", fill_value=0.0)
     whole = float(rows.drop_duplicates(cells)["cost"].sum())
-    return Deduplicated(table.sort_values([unit, claim], ignore_index=True), overlap, whole)
+    table = table.sort_values([unit, claim], ignore_index=True)
+    return Deduplicated(table, overlap, whole, tuple(" ".join(map(str, pair)) for pair in unclaimed))

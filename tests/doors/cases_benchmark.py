@@ -460,9 +460,6 @@ CASES: dict[str, Case | list[Case]] = {
             },
             legitimate={
                 ("peers", "a row missing"): "peers are the user's own list",
-                ("peers", "unit mislabelled"): "a peer without a row has no cost to compare with",
-                ("peers", "peer mislabelled"): "a peer without a row has no cost to compare with",
-                ("df", "a row missing"): OTHER_GROUPS,
             },
         ),
         Case(
@@ -488,9 +485,6 @@ CASES: dict[str, Case | list[Case]] = {
             "cost": "cost_gbp",
         },
         legitimate={
-            ("claims", "a row missing"): "rows are claims: one fewer is another list",
-            ("scope", "icb mislabelled"): "the claim is spread over its other cells",
-            ("scope", "claim mislabelled"): "the claim is spread over its other cells",
             ("scope", "cell mislabelled"): "a cell of its own meets no other claim",
             ("scope", "a row missing"): "a claim is spread over the cells that it is given",
         },
