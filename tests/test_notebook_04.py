@@ -150,7 +150,7 @@ def test_on_the_sample_the_message_names_the_planted_step_and_every_flag_has_its
     assert step["from_date"] == "2024-07-01"
     assert "the largest in A&E, major department, Sample Acute Trust QHL 2" in message
     assert "since July 2024" in message and "by chance alone about" in message
-    assert (len(section.figures), len(section.tables)) == (4, 6)
+    assert (len(section.figures), len(section.tables)) == (4, 7)
     for table in section.tables:
         keys = [c["key"] for c in table.payload["columns"]]
         if "how_sure" not in keys:
@@ -173,7 +173,7 @@ def test_thin_data_are_not_computable_with_a_reason(kind: str, tmp_path: Path) -
         tables["activity"] = tables["activity"].drop(columns="recorded_cost_pence")
     section = run(tmp_path, icb="QZ2", data=str(write_tables(tmp_path / "data", tables)))
     assert "cannot be computed" in section.messages[0].text
-    assert (len(section.figures), len(section.tables)) == (4, 6)
+    assert (len(section.figures), len(section.tables)) == (4, 7)
     notes = " ".join(f.note for f in section.figures)
     assert "Not computable: no provider here has enough index events." in notes
     assert kind == "thin" or "Where the variation lies cannot be computed" in notes

@@ -158,6 +158,18 @@ def test_repeated_events_widen_the_limits_as_by_hand():
 
 
 @pytest.mark.unit
+@pytest.mark.parametrize("few_events", ["mark", "withhold"])
+def test_an_estimate_of_fewer_than_ten_events_is_marked_or_withheld(few_events):
+    df = pd.DataFrame({"area": ["few", "enough"], "cases": [9.0, 10.0], "people": [1_000.0, 1_000.0]})
+    how = {"by": "area", "events": "cases", "population": "people", "per": 1_000}
+    table = benchmark.rate(df, **how, few_events=few_events).table.set_index("area")
+    assert table.loc["enough", "value"] == pytest.approx(10) and "events" not in table.loc["enough", "reason"]
+    assert "events" in table.loc["few", "reason"]
+    shown = table.loc["few", ["value", "lower_95", "upper_95"]].notna()
+    assert shown.all() if few_events == "mark" else not shown.any()
+
+
+@pytest.mark.unit
 def test_bad_arguments_are_refused(downs, births):
     for level in (0.4, 1.0, 95, ()):
         with pytest.raises(InputError, match="Confidence"):
@@ -173,6 +185,28 @@ def test_bad_arguments_are_refused(downs, births):
 
 
 # --- indirect
+
+
+@pytest.mark.unit
+def test_an_empty_stratum_adds_nothing_and_events_without_people_lose_their_area_only():
+    # Rates of all: a 30/300, b 10/100. Area y, no b: 100 x 0.1 = 10 expected, 12 seen. Area z: a 10 + b 5, 13 seen.
+    df = pd.DataFrame(
+        {
+            "area": ["x", "x", "y", "y", "z", "z"],
+            "age": ["a", "b"] * 3,
+            "cases": [10.0, 5.0, 12.0, 0.0, 8.0, 5.0],
+            "people": [100.0, 50.0, 100.0, 0.0, 100.0, 50.0],
+        }
+    )
+    how = {"by": "area", "observed": "cases", "population": "people", "strata": "age"}
+    table = benchmark.indirectly_standardised_ratio(df, **how).table.set_index("area")
+    assert table["expected"].to_dict() == pytest.approx({"x": 15.0, "y": 10.0, "z": 15.0})
+    assert table["ratio"].to_dict() == pytest.approx({"x": 1.0, "y": 1.2, "z": 13 / 15})
+    reference = pd.DataFrame({"age": ["a", "b"], "rate": [0.1, 0.1]})
+    stray = df.assign(cases=df["cases"].where(df.index != 3, 2.0))
+    table = benchmark.indirectly_standardised_ratio(stray, **how, reference=reference).table.set_index("area")
+    assert np.isnan(table.loc["y", "ratio"]) and "without people" in table.loc["y", "reason"]
+    assert table.loc["z", "ratio"] == pytest.approx(13 / 15)
 
 
 @pytest.mark.oracle
