@@ -113,6 +113,23 @@ def test_settings_add_up_and_the_reference_is_the_crude_mean_of_all() -> None:
     np.testing.assert_allclose(whole["reference_gbp"], crude)
 
 
+@pytest.mark.unit
+def test_an_area_without_a_setting_does_not_lower_its_reference() -> None:
+    cells = made(np.random.default_rng(3))
+    gone = (cells.costs["icb_code"] == ICBS[0]) & (cells.costs["setting"] == "outpatient")
+    table = icb_view.cost_per_person(replace(cells, costs=cells.costs[~gone]))
+    rows = table[table["setting"] == "outpatient"].set_index("icb_code")
+    assert rows.loc[ICBS[0], "reason"] == icb_view.NO_CONTACTS and np.isnan(rows.loc[ICBS[0], "value_gbp"])
+    others = cells.costs[(cells.costs["setting"] == "outpatient") & ~gone]
+    people = cells.population.loc[cells.population["icb_code"] != ICBS[0], "persons"]
+    np.testing.assert_allclose(rows.loc[ICBS[1], "reference_gbp"], others["cost_gbp"].sum() / people.sum())
+    assert list(table["icb_code"].unique()) == ICBS and len(table) == 3 * len(ICBS)
+    whole = table[table["setting"] == icb_view.ALL].set_index("icb_code")
+    assert whole["value_gbp"].isna().to_dict() == {icb: icb == ICBS[0] for icb in ICBS}
+    every = cells.costs[(cells.costs["setting"] == icb_view.ALL) & (cells.costs["icb_code"] != ICBS[0])]
+    np.testing.assert_allclose(whole.loc[ICBS[1], "reference_gbp"], every["cost_gbp"].sum() / people.sum())
+
+
 @pytest.mark.property
 def test_under_the_null_the_difference_is_claimed_no_more_often_than_by_chance() -> None:
     claimed = []

@@ -47,6 +47,8 @@ _RATES = ["pathways", "rate", "lower_95", "upper_95", "reference_pathways", "ref
 _PROVIDERS = ["provider_code", "scope", "contacts", *_INDEX, "actual_gbp", "expected_gbp", "own_cost_pct", "reason"]
 ONE_AREA = "the data hold one area only, so there is nothing to compare with"
 NO_PEOPLE = "no population by age and sex, or no patients' ages, for this area and year"
+NO_CONTACTS = "the data hold no contact of this area in this setting, so it is not compared"
+NOT_WHOLE = "the data hold no contact of this area in one of the settings, so all of them together are not compared"
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +147,9 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
 
     Notes
     -----
+    An area without any contact in a setting is in no comparison of that setting; its row has the reason. Where more
+    than half of the areas have contacts in it, the area is in no comparison over all settings either.
+
     Direct standardisation to the population of all ICBs, W: value = sum W_s m_s, variance = sum W_s^2 var(m_s): a
     stratified mean (Cochran, Sampling Techniques, 1977, section 5.3). With f_s the ICB's share of a stratum and r_s
     the mean of the others, the difference from all is sum W_s (1 - f_s)(m_s - r_s), whose variance carries
@@ -157,9 +162,11 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     held = cells.costs.assign(squares=cells.costs["squares"] / 1e4)
     held = held.groupby(["icb_code", *STRATA, "setting"], as_index=False)[sums].sum()
     settings = pd.DataFrame({"setting": [s for s in (*SETTINGS, ALL) if s in set(held["setting"])]})
-    rows = cells.population.merge(settings, how="cross").merge(held, how="left").fillna(dict.fromkeys(sums, 0.0))
+    pairs = cells.population[["icb_code"]].drop_duplicates().merge(settings, how="cross")
+    there = _with_data(held[heads].drop_duplicates())
+    rows = cells.population.merge(there).merge(held, how="left").fillna(dict.fromkeys(sums, 0.0))
     every = rows.groupby([*STRATA, "setting"])[["persons", "cost_gbp", "squares"]].transform("sum")
-    weight = every["persons"] / cells.population["persons"].sum()
+    weight = every["persons"] / rows.groupby("setting")["persons"].transform("sum")
     mean, variance = _moments(rows["persons"], rows["cost_gbp"], rows["squares"])
     away = every - rows[["persons", "cost_gbp", "squares"]]
     others, others_variance = _moments(away["persons"], away["cost_gbp"], away["squares"])
@@ -197,7 +204,10 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     for name in ("", "_lower_95", "_upper_95"):
         table[f"index{name}"] = 100 * (1 + table[f"difference{name or '_gbp'}"] / table["reference_gbp"])
     table["reason"] = np.select([short, alone], ["an age and sex group of fewer than two people", ONE_AREA], "")
-    return table
+    # No contact at all in a setting is no data of it: the area costs something there, and must not lower the reference.
+    table = pairs.merge(table, how="left")
+    lacking_all = table["reason"].isna() & (table["setting"] == ALL)
+    return table.assign(reason=table["reason"].mask(lacking_all, NOT_WHOLE).fillna(NO_CONTACTS))
 
 
 def of_one(costs: pd.DataFrame, icb: str) -> pd.DataFrame:
@@ -207,6 +217,15 @@ def of_one(costs: pd.DataFrame, icb: str) -> pd.DataFrame:
         return rows
     none = pd.DataFrame({"icb_code": [icb], "setting": [ALL], "persons": [np.nan], "reason": [NO_PEOPLE]})
     return none.assign(**dict.fromkeys(_FIGURES, np.nan))
+
+
+def _with_data(held: pd.DataFrame) -> pd.DataFrame:
+    """Return the areas and settings that are compared: over all settings, areas that lack none that most areas have."""
+    parts = held[held["setting"] != ALL]
+    usual = parts["setting"].value_counts().loc[lambda areas: areas > parts["icb_code"].nunique() / 2].index
+    number = parts[parts["setting"].isin(usual)].groupby("icb_code")["setting"].nunique()
+    whole = set(number[number == len(usual)].index)
+    return held[(held["setting"] != ALL) | held["icb_code"].isin(whole)]
 
 
 def event_rates(cells: Cells, icb: str) -> pd.DataFrame:
