@@ -297,7 +297,7 @@ def _note(
             made, rows = result
             _refuse_beside(pack, order, packs)
             pack.sign()
-            _release(pack.target, rows)
+            releases.release(_name(pack.target), rows, pack.target.parent.parent)
             _swap(pack.work, pack.target)
             packs[pack.icb] = Pack(pack.icb, pack.target, tuple(sorted(pack.target.iterdir())), made)
         else:
@@ -324,7 +324,13 @@ def _refuse_beside(pack: _Making, order: Order, packs: Mapping[str, Pack]) -> No
         if p.made and not p.failures and icb not in pack.there and not order.restricted(icb)
     ]
     if since:
-        refuse(attack({f"{f.parent.name}/{f.name}": payloads_of(f) for f in (*since, pack.work)}))
+        shown = {_name(folder): payloads_of(folder) for folder in since}
+        refuse(attack({**shown, _name(pack.target): payloads_of(pack.work)}))
+
+
+def _name(target: Path) -> str:
+    """Return what a pack is called in the list of releases."""
+    return f"{target.parent.name}/{target.name}"
 
 
 def _said(error: Exception, notebook: Path | None = None) -> str:
@@ -360,12 +366,11 @@ def _render(
     sections = tuple(read_section(work / notebook.name) for notebook in order.notebooks)
     shown = {section.source: section.shown for section in sections}
     refuse_leaks_between(shown)
-    name = f"{order.folder.name}/{safe_name(icb)}"
+    name, restricted = _name(order.folder / safe_name(icb)), order.restricted(icb)
     refuse(attack_one(name, shown))
-    if not order.restricted(icb):  # a reader has no pack that is not for publication
+    if not restricted:  # a reader has no pack that is not for publication
         refuse(attack({**released_payloads(order.folder.parent, but=name), name: shown}))
     parameters = {n.stem: order.state(icb, n)["parameters"] for n in order.notebooks}
-    restricted = order.restricted(icb)
     about = order.about_pack(icb, notes)
     identity = proof.identity(about)
     document = Document(
@@ -389,15 +394,6 @@ def _render(
     text = json.dumps(made, indent=2, ensure_ascii=False)
     (work / manifest.NAME).write_text(text + "\n", encoding="utf-8", newline="\n")
     return made, rows
-
-
-def _release(target: Path, rows: releases.Rows) -> None:
-    """Write down what a pack releases, before it is in place: better one too many written down than one too few."""
-    reports = target.parent.parent
-    with FileLock(reports / ".locks" / "releases.lock"):
-        releases.refuse_few(rows, reports / releases.NAME)  # another run may have released since
-        if rows:
-            releases.record(f"{target.parent.name}/{target.name}", rows, reports / releases.NAME)
 
 
 def _swap(work: Path, target: Path) -> None:

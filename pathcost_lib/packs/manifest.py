@@ -13,6 +13,7 @@ from typing import Any
 
 import pathcost_lib
 from pathcost_lib.packs.document import Document
+from pathcost_lib.packs.releases import WITHIN_GRID
 
 __all__ = [
     "FORMAT",
@@ -115,7 +116,7 @@ def make_manifest(about: Mapping[str, Any], document: Document, folder: Path) ->
         "banner": document.banner,
         "figures": [dict(f) for s in document.sections for m in s.messages for f in getattr(m, "figures", ())],
         "seeds": seeds,
-        "publication": document.restricted or "within the grid of definitions that may be published",
+        "publication": document.restricted or WITHIN_GRID,
         "outputs": {path.name: file_digest(path) for path in sorted(folder.iterdir())},
     }
 

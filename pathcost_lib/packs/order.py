@@ -13,7 +13,7 @@ from pathcost_lib.codes import financial_year_bounds
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.packs import freshness, manifest
 from pathcost_lib.packs.formats import FORMATS
-from pathcost_lib.packs.releases import NOT_FOR_PUBLICATION, outside_grid
+from pathcost_lib.packs.releases import restriction
 from pathcost_lib.packs.runner import Parameter, check_parameters, parameters_of, typed
 from pathcost_lib.pathways import load_definition
 from pathcost_lib.scenarios import load_scenario
@@ -148,8 +148,7 @@ class Order:
         """Return why a pack may not be published, empty if it may: it is outside the grid of definitions."""
         values = {n.stem: self.state(icb, n)["parameters"] for n in self.notebooks}
         defaults = {n.stem: {name: p.default for name, p in found.items()} for n, found in self.declared.items()}
-        outside = outside_grid(values, defaults)
-        return f"{NOT_FOR_PUBLICATION}: {'; '.join(outside)}." if outside else ""
+        return restriction(values, defaults)
 
     def facts(self, icb: str) -> tuple[tuple[str, str], ...]:
         """Return how the pack is made, in words, the same for the same inputs."""

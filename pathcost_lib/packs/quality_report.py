@@ -7,8 +7,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from filelock import FileLock
-
 from pathcost_lib import paths
 from pathcost_lib.errors import require_one_of
 from pathcost_lib.packs import releases
@@ -60,15 +58,13 @@ def quality_report(data: Path, out: Path, *, formats: Sequence[str] = DEFAULT_FO
         section = read_section(executed)
     banner = banner_of(data)
     defaults = {name: parameter.default for name, parameter in parameters_of(notebook).items()}
-    outside = releases.outside_grid({notebook.stem: values}, {notebook.stem: defaults})
-    restricted = f"{releases.NOT_FOR_PUBLICATION}: {'; '.join(outside)}." if outside else ""
+    restricted = releases.restriction({notebook.stem: values}, {notebook.stem: defaults})
     document = Document(
         data.resolve().name, "", year, _ABOUT, (section,), kind="Data quality", banner=banner, restricted=restricted
     )
-    if not restricted:
-        _release(
-            releases.released_rows({section.source: section.shown}), f"data-quality/{document.organisation}/{year}"
-        )
+    if not restricted:  # wherever the report is written
+        rows = releases.released_rows({section.source: section.shown})
+        releases.release(f"data-quality/{document.organisation}/{year}", rows, paths.reports())
     paths.private_folder(out)
     written = []
     for form in (FORMATS[name] for name in formats):
@@ -80,7 +76,7 @@ def quality_report(data: Path, out: Path, *, formats: Sequence[str] = DEFAULT_FO
     manifest = {
         "kind": "data quality",
         **versions(),
-        "publication": restricted or "within the grid of definitions that may be published",
+        "publication": restricted or releases.WITHIN_GRID,
         "parameters": {notebook.stem: without_machine(values)},
         "inputs": digests(held, data) | digests([notebook]),
         "outputs": {path.name: file_digest(path) for path in written},
@@ -89,13 +85,3 @@ def quality_report(data: Path, out: Path, *, formats: Sequence[str] = DEFAULT_FO
     place = out / "manifest.json"
     place.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
     return [*written, place]
-
-
-def _release(rows: releases.Rows, name: str) -> None:
-    """Hold the rows against what is released, as a pack's are, and write them down; wherever the report is written."""
-    if not rows:
-        return
-    reports = paths.reports()
-    with FileLock(paths.private_folder(reports / ".locks") / "releases.lock"):
-        releases.refuse_few(rows, reports / releases.NAME)
-        releases.record(name, rows, reports / releases.NAME)

@@ -20,17 +20,31 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from pathcost_lib import paths
 from pathcost_lib.errors import InputError
 from pathcost_lib.present.disclosure import MARK, RULES
 from pathcost_lib.present.precision import COUNTED
 
 __all__ = [
-    *("NAME", "NOT_FOR_PUBLICATION", "PARAMETERS", "outside_grid", "record", "refuse_few", "released", "released_rows"),
+    "NAME",
+    "NOT_FOR_PUBLICATION",
+    "PARAMETERS",
+    "WITHIN_GRID",
+    "outside_grid",
+    "record",
+    "refuse_few",
+    "release",
+    "released",
+    "released_rows",
+    "restriction",
 ]
 
 NAME = "releases.json"
 NOT_FOR_PUBLICATION = "Not for publication"
+#: What a manifest says of what may be published.
+WITHIN_GRID = "within the grid of definitions that may be published"
 
 #: Each parameter of a notebook: "free" moves nobody (words, money, how often chance is drawn), "grid" takes any value
 #: that is allowed, "shipped" takes what is shipped and no file of one's own, "year" its default or the year of the
@@ -43,10 +57,9 @@ PARAMETERS = {
     **dict.fromkeys(("anyway", "draws", "official", "series", "claims"), "free"),
     **dict.fromkeys(("years", "worth", "moved", "scope", "first_year"), "free"),
     # Another comparator hides other rows of the same area.
+    **dict.fromkeys(("definition_file", "reference", "fewest", "as_of", "own_peers", "threshold", "seed"), "moves"),
     # What a guard lets through by name is for those who know why, not for the public.
-    **dict.fromkeys(
-        ("allow", "definition_file", "reference", "fewest", "as_of", "own_peers", "threshold", "seed"), "moves"
-    ),
+    "allow": "moves",
 }
 _SHIPPED = {"pathway": paths.pathway_definitions, "scenario": paths.scenarios}
 
@@ -69,6 +82,12 @@ def outside_grid(values: Mapping[str, Mapping[str, Any]], defaults: Mapping[str,
             shown = Path(value).name if isinstance(value, str) else value
             outside.append(f"{name} = {shown} ({notebook})")
     return sorted(outside)
+
+
+def restriction(values: Mapping[str, Mapping[str, Any]], defaults: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return why something may not be published, as every page says it; empty if it is within the grid."""
+    outside = outside_grid(values, defaults)
+    return f"{NOT_FOR_PUBLICATION}: {'; '.join(outside)}." if outside else ""
 
 
 def _inside(name: str, value: Any, given: Mapping[str, Any]) -> bool:
@@ -135,6 +154,29 @@ def _few(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     moved = [abs(new - old) for old, new in pairs]
     # Each count stands for two more or fewer: what moved by 10 may have moved by 6, what moved by 15 by 11.
     return not moved or min(moved) - 2 * (rule.base // 2) < rule.smallest
+
+
+def release(pack: str, rows: Rows, reports: Path) -> None:
+    """Hold rows against the list of releases and write them down, before they are in place: rather one too many.
+
+    Parameters
+    ----------
+    pack : str
+        What is released, as "2024-25/QHL".
+    rows : mapping
+        From `released_rows`; without any nothing is written down.
+    reports : Path
+        Folder of the list. One run at a time reads and writes it.
+
+    Raises
+    ------
+    InputError
+        As `refuse_few`.
+    """
+    if rows:
+        with FileLock(paths.private_folder(reports / ".locks") / "releases.lock"):
+            refuse_few(rows, reports / NAME)  # another run may have released since
+            record(pack, rows, reports / NAME)
 
 
 def released(file: Path) -> list[str]:
