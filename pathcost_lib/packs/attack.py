@@ -10,8 +10,8 @@ Three kinds of attack:
 - Sums. Every table's rows add up to the cell with the same words but theirs; areas add up to England where all are at
   hand. Counts are whole numbers within the class of what is shown (`scipy.optimize.milp`, with a limit of time); means
   are numbers within the step that can be read off them; means times people are totals, which add up over areas. A
-  hidden count that can be none but below eight is a leak, and so are pounds known to within a twentieth either way (the
-  p % rule with p of 5: Hundepool A. et al., Statistical Disclosure Control, Wiley 2012, chapter 4).
+  hidden count that can be none but below eight is a leak, and so are pounds known to within a tenth either way (the
+  p % rule with p of 10: Hundepool A. et al., Statistical Disclosure Control, Wiley 2012, chapter 4).
 
 It says which packs, tables and columns; never a value.
 """
@@ -50,8 +50,8 @@ _EVERYBODY = ("for", "everybody")
 #: Splits over which a mean per pathway adds up; over others totals do.
 _PARTS = {"phase", "setting", "cell", "cost_basis", "part"}
 _AREA = "icb_code"
-#: Pounds that can be told to a twentieth either way are told.
-_CLOSE = 0.1
+#: Pounds that can be told to a tenth either way are told.
+_CLOSE = 0.2
 _MOST = 1e9
 _SECONDS = 5.0
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from pathcost_lib.present.protection import Line, dominated, members, nested_lines, protect, starts_of
+from pathcost_lib.present.precision import mean_steps
+from pathcost_lib.present.protection import Line, dominated, members, nested_lines, protect, starts_of, widen
 
 __all__ = ["ALL_AREAS", "hidden_by_area"]
 
@@ -22,6 +23,8 @@ def hidden_by_area(
     by: Mapping[str, Sequence[str]],
     counts: Sequence[str],
     smallest: int,
+    base: int,
+    adds_up: str = "",
 ) -> dict[str, set[tuple[object, ...]]]:
     """Return the rows that are hidden, each by its area (or `ALL_AREAS`) and what splits its table.
 
@@ -39,6 +42,10 @@ def hidden_by_area(
         same areas, whatever else they show.
     smallest : int
         Smallest count that may be shown.
+    base : int
+        To what counts are rounded.
+    adds_up : str
+        Column of mean pounds that add up within an area as the counts do; a hidden row's must not be told closely.
     """
     frames, keys = dict[str, pd.DataFrame](), {name: [unit, *by.get(name, ())] for name in everywhere}
     for name, table in everywhere.items():
@@ -46,7 +53,10 @@ def hidden_by_area(
         first, last = held.iloc[:, 0].astype(float), held.ffill(axis=1).iloc[:, -1].astype(float)
         areas = table[keys[name]].assign(people=first.fillna(0.0), value=last.fillna(0.0))
         areas["small"] = _small(held, smallest) | dominated(table)
+        areas["pounds"] = table[adds_up].astype(float) if adds_up in table else np.nan
+        areas["step"] = mean_steps(areas["pounds"], held, base)
         whole = areas.assign(**{unit: ALL_AREAS}).groupby(keys[name])[["people", "value"]].sum().reset_index()
+        whole[["pounds", "step"]] = np.nan  # a sum over areas is rounded by more than one area's cell is
         whole["small"] = _small(whole[["people", "value"]], smallest)
         frames[name] = pd.concat([areas, whole], ignore_index=True)
     starts = starts_of(frames)
@@ -56,16 +66,20 @@ def hidden_by_area(
         for rows in members(frame, keys[name][1:]).values()
     ]
     lines = [*across, *nested_lines(frames, keys)]
-    columns = ("people", "value", "small")
-    people, values, hide = (np.concatenate([frame[c].to_numpy() for frame in frames.values()]) for c in columns)
+    columns = ("people", "value", "pounds", "step", "small")
+    people, values, pounds, steps, hide = (
+        np.concatenate([frame[c].to_numpy() for frame in frames.values()]) for c in columns
+    )
     hide = protect(people, hide, across, smallest=smallest)
     while True:
         hide = protect(values, hide, lines, smallest=smallest)
+        closed = widen(pounds, steps, values, hide, lines)
         # A row whose figure for all areas is hidden goes with it, in every area: their difference is shown.
         gone = np.array([part for line in across if hide[line.total[0]] for part in line.parts], dtype=int)
-        if hide[gone].all():
+        closed[gone] = True
+        if (closed == hide).all():
             break
-        hide[gone] = True
+        hide = closed
     return {name: set(members(frame[hide[starts[name] :][: len(frame)]], keys[name])) for name, frame in frames.items()}
 
 

@@ -24,8 +24,8 @@ import pandas as pd
 
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.present.areas import ALL_AREAS, hidden_by_area
-from pathcost_lib.present.precision import KINDS, Resting, kind_of, release
-from pathcost_lib.present.protection import SHARES, Line, dominated, members, nested_lines, protect, starts_of
+from pathcost_lib.present.precision import KINDS, Resting, kind_of, mean_steps, release
+from pathcost_lib.present.protection import SHARES, Line, dominated, members, nested_lines, protect, starts_of, widen
 
 __all__ = ["MARK", "RULES", "Disclosed", "Rule", "disclose", "disclose_together"]
 
@@ -204,6 +204,7 @@ def disclose_together(
     by: Mapping[str, Sequence[str]] | None = None,
     everywhere: Mapping[str, pd.DataFrame] | None = None,
     focus: tuple[str, str] = ("", ""),
+    adds_up: str = "",
     rule: str = "hes",
     totals: Mapping[str, Sequence[Sequence[str]]] | None = None,
     apart: Mapping[str, Sequence[str]] | None = None,
@@ -232,6 +233,9 @@ def disclose_together(
         areas first, so that the pack of each hides what protects the others'.
     focus : (str, str)
         Column of the area in `everywhere`, and whose tables these are.
+    adds_up : str
+        Column of mean pounds of the same people, which add up as the tables in `by` do. Then no suppressed one is told
+        to a tenth either way.
     totals : mapping of str to groupings, optional
         As in `disclose`, for each table: totals that are known, but not a row of any of the tables.
 
@@ -251,6 +255,7 @@ def disclose_together(
         names=names,
         others=others,
         by=by or {},
+        adds_up=adds_up,
         exempt=[*exempt],
         kinds=kinds or {},
     )
@@ -293,11 +298,12 @@ class _System:
         names: Sequence[str],
         others: Mapping[str, list[str]],
         by: Mapping[str, Sequence[str]],
+        adds_up: str,
         exempt: list[str],
         kinds: Mapping[str, str],
     ) -> None:
         self.frames, self.rule, self.names, self.others, self.by = frames, rule, names, others, by
-        self.exempt, self.kinds = exempt, kinds
+        self.adds_up, self.exempt, self.kinds = adds_up, exempt, kinds
         self.starts, self.lines = starts_of(frames), nested_lines(frames, by)
         self.small = np.concatenate([dominated(f) for f in frames.values()]) if names else np.zeros(self.size, bool)
         self.hide = np.zeros(self.size, dtype=bool)
@@ -324,18 +330,19 @@ class _System:
         """
         over_areas: dict[str, set[Any]] = {}
         if everywhere:
-            options: dict[str, Any] = {"unit": focus[0], "by": self.by, "counts": self.names}
+            options: dict[str, Any] = {"unit": focus[0], "by": self.by, "counts": self.names, "adds_up": self.adds_up}
+            options["base"] = self.rule.base
             over_areas = hidden_by_area(everywhere, smallest=self.rule.smallest, **options)
         self._release(self.exempt, [])
         # Dominance here hides nothing of everybody's: else one pack would hide what the others show.
         own, self.small = self.small, np.zeros(self.size, dtype=bool)
         for count, more in self.others.items():
             if not np.isnan(self._counted([count])).all():  # without a reference there is nothing to give away
-                self._hide([count], over_areas, ALL_AREAS)
+                self._hide([count], over_areas, ALL_AREAS, own=False)
                 self._mark([count, *more])
                 self._release([count, *more], [count])
         self.small = self.small | own
-        self._hide(self.names, over_areas, focus[1])
+        self._hide(self.names, over_areas, focus[1], own=True)
         apart = {*self.exempt, *self.others, *(c for columns in self.others.values() for c in columns)}
         rest = [str(c) for frame in self.frames.values() for c in frame.select_dtypes("number") if c not in apart]
         self._mark(rest)
@@ -347,15 +354,25 @@ class _System:
             [frame.reindex(columns=[*counts]).to_numpy(dtype=float) for frame in self.frames.values()]
         )
 
-    def _hide(self, counts: Sequence[str], over_areas: Mapping[str, set[Any]], area: str) -> None:
-        """Hide rows that are small by some counts, those hidden over all areas, and what protects them."""
+    def _hide(self, counts: Sequence[str], over_areas: Mapping[str, set[Any]], area: str, *, own: bool) -> None:
+        """Hide rows that are small by some counts, those hidden over all areas, and what protects them.
+
+        The pounds of a pack's own area protect nothing of everybody's: else one pack would hide what others show.
+        """
         values = self._counted(counts)
         self.small = self.small | ((values > 0) & (values < self.rule.smallest)).any(axis=1)
         self.hide = self.hide | self.small | _rows_in(self.frames, self.by, over_areas, area)
         if len(counts) and self.hide.any():
             people = values[:, -1]
             lines = [line for line in self.lines if not np.isnan(people[line.cells]).any()]
-            self.hide = protect(np.nan_to_num(people), self.hide, lines, smallest=self.rule.smallest)
+            pounds = np.concatenate([f.reindex(columns=[self.adds_up])[self.adds_up] for f in self.frames.values()])
+            steps = mean_steps(pd.Series(pounds), pd.DataFrame(values), self.rule.base).to_numpy()
+            while True:
+                self.hide = protect(np.nan_to_num(people), self.hide, lines, smallest=self.rule.smallest)
+                closed = widen(pounds, steps, people, self.hide, lines) if own else self.hide
+                if (closed == self.hide).all():
+                    break
+                self.hide = closed
 
     def _mark(self, columns: Sequence[str]) -> None:
         """Mark columns of the rows that are hidden by now."""

@@ -268,6 +268,7 @@ class Explorer:
         named = {"+".join(split): table for split, table in tables.items()}
         by = {"+".join(split): split for split in tables}
         options: dict[str, Any] = {"apart": _APART, "exempt": ["coverage_pct"], "in_order": True}
+        options["adds_up"] = "mean_gbp"
         settled = disclose_together(named, counts=["pathways", "seen_pathways", "contacts"], by=by, **options)
         return {by[name]: data for name, data in settled.items()}
 

@@ -36,7 +36,7 @@ import pandas as pd
 from pathcost_lib.benchmark.intervals import poisson_limits, wilson_limits
 from pathcost_lib.present.format import LIMIT, UNITS
 
-__all__ = ["COUNTED", "KINDS", "Resting", "kind_of", "nearest", "release", "step_of"]
+__all__ = ["COUNTED", "KINDS", "Resting", "kind_of", "mean_steps", "nearest", "release", "step_of"]
 
 _FIGURES = 3
 #: Units in which people, contacts or rows are counted; a column of them that is no count of its table is rounded too.
@@ -138,6 +138,13 @@ def step_of(scale: np.ndarray, count: np.ndarray) -> np.ndarray:
     lead = share / power
     rung = np.select([lead <= 1 + 1e-9, lead <= 2 + 1e-9, lead <= 5 + 1e-9], [1.0, 2.0, 5.0], 10.0) * power
     return np.where(known, np.maximum(figures, np.where(share > 0, rung, 0.0)), 1.0)
+
+
+def mean_steps(means: pd.Series, counts: pd.DataFrame, base: int) -> pd.Series:
+    """Return to what means are rounded by the counts that stand in their rows: the fewest people decide."""
+    rounded = nearest(counts.to_numpy(dtype=float), base)
+    few = np.where(rounded > 0, rounded, np.inf).min(axis=1)
+    return pd.Series(step_of(means.to_numpy(dtype=float), few), index=means.index)
 
 
 def release(

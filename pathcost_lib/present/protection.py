@@ -4,8 +4,13 @@ A line is a set of cells whose total is known. A suppressed cell is exposed if t
 that: one of each line by itself (fewer than two suppressed cells, or suppressed cells that rest on fewer people
 together than may be shown), and one of all lines together, which sees what a chain of lines gives away.
 
-Source: Cox L. H., Suppression methodology and statistical disclosure control. Journal of the American Statistical
-Association 1980; 75: 377-385.
+Pounds are told by less than that: where the cells suppressed beside one hold next to no money, their sum is as good as
+the cell. So a suppressed cell's pounds, as far as the lines bound them, must leave room of at least a fifth of the most
+that they can be (`widen`).
+
+Sources: Cox L. H., Suppression methodology and statistical disclosure control. Journal of the American Statistical
+Association 1980; 75: 377-385. Room: the p % rule with p of 10 on either side (Hundepool A. et al., Statistical
+Disclosure Control, Wiley 2012, chapter 4).
 """
 
 from __future__ import annotations
@@ -17,13 +22,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import linprog
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import lsmr
 
-__all__ = ["SHARES", "Line", "dominated", "exposed", "members", "nested_lines", "protect", "starts_of"]
+__all__ = ["SHARES", "Line", "dominated", "exposed", "members", "nested_lines", "protect", "starts_of", "widen"]
 
 #: The largest share of a row's cost that one person, and that two together, may bear. Choice and sources: `disclosure`.
 SHARES = {"largest_share": 0.5, "two_largest_share": 0.8}
+#: The least room between the least and the most that a suppressed cell's pounds can be, as a share of the most.
+_ROOM = 0.2
 
 
 @dataclass(frozen=True)
@@ -133,6 +141,70 @@ def exposed(hide: np.ndarray, lines: Sequence[Line]) -> np.ndarray:
         free = change - lsmr(seen, seen @ change, atol=1e-13, btol=1e-13, conlim=0, maxiter=20 * len(cells))[0]
         found[cells] = np.abs(free) < 1e-6
     return found
+
+
+def widen(
+    pounds: np.ndarray, steps: np.ndarray, values: np.ndarray, hide: np.ndarray, lines: Sequence[Line]
+) -> np.ndarray:
+    """Return which cells to suppress so that no suppressed cell's pounds are told closely.
+
+    Parameters
+    ----------
+    pounds : array of float
+        What each cell costs; they add up as the lines do. Lines with a missing one are passed over.
+    steps : array of float
+        To what each cell is rounded where it is shown.
+    values : array of float
+        What each cell counts: of the cells that would do, the one that counts the fewest goes.
+    hide : array of bool
+        Cells that are suppressed: from `protect`, to which what this returns goes back.
+    lines : sequence of Line
+        What adds up to what.
+    """
+    hide = hide.copy()
+    lines = [line for line in lines if hide[line.cells].any() and not np.isnan(pounds[line.cells]).any()]
+    for cell in _close(pounds, steps, hide, lines):
+        beside = [line.cells for line in lines if cell in line.cells]
+        free = np.unique(np.concatenate([cells[~hide[cells]] for cells in beside]))
+        rich = free[pounds[free] >= _ROOM * pounds[cell]]
+        if len(rich):
+            hide[_cheapest(values, rich)] = True
+        elif len(free):
+            hide[free[np.argmax(pounds[free])]] = True
+    return hide
+
+
+def _close(pounds: np.ndarray, steps: np.ndarray, hide: np.ndarray, lines: Sequence[Line]) -> list[int]:
+    """Return the suppressed cells whose pounds the lines bound closely, if none is known to be negative."""
+    if not lines:
+        return []
+    cells = np.unique(np.concatenate([line.cells for line in lines]))
+    place = {int(cell): n for n, cell in enumerate(cells)}
+    entries = [(n, place[c], s) for n, line in enumerate(lines) for c, s in line.signs()]
+    at, columns, signs = (np.array(part) for part in zip(*entries, strict=True))
+    adds_up = csr_array((signs.astype(float), (at, columns)), (len(lines), len(cells)))
+    true, dark = pounds[cells], hide[cells]
+    most = 10 * np.abs(true).sum()
+    # With a credit among the cells, no sum bounds any.
+    low = np.where(dark, 0.0 if true.min() >= 0 else -most, true - steps[cells] / 2)
+    high = np.where(dark, most, true + steps[cells] / 2)
+
+    def corner(goal: np.ndarray) -> np.ndarray:
+        bounds = np.column_stack([low, high])
+        found = linprog(goal, A_eq=adds_up, b_eq=np.zeros(len(lines)), bounds=bounds, method="highs")
+        return np.asarray(found.x) if found.status == 0 else true
+
+    # Most cells are seen to have room in a few corners; only the others are asked for one by one.
+    rng = np.random.default_rng(0)
+    corners = np.array([corner(rng.normal(size=len(cells)) * dark) for _ in range(8)])
+    least, greatest = corners.min(axis=0), corners.max(axis=0)
+    close = []
+    for n in np.flatnonzero(dark & (least > 0) & (greatest - least <= _ROOM * greatest)):
+        one = np.eye(1, len(cells), n)[0]
+        down, up = min(least[n], corner(one)[n]), max(greatest[n], corner(-one)[n])
+        if down > 0 and up - down <= _ROOM * up:
+            close.append(int(cells[n]))
+    return close
 
 
 def _widen(values: np.ndarray, hide: np.ndarray, line: Line, smallest: int) -> bool:
