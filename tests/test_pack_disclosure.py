@@ -276,7 +276,7 @@ def test_notebooks_that_count_the_same_pathways_hide_the_same_areas_whatever_the
         rows = [whole.assign(phase=p, pathways=n, contacts=n * 3) for p, n in zip("abc", seen, strict=True)]
         phase = pd.concat(rows, ignore_index=True)
         whole["contacts"] = phase.groupby("icb_code")["contacts"].sum().to_numpy()
-        options: dict[str, Any] = {"unit": "icb_code", "smallest": 8}
+        options: dict[str, Any] = {"unit": "icb_code", "smallest": 8, "base": 5}
         both = {"whole": whole, "phase": phase}
         one = hidden_by_area(both, by={"whole": [], "phase": ["phase"]}, counts=["pathways", "contacts"], **options)
         claims = whole.assign(claim="knee", persons=whole["pathways"], contacts=rng.permutation(whole["contacts"]))
