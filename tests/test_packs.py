@@ -470,6 +470,52 @@ def test_a_failed_run_keeps_the_old_pack_and_leaves_nothing_half_written(data: P
     assert sorted(p.name for p in (tmp_path / "reports").iterdir()) == [".locks", "2024-25"]
 
 
+_EVERYBODY_S = """from pathcost_lib import present
+import pandas as pd
+counted = {"what": "closed pathways", "year": "2024-25", "icb_code": icb}
+table = {"phase": ["a"], "pathways": [20], "mean_gbp": [900.0], "reference_pathways": [90]}
+table["reference_gbp"] = [2000.0 if icb == "QZ2" else 1000.0]
+apart = {"reference_pathways": ["reference_gbp"]}
+shown = present.disclose(pd.DataFrame(table), counts="pathways", apart=apart, of=counted)
+present.table(shown, name="t", title="t")
+present.expect(figures=0, tables=1)"""
+
+
+@pytest.mark.notebook
+def test_packs_are_attacked_together_before_any_is_in_place(data: Path, tmp_path: Path) -> None:
+    """England has another number in QZ2's pack. The two that agree stand; nothing was in place before all were made."""
+    notebook = _notebook(tmp_path / "02_x.ipynb", PARAMETERS, (_EVERYBODY_S, ["pack"]))
+    year = tmp_path / "reports" / "2024-25"
+    there: list[set[str]] = []
+
+    def progress(done: int, total: int) -> None:
+        there.append({p.name for p in year.iterdir() if not p.name.startswith(".")})
+
+    options: dict[str, Any] = {"notebooks": [notebook], "formats": ("html",), "out": tmp_path / "reports"}
+    built = packs.build_all(year="2024-25", data=data, progress=progress, **options)
+    failed = {pack.icb: pack.failures for pack in built}
+    assert set(failed) == {"QZ1", "QZ2", "QZ3"} and failed["QZ1"] == failed["QZ3"] == ()
+    assert len(failed["QZ2"]) == 1 and "2024-25/QZ1" in failed["QZ2"][0] and "two numbers" in failed["QZ2"][0]
+    assert len(there) > 6 and set().union(*there) == set()
+    assert {p.name for p in year.iterdir()} == {"QZ1", "QZ3", "index.html"}
+
+
+@pytest.mark.notebook
+def test_a_run_that_is_stopped_puts_in_place_what_was_ready(data: Path, tmp_path: Path) -> None:
+    notebook = _notebook(tmp_path / "02_x.ipynb", PARAMETERS, (_EVERYBODY_S, ["pack"]))
+
+    def stop(done: int, total: int) -> None:
+        if done == 4:  # two notebooks, two packs
+            raise KeyboardInterrupt
+
+    options: dict[str, Any] = {"notebooks": [notebook], "formats": ("html",), "out": tmp_path / "reports"}
+    with pytest.raises(KeyboardInterrupt):
+        packs.build_all(["QZ1", "QZ3", "QZ2"], year="2024-25", data=data, progress=stop, **options)
+    year = tmp_path / "reports" / "2024-25"
+    assert 1 <= len([p for p in year.iterdir() if (p / "board-pack.html").is_file()]) <= 2
+    assert not [p for p in year.iterdir() if p.name.endswith(".part")]
+
+
 @pytest.mark.unit
 def test_a_run_that_ended_between_the_renames_is_mended(tmp_path: Path) -> None:
     (tmp_path / ".QZ1.old").mkdir()

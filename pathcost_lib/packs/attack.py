@@ -7,9 +7,10 @@ Three kinds of attack:
 - Each row (`attack_rows`): the exact counts that its numbers give, and whose cost.
 - The same cell twice: another number, or a star in one place and a number in another. So two parameter values, late
   rows, and a neighbour's pack show themselves. Within a notebook, rows of the same words are held against each other.
-- Sums. Every table's rows add up to the cell with the same words but theirs; areas add up to England where all are at
-  hand. Counts are whole numbers within the class of what is shown (`scipy.optimize.milp`, with a limit of time); means
-  are numbers within the step that can be read off them; means times people are totals, which add up over areas. A
+- Sums. Every table's rows add up to the cell with the same words but theirs. Counts are whole numbers within the class
+  of what is shown (`scipy.optimize.milp`, with a limit of time); means are numbers within the step that can be read off
+  them. Where all areas are at hand, each area's cell is everybody's less those of the others, as far as these are
+  bounded; means times people are totals. Sums over areas are taken cell by cell, not in chains with an area's own. A
   hidden count that can be none but below eight is a leak, and so are pounds known to within a tenth either way (the
   p % rule with p of 10: Hundepool A. et al., Statistical Disclosure Control, Wiley 2012, chapter 4).
 
@@ -21,16 +22,17 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs.attack_rows import SMALLEST, STAR, grain, row_leaks, span
+from pathcost_lib.packs.audit import Cells
 from pathcost_lib.packs.releases import NAME, released
 from pathcost_lib.present.display import MESSAGE, TABLE
 
@@ -39,6 +41,7 @@ __all__ = ["Leak", "Packs", "attack", "attack_one", "payloads_of", "refuse", "re
 #: Payloads by pack and notebook.
 Packs = Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
 Key = frozenset[tuple[str, str]]
+_Ends = tuple[float, float]
 
 #: Names under which notebooks show the mean cost of the same pathways, and what a row is of.
 _SAME = {"pathway_gbp": "mean_gbp", "value_gbp": "mean_gbp", "claim": "pathway"}
@@ -107,9 +110,9 @@ def refuse(leaks: Sequence[Leak]) -> None:
         )
 
 
-def released_payloads(reports: Path, *, but: str) -> dict[str, dict[str, list[Mapping[str, Any]]]]:
+def released_payloads(reports: Path, *, but: Container[str]) -> dict[str, dict[str, list[Mapping[str, Any]]]]:
     """Return the payloads of the packs that are released and lie in the reports folder, by pack and notebook."""
-    return {pack: payloads_of(reports / pack) for pack in released(reports / NAME) if pack != but}
+    return {pack: payloads_of(reports / pack) for pack in released(reports / NAME) if pack not in but}
 
 
 def payloads_of(pack: Path) -> dict[str, list[Mapping[str, Any]]]:
@@ -152,7 +155,7 @@ def attack(packs: Packs, *, areas: Sequence[str] = (), seconds: float = _SECONDS
     """
     cells = _cells(packs)
     leaks = [Leak(c.packs, c.where, how) for c in cells.values() if (how := _differs(c))]
-    return list(dict.fromkeys([*leaks, *_sums(cells, packs, areas, seconds)]))
+    return list(dict.fromkeys([*leaks, *_sums(cells, areas, seconds)]))
 
 
 # -- cells, by what they count ----------------------------------------------------------------------------------------
@@ -249,154 +252,88 @@ def _order(payload: Mapping[str, Any]) -> Iterator[str]:
 
 # -- sums -------------------------------------------------------------------------------------------------------------
 @dataclass
-class _Sums:
-    """Unknowns between bounds, and lines of them that add up to another."""
+class _Sums(Cells):
+    """What one group of patients counts or costs, cell by cell, and which cells add up to which."""
 
-    low: list[float] = field(default_factory=list)
-    high: list[float] = field(default_factory=list)
-    lines: list[tuple[list[int], int]] = field(default_factory=list)
-    hidden: dict[int, _Cell] = field(default_factory=dict)
-
-    def add(self, low: float, high: float) -> int:
-        self.low.append(low)
-        self.high.append(high)
-        return len(self.low) - 1
-
-    def matrix(self, lines: Sequence[tuple[list[int], int]]) -> np.ndarray:
-        found = np.zeros((len(lines), len(self.low)))
-        for n, (parts, total) in enumerate(lines):
-            found[n, parts] = 1.0
-            found[n, total] = -1.0
-        return found
+    hidden: dict[int, tuple[Key, _Cell]] = field(default_factory=dict)
 
     def keep_what_fits(self) -> None:
         """Leave out lines that what is shown contradicts: they are not of one definition."""
-        if self.lines and self._solve(np.zeros(len(self.low)), self.lines) is None:
-            kept: list[tuple[list[int], int]] = []
-            for line in self.lines:
-                if self._solve(np.zeros(len(self.low)), [*kept, line]) is not None:
-                    kept.append(line)
-            self.lines = kept
-
-    def _solve(self, goal: np.ndarray, lines: Sequence[tuple[list[int], int]]) -> np.ndarray | None:
-        bounds = np.column_stack([self.low, self.high])
-        found = linprog(goal, A_eq=self.matrix(lines), b_eq=np.zeros(len(lines)), bounds=bounds, method="highs")
-        return found.x if found.status == 0 else None
-
-    def end(self, cell: int, sign: float) -> float:
-        """Return the least (1) or the most (-1) that a cell can be."""
-        found = self._solve(sign * np.eye(1, len(self.low), cell)[0], self.lines)
-        return (
-            self.low[cell] if found is None and sign > 0 else self.high[cell] if found is None else float(found[cell])
-        )
+        nothing = np.zeros(len(self.lower))
+        if self.solve(nothing) is None:
+            lines, self.sums = self.sums, []
+            for line in lines:
+                self.sums.append(line)
+                if self.solve(nothing) is None:
+                    self.sums.pop()
 
     def most_whole(self, cell: int, seconds: float) -> float:
         """Return the most that a count can be, in whole numbers."""
-        size = len(self.low)
-        rows = LinearConstraint(self.matrix(self.lines), 0, 0)
-        options = {"time_limit": seconds}
-        within = Bounds(np.array(self.low), np.array(self.high))
-        goal = -np.eye(1, size, cell)[0]
-        found = milp(goal, constraints=rows, bounds=within, integrality=np.ones(size), options=options)
-        return -float(found.fun) if found.status == 0 else self.high[cell]
+        size = len(self.lower)
+        found = milp(
+            -np.eye(1, size, cell)[0],
+            constraints=LinearConstraint(self.matrix(), 0, 0),
+            bounds=Bounds(np.array(self.lower), np.array(self.upper)),
+            integrality=np.ones(size),
+            options={"time_limit": seconds},
+        )
+        return -float(found.fun) if found.status == 0 else self.upper[cell]
 
 
-def _sums(
-    cells: Mapping[tuple[str, Key, str], _Cell], packs: Packs, areas: Sequence[str], seconds: float
-) -> Iterator[Leak]:
-    """Yield the hidden cells that sums give away: counts as whole numbers, then pounds."""
+def _sums(cells: Mapping[tuple[str, Key, str], _Cell], areas: Sequence[str], seconds: float) -> Iterator[Leak]:
+    """Yield the hidden cells that sums give away: within each area, then over areas."""
     by_key: dict[str, dict[Key, _Cell]] = defaultdict(dict)
     for (_, key, measure), cell in cells.items():
         held = by_key[measure].setdefault(key, _Cell(measure, cell.rule))
         held.shown += cell.shown
-    everyone = set(areas) and set(areas) <= {dict(key).get(_AREA, "") for key in by_key.get("contacts", {})}
     began = time.monotonic()
-    for measure in ("contacts", "pathways", "mean_gbp", "cost_gbp"):
-        for group in _groups(by_key.get(measure, {}), bool(everyone)):
-            sums = _system(by_key[measure], group, measure, by_key.get("pathways", {}), bool(everyone), areas)
-            if sums.hidden and time.monotonic() - began < 60 * seconds:
-                yield from _ends(sums, measure, seconds)
+    people: dict[Key, _Ends] = {}
+    for measure in ("pathways", "contacts", "mean_gbp", "cost_gbp"):
+        ends = {key: _bounds(cell, measure) for key, cell in by_key.get(measure, {}).items()}
+        for group in _groups(by_key.get(measure, {})):
+            sums = _system(by_key[measure], group, measure)
+            for at, (key, cell) in sums.hidden.items() if sums.sums else ():
+                if time.monotonic() - began > 60 * seconds:
+                    break
+                ends[key] = _within(sums, at, measure, SMALLEST[cell.rule], seconds)
+        people = people or ends
+        # Within an area first, and then by all areas' numbers and what each area's tell of its own hidden cells.
+        told = _over_areas(ends, measure, people, areas)
+        for key, cell in by_key.get(measure, {}).items():
+            if cell.hidden and (how := _told(ends[key], measure, cell) or _told(told.get(key), measure, cell)):
+                yield Leak(cell.packs, cell.where, how)
 
 
-def _groups(found: Mapping[Key, _Cell], everyone: bool) -> list[list[Key]]:
-    """Return the cells of each patient group: one pathway in a year and area; with everyone's, all areas together."""
+def _groups(found: Mapping[Key, _Cell]) -> list[list[Key]]:
+    """Return the cells of each patient group: one pathway in a year and area, or everywhere."""
     groups: dict[Any, list[Key]] = defaultdict(list)
-    apart = {"what", "year", "pathway", "provider_code", *(() if everyone else (_AREA, _EVERYBODY[0]))}
+    apart = {"what", "year", "pathway", "provider_code", _AREA, _EVERYBODY[0]}
     for key in found:
         groups[frozenset(k for k in key if k[0] in apart)].append(key)
     return [keys for keys in groups.values() if len(keys) > 1]
 
 
-def _system(
-    found: Mapping[Key, _Cell],
-    group: Sequence[Key],
-    measure: str,
-    people: Mapping[Key, _Cell],
-    everyone: bool,
-    areas: Sequence[str],
-) -> _Sums:
+def _system(found: Mapping[Key, _Cell], group: Sequence[Key], measure: str) -> _Sums:
+    """Return a group's cells, and for each the cells that say one or two words more: all of one kind add up to it."""
     sums, place = _Sums(), dict[Key, int]()
     for key in group:
-        low, high = _bounds(found[key], measure)
-        place[key] = sums.add(low, high)
+        place[key] = sums.add(*_bounds(found[key], measure))
         if found[key].hidden:
-            sums.hidden[place[key]] = found[key]
-    if measure in ("contacts", "cost_gbp", "mean_gbp"):
-        _add_lines(sums, place, _PARTS)
-    if everyone and measure == "mean_gbp":
-        _add_totals(sums, place, people, areas)
-    elif everyone:
-        _add_lines(sums, place, {_AREA}, len(set(areas)))
-    sums.keep_what_fits()
+            sums.hidden[place[key]] = key, found[key]
+    for total, at in place.items() if measure != "pathways" and sums.hidden else ():
+        finer: dict[frozenset[str], list[int]] = defaultdict(list)
+        for key, cell in place.items():
+            more = {k for k, _ in key - total} if total < key else set()
+            if more and more <= _PARTS:
+                finer[frozenset(more)].append(cell)
+        for parts in finer.values():
+            sums.add_up(parts, at)
+    if sums.sums:
+        sums.keep_what_fits()
     return sums
 
 
-def _within(total: Key, key: Key) -> bool:
-    """Say whether a cell counts some of what another does: it says more, and of an area where the other is of all."""
-    return total - {_EVERYBODY} < key and ((_EVERYBODY in total) == (_EVERYBODY in key) or _AREA in dict(key))
-
-
-def _add_lines(sums: _Sums, place: Mapping[Key, int], splits: set[str], whole: int = 0) -> None:
-    """Add up the cells that say one or two words more than another, all of them of the same kind."""
-    for total, at in place.items():
-        finer: dict[frozenset[str], list[int]] = defaultdict(list)
-        for key, cell in place.items():
-            more = {k for k, _ in key - total}
-            if _within(total, key) and more and more <= splits:
-                finer[frozenset(more)].append(cell)
-        sums.lines += [(parts, at) for parts in finer.values() if not whole or len(parts) == whole]
-
-
-def _add_totals(sums: _Sums, place: Mapping[Key, int], people: Mapping[Key, _Cell], areas: Sequence[str]) -> None:
-    """Add up over areas the totals that means and people give: each an unknown between the least and most of both."""
-    for total, at in dict(place).items():
-        parts = [(key, cell) for key, cell in place.items() if {k for k, _ in key - total} == {_AREA}]
-        parts = [(key, cell) for key, cell in parts if _within(total, key)]
-        if len(parts) != len(set(areas)):
-            continue
-        counts = [_of_whom(key, people) for key, _ in parts]
-        if any(c is None for c in counts):
-            continue
-        ends = [(c.start, c.stop - 1) for c in counts if c is not None]
-        pounds = [
-            sums.add(sums.low[cell] * low, min(sums.high[cell] * high, _MOST))
-            for (_, cell), (low, high) in zip(parts, ends, strict=True)
-        ]
-        everyone = [sum(end[n] for end in ends) for n in (0, 1)]
-        whole = sums.add(sums.low[at] * everyone[0], min(sums.high[at] * everyone[1], _MOST))
-        sums.lines.append((pounds, whole))
-        for (_, cell), unknown in zip(parts, pounds, strict=True):
-            if cell in sums.hidden:
-                sums.hidden[unknown] = sums.hidden[cell]
-
-
-def _of_whom(key: Key, people: Mapping[Key, _Cell]) -> range | None:
-    cell = next((people[k] for k in sorted(people, key=len) if k <= key and dict(k).get(_AREA)), None)
-    shown = next((v for *_, v, _ in cell.shown if isinstance(v, int | float)), None) if cell else None
-    return span(shown, cell.rule) if cell and shown is not None else None
-
-
-def _bounds(cell: _Cell, measure: str) -> tuple[float, float]:
+def _bounds(cell: _Cell, measure: str) -> _Ends:
     """Return between what a cell lies, by every place where it is shown."""
     low, high = (0.0, _MOST)
     for *_, value, step in cell.shown:
@@ -414,15 +351,60 @@ def _bounds(cell: _Cell, measure: str) -> tuple[float, float]:
     return low, high
 
 
-def _ends(sums: _Sums, measure: str, seconds: float) -> Iterator[Leak]:
-    for cell, shown in sums.hidden.items():
-        if measure in ("contacts", "pathways"):
-            top = SMALLEST[shown.rule]
-            # The linear programme bounds the whole-number one from above.
-            if sums.lines and sums.end(cell, -1.0) < top + 4 and sums.most_whole(cell, seconds) < top - 0.5:
-                yield Leak(shown.packs, shown.where, "it can be none but a small number")
-        elif sums.lines:
-            high = sums.end(cell, -1.0)
-            low = sums.end(cell, 1.0) if high < _MOST / 2 else 0.0
-            if low > 0 and high - low <= _CLOSE * high:
-                yield Leak(shown.packs, shown.where, "it is known closely from the sums that are shown")
+def _within(sums: _Sums, cell: int, measure: str, smallest: int, seconds: float) -> _Ends:
+    """Return between what a hidden cell lies by the sums of its own area."""
+    high = min(sums.most(cell), sums.upper[cell])
+    if measure not in ("contacts", "pathways"):
+        return (max(sums.least(cell), 0.0) if high < _MOST / 2 else 0.0), high
+    # The linear programme bounds the whole-number one from above.
+    return 0.0, sums.most_whole(cell, seconds) if high < smallest + 4 else high
+
+
+def _over_areas(
+    ends: Mapping[Key, _Ends], measure: str, people: Mapping[Key, _Ends], areas: Sequence[str]
+) -> dict[Key, _Ends]:
+    """Return between what a cell of one area lies by the number for everybody, less those of all other areas.
+
+    Means are first taken to totals: by how many people everybody is and each area's are.
+    """
+    every = {key - {_EVERYBODY}: at for key, at in ends.items() if _EVERYBODY in key}
+    parts: dict[Key, dict[str, Key]] = defaultdict(dict)
+    for key in ends:
+        area = dict(key).get(_AREA)
+        rest = frozenset(k for k in key if k[0] != _AREA)
+        if area is not None and _EVERYBODY not in key and rest in every:
+            parts[rest][area] = key
+    found: dict[Key, _Ends] = {}
+    for rest, of in parts.items():
+        many = dict.fromkeys(of, (1.0, 1.0))
+        if measure == "mean_gbp":
+            many = {area: _of_whom(key, people) for area, key in of.items()}
+        if not areas or not set(areas) <= {*of} or any(high >= _MOST for _, high in many.values()):
+            continue  # the reader has not all of them, or does not know how many they are
+        low, high = (sum(at[n] for at in many.values()) if measure == "mean_gbp" else 1.0 for n in (0, 1))
+        whole = every[rest][0] * low, every[rest][1] * high
+        each = {area: (ends[key][0] * many[area][0], ends[key][1] * many[area][1]) for area, key in of.items()}
+        below, above = (sum(at[n] for at in each.values()) for n in (0, 1))
+        for area, key in of.items():
+            # The least it can be is everybody's least without the most of the others, and the other way round.
+            least, most = whole[0] - (above - each[area][1]), whole[1] - (below - each[area][0])
+            own = max(least / many[area][1], ends[key][0]), min(most / many[area][0], ends[key][1])
+            if own[0] <= own[1]:  # else what is shown contradicts itself, and is not of one definition
+                found[key] = own
+    return found
+
+
+def _of_whom(key: Key, people: Mapping[Key, _Ends]) -> _Ends:
+    """Return how many people a mean is of: those of the coarsest group that is counted."""
+    held = [group for group in people if group <= key and _AREA in dict(group)]
+    low, high = people[min(held, key=len)] if held else (0.0, _MOST)
+    return max(low, 1.0), high
+
+
+def _told(ends: _Ends | None, measure: str, cell: _Cell) -> str:
+    """Say how a hidden cell is told by the least and the most that it can be, if it is."""
+    low, high = ends or (0.0, _MOST)
+    if measure in ("contacts", "pathways"):
+        return "it can be none but a small number" if high < SMALLEST[cell.rule] - 0.5 else ""
+    close = low > 0 and high - low <= _CLOSE * high
+    return "it is known closely from the sums that are shown" if close else ""

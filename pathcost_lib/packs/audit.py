@@ -54,13 +54,16 @@ class Cells:
         """Say that some unknowns add up to another."""
         self.sums.append(dict.fromkeys(parts, 1.0) | {total: -1.0})
 
+    def matrix(self) -> csr_array:
+        """Return the sums, one a row, over the unknowns."""
+        lines = enumerate(self.sums)
+        rows, columns, values = zip(*((n, c, v) for n, line in lines for c, v in line.items()), strict=True)
+        return csr_array((values, (rows, columns)), (len(self.sums), len(self.lower)))
+
     def solve(self, objective: np.ndarray) -> np.ndarray | None:
         """Return the numbers that fit what is shown and make the objective least, or None if none fit."""
-        size, lines = len(self.lower), list(enumerate(self.sums))
-        rows, columns, values = zip(*((n, c, v) for n, line in lines for c, v in line.items()), strict=True)
-        equal = csr_array((values, (rows, columns)), (len(lines), size))
         bounds = list(zip(self.lower, self.upper, strict=True))
-        found = linprog(objective, A_eq=equal, b_eq=np.zeros(len(lines)), bounds=bounds, method="highs")
+        found = linprog(objective, A_eq=self.matrix(), b_eq=np.zeros(len(self.sums)), bounds=bounds, method="highs")
         return np.asarray(found.x) if found.status == 0 else None
 
     def met(self, cells: Sequence[int], apart: float) -> list[int]:

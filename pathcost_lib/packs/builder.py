@@ -77,6 +77,9 @@ def build_all(
 ) -> list[Pack]:
     """Build the packs of several ICBs, in `out/<year>/<icb>/`, and the page over all packs of the year.
 
+    No pack is put in place before all are made: a reader may hold them all, so they are attacked together once, with
+    what is released. A run that is stopped puts in place the packs that were ready by then.
+
     What has not changed is not made again: a notebook runs if its text, a parameter, the data, the library as far as it
     imports it, a package or a file that it read the last time has changed, and a pack is rendered if one of its
     notebooks ran or the library changed. One failure does not stop the rest.
@@ -170,7 +173,7 @@ class _Making:
     part: Path | None = None
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
     left: int = 0
-    there: frozenset[str] = frozenset()
+    made: tuple[dict[str, Any], releases.Rows] | None = None
     failures: list[str] = field(default_factory=list)
 
     @property
@@ -194,6 +197,12 @@ class _Making:
         if self.key is not None:
             signed = proof.signature((self.work / manifest.NAME).read_bytes(), self.key)
             (self.work / proof.SIGNATURE).write_text(signed + "\n", encoding="ascii", newline="\n")
+
+    def result(self) -> Pack:
+        """Return the pack as it lies there now, or what failed."""
+        if self.failures or self.made is None:
+            return Pack(self.icb, self.target, failures=tuple(self.failures))
+        return Pack(self.icb, self.target, tuple(sorted(self.target.iterdir())), self.made[0])
 
     def end(self) -> None:
         if self.part is not None:
@@ -234,9 +243,8 @@ def _open(order: Order, icb: str, force: bool, key: bytes | None, locks: context
 
 def _make(making: list[_Making], order: Order, jobs: int, tell: _Progress) -> dict[str, Pack]:
     """Run and render what has changed, so many tasks at once, one pack after another."""
-    packs: dict[str, Pack] = {}
     if not making:
-        return packs
+        return {}
     waiting, tasks = deque(making), deque[tuple[_Making, Path | None]]()
     running: dict[Future[Any], tuple[_Making, Path | None]] = {}
     steps = sum(len(order.notebooks) - len(pack.kept) for pack in making)
@@ -253,26 +261,28 @@ def _make(making: list[_Making], order: Order, jobs: int, tell: _Progress) -> di
                 while pool.idle and (waiting or tasks):
                     if tasks:
                         pack, notebook = tasks.popleft()
-                        pack.there = frozenset(packs)
                         running[_submit(pool, order, pack, notebook)] = pack, notebook
                     else:
-                        _begin(waiting.popleft(), tasks, packs)
+                        _begin(waiting.popleft(), tasks)
                 for future in pool.wait() if running else ():
                     pack, notebook = running.pop(future)
-                    _note(future, order, pack, notebook, tasks, packs)
+                    _note(future, pack, notebook, tasks)
                     tell()
     finally:
-        for pack in making:
-            pack.end()
-    return packs
+        try:
+            _place([pack for pack in making if pack.made], order)
+        finally:
+            for pack in making:
+                pack.end()
+    return {pack.icb: pack.result() for pack in making}
 
 
-def _begin(pack: _Making, tasks: deque[tuple[_Making, Path | None]], packs: dict[str, Pack]) -> None:
+def _begin(pack: _Making, tasks: deque[tuple[_Making, Path | None]]) -> None:
     try:
         todo: list[Path | None] = [*pack.begin()]
         tasks.extend((pack, notebook) for notebook in todo or [None])
     except OSError as error:
-        packs[pack.icb] = Pack(pack.icb, pack.target, failures=(_said(error),))
+        pack.failures.append(_said(error))
 
 
 def _submit(pool: Pool, order: Order, pack: _Making, notebook: Path | None) -> Future[Any]:
@@ -281,25 +291,12 @@ def _submit(pool: Pool, order: Order, pack: _Making, notebook: Path | None) -> F
     return pool.submit(_run, notebook, pack.work / notebook.name, pack.settings[notebook])
 
 
-def _note(
-    future: Future[Any],
-    order: Order,
-    pack: _Making,
-    notebook: Path | None,
-    tasks: deque[tuple[_Making, Path | None]],
-    packs: dict[str, Pack],
-) -> None:
-    """Take in what a task has done; after the last notebook of a pack render it, after that put it in place."""
+def _note(future: Future[Any], pack: _Making, notebook: Path | None, tasks: deque[tuple[_Making, Path | None]]) -> None:
+    """Take in what a task has done; after the last notebook of a pack render it."""
     try:
         result = future.result()
         if notebook is None:
-            order.require_same_data()
-            made, rows = result
-            _refuse_beside(pack, order, packs)
-            pack.sign()
-            releases.release(_name(pack.target), rows, pack.target.parent.parent)
-            _swap(pack.work, pack.target)
-            packs[pack.icb] = Pack(pack.icb, pack.target, tuple(sorted(pack.target.iterdir())), made)
+            pack.made = result
         else:
             pack.notes[notebook.stem] = result
     except Exception as error:  # whatever it is, the other packs go on
@@ -308,24 +305,33 @@ def _note(
         pack.left -= 1
         if not pack.left and not pack.failures:
             tasks.appendleft((pack, None))
-    if pack.failures and not pack.left:
-        packs[pack.icb] = Pack(pack.icb, pack.target, failures=tuple(pack.failures))
-    if pack.icb in packs:
-        pack.end()
 
 
-def _refuse_beside(pack: _Making, order: Order, packs: Mapping[str, Pack]) -> None:
-    """Attack a pack together with those that were put in place while it was rendered, which its worker did not see."""
-    if order.restricted(pack.icb):
-        return
-    since = [
-        p.folder
-        for icb, p in packs.items()
-        if p.made and not p.failures and icb not in pack.there and not order.restricted(icb)
-    ]
-    if since:
-        shown = {_name(folder): payloads_of(folder) for folder in since}
-        refuse(attack({**shown, _name(pack.target): payloads_of(pack.work)}))
+def _place(ready: Sequence[_Making], order: Order) -> None:
+    """Attack all packs that are made, with all that are released, and put in place those that give nothing away."""
+    shown = {_name(pack.target): payloads_of(pack.work) for pack in ready if not order.restricted(pack.icb)}
+    held = released_payloads(order.folder.parent, but=shown) if shown else {}
+    leaks = attack({**held, **shown}, areas=order.areas)
+    named = {name for leak in leaks for name in leak.packs} & {*shown}
+    held |= {name: payloads for name, payloads in shown.items() if name not in named}
+    for pack in ready:
+        name = _name(pack.target)
+        try:
+            order.require_same_data()
+            if name in named:  # the first of those that give something away together may stand
+                refuse(attack({**held, name: shown[name]}, areas=order.areas))
+                held[name] = shown[name]
+            _put(pack)
+        except Exception as error:  # whatever it is, the other packs go on
+            pack.failures.append(_said(error))
+
+
+def _put(pack: _Making) -> None:
+    """Sign a pack, write down what it releases and put it in place."""
+    assert pack.made is not None
+    pack.sign()
+    releases.release(_name(pack.target), pack.made[1], pack.target.parent.parent)
+    _swap(pack.work, pack.target)
 
 
 def _name(target: Path) -> str:
@@ -368,8 +374,6 @@ def _render(
     refuse_leaks_between(shown)
     name, restricted = _name(order.folder / safe_name(icb)), order.restricted(icb)
     refuse(attack_one(name, shown))
-    if not restricted:  # a reader has no pack that is not for publication
-        refuse(attack({**released_payloads(order.folder.parent, but=name), name: shown}))
     parameters = {n.stem: order.state(icb, n)["parameters"] for n in order.notebooks}
     about = order.about_pack(icb, notes)
     identity = proof.identity(about)

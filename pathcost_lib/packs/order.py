@@ -64,6 +64,8 @@ class Order:
     providers: frozenset[str] = frozenset()
     #: The folder of the data and what else parameters name: where a name in a manifest is here.
     places: tuple[Path, ...] = ()
+    #: Areas that are compared in the year.
+    areas: tuple[str, ...] = ()
     #: Areas that the tables name and that are not compared in the year, and why.
     left_out: Mapping[str, str] = field(default_factory=dict)
 
@@ -218,6 +220,7 @@ def place_order(
         banner=banner_of(folder),
         providers=frozenset(names.provider_names(dataset.organisations)) if "organisations" in dataset else frozenset(),
         places=(folder, *(path for values in given.values() for path in _places(values))),
+        areas=tuple(valid),
         left_out=left_out,
     )
 

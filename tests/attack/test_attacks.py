@@ -83,6 +83,22 @@ def test_an_unsuppressed_complement_is_found_by_the_sums_in_pounds_and_counts() 
 
 
 @pytest.mark.unit
+def test_with_all_areas_packs_one_area_is_everybody_s_less_the_others() -> None:
+    """By hand: 98 to 102 people each. England 1.97m to 2.07m, B 197,000 to 207,000: A is 17,300 to 19,100 a head."""
+
+    def pack(area: str, mean: float | str) -> dict[str, list[Payload]]:
+        whole = _planted({"pathways": [100]}, of={**KNEE, "icb_code": area})
+        row = {"phase": ["a"], "mean_gbp": [mean], "reference_pathways": [200], "reference_gbp": [10_100]}
+        return {"02_x": [{**whole, "title": "w"}, _planted(row, of={**KNEE, "icb_code": area})]}
+
+    packs = {"P": pack("A", "*"), "Q": pack("B", 2020)}
+    leaks = attack(packs, areas=["A", "B"])
+    assert [leak.packs for leak in leaks if "closely" in leak.how] == [("P",)]
+    assert attack(packs, areas=["A", "B", "C"]) == []  # what C costs is not known
+    assert attack({"P": pack("A", "*"), "Q": pack("B", "*")}, areas=["A", "B"]) == []
+
+
+@pytest.mark.unit
 def test_a_star_among_rows_sorted_by_their_numbers_is_found() -> None:
     values = [*range(2000, 1000, -100), "*", 900, 800]
     table = _planted({"provider": list("kbcdaefgzhijx"), "pathways": [50] * 10 + ["*", 50, 50], "mean_gbp": values})
