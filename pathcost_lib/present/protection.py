@@ -200,7 +200,7 @@ def _close(pounds: np.ndarray, steps: np.ndarray, hide: np.ndarray, lines: Seque
     least, greatest = corners.min(axis=0), corners.max(axis=0)
     close = []
     for n in np.flatnonzero(dark & (least > 0) & (greatest - least <= _ROOM * greatest)):
-        one = np.eye(1, len(cells), n)[0]
+        one = np.eye(1, len(cells), int(n))[0]
         down, up = min(least[n], corner(one)[n]), max(greatest[n], corner(-one)[n])
         if down > 0 and up - down <= _ROOM * up:
             close.append(int(cells[n]))

@@ -232,10 +232,13 @@ def _apart(called: Mapping[str, str], taken: Iterable[str]) -> dict[str, str]:
 def _called(
     local: Local, impacts: Iterable[SystemImpact], names: Mapping[str, str], most: int, fewest: int
 ) -> dict[str, str]:
-    """Return what each code is shown as: the commissioner, providers by size, all others that have money, the rest."""
+    """Return what each code is shown as: the commissioner, the largest providers, all others that have money, the rest.
+
+    Providers stand by name: among rows in the order of their cost, a suppressed one's place would bound it.
+    """
     own = local.scope if local.year is None else local.scope[local.scope["persons"] >= fewest]
     large = set(own["provider_code"])
-    ranked = [p for p in local.providers if p in large][:most]
+    ranked = sorted([p for p in local.providers if p in large][:most], key=lambda code: (names.get(code, code), code))
     items = local.scenario.interventions
     others = {i.to.provider_code for i in items if i.to and i.to.provider_code}
     others |= {i.payer for i in items if i.payer not in ("commissioner", "provider")}
