@@ -52,7 +52,7 @@ def baseline(
         If a column is missing, the year is not there, or an intervention selects nothing; in a small table, if a value
         is missing or negative, a cell stands there twice, or its parts do not add up to its cost.
     """
-    relation = ledger if isinstance(ledger, Relation) else connect().register("baseline", _checked(ledger))
+    relation = ledger if isinstance(ledger, Relation) else connect(files=()).register("baseline", _checked(ledger))
     in_pence = "cost_pence" in relation.columns
     money = [f"{m}_pence" if in_pence else f"{m}_gbp" for m in _MONEY]
     wanted = {*CELL, "units" if in_pence else "activity", *money}

@@ -365,7 +365,7 @@ class DuckDBEngine(Engine):
         return path
 
 
-def connect(url: str | Any | None = None) -> Engine:
+def connect(url: str | Any | None = None, *, files: Iterable[Path | str] | None = None) -> Engine:
     """Open an engine.
 
     Parameters
@@ -373,12 +373,21 @@ def connect(url: str | Any | None = None) -> Engine:
     url : str or SparkSession, optional
         None or "duckdb://" for DuckDB in memory; "duckdb:///folder/file.db" for a DuckDB file; "local[2]",
         "spark://host:port" or "sc://host:port" for Spark; or a Spark session that you have.
+    files : iterable of Path or str, optional
+        Let SQL read these files and no others, for good (`Engine.seal`); without it, whatever the user may read.
 
     Raises
     ------
     InputError
         If the URL names no engine that we have, or Spark is not installed.
     """
+    engine = _engine(url)
+    if files is not None:
+        engine.seal(files)
+    return engine
+
+
+def _engine(url: str | Any | None) -> Engine:
     if url is None or url == "duckdb://":
         return DuckDBEngine()
     if isinstance(url, str) and url.startswith("duckdb:///"):

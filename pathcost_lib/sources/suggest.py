@@ -110,9 +110,8 @@ def suggest(folder: Path | str) -> str:
         raise InputError(f"{folder} holds none of {', '.join(_READ)}.")
     parts = [_HEAD]
     for path in files:
-        engine = connect()
+        engine = connect(files=[path])
         assert isinstance(engine, DuckDBEngine)
-        engine.seal([path])
         try:
             parts.append("\n".join(_table(engine, path)))
         except InputError as error:

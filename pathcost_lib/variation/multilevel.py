@@ -164,7 +164,7 @@ def variance_components(
 
 def _register(table: pd.DataFrame, columns: list[str]) -> Relation:
     arguments.require_columns(table, columns, what="rows of the model")
-    return connect().register("rows", table[list(dict.fromkeys(columns))])
+    return connect(files=()).register("rows", table[list(dict.fromkeys(columns))])
 
 
 def _check_columns(relation: Relation, outcome: str, groups: list[str], covariates: list[str]) -> None:

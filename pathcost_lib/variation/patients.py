@@ -264,7 +264,7 @@ def _relation(table: Relation | pd.DataFrame, needed: list[str], *, number: str)
     if isinstance(table, pd.DataFrame):
         arguments.require_columns(table, needed, what="rows of cases")
         with arguments.explain_failure("The table of cases", library="Arrow"):
-            table = connect().register("cases", table)
+            table = connect(files=()).register("cases", table)
     kind = table.schema[number].upper()
     if not any(name in kind for name in _NUMBERS):
         raise InputError(f"Column {number} is {kind}. It must be a number.")

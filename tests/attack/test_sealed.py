@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from factories import make_tables, write_tables
 
+import pathcost_lib
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources import Dataset, open_dataset
 from pathcost_lib.sources.engine import Relation, connect
@@ -152,3 +154,20 @@ def test_what_does_not_fit_in_memory_is_still_kept_in_the_engines_folder(tmp_pat
     wide = data.engine.view("wide", "SELECT range AS a, md5(CAST(range AS VARCHAR)) AS b FROM range(2000000)", {})
     assert wide.materialise().query("SELECT count(DISTINCT b) AS n FROM this").to_pandas().n[0] == 2_000_000
     assert any("storage" in path.name for path in data.engine.spill.iterdir())  # type: ignore[attr-defined]
+
+
+@pytest.mark.unit
+def test_no_engine_of_the_library_is_left_open() -> None:
+    """Who opens one says which files it may read, or is one of the two doors that seal what they are given."""
+    library = Path(pathcost_lib.__file__).parent
+    left = {
+        p.name for p in library.rglob("*.py") if re.search(r"(?<!def )\bconnect\(\)", p.read_text(encoding="utf-8"))
+    }
+    assert left == {"dataset.py", "mapping.py"}
+    for name in left:
+        text = (library / "sources" / name).read_text(encoding="utf-8")
+        assert text.count("connect()") == text.count("engine.seal(")
+    with pytest.raises(Exception, match=r"(?i)permission|not allowed|disabled"):
+        connect(files=()).register("rows", pd.DataFrame({"n": [1]})).query(
+            "SELECT * FROM read_csv('/etc/hostname')"
+        ).count()

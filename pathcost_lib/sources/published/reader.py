@@ -90,7 +90,7 @@ def read(
     """
     require_one_of(layout, layouts(), what="Layout")
     path, form = Path(path), layouts()[layout]
-    relation = load(layout, path, engine or connect())
+    relation = load(layout, path, engine or connect(files=[path]))
     if "select" in form:
         relation = relation.query(form["select"])
     if icbs is not None and "icb_ons_code" in relation.columns and "icb_code" not in relation.columns:

@@ -122,7 +122,8 @@ def read_schedule(
         If the columns are not the schedule's, the year is neither given nor in the file's name, or a point of delivery
         has no behaviour.
     """
-    path, engine = Path(path), engine or connect()
+    path = Path(path)
+    engine = engine or connect(files=[path, *([totals] if totals else [])])
     steps = engine.run(
         _HERE / "schedule.sql",
         {
