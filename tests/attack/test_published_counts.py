@@ -102,7 +102,7 @@ def share_of_two_counts(held: Held) -> Iterator[Found]:
                 yield table.found(f"{whole} less {part}", min(apart))
 
 
-@reader("counts", planted.row({"recorded_rows": 900, "unusual_rows": 15, "high_pct": 21.43}))
+@reader("counts", planted.row({"recorded_rows": 900, "unusual_rows": 15, "high_pct": 21.43}), "rows")
 def share_of_one_count(held: Held) -> Iterator[Found]:
     """A reader with 01: a percentage whose divisor alone is shown, and whole numbers that give it."""
     for table, row in held.rows("unusual_rows", "high_pct"):
@@ -236,7 +236,7 @@ def _fieller(n: int = N, gain: float = 1.6) -> dict[str, float]:
     }
 
 
-@reader("counts", planted.row({c: round(v, 5) for c, v in _fieller().items()}))
+@reader("counts", planted.row({c: round(v, 5) for c, v in _fieller().items()}), "rows")
 def fieller_inverted(held: Held) -> Iterator[Found]:
     """A reader with 07 and the public spread of health gains: the middle of Fieller's limits gives it over n."""
     for table, row in held.rows("ratio_gbp", "lower_95", "upper_95", "qalys", "pathways"):

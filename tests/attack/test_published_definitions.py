@@ -91,7 +91,7 @@ _ONE_MORE = planted.instead("hip-and-knee/A", "whole", lambda row: row.update(pa
 _ONE_LESS = planted.instead("2024-25/A", "whole", lambda row: row.update(pathways=19, mean_gbp=9821.13))
 
 
-@reader("definitions", lambda held: _ONE_MORE(_ONE_LESS(held)))
+@reader("definitions", lambda held: _ONE_MORE(_ONE_LESS(held)), "packs")
 def pounds_of_hip_and_knee_less_knee(held: Held) -> Iterator[Found]:
     """A reader with the packs of two pathways that differ by a few patients: their pounds are the difference."""
     yield from _pounds_between(held)

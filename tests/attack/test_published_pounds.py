@@ -33,7 +33,7 @@ def _two_groups(held: Held) -> Held:
     return planted.tables(one)(planted.tables(less, pack="2024-25/OTHER")(held))
 
 
-@reader("pounds", _two_groups)
+@reader("pounds", _two_groups, "rows")
 def totals_that_differ_by_one(held: Held) -> Iterator[Found]:
     """A reader with two packs who knows that one patient is in one group and not in the other."""
     tables = [
@@ -137,7 +137,7 @@ def _remainder(held: Held) -> Held:
     return planted.tables(planted.payload(names, name="ranks"), planted.payload(whole, name="whole"))(held)
 
 
-@reader("pounds", _remainder)
+@reader("pounds", _remainder, "rows")
 def total_less_the_providers(held: Held) -> Iterator[Found]:
     """A reader with an area's mean and people and its providers' totals: the pounds of the provider that is hidden."""
     for ranks in held.tables("ranks"):
@@ -187,6 +187,7 @@ _AFTER = {"provider": ["q1"], "pathways": [50.0], "mean_gbp": [8885.0]}
 @reader(
     "pounds",
     planted.tables(planted.payload(_TWELVE, name="dearest twelve"), planted.payload(_AFTER, name="the others")),
+    "rows",
 )
 def star_among_the_first_twelve(held: Held) -> Iterator[Found]:
     """A reader with a table of the dearest and one of the rest: a star in the first costs what lies between both."""
@@ -220,6 +221,7 @@ _AREAS = {"icb_code": ["A", "B", "C"], "pathways": [40.0, 50.0, "*"], "mean_gbp"
     planted.tables(
         planted.payload(_AREAS, name="areas"), planted.payload({"mean_of_areas_gbp": [9378.5]}, name="peers")
     ),
+    "rows",
 )
 def mean_of_areas_less_those_shown(held: Held) -> Iterator[Found]:
     """A reader with an unweighted mean of areas, and all of them but one: three times the mean less the two."""

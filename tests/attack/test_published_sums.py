@@ -170,7 +170,7 @@ def _neighbours(held: Held) -> Held:
     return held
 
 
-@reader("sums", _neighbours)
+@reader("sums", _neighbours, "packs")
 def england_less_the_neighbours(held: Held) -> Iterator[Found]:
     """A reader with the packs of all areas: England's contacts in any of them, less those of the others."""
     for year in {pack.split("/")[0] for pack in held.packs if pack.endswith("/A") and pack[:2] == "20"}:
@@ -234,7 +234,7 @@ def _pounds_opened(held: Held) -> Held:
     return planted.tables(planted.split({("gp",): 641.77}, "setting", "mean_gbp", area="A"), pack="2024-25/A")(held)
 
 
-@reader("sums", _pounds_opened)
+@reader("sums", _pounds_opened, "packs")
 def pounds_of_the_explorer_beside_the_pack(held: Held) -> Iterator[Found]:
     """A reader with the explorer's views and the pack: a setting's pounds from one, its phases' from the other."""
     yield from _explorer(held, "mean_gbp")
