@@ -181,10 +181,11 @@ def cost_basis(cells: pd.DataFrame, coverage: pd.DataFrame | None, *, unit: str,
     Returns
     -------
     DataFrame
-        setting, cost_basis, pathways, contacts, contacts_pct (of the setting's contacts), coverage_pct, reason.
+        setting, cost_basis, pathways, seen_pathways (those with such a contact), contacts, contacts_pct (of the
+        setting's contacts), coverage_pct, reason.
     """
     here = cells[cells[unit] == focus]
-    table = here[["setting", "cost_basis", "pathways", "contacts"]].copy()
+    table = here[["setting", "cost_basis", "pathways", "seen_pathways", "contacts"]].copy()
     table["contacts_pct"] = 100 * table["contacts"] / table.groupby("setting")["contacts"].transform("sum")
     for column, ranking in (("setting", SETTINGS), ("cost_basis", COST_BASES)):
         table[column] = pd.Categorical(table[column], [*ranking])
