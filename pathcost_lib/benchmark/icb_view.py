@@ -19,7 +19,7 @@ from pathcost_lib.pathways import Links, summarise
 from pathcost_lib.pathways.summary import chosen_pathways
 from pathcost_lib.sources.comparator import areas_compared
 from pathcost_lib.sources.engine import Relation
-from pathcost_lib.sources.held import MonthsHeld
+from pathcost_lib.sources.held import MonthsHeld, months_held
 from pathcost_lib.sources.quoting import quote_value
 
 __all__ = [
@@ -328,10 +328,10 @@ def coverage_of(activity: Relation, population: Relation, icb: str, *, year: str
     """Return `ledger.coverage` of one ICB: setting, coverage_pct; without rows where no population is held."""
     if not population.count():
         return pd.DataFrame(columns=["setting", "coverage_pct"], dtype=float)
-    # Only this ICB's rows are read; what the others hold is not asked for.
+    # Only this ICB's rows are counted; the months are those of all areas, so that one with fewer is seen to lack some.
     sql = "SELECT a.* FROM activity AS a JOIN one AS o ON o.icb_code = a.icb_code"
     ours = activity.engine.view("ours", sql, {"activity": activity, "one": pd.DataFrame({"icb_code": [icb]})})
-    found = coverage(ours, population, year=year)
+    found = coverage(ours, population, year=year, held=months_held(activity, year))
     return found.loc[found["icb_code"] == icb, ["setting", "coverage_pct"]]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pathcost_lib.arguments import as_list, numbers, one_row_each, refuse
+from pathcost_lib.arguments import as_list, number, numbers, one_row_each, refuse
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.paths import folder as as_path
 from pathcost_lib.results import Result
@@ -112,9 +112,10 @@ def monthly_outlook(
     Raises
     ------
     InputError
-        If a column is missing, a series and month repeat, a number is missing or negative, a calendar is not known, or
-        a name is of no series.
+        If a column is missing, a series and month repeat, a number is missing or negative, a calendar is not known, a
+        name is of no series, or the horizon is no whole number of months from 1 to 120.
     """
+    number(horizon, "horizon (months)", least=1, most=120, whole=True)
     keys = ["series", "month"]
     one_row_each(series, keys, ["activity", "calendar"], what="series")
     series = series.assign(activity=numbers(series, "activity", keys))
