@@ -252,6 +252,7 @@ def test_of_part_of_a_year_the_same_months_count_of_every_area(tables: dict[str,
     data = open_dataset(write_tables(tmp_path, {**tables, "activity": kept}))
     held = compared_with(data, "England", icb="QZ1", year=YEAR).held
     assert held.span == "in April to October 2024"
+    assert compared_with(data, "England", icb="QZ2", year=YEAR).fewer.keys() <= {"QZ1"}
     costed = ledger.cost_activity(data.activity, data.unit_costs, data.organisations, price_base=YEAR)
     links = pathways.link(costed, pathways.load_definition("knee_replacement"), patients=data.patients)
     people = {"patients": data.patients, "population": data.population}
