@@ -93,7 +93,7 @@ def read(
         Financial year; ages and population are those of the mid-year in which it starts.
     held : MonthsHeld, optional
         Months of the year that the area's data hold: of part of a year only contacts from the first to the last of
-        them count, of every area, so that like months are compared.
+        them count, and pathways whose window closes in them, of every area, so that like months are compared.
 
     Raises
     ------
@@ -101,15 +101,13 @@ def read(
         If no pathway closes in the year, or an area and its successor both have activity in it.
     """
     first, last = financial_year_bounds(year)
-    span = (first, last)
-    if held is not None and held.months:
-        span = (held.months[0].start_time.date(), held.months[-1].end_time.date())
+    span = held.days if held else (first, last)
     settings = pd.DataFrame({"first_day": [span[0]], "last_day": [span[1]], "calendar_year": [first.year]})
     inputs: dict[str, Relation | pd.DataFrame] = {
         "ledger": ledger,
         "links": links.links,
         "index_events": links.pathways,
-        "chosen": chosen_pathways(links, year),
+        "chosen": chosen_pathways(links, year, held),
         "patients": patients,
         "settings": settings.assign(groups=GROUPS),
     }
@@ -126,7 +124,9 @@ def read(
     # An area without activity has no data: left in, it would count as one whose people cost nothing.
     areas = areas_compared(found["costs"]["icb_code"].dropna(), people["icb_code"])
     people = people[people["icb_code"].isin(areas)].reset_index(drop=True)
-    return Cells(**found, population=people, pathways=summarise(links, ledger, ["pathway", "icb_code"], year=year))
+    return Cells(
+        **found, population=people, pathways=summarise(links, ledger, ["pathway", "icb_code"], year=year, held=held)
+    )
 
 
 def _moments(n: pd.Series, total: pd.Series, squares: pd.Series) -> tuple[pd.Series, pd.Series]:

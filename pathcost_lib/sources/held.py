@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date
 
 import pandas as pd
 
@@ -62,6 +63,13 @@ class MonthsHeld:
     def span(self) -> str:
         """What pounds of this year are of, as it follows them: "a year", or "in April to October 2026"."""
         return "a year" if self.is_whole or not self.months else f"in {self.words}"
+
+    @property
+    def days(self) -> tuple[date, date]:
+        """First and last day of the year or, of part of one, of the months held."""
+        if self.is_whole or not self.months:
+            return financial_year_bounds(self.year)
+        return self.months[0].start_time.date(), self.months[-1].end_time.date()
 
     @property
     def note(self) -> str:
