@@ -201,6 +201,7 @@ def number(
     ends += [f"more than {above:g}"] if above > -math.inf else []
     ends += [f"at most {most:g}"] if most < math.inf else []
     kind = "a whole number" if whole else "a number"
+    value = value.item() if isinstance(value, np.generic) else value  # numpy's own names are no reader's
     raise InputError(f"{what} is {value!r}. It must be {' '.join([kind, ' and '.join(ends)]).strip()}.")
 
 

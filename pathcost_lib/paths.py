@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pathcost_lib.errors import InputError
+
 __all__ = [
     "cache",
     "data",
+    "folder",
     "glossary",
     "mappings",
     "notebooks",
@@ -30,6 +33,13 @@ def root() -> Path:
         return Path(home).resolve()
     checkout = _PACKAGE.parent
     return checkout if (checkout / "pyproject.toml").exists() else Path.cwd()
+
+
+def folder(value: object, what: str = "folder") -> Path:
+    """Return a folder given as a path or text; anything else is refused with its name and type."""
+    if isinstance(value, str | os.PathLike):
+        return Path(value)
+    raise InputError(f"{what} must be the path of a folder; this is a {type(value).__name__}.")
 
 
 def _shipped(*parts: str) -> Path:

@@ -11,12 +11,14 @@ from factories import activity_frame, activity_row, make_tables
 from test_ledger import price
 
 from pathcost_lib import packs
+from pathcost_lib.benchmark.icb_view import coverage_of
 from pathcost_lib.errors import InputError
 from pathcost_lib.ledger import coverage, coverage_bounds, coverage_by_month
 from pathcost_lib.packs.blocks import Message, Section
 from pathcost_lib.packs.document import Document
 from pathcost_lib.present import banner, display
 from pathcost_lib.sources import Dataset, connect
+from pathcost_lib.sources.held import MonthsHeld
 
 RATES = pd.DataFrame(
     {
@@ -28,6 +30,10 @@ RATES = pd.DataFrame(
         "contacts_per_head_per_year": [1.0, 2.0],
     }
 )
+
+
+#: The rows below are of one day each; a year of which the data hold more is said to be whole.
+WHOLE = MonthsHeld("2024-25", {"primary_care": list(pd.period_range("2024-04", "2025-03", freq="M"))})
 
 
 def people(**persons: float) -> pd.DataFrame:
@@ -50,7 +56,7 @@ def test_coverage_is_held_over_expected_and_says_why_where_it_cannot_be():
             "persons": [10.0, 20.0],
         }
     )
-    table = coverage(data.activity, people, year="2024-25", rates=RATES).set_index("setting")
+    table = coverage(data.activity, people, year="2024-25", rates=RATES, held=WHOLE).set_index("setting")
     assert table.loc["primary_care", ["held", "expected", "coverage_pct"]].tolist() == [30, 50.0, 60.0]
     assert pd.isna(table.loc["emergency", "coverage_pct"]) and "no national rate" in table.loc["emergency", "reason"]
     with pytest.raises(InputError, match="no persons for 2030"):
@@ -69,6 +75,43 @@ def test_a_missing_month_shows_and_the_months_sum_to_the_year():
 
 
 @pytest.mark.unit
+def test_of_part_of_a_year_only_the_months_held_are_expected():
+    # April to October has 214 of 365 days. 365 people of 70 have two contacts a year: 428 in these months, and 62 in
+    # each of 31 days. QZ1 holds two a day; QZ2 has none after June, 91 days: it lacks the rest.
+    days = [date(2024, 4, 1) + timedelta(days=n) for n in range(214)]
+    rows = [activity_row(1, "gp_appointment", d, units=2, recorded_cost_pence=100) for d in days]
+    rows += [activity_row(1, "gp_appointment", d, icb_code="QZ2", units=2, recorded_cost_pence=100) for d in days[:91]]
+    data, persons = Dataset.from_frames({"activity": activity_frame(rows)}), people(QZ1=365, QZ2=365)
+    table = coverage(data.activity, persons, year="2024-25", rates=RATES).set_index("icb_code")
+    assert table["expected"].tolist() == pytest.approx([428, 428]) and table["held"].tolist() == [428, 182]
+    assert table["coverage_pct"].tolist() == pytest.approx([100, 100 * 182 / 428])
+    by_month = coverage_by_month(data.activity, people(QZ1=365), year="2024-25", rates=RATES).set_index("month")
+    assert [by_month.index[0], by_month.index[-1]] == ["2024-04", "2024-10"]
+    assert by_month.loc["2024-05", "expected"] == pytest.approx(62)
+    ledger = connect().register("ledger", price(rows, mff="none"))
+    bounds = coverage_bounds(ledger, persons, year="2024-25", rates=RATES).set_index("icb_code")
+    assert bounds["missing_units"].tolist() == pytest.approx([0, 246])
+    listed = data.activity.engine.register("population", persons)
+    ours = coverage_of(data.activity, listed, "QZ2", year="2024-25")
+    whole = data.activity.query("SELECT * FROM this WHERE icb_code = 'QZ2'")
+    alone = coverage_of(whole, listed, "QZ2", year="2024-25")
+    ratio = ours["coverage_pct"].max() / alone["coverage_pct"].max()
+    assert ratio == pytest.approx(91 / 214), "the months of all areas are expected of each"
+
+
+@pytest.mark.unit
+def test_the_banner_names_the_months_of_part_of_a_year(monkeypatch):
+    tables = make_tables()
+    early = tables["activity"]["start_date"] < date(2024, 11, 1)
+    shown = []
+    monkeypatch.setattr(display, "display", lambda bundle, raw: shown.append(bundle[display.MESSAGE]["text"]))
+    banner.coverage_banner(
+        Dataset.from_frames(tables | {"activity": tables["activity"][early]}), icb="QZ2", year="2024-25"
+    )
+    assert shown[0].startswith("Coverage, ICB QZ2, April to October 2024: ")
+
+
+@pytest.mark.unit
 def test_missing_and_uncosted_units_are_bounded_by_the_cheapest_and_dearest_mean():
     # QZ1 holds 8 of 10 expected at £40; QZ2 10 of 10, at £60, of which 2 have no cost.
     day = date(2024, 6, 1)
@@ -77,14 +120,14 @@ def test_missing_and_uncosted_units_are_bounded_by_the_cheapest_and_dearest_mean
     rows += [activity_row(1, "gp_appointment", day, icb_code="QZ2", units=2, recorded_cost_pence=2**60)]
     frame = price(rows, mff="none")
     ledger = connect().register("ledger", frame)
-    table = coverage_bounds(ledger, people(QZ1=5, QZ2=5), year="2024-25", rates=RATES).set_index("icb_code")
+    table = coverage_bounds(ledger, people(QZ1=5, QZ2=5), year="2024-25", rates=RATES, held=WHOLE).set_index("icb_code")
     one = table.loc["QZ1", ["cost_gbp", "missing_units", "added_gbp", "added_lower_gbp", "added_upper_gbp"]]
     assert one.tolist() == [320.0, 2.0, 100.0, 80.0, 120.0]
     two = table.loc[
         "QZ2", ["missing_units", "uncosted_units", "added_gbp", "added_lower_gbp", "added_upper_gbp", "reason"]
     ]
     assert two.tolist() == [0.0, 2, 100.0, 80.0, 120.0, ""]
-    alone = coverage_bounds(ledger, people(QZ1=5), year="2024-25", rates=RATES).set_index("icb_code")
+    alone = coverage_bounds(ledger, people(QZ1=5), year="2024-25", rates=RATES, held=WHOLE).set_index("icb_code")
     assert alone.loc["QZ2", "reason"] == "no rate or no cost for gp_appointment"
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from doors import cases_outlook
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -19,8 +21,13 @@ from pathcost_lib.scenarios import (
     Growth,
     capacity,
     cost_path,
+    demand_outlook,
     do_nothing_gap,
+    load_scenario,
     observed_growth,
+    official_growth,
+    official_inputs,
+    official_months,
     project,
     tornado,
 )
@@ -425,3 +432,33 @@ def test_official_growth_by_two_routes(official):
     assert growth.between(0.0, 2.5).all()
     assert growth["emer_bds"] > growth["emer_n"] > growth["walkin"]
     assert growth["amb"] > growth["walkin"]
+
+
+@pytest.mark.unit
+def test_an_outlook_says_why_nothing_is_left_and_what_is_wrong_with_its_coverage():
+    inputs, scenario = cases_outlook.starting_point(), load_scenario("official_groups")
+    with pytest.raises(InputError, match=r"Every POD of the outlook is left out.*too few \(\d+\)"):
+        demand_outlook(replace(inputs, pods=inputs.pods.assign(reason="too few")), scenario, draws=100)
+    held = inputs.coverage
+    for wrong, words in (
+        (pd.concat([held, held]), "must hold each key once"),
+        (held.iloc[1:], "A setting has no row of coverage"),
+        (held.assign(reason=""), "coverage_pct must be a number"),
+        (held.drop(columns="reason"), "lack reason"),
+    ):
+        with pytest.raises(InputError, match=words):
+            demand_outlook(replace(inputs, coverage=wrong), scenario, draws=100)
+
+
+@pytest.mark.unit
+def test_a_folder_that_is_no_path_and_half_a_year_are_refused_in_words():
+    year = {"base_year": 2024}
+    for call in (
+        lambda: official_inputs(7, icb="QF7", price_base="2024-25", **year),
+        lambda: official_growth(None, years=[2025], **year),
+        lambda: official_months(7, "QF7"),
+    ):
+        with pytest.raises(InputError, match="folder must be the path of a folder; this is a"):
+            call()
+    with pytest.raises(InputError, match=r"^years is 2024\.5\. It must be a whole number"):
+        official_growth(cases_outlook.publications(), years=2024.5, **year)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from pathcost_lib.codes import label
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources import connect
 from pathcost_lib.sources.engine import Relation
-from pathcost_lib.sources.held import last_whole_year, months_held, span_words
+from pathcost_lib.sources.held import fewer_months, last_whole_year, months_held, span_words
 
 
 def activity(months: dict[str, list[str]]) -> Relation:
@@ -56,3 +57,39 @@ def test_the_last_whole_year_comes_before_the_one_held_in_part():
     assert last_whole_year(activity({"acute": SEVEN}), "2026-27") == "2026-27"
     with pytest.raises(InputError):
         months_held(both, "2026")
+
+
+def areas(**months: dict[str, list[str]]) -> Relation:
+    """Return 25 contacts on the tenth of each month of each setting of each area."""
+    rows = [
+        (area, setting, pd.Timestamp(f"{month}-10"))
+        for area, settings in months.items()
+        for setting, held in settings.items()
+        for month in held
+    ]
+    table = pd.DataFrame(rows * 25, columns=["icb_code", "setting", "start_date"])
+    return connect().register("activity", table)
+
+
+@pytest.mark.unit
+def test_an_area_with_fewer_months_than_others_is_named_by_setting():
+    year = whole(2025)
+    both = {"acute": year, "community": year}
+    table = areas(QA=both, QB={"acute": year[:7], "community": year[:7]}, QC={"acute": year, "community": year[:3]})
+    assert fewer_months(table, "2025-26", ["QA", "QB", "QC"]) == {
+        "QB": "only April to October 2025",
+        "QC": f"{label('community')} only April to June 2025",
+    }
+    assert fewer_months(table, "2025-26", ["QA"]) == {}
+    # Seven months of all areas are the months held: none of them lacks any.
+    assert fewer_months(areas(QA={"acute": SEVEN}, QB={"acute": SEVEN}), "2026-27", ["QA", "QB"]) == {}
+
+
+@pytest.mark.unit
+def test_an_empty_month_of_few_contacts_may_be_chance():
+    year = whole(2025)
+    few = areas(QA={"acute": year}, QB={"acute": year[1:]}).query(
+        "SELECT icb_code, setting, start_date FROM (SELECT *, row_number() OVER "
+        "(PARTITION BY icb_code, start_date) AS place FROM this) AS t WHERE place <= 19"
+    )
+    assert fewer_months(few, "2025-26", ["QA", "QB"]) == {}

@@ -242,6 +242,24 @@ def test_a_dear_setting_is_claimed_once_and_a_usual_one_is_not() -> None:
 
 
 @pytest.mark.unit
+def test_what_is_in_no_comparison_is_counted_by_reason_and_said() -> None:
+    cells = made(np.random.default_rng(5))
+    costs, peers = icb_view.cost_per_person(cells), icb_causes.peers(cells, "Q03")
+    assert icb_causes.left_out(cells, costs, "Q03", peers) == {}
+    assert icb_sentences.left_out_sentence({}) == ""
+    first = peers.loc[peers["unit"] == "Q03", "peer"].iloc[0]
+    lacking = costs["icb_code"].eq("Q03") & costs["setting"].eq("outpatient")
+    thin = costs.assign(value_gbp=costs["value_gbp"].mask(lacking))
+    renamed = peers.replace({"peer": {first: "Q99"}})
+    counts = icb_causes.left_out(cells, thin, "Q03", renamed)
+    assert counts == {"pathways and settings without a cost of this area": 1, "peers without costs in these data": 1}
+    said = (
+        "In no comparison: pathways and settings without a cost of this area: 1; peers without costs in these data: 1."
+    )
+    assert icb_sentences.left_out_sentence(counts) == said
+
+
+@pytest.mark.unit
 def test_what_pathway_and_setting_both_cover_is_one_cell() -> None:
     cells = made(np.random.default_rng(6))
     scope = icb_causes._scope(cells, "Q01").set_index(["claim", "cell"])["cost_gbp"]

@@ -227,6 +227,8 @@ def test_bad_targets_are_refused():
         claim(df, "best_5_of_10", peers=None)
     with pytest.raises(InputError, match="lack top_decile"):
         claim(df, "top_decile")
+    with pytest.raises(InputError, match=r"both have costs here; without costs: X00, X01"):
+        claim(df, "best_5_of_10", peers=ring().assign(peer=lambda t: "X" + t["peer"].str[1:]))
 
 
 # --- each pound once

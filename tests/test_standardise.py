@@ -167,6 +167,12 @@ def test_an_estimate_of_fewer_than_ten_events_is_marked_or_withheld(few_events):
     assert "events" in table.loc["few", "reason"]
     shown = table.loc["few", ["value", "lower_95", "upper_95"]].notna()
     assert shown.all() if few_events == "mark" else not shown.any()
+    part = benchmark.proportion(df, by="area", events="cases", population="people", few_events=few_events).table
+    part = part.set_index("area")
+    assert part.loc["enough", "value"] == pytest.approx(0.01) and part.loc["enough", "reason"] == ""
+    assert part.loc["few", "reason"].startswith("fewer than 10 events")
+    shown = part.loc["few", ["value", "lower_95", "upper_95"]].notna()
+    assert shown.all() if few_events == "mark" else not shown.any()
 
 
 @pytest.mark.unit

@@ -172,14 +172,7 @@ def opportunities(
         with each pound counted once (once_gbp, once_variable_gbp), cost_in_scope_gbp, and the reason where it cannot
         be told whether there is any. An opportunity of 0 is not above the target beyond chance. Largest first.
     """
-    per_pathway = cells.pathways.assign(claim=cells.pathways["pathway"], persons=cells.pathways["pathways"])
-    per_pathway["variable_share"] = per_pathway["variable_gbp"] / per_pathway["cost_gbp"].where(
-        per_pathway["cost_gbp"] > 0
-    )
-    per_person = costs[costs["setting"] != ALL].rename(columns={"setting": "claim", "value_gbp": "mean_gbp"})
-    columns = ["icb_code", "claim", "persons", "mean_gbp", "se_gbp", "variable_share"]
-    parts = [part[columns] for part in (per_pathway, per_person) if set(columns) <= set(part)]
-    rows = pd.concat(parts, ignore_index=True).dropna(subset="mean_gbp").fillna({"variable_share": 0.0})
+    rows = _to_compare(cells, costs).dropna(subset="mean_gbp")
     found = opportunity(
         rows,
         unit="icb_code",
@@ -212,6 +205,48 @@ def opportunities(
     tested = table["p_value"].notna()
     table = table.assign(reason=table["reason"].where(~tested, "")).rename(columns=renamed)
     return table.sort_values(["once_gbp", "cost_in_scope_gbp"], ascending=False, ignore_index=True)[_CLAIMS]
+
+
+def _to_compare(cells: Cells, costs: pd.DataFrame) -> pd.DataFrame:
+    """Return each area's mean cost per pathway and, by setting, per person; missing where there is none."""
+    per_pathway = cells.pathways.assign(claim=cells.pathways["pathway"], persons=cells.pathways["pathways"])
+    per_pathway["variable_share"] = per_pathway["variable_gbp"] / per_pathway["cost_gbp"].where(
+        per_pathway["cost_gbp"] > 0
+    )
+    per_person = costs[costs["setting"] != ALL].rename(columns={"setting": "claim", "value_gbp": "mean_gbp"})
+    columns = ["icb_code", "claim", "persons", "mean_gbp", "se_gbp", "variable_share"]
+    parts = [part[columns] for part in (per_pathway, per_person) if set(columns) <= set(part)]
+    return pd.concat(parts, ignore_index=True).fillna({"variable_share": 0.0})
+
+
+def left_out(cells: Cells, costs: pd.DataFrame, icb: str, peers: pd.DataFrame) -> dict[str, int]:
+    """Return how many of an ICB's comparisons and peers `opportunities` leaves out, by reason.
+
+    Parameters
+    ----------
+    cells, costs, icb, peers
+        As in `opportunities`.
+
+    Returns
+    -------
+    dict of str to int
+        Reason to number; without those of which there are none.
+
+    Examples
+    --------
+    >>> left_out(cells, costs, "QHL", peers)  # doctest: +SKIP
+    {'peers without costs in these data': 1}
+    """
+    rows = _to_compare(cells, costs)
+    known = rows.dropna(subset="mean_gbp")
+    near = set(peers.loc[peers["unit"] == icb, "peer"]) if len(peers) else set()
+    counts = {
+        "pathways and settings without a cost of this area": int(
+            rows.loc[rows["icb_code"] == icb, "mean_gbp"].isna().sum()
+        ),
+        "peers without costs in these data": len(near - set(known["icb_code"])),
+    }
+    return {reason: count for reason, count in counts.items() if count}
 
 
 def _scope(cells: Cells, icb: str) -> pd.DataFrame:

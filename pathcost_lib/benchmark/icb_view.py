@@ -19,7 +19,7 @@ from pathcost_lib.pathways import Links, summarise
 from pathcost_lib.pathways.summary import chosen_pathways
 from pathcost_lib.sources.comparator import areas_compared
 from pathcost_lib.sources.engine import Relation
-from pathcost_lib.sources.held import MonthsHeld
+from pathcost_lib.sources.held import MonthsHeld, months_held
 from pathcost_lib.sources.quoting import quote_value
 
 __all__ = [
@@ -93,7 +93,7 @@ def read(
         Financial year; ages and population are those of the mid-year in which it starts.
     held : MonthsHeld, optional
         Months of the year that the area's data hold: of part of a year only contacts from the first to the last of
-        them count, of every area, so that like months are compared.
+        them count, and pathways whose window closes in them, of every area, so that like months are compared.
 
     Raises
     ------
@@ -101,15 +101,13 @@ def read(
         If no pathway closes in the year, or an area and its successor both have activity in it.
     """
     first, last = financial_year_bounds(year)
-    span = (first, last)
-    if held is not None and held.months:
-        span = (held.months[0].start_time.date(), held.months[-1].end_time.date())
+    span = held.days if held else (first, last)
     settings = pd.DataFrame({"first_day": [span[0]], "last_day": [span[1]], "calendar_year": [first.year]})
     inputs: dict[str, Relation | pd.DataFrame] = {
         "ledger": ledger,
         "links": links.links,
         "index_events": links.pathways,
-        "chosen": chosen_pathways(links, year),
+        "chosen": chosen_pathways(links, year, held),
         "patients": patients,
         "settings": settings.assign(groups=GROUPS),
     }
@@ -126,7 +124,9 @@ def read(
     # An area without activity has no data: left in, it would count as one whose people cost nothing.
     areas = areas_compared(found["costs"]["icb_code"].dropna(), people["icb_code"])
     people = people[people["icb_code"].isin(areas)].reset_index(drop=True)
-    return Cells(**found, population=people, pathways=summarise(links, ledger, ["pathway", "icb_code"], year=year))
+    return Cells(
+        **found, population=people, pathways=summarise(links, ledger, ["pathway", "icb_code"], year=year, held=held)
+    )
 
 
 def _moments(n: pd.Series, total: pd.Series, squares: pd.Series) -> tuple[pd.Series, pd.Series]:
@@ -328,10 +328,10 @@ def coverage_of(activity: Relation, population: Relation, icb: str, *, year: str
     """Return `ledger.coverage` of one ICB: setting, coverage_pct; without rows where no population is held."""
     if not population.count():
         return pd.DataFrame(columns=["setting", "coverage_pct"], dtype=float)
-    # Only this ICB's rows are read; what the others hold is not asked for.
+    # Only this ICB's rows are counted; the months are those of all areas, so that one with fewer is seen to lack some.
     sql = "SELECT a.* FROM activity AS a JOIN one AS o ON o.icb_code = a.icb_code"
     ours = activity.engine.view("ours", sql, {"activity": activity, "one": pd.DataFrame({"icb_code": [icb]})})
-    found = coverage(ours, population, year=year)
+    found = coverage(ours, population, year=year, held=months_held(activity, year))
     return found.loc[found["icb_code"] == icb, ["setting", "coverage_pct"]]
 
 

@@ -27,8 +27,19 @@ from pathcost_lib.errors import InputError
 __all__ = ["mean", "proportion", "quantiles", "rate"]
 
 
-def proportion(df: pd.DataFrame, *, by: Keys, events: str, population: str, confidence: Levels = 0.95) -> Estimates:
+def proportion(
+    df: pd.DataFrame, *, by: Keys, events: str, population: str, confidence: Levels = 0.95, few_events: str = "mark"
+) -> Estimates:
     """Return proportions with Wilson's limits: by, value, lower_95, upper_95, events, population, method, reason.
+
+    Parameters
+    ----------
+    df : DataFrame
+        One row per group, or finer where another column tells the rows apart.
+    by, events, population, confidence
+        As in `directly_standardised_rate`.
+    few_events : "mark" or "withhold"
+        Whether a proportion of fewer than ten events is given and marked, or withheld, as for rates.
 
     Raises
     ------
@@ -36,6 +47,7 @@ def proportion(df: pd.DataFrame, *, by: Keys, events: str, population: str, conf
         If the population is nought or less, events are negative or exceed it, or no column but these two tells two
         rows of a group apart: with the keys.
     """
+    withheld = few_events_rule(few_events)
     x, n, _, groups = _totals(df, as_list(by), events, population)
     refuse(groups.assign(all="all"), x > n, as_list(by) or ["all"], f"{events} must not exceed {population}")
     table = groups.assign(
@@ -44,8 +56,9 @@ def proportion(df: pd.DataFrame, *, by: Keys, events: str, population: str, conf
         events=x,
         population=n,
         method="Wilson",
-        reason=np.select([x == 0, x == n], ["no events", "events in all"], ""),
+        reason=np.select([x == 0, x == n, x < EXACT_BELOW], ["no events", "events in all", "fewer than 10 events"], ""),
     )
+    table = withhold(table, "value", x) if withheld else table
     return Estimates(table, "Proportion")
 
 

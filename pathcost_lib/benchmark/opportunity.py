@@ -106,9 +106,9 @@ def opportunity(
     Raises
     ------
     InputError
-        Negative cost or standard error, a count of nought, a unit twice, shares outside 0 to 1, an unknown target, or
-        best_5_of_10 without peers, a peer twice, or fewer than 100 draws. (One patient, or no
-        standard error, is a row with a reason.)
+        Negative cost or standard error, a count of nought, a unit twice, shares outside 0 to 1, an unknown target,
+        best_5_of_10 without peers, peers of whom none has costs here, a peer twice, or fewer than 100 draws. (One
+        patient, or no standard error, is a row with a reason.)
 
     Notes
     -----
@@ -220,6 +220,12 @@ def _circle(peers: pd.DataFrame | None, index: dict[str, int]) -> dict[int, list
     one_row_each(peers, ["unit", "peer"], what="peers' rows")
     refuse(peers, (peers["unit"] == peers["peer"]).to_numpy(), ["unit"], "A unit cannot be its own peer")
     held = peers[peers["unit"].isin(index) & peers["peer"].isin(index)]
+    if held.empty:
+        unknown = ", ".join(sorted({*map(str, peers["peer"])} - {*map(str, index)})[:5])
+        raise InputError(
+            "No row of the peers names a unit and a peer that both have costs here; without costs: "
+            f"{unknown or 'none'}. Allowed: the codes of the units."
+        )
     pairs = held.groupby("unit")["peer"].agg(list)
     return {index[str(one)]: [index[peer] for peer in others] for one, others in pairs.items()}
 

@@ -11,6 +11,7 @@ from pathcost_lib import paths
 from pathcost_lib.codes import financial_year_bounds, months
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.held import MonthsHeld, months_held
 
 __all__ = ["coverage", "coverage_bounds", "coverage_by_month"]
 
@@ -19,7 +20,12 @@ _NO_RATE = "no national rate or no population for this ICB and setting"
 
 
 def coverage(
-    activity: Relation, population: Relation | pd.DataFrame, *, year: str, rates: pd.DataFrame | None = None
+    activity: Relation,
+    population: Relation | pd.DataFrame,
+    *,
+    year: str,
+    rates: pd.DataFrame | None = None,
+    held: MonthsHeld | None = None,
 ) -> pd.DataFrame:
     """Compare activity held with activity expected from national rates by age and sex.
 
@@ -34,6 +40,9 @@ def coverage(
     rates : DataFrame, optional
         setting, pod, age_from, age_to, sex ("all" for both), contacts_per_head_per_year; the national ones of
         `data/reference/contacts_per_head.csv` if not given.
+    held : MonthsHeld, optional
+        Months of the year that the data hold; those of `activity` if not given. Of part of a year only the months from
+        the first to the last of them are expected, by their days; a month without activity between them is missing.
 
     Returns
     -------
@@ -47,7 +56,7 @@ def coverage(
     InputError
         If the population does not hold the year.
     """
-    cells = _run(activity, population, year, rates, "by_icb")
+    cells = _run(activity, population, year, rates, "by_icb", held=held)
     table = cells.groupby(["icb_code", "setting"], as_index=False).agg(
         held=("held", "sum"), expected=("expected", lambda x: x.sum(min_count=1))
     )
@@ -58,7 +67,12 @@ def coverage(
 
 
 def coverage_by_month(
-    activity: Relation, population: Relation | pd.DataFrame, *, year: str, rates: pd.DataFrame | None = None
+    activity: Relation,
+    population: Relation | pd.DataFrame,
+    *,
+    year: str,
+    rates: pd.DataFrame | None = None,
+    held: MonthsHeld | None = None,
 ) -> pd.DataFrame:
     """Compare held and expected activity by provider, setting and month: where a month is missing or thin.
 
@@ -68,24 +82,30 @@ def coverage_by_month(
 
     Parameters
     ----------
-    activity, population, year, rates
+    activity, population, year, rates, held
         As in `coverage`.
 
     Returns
     -------
     DataFrame
-        provider_code, setting, month ("2024-04"), held, expected, coverage_pct.
+        provider_code, setting, month ("2024-04"), held, expected, coverage_pct; months from the first to the last that
+        the activity holds.
 
     Raises
     ------
     InputError
         If the population does not hold the year.
     """
-    return _run(activity, population, year, rates, "by_month")
+    return _run(activity, population, year, rates, "by_month", held=held)
 
 
 def coverage_bounds(
-    ledger: Relation, population: Relation | pd.DataFrame, *, year: str, rates: pd.DataFrame | None = None
+    ledger: Relation,
+    population: Relation | pd.DataFrame,
+    *,
+    year: str,
+    rates: pd.DataFrame | None = None,
+    held: MonthsHeld | None = None,
 ) -> pd.DataFrame:
     """Bound what activity that is missing, or held without a cost, would add to each ICB's cost.
 
@@ -97,7 +117,7 @@ def coverage_bounds(
     ----------
     ledger : Relation
         From `cost_activity`.
-    population, year, rates
+    population, year, rates, held
         As in `coverage`.
 
     Returns
@@ -108,7 +128,7 @@ def coverage_bounds(
         where a point of delivery has no rate or no cost anywhere. Without a population for the year what is missing
         cannot be known, only what is held without a cost.
     """
-    cells = _run(ledger, population, year, rates, "by_icb", needed=False)
+    cells = _run(ledger, population, year, rates, "by_icb", needed=False, held=held)
     own = cells["cost_pence"] / 100 / cells["costed"].where(cells["costed"] > 0)
     pods = (
         cells.assign(own=own)
@@ -144,18 +164,23 @@ def _run(
     step: str,
     *,
     needed: bool = True,
+    held: MonthsHeld | None = None,
 ) -> pd.DataFrame:
     first, last = financial_year_bounds(year)
+    # Of part of a year only the months held are expected: the rest is to come, and is not missing.
+    there = (held or months_held(activity, year)).months
+    span = (there[0].start_time.date(), there[-1].end_time.date()) if there else (first, last)
     if "cost_pence" not in activity.columns:
         activity = activity.query("SELECT *, CAST(NULL AS BIGINT) AS cost_pence FROM this")
-    table = pd.DataFrame(months(first, last), columns=["month", "first_day", "last_day"])
-    table["share_of_year"] = [((t - f).days + 1) / ((last - first).days + 1) for _, f, t in months(first, last)]
+    table = pd.DataFrame(months(*span), columns=["month", "first_day", "last_day"])
+    days = [(t - f).days + 1 for _, f, t in months(*span)]
+    table["share_of_span"] = [count / sum(days) for count in days]
     inputs = {
         "activity": activity,
         "population": population,
         "rates": pd.read_csv(paths.reference() / "contacts_per_head.csv") if rates is None else rates,
         "months": table,
-        "settings": pd.DataFrame({"year": [first.year]}),
+        "settings": pd.DataFrame({"year": [first.year], "share_of_year": [sum(days) / ((last - first).days + 1)]}),
     }
     steps = activity.engine.run(_SQL, inputs)
     if needed and steps["expected"].count() == 0:

@@ -12,6 +12,7 @@ from pathcost_lib.pathways.link import Links
 from pathcost_lib.pathways.summary import chosen_pathways
 from pathcost_lib.results import Result
 from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.held import MonthsHeld
 
 __all__ = ["Flow", "flow", "flow_of"]
 
@@ -42,6 +43,7 @@ def flow(
     *,
     step: str = "setting",
     year: str | None = None,
+    held: MonthsHeld | None = None,
     icb: str | None = None,
     collapse: bool = True,
 ) -> Flow:
@@ -57,6 +59,8 @@ def flow(
         What a step is: setting, pod, phase, provider_code.
     year : str, optional
         Only pathways whose window closes in this financial year. Always: only those whose window the data hold.
+    held : MonthsHeld, optional
+        As in `summarise`.
     icb : str, optional
         Only pathways of this ICB.
     collapse : bool
@@ -79,7 +83,7 @@ def flow(
     Contacts are ordered by day, then by activity_id: dates carry no time, so the order within a day is a convention.
     """
     require_one_of(step, ("setting", "pod", "phase", "provider_code"), what="Step")
-    chosen = chosen_pathways(links, year)
+    chosen = chosen_pathways(links, year, held)
     if icb is not None:
         of_icb = "SELECT c.* FROM chosen AS c JOIN one AS o ON o.icb_code = c.icb_code"
         chosen = ledger.engine.view("chosen", of_icb, {"chosen": chosen, "one": pd.DataFrame({"icb_code": [icb]})})

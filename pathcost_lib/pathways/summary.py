@@ -11,6 +11,7 @@ from pathcost_lib.codes import financial_year_bounds
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.pathways.link import Links
 from pathcost_lib.sources.engine import Relation
+from pathcost_lib.sources.held import MonthsHeld
 from pathcost_lib.sources.quoting import quote_name, quote_value
 
 __all__ = ["chosen_pathways", "summarise"]
@@ -21,7 +22,12 @@ _OF_CONTACT = ("phase", "setting", "pod", "provider_code", "cost_basis")
 
 
 def summarise(
-    links: Links, ledger: Relation, by: Sequence[str] = ("pathway",), *, year: str | None = None
+    links: Links,
+    ledger: Relation,
+    by: Sequence[str] = ("pathway",),
+    *,
+    year: str | None = None,
+    held: MonthsHeld | None = None,
 ) -> pd.DataFrame:
     """Return cost per pathway, with its standard error, for each combination of `by`.
 
@@ -36,6 +42,9 @@ def summarise(
         cost_basis, and any other column of the ledger (currency_code, financial_year ...).
     year : str, optional
         Only pathways whose window closes in this financial year. Always: only those whose window the data hold.
+    held : MonthsHeld, optional
+        Months of the year that an area's data hold: of part of a year only pathways whose window closes from the first
+        to the last of them, of every area, so that like months are compared.
 
     Returns
     -------
@@ -61,7 +70,7 @@ def summarise(
     extra = [c for c in by if c not in (*_OF_PATHWAY, *_OF_CONTACT)]
     for column in extra:
         require_one_of(column, [*_OF_PATHWAY, *_OF_CONTACT, *ledger.columns], what="Column to summarise by")
-    chosen = chosen_pathways(links, year)
+    chosen = chosen_pathways(links, year, held)
     of_pathway = [c for c in by if c in _OF_PATHWAY]
     of_index = {c: f"of_{c}" for c in of_pathway if c != "pathway"}
     contacts = links.links.over(
@@ -112,16 +121,16 @@ def _sums(*kinds: str) -> str:
     return ", ".join(f"CAST(coalesce(sum({kind}_pence), 0) AS BIGINT) AS {kind}_pence" for kind in kinds)
 
 
-def chosen_pathways(links: Links, year: str | None) -> Relation:
-    """Return the pathways whose window the data hold, and closes in the financial year if one is given."""
+def chosen_pathways(links: Links, year: str | None, held: MonthsHeld | None = None) -> Relation:
+    """Return the pathways whose window the data hold, and closes in the year (or its months held) if one is given."""
     where = "complete"
     if year is not None:
-        first, last = financial_year_bounds(year)
+        first, last = held.days if held else financial_year_bounds(year)
         where += f" AND window_to BETWEEN {quote_value(first)} AND {quote_value(last)}"
     chosen = links.pathways.query(f"SELECT * FROM this WHERE {where}")
     if chosen.count() == 0:
         names = ", ".join(d.name for d in links.definitions)
-        when = f" closes in {year} and" if year else ""
+        when = f" closes in {held.words if held and held.months else year} and" if year else ""
         raise InputError(f"No {names} pathway has a window that{when} lies wholly in the data.")
     return chosen
 

@@ -11,6 +11,7 @@ from pathcost_lib.present.display import message
 from pathcost_lib.present.format import percent, say, short_pounds
 from pathcost_lib.present.sentences import LOW_COVERAGE
 from pathcost_lib.sources import Dataset
+from pathcost_lib.sources.held import months_held
 from pathcost_lib.sources.names import organisation_names, table_or_empty
 from pathcost_lib.sources.quoting import quote_value
 
@@ -25,7 +26,9 @@ def coverage_banner(dataset: Dataset, *, icb: str, year: str) -> None:
     """
     called = organisation_names(table_or_empty(dataset, "organisations"))
     cells = coverage_of_one(coverage_of_all(dataset, year=year), icb)
-    message(coverage_line(cells, area=called.get(icb, icb), year=year))
+    held = months_held(dataset.activity, year)
+    when = year if held.is_whole or not held.months else held.words
+    message(coverage_line(cells, area=called.get(icb, icb), year=when))
 
 
 def coverage_of_all(dataset: Dataset, *, year: str) -> pd.DataFrame:
@@ -47,7 +50,10 @@ def coverage_of_one(bounds: pd.DataFrame, icb: str) -> Disclosed:
 
 
 def coverage_line(cells: Disclosed, *, area: str, year: str) -> str:
-    """Return the banner's words from `coverage_of_one`; what cannot be computed is said to be so, with the reason."""
+    """Return the banner's words from `coverage_of_one`, with the reason where something cannot be computed.
+
+    `year` is the financial year, or the months of it that the data hold.
+    """
     table = cells.frame
     rated = table.dropna(subset=["coverage_pct"])
     parts = [f"Coverage, {area}, {year}: {_held(table)}", _uncosted(table)]

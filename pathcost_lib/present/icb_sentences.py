@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from pathcost_lib.present.disclosure import Disclosed, disclose
 from pathcost_lib.present.format import count, interval, pounds, say, signed_pounds
 from pathcost_lib.present.sentences import NO_OTHERS, coverage_sentence
 
-__all__ = ["gradient_sentence", "opportunity_sentence", "variation_message"]
+__all__ = ["gradient_sentence", "left_out_sentence", "opportunity_sentence", "variation_message"]
 
 
 def variation_message(
@@ -82,6 +84,12 @@ def opportunity_sentence(claims: Disclosed, *, span: str = "a year") -> str:
         f"Above the target beyond chance: {names}; {pounds(full)} {span} at full cost, each pound once, of which "
         f"{pounds(variable)} is variable cost. Case mix and need beyond age and sex are not adjusted for."
     )
+
+
+def left_out_sentence(counts: Mapping[str, int]) -> str:
+    """Return what is in no comparison, from `benchmark.icb_causes.left_out`; empty where nothing is left out."""
+    said = "; ".join(f"{reason}: {count}" for reason, count in counts.items())
+    return f"In no comparison: {said}." if said else ""
 
 
 def gradient_sentence(slopes: pd.DataFrame) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pathcost_lib.arguments import as_list, numbers, one_row_each, refuse
+from pathcost_lib.arguments import as_list, number, numbers, one_row_each, refuse
 from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.paths import folder as as_path
 from pathcost_lib.results import Result
 from pathcost_lib.scenarios.forecasting import backtest, by_month, forecast
 from pathcost_lib.sources import published
@@ -58,9 +59,10 @@ def monthly_activity(activity: Relation, icb: str) -> pd.DataFrame:
 
 def official_months(folder: Path | str, icb: str) -> pd.DataFrame:
     """Return an ICB's published A&E attendances and emergency admissions by month, as `monthly_activity` does."""
-    codes = published.icb_codes(Path(folder) / "icb_lookups" / "sub_icb_icb_region_lookup_2022.csv")
+    folder = as_path(folder)
+    codes = published.icb_codes(folder / "icb_lookups" / "sub_icb_icb_region_lookup_2022.csv")
     require_one_of(icb, map(str, codes.values()), what="ICB")
-    path = Path(folder) / "activity_performance" / "england_icb_accidents_emergency.csv.gz"
+    path = folder / "activity_performance" / "england_icb_accidents_emergency.csv.gz"
     table = published.read("ae_monthly_icb", path, icbs=codes, only={"icb_code": [icb]}).table
     long = table.melt("month", ["attendances", "emergency_admissions"], var_name="series", value_name="activity")
     return long.assign(month=long["month"].dt.to_period("M"), calendar="days")
@@ -110,9 +112,10 @@ def monthly_outlook(
     Raises
     ------
     InputError
-        If a column is missing, a series and month repeat, a number is missing or negative, a calendar is not known, or
-        a name is of no series.
+        If a column is missing, a series and month repeat, a number is missing or negative, a calendar is not known, a
+        name is of no series, or the horizon is no whole number of months from 1 to 120.
     """
+    number(horizon, "horizon (months)", least=1, most=120, whole=True)
     keys = ["series", "month"]
     one_row_each(series, keys, ["activity", "calendar"], what="series")
     series = series.assign(activity=numbers(series, "activity", keys))

@@ -93,7 +93,8 @@ def demand_outlook(
     ------
     InputError
         If the scenario has no demand part; or if the inputs lack a column or a number, hold a POD twice, a setting that
-        is not one of `codes.SETTINGS`, or rates and PODs that do not go together. The PODs are named.
+        is not one of `codes.SETTINGS`, rates and PODs that do not go together, no POD that is not left out, or a
+        coverage that has a setting twice, or lacks one of the PODs or the reason of a missing figure; each by name.
     """
     if scenario.demand is None:
         raise InputError(f"Scenario {scenario.name} has no demand part.")
@@ -156,10 +157,25 @@ def _check(inputs: DemandInputs) -> None:
     for setting in pods["setting"]:
         require_one_of(setting, SETTINGS, what="Setting of the PODs")
     kept = pods[pods["reason"] == ""]
+    if kept.empty:
+        why = "; ".join(f"{reason} ({count})" for reason, count in pods["reason"].value_counts().items())
+        raise InputError(f"Every POD of the outlook is left out, so nothing can be projected: {why}.")
     for amount in amounts:
         numbers(kept, amount, ["pod"])
     refuse(kept, ~kept["pod"].isin(inputs.rates["pod"]).to_numpy(), ["pod"], "A POD has no rate of use")
     refuse(inputs.rates, ~inputs.rates["pod"].isin(pods["pod"]).to_numpy(), ["pod"], "A rate is of a POD not in `pods`")
+    _check_coverage(inputs.coverage, kept)
+
+
+def _check_coverage(held: pd.DataFrame, kept: pd.DataFrame) -> None:
+    """Refuse a coverage that would double a setting, or leave one without a figure and without a reason."""
+    what = "coverage of the outlook"
+    one_row_each(held, ["setting"], ["coverage_pct", "reason"], what=what)
+    no_gaps(held, ["reason"], what=what)
+    for setting in held["setting"]:
+        require_one_of(setting, SETTINGS, what="Setting of the coverage")
+    refuse(kept, ~kept["setting"].isin(held["setting"]).to_numpy(), ["setting"], "A setting has no row of coverage")
+    numbers(held[held["coverage_pct"].notna() | (held["reason"] == "")], "coverage_pct", ["setting"])
 
 
 def _held(growth: Growth, pods: Collection[str]) -> Growth:

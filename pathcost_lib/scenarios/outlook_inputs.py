@@ -148,9 +148,9 @@ def official_inputs(folder: Path | str, *, icb: str, base_year: int, price_base:
     Raises
     ------
     InputError
-        If a file is not laid out as expected.
+        If the folder is no path, or a file is not laid out as expected.
     """
-    codes = published.icb_codes(Path(folder) / "icb_lookups" / "sub_icb_icb_region_lookup_2022.csv")
+    codes = published.icb_codes(paths.folder(folder) / "icb_lookups" / "sub_icb_icb_region_lookup_2022.csv")
     require_one_of(icb, map(str, codes.values()), what="ICB")
     number(base_year, "base_year", whole=True)
     only = {"icb_code": [icb]}
@@ -202,7 +202,7 @@ def official_growth(folder: Path | str, *, base_year: int, years: Sequence[int])
     Raises
     ------
     InputError
-        If a file is not laid out as expected.
+        If the folder is no path, a year is no whole number of the projection, or a file is not laid out as expected.
     """
     years = [int(number(year, "years", whole=True)) for year in number_list(years, "years")]
     people = _projections(folder, "icb_population", "icb_population_by_age_sex_*_principal.csv*")
@@ -221,7 +221,7 @@ def _projections(
     folder: Path | str, layout: str, pattern: str, only: dict[str, list[str]] | None = None
 ) -> pd.DataFrame:
     """Read every file of a pattern in the folder of projections, areas by their ODS code."""
-    folder = Path(folder)
+    folder = paths.folder(folder)
     codes = published.icb_codes(folder / "icb_lookups" / "sub_icb_icb_region_lookup_2022.csv")
     found = sorted((folder / "icb_population_projections").glob(pattern))
     if not found:

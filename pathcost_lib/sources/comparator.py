@@ -12,7 +12,7 @@ from pathcost_lib.codes import financial_year_bounds
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.dated import not_there, refuse_two_dates, under_codes_of
-from pathcost_lib.sources.held import MonthsHeld, months_held
+from pathcost_lib.sources.held import MonthsHeld, fewer_months, months_held
 from pathcost_lib.sources.names import icb_codes
 from pathcost_lib.sources.quoting import quote_value, quote_values
 
@@ -70,6 +70,11 @@ class Compared:
         mine = self.whole.activity.query(f"SELECT * FROM this WHERE icb_code = {quote_value(self.icb)}")
         return months_held(mine, self.year)
 
+    @cached_property
+    def fewer(self) -> dict[str, str]:
+        """Areas that take part and lack months which others hold, with the months that they do hold."""
+        return {} if self.alone else fewer_months(self.whole.activity, self.year, self.areas)
+
     @property
     def note(self) -> str:
         """What must be said of who is compared; empty where all areas of the tables are, and they are enough."""
@@ -89,6 +94,10 @@ class Compared:
             if not (self.alone and why == NO_DATA):
                 named = ", ".join(codes[:5]) + (f" and {len(codes) - 5} more" if len(codes) > 5 else "")
                 said.append(f"Not compared: {named} ({why}).")
+        if self.fewer:
+            named = "; ".join(f"{area} ({words})" for area, words in list(self.fewer.items())[:3])
+            more = f" and {len(self.fewer) - 3} more" if len(self.fewer) > 3 else ""
+            said.append(f"Fewer months than others hold (they look cheap where all months count): {named}{more}.")
         return " ".join(said)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date
 
 import pandas as pd
 
@@ -10,7 +12,10 @@ from pathcost_lib.codes import financial_year_bounds, label
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.quoting import quote_value
 
-__all__ = ["MonthsHeld", "last_whole_year", "months_held", "span_words"]
+__all__ = ["MonthsHeld", "fewer_months", "last_whole_year", "months_held", "span_words"]
+
+#: Contacts in a usual month from which an empty one is no chance (by chance 2 in 1,000 million).
+_USUAL = 20
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,13 @@ class MonthsHeld:
     def span(self) -> str:
         """What pounds of this year are of, as it follows them: "a year", or "in April to October 2026"."""
         return "a year" if self.is_whole or not self.months else f"in {self.words}"
+
+    @property
+    def days(self) -> tuple[date, date]:
+        """First and last day of the year or, of part of one, of the months held."""
+        if self.is_whole or not self.months:
+            return financial_year_bounds(self.year)
+        return self.months[0].start_time.date(), self.months[-1].end_time.date()
 
     @property
     def note(self) -> str:
@@ -114,6 +126,52 @@ def months_held(activity: Relation, year: str) -> MonthsHeld:
     for setting, y, m in table[["setting", "y", "m"]].dropna().itertuples(index=False):
         held.setdefault(str(setting), []).append(pd.Period(year=int(y), month=int(m), freq="M"))
     return MonthsHeld(year, held)
+
+
+def fewer_months(activity: Relation, year: str, areas: Collection[str]) -> dict[str, str]:
+    """Return the areas that lack months which the others hold, and the months that they do hold, by setting.
+
+    A month counts as lacking where the area has none of the contacts that other areas have in it, and has twenty or
+    more in the mean of its other months: fewer may be none by chance.
+
+    Parameters
+    ----------
+    activity : Relation
+        icb_code, setting, start_date.
+    year : str
+        Financial year.
+    areas : collection of str
+        Areas that are compared.
+
+    Returns
+    -------
+    dict of str to str
+        Area to words: "only April to October 2026", or by setting "Community only April to October 2026".
+
+    Examples
+    --------
+    >>> fewer_months(dataset.activity, "2026-27", ["QHL", "QOP"])  # doctest: +SKIP
+    {'QOP': 'Community only April to June 2026'}
+    """
+    first, last = map(quote_value, financial_year_bounds(year))
+    table = activity.query(
+        "SELECT icb_code, setting, year(start_date) AS y, month(start_date) AS m, count(*) AS n FROM this "
+        f"WHERE start_date BETWEEN {first} AND {last} AND setting IS NOT NULL GROUP BY 1, 2, 3, 4"
+    ).to_pandas()
+    table = table[table["icb_code"].isin(areas)]
+    every = table.groupby(["icb_code", "y", "m"], as_index=False)["n"].sum().assign(setting="")
+    found: dict[str, dict[str, str]] = {}
+    for setting, rows in pd.concat([every, table]).groupby("setting", sort=True):
+        months = len(rows[["y", "m"]].drop_duplicates())
+        for area, mine in rows.groupby("icb_code", sort=True):
+            if len(mine) < months and mine["n"].mean() >= _USUAL:
+                there = sorted(pd.Period(year=int(y), month=int(m), freq="M") for y, m in mine[["y", "m"]].to_numpy())
+                found.setdefault(str(area), {})[str(setting)] = f"only {span_words(there)}"
+    # What is true of the whole area need not be said of its settings again.
+    return {
+        area: said.get("") or "; ".join(f"{label(setting)} {words}" for setting, words in said.items())
+        for area, said in sorted(found.items())
+    }
 
 
 def last_whole_year(activity: Relation, year: str) -> str:

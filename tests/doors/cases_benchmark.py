@@ -267,7 +267,7 @@ CASES: dict[str, Case | list[Case]] = {
     ],
     "proportion": Case(
         benchmark.proportion,
-        lambda: {"df": _groups(), "events": "events", "confidence": 0.95, **WHERE},
+        lambda: {"df": _groups(), "events": "events", "confidence": 0.95, "few_events": "withhold", **WHERE},
         legitimate=FREE_LABELS,
     ),
     "rate": [

@@ -46,7 +46,8 @@ def series() -> pd.Series:
 
 
 def long_series() -> pd.DataFrame:
-    table = series().rename("activity").rename_axis("month").reset_index()
+    # Two origins of the backtest are enough: more months only repeat it.
+    table = series().iloc[-34:].rename("activity").rename_axis("month").reset_index()
     return table.assign(series="ae", calendar="days", month=table["month"].dt.to_timestamp())
 
 

@@ -75,8 +75,10 @@ def starting_point() -> scenarios.DemandInputs:
     return scenarios.official_inputs(publications(), icb="QF7", base_year=2024, price_base=YEAR)
 
 
-def outlook(people: pd.DataFrame, rates: pd.DataFrame, pods: pd.DataFrame, draws: int) -> scenarios.DemandOutlook:
-    inputs = replace(starting_point(), people=people, rates=rates, pods=pods)
+def outlook(
+    people: pd.DataFrame, rates: pd.DataFrame, pods: pd.DataFrame, coverage: pd.DataFrame, draws: int
+) -> scenarios.DemandOutlook:
+    inputs = replace(starting_point(), people=people, rates=rates, pods=pods, coverage=coverage)
     scenario = scenarios.load_scenario("official_groups")
     return scenarios.demand_outlook(inputs, scenario, draws=draws)
 
@@ -99,6 +101,9 @@ CASES: dict[str, Case | list[Case]] = {
             "people": starting_point().people.copy(),
             "rates": starting_point().rates.copy(),
             "pods": starting_point().pods.copy(),
+            "coverage": starting_point().coverage.assign(
+                coverage_pct=[80.0 + n for n in range(len(starting_point().coverage))], reason=""
+            ),
             "draws": 100,
         },
         legitimate={("pods", "service mislabelled"): "a service is called what the inputs call it"},
