@@ -29,6 +29,7 @@ __all__ = [
     "coverage_of",
     "event_rates",
     "hexagons",
+    "of_known",
     "of_one",
     "provider_index",
     "read",
@@ -46,7 +47,7 @@ _FIGURES = ["value_gbp", "lower_95", "upper_95", "reference_gbp", *_DIFFERENCE, 
 _RATES = ["pathways", "rate", "lower_95", "upper_95", "reference_pathways", "reference_rate", *_INDEX]
 _PROVIDERS = ["provider_code", "scope", "contacts", *_INDEX, "actual_gbp", "expected_gbp", "own_cost_pct", "reason"]
 ONE_AREA = "the data hold one area only, so there is nothing to compare with"
-NO_PEOPLE = "no population by age and sex, or no patients' ages, for this area and year"
+NO_PEOPLE = "no population by age and sex, or no patients' ages and sexes, for this area and year"
 NO_CONTACTS = "the data hold no contact of this area in this setting, so it is not compared"
 NOT_WHOLE = "the data hold no contact of this area in one of the settings, so all of them together are not compared"
 
@@ -98,7 +99,7 @@ def read(
     Raises
     ------
     InputError
-        If no pathway closes in the year, or an area and its successor both have activity in it.
+        If an area and its successor both have activity in the year.
     """
     first, last = financial_year_bounds(year)
     span = (first, last)
@@ -109,7 +110,7 @@ def read(
         "ledger": ledger,
         "links": links.links,
         "index_events": links.pathways,
-        "chosen": chosen_pathways(links, year),
+        "chosen": chosen_pathways(links, year, none_ok=True),
         "patients": patients,
         "settings": settings.assign(groups=GROUPS),
     }
@@ -123,10 +124,11 @@ def read(
         f"WHERE variant = 'principal' AND year = {quote_value(first.year)} AND sex IN ('female', 'male') "
         "GROUP BY icb_code, age // 5 * 5, sex HAVING sum(persons) > 0"
     ).to_pandas()
+    pathways = summarise(links, ledger, ["pathway", "icb_code"], year=year, none_ok=True)
     # An area without activity has no data: left in, it would count as one whose people cost nothing.
     areas = areas_compared(found["costs"]["icb_code"].dropna(), people["icb_code"])
     people = people[people["icb_code"].isin(areas)].reset_index(drop=True)
-    return Cells(**found, population=people, pathways=summarise(links, ledger, ["pathway", "icb_code"], year=year))
+    return Cells(**found, population=people, pathways=pathways)
 
 
 def _moments(n: pd.Series, total: pd.Series, squares: pd.Series) -> tuple[pd.Series, pd.Series]:
@@ -156,10 +158,11 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     the others' too. Normal limits.
     """
     heads = ["icb_code", "setting"]
-    if cells.population.empty or cells.costs.empty:
+    known = of_known(cells.costs, cells.population)
+    if known.empty:
         return pd.DataFrame(columns=[*heads, "persons", *_FIGURES], dtype=float)
     sums = ["cost_gbp", "variable_gbp", "squares"]
-    held = cells.costs.assign(squares=cells.costs["squares"] / 1e4)
+    held = known.assign(squares=known["squares"] / 1e4)
     held = held.groupby(["icb_code", *STRATA, "setting"], as_index=False)[sums].sum()
     settings = pd.DataFrame({"setting": [s for s in (*SETTINGS, ALL) if s in set(held["setting"])]})
     pairs = cells.population[["icb_code"]].drop_duplicates().merge(settings, how="cross")
@@ -210,6 +213,11 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     return table.assign(reason=table["reason"].mask(lacking_all, NOT_WHOLE).fillna(NO_CONTACTS))
 
 
+def of_known(cells: pd.DataFrame, population: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of people whose age and sex are known, as the population counts them: others fit no stratum."""
+    return cells[cells["age_from"].notna() & cells["sex"].isin(population["sex"])]
+
+
 def of_one(costs: pd.DataFrame, icb: str) -> pd.DataFrame:
     """Return one ICB's rows of `cost_per_person`; where it has none, one row without numbers and the reason."""
     rows = costs[costs["icb_code"] == icb].reset_index(drop=True)
@@ -239,9 +247,11 @@ def event_rates(cells: Cells, icb: str) -> pd.DataFrame:
         (Byar; exact below 10), reason. Pathways of people of unknown age or sex are left out.
     """
     names = pd.DataFrame({"pathway": sorted(cells.events["pathway"].unique())})
-    if icb not in set(cells.population["icb_code"]) or not cells.events["age_from"].notna().any():
+    known = of_known(cells.events, cells.population)
+    unknown = icb in set(cells.events["icb_code"]) - set(known["icb_code"])  # a rate of 0 would be no finding
+    if icb not in set(cells.population["icb_code"]) or known.empty or unknown:
         return names.assign(**dict.fromkeys(_RATES, np.nan), reason=NO_PEOPLE)
-    held = cells.events.groupby(["pathway", "icb_code", *STRATA], as_index=False)["pathways"].sum()
+    held = known.groupby(["pathway", "icb_code", *STRATA], as_index=False)["pathways"].sum()
     rows = cells.population.merge(names, how="cross").merge(held, how="left").fillna({"pathways": 0})
     standard = cells.population.groupby(STRATA, as_index=False)[["persons"]].sum().rename(columns={"persons": "weight"})
     everyone = rows.groupby(["pathway", *STRATA], as_index=False)[["persons", "pathways"]].sum().assign(icb_code="")

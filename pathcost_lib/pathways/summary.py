@@ -21,7 +21,12 @@ _OF_CONTACT = ("phase", "setting", "pod", "provider_code", "cost_basis")
 
 
 def summarise(
-    links: Links, ledger: Relation, by: Sequence[str] = ("pathway",), *, year: str | None = None
+    links: Links,
+    ledger: Relation,
+    by: Sequence[str] = ("pathway",),
+    *,
+    year: str | None = None,
+    none_ok: bool = False,
 ) -> pd.DataFrame:
     """Return cost per pathway, with its standard error, for each combination of `by`.
 
@@ -36,6 +41,8 @@ def summarise(
         cost_basis, and any other column of the ledger (currency_code, financial_year ...).
     year : str, optional
         Only pathways whose window closes in this financial year. Always: only those whose window the data hold.
+    none_ok : bool
+        Return a table without rows where no pathway is left.
 
     Returns
     -------
@@ -50,7 +57,7 @@ def summarise(
     Raises
     ------
     InputError
-        If a column of `by` is not known, or no pathway is left.
+        If a column of `by` is not known, or no pathway is left and that is not allowed.
 
     Notes
     -----
@@ -61,7 +68,7 @@ def summarise(
     extra = [c for c in by if c not in (*_OF_PATHWAY, *_OF_CONTACT)]
     for column in extra:
         require_one_of(column, [*_OF_PATHWAY, *_OF_CONTACT, *ledger.columns], what="Column to summarise by")
-    chosen = chosen_pathways(links, year)
+    chosen = chosen_pathways(links, year, none_ok=none_ok)
     of_pathway = [c for c in by if c in _OF_PATHWAY]
     of_index = {c: f"of_{c}" for c in of_pathway if c != "pathway"}
     contacts = links.links.over(
@@ -112,14 +119,14 @@ def _sums(*kinds: str) -> str:
     return ", ".join(f"CAST(coalesce(sum({kind}_pence), 0) AS BIGINT) AS {kind}_pence" for kind in kinds)
 
 
-def chosen_pathways(links: Links, year: str | None) -> Relation:
+def chosen_pathways(links: Links, year: str | None, *, none_ok: bool = False) -> Relation:
     """Return the pathways whose window the data hold, and closes in the financial year if one is given."""
     where = "complete"
     if year is not None:
         first, last = financial_year_bounds(year)
         where += f" AND window_to BETWEEN {quote_value(first)} AND {quote_value(last)}"
     chosen = links.pathways.query(f"SELECT * FROM this WHERE {where}")
-    if chosen.count() == 0:
+    if not none_ok and chosen.count() == 0:
         names = ", ".join(d.name for d in links.definitions)
         when = f" closes in {year} and" if year else ""
         raise InputError(f"No {names} pathway has a window that{when} lies wholly in the data.")
