@@ -44,6 +44,7 @@ def made(rng: np.random.Generator, *, dear: str = "", times: float = 1.0, per_he
     mean = rng.normal(100 * up, 200 * up / np.sqrt(costs["persons"]))
     costs["cost_gbp"], costs["variable_gbp"] = mean * costs["persons"], 0.3 * mean * costs["persons"]
     costs["squares"] = (200**2 + 100**2) * up**2 * costs["persons"] * 1e4
+    costs["users"] = costs["persons"]
     whole = costs.groupby(["icb_code", "age_from", "sex"], as_index=False).sum(numeric_only=True)
     costs = pd.concat([costs, whole.assign(setting=icb_view.ALL)], ignore_index=True).assign(deprivation_decile=1)
     events, pieces, rows = [], [], []

@@ -182,6 +182,8 @@ def opportunities(
     columns = ["icb_code", "claim", "persons", "mean_gbp", "se_gbp", "variable_share"]
     parts = [part[columns] for part in (per_pathway, per_person) if set(columns) <= set(part)]
     rows = pd.concat(parts, ignore_index=True).dropna(subset="mean_gbp").fillna({"variable_share": 0.0})
+    if rows.empty:
+        return pd.DataFrame(columns=_CLAIMS, dtype=float)
     found = opportunity(
         rows,
         unit="icb_code",

@@ -48,6 +48,8 @@ _RATES = ["pathways", "rate", "lower_95", "upper_95", "reference_pathways", "ref
 _PROVIDERS = ["provider_code", "scope", "contacts", *_INDEX, "actual_gbp", "expected_gbp", "own_cost_pct", "reason"]
 ONE_AREA = "the data hold one area only, so there is nothing to compare with"
 NO_PEOPLE = "no population by age and sex, or no patients' ages and sexes, for this area and year"
+FEWEST_USERS = 8
+FEW_USERS = "fewer than eight people of known age and sex have a contact"
 NO_CONTACTS = "the data hold no contact of this area in this setting, so it is not compared"
 NOT_WHOLE = "the data hold no contact of this area in one of the settings, so all of them together are not compared"
 
@@ -159,8 +161,13 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     """
     heads = ["icb_code", "setting"]
     known = of_known(cells.costs, cells.population)
+    users = known[known["setting"] == ALL].groupby("icb_code")["users"].sum()
     if known.empty:
         return pd.DataFrame(columns=[*heads, "persons", *_FIGURES], dtype=float)
+    known = known[known["icb_code"].map(users) >= FEWEST_USERS]  # of fewer a mean over all people tells their cost
+    if known.empty:
+        none = pd.DataFrame({"icb_code": users.index, "setting": ALL, "reason": FEW_USERS})
+        return none.assign(**dict.fromkeys(["persons", "cost_gbp", "variable_share", "se_gbp", *_FIGURES], np.nan))
     sums = ["cost_gbp", "variable_gbp", "squares"]
     held = known.assign(squares=known["squares"] / 1e4)
     held = held.groupby(["icb_code", *STRATA, "setting"], as_index=False)[sums].sum()
@@ -169,7 +176,9 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     there = _with_data(held[heads].drop_duplicates())
     rows = cells.population.merge(there).merge(held, how="left").fillna(dict.fromkeys(sums, 0.0))
     every = rows.groupby([*STRATA, "setting"])[["persons", "cost_gbp", "squares"]].transform("sum")
-    weight = every["persons"] / rows.groupby("setting")["persons"].transform("sum")
+    # One standard for every setting, also for one that some areas lack: else the settings do not add up to the whole.
+    standard = cells.population.groupby(STRATA)["persons"].sum() / cells.population["persons"].sum()
+    weight = rows[STRATA].merge(standard.rename("weight").reset_index(), how="left")["weight"].set_axis(rows.index)
     mean, variance = _moments(rows["persons"], rows["cost_gbp"], rows["squares"])
     away = every - rows[["persons", "cost_gbp", "squares"]]
     others, others_variance = _moments(away["persons"], away["cost_gbp"], away["squares"])
@@ -209,6 +218,8 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     table["reason"] = np.select([short, alone], ["an age and sex group of fewer than two people", ONE_AREA], "")
     # No contact at all in a setting is no data of it: the area costs something there, and must not lower the reference.
     table = pairs.merge(table, how="left")
+    few = table["icb_code"].map(users).lt(FEWEST_USERS) & table["reason"].isna()
+    table["reason"] = table["reason"].mask(few, FEW_USERS)
     lacking_all = table["reason"].isna() & (table["setting"] == ALL)
     return table.assign(reason=table["reason"].mask(lacking_all, NOT_WHOLE).fillna(NO_CONTACTS))
 
