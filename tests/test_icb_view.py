@@ -131,6 +131,27 @@ def test_an_area_without_a_setting_does_not_lower_its_reference() -> None:
     np.testing.assert_allclose(whole.loc[ICBS[1], "reference_gbp"], every["cost_gbp"].sum() / people.sum())
 
 
+@pytest.mark.unit
+def test_settings_are_added_up_only_where_all_rest_on_the_same_areas() -> None:
+    cells = made(np.random.default_rng(3))
+    assert abs(icb_view.gap_gbp(icb_view.cost_per_person(cells), ICBS[1])) < 1e-6
+    gone = (cells.costs["icb_code"] == ICBS[0]) & (cells.costs["setting"] == "outpatient")
+    lacking = icb_view.cost_per_person(replace(cells, costs=cells.costs[~gone]))
+    assert np.isnan(icb_view.gap_gbp(lacking, ICBS[1])) and np.isnan(icb_view.gap_gbp(lacking, ICBS[0]))
+
+
+@pytest.mark.unit
+def test_a_mean_over_all_people_is_not_shown_where_fewer_than_eight_bear_it() -> None:
+    cells = made(np.random.default_rng(3))
+    few = cells.costs.assign(users=cells.costs["users"].where(cells.costs["icb_code"] != ICBS[0], 1))
+    table = icb_view.cost_per_person(replace(cells, costs=few)).set_index("icb_code")
+    assert table.loc[ICBS[0], "value_gbp"].isna().all() and set(table.loc[ICBS[0], "reason"]) == {icb_view.FEW_USERS}
+    assert table.loc[ICBS[1], "value_gbp"].notna().all()
+    alone = cells.costs[cells.costs["icb_code"] == ICBS[0]].assign(users=1)
+    none = icb_view.of_one(icb_view.cost_per_person(replace(cells, costs=alone)), ICBS[0])
+    assert list(none["reason"]) == [icb_view.FEW_USERS] and none["persons"].isna().all()
+
+
 @pytest.mark.property
 def test_under_the_null_the_difference_is_claimed_no_more_often_than_by_chance() -> None:
     claimed = []

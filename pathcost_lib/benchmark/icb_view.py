@@ -28,6 +28,7 @@ __all__ = [
     "cost_per_person",
     "coverage_of",
     "event_rates",
+    "gap_gbp",
     "hexagons",
     "of_known",
     "of_one",
@@ -176,9 +177,7 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     there = _with_data(held[heads].drop_duplicates())
     rows = cells.population.merge(there).merge(held, how="left").fillna(dict.fromkeys(sums, 0.0))
     every = rows.groupby([*STRATA, "setting"])[["persons", "cost_gbp", "squares"]].transform("sum")
-    # One standard for every setting, also for one that some areas lack: else the settings do not add up to the whole.
-    standard = cells.population.groupby(STRATA)["persons"].sum() / cells.population["persons"].sum()
-    weight = rows[STRATA].merge(standard.rename("weight").reset_index(), how="left")["weight"].set_axis(rows.index)
+    weight = every["persons"] / rows.groupby("setting")["persons"].transform("sum")
     mean, variance = _moments(rows["persons"], rows["cost_gbp"], rows["squares"])
     away = every - rows[["persons", "cost_gbp", "squares"]]
     others, others_variance = _moments(away["persons"], away["cost_gbp"], away["squares"])
@@ -222,6 +221,27 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     table["reason"] = table["reason"].mask(few, FEW_USERS)
     lacking_all = table["reason"].isna() & (table["setting"] == ALL)
     return table.assign(reason=table["reason"].mask(lacking_all, NOT_WHOLE).fillna(NO_CONTACTS))
+
+
+def gap_gbp(costs: pd.DataFrame, icb: str) -> float:
+    """Return what one ICB's settings together cost a person more than all settings: 0 but for rounding.
+
+    Missing where a setting rests on other areas than the whole, because one of them lacks it: each then has a standard
+    of its own, and they do not add up.
+
+    Parameters
+    ----------
+    costs : DataFrame
+        From `cost_per_person`, all areas.
+    icb : str
+        ODS code.
+    """
+    known = costs[costs["value_gbp"].notna()]
+    resting = known.groupby("setting")["icb_code"].agg(frozenset)
+    mine = known[known["icb_code"] == icb].set_index("setting")["value_gbp"]
+    if ALL not in mine or len(set(resting)) > 1:
+        return float("nan")
+    return float(mine.drop(ALL).sum() - mine[ALL])
 
 
 def of_known(cells: pd.DataFrame, population: pd.DataFrame) -> pd.DataFrame:
