@@ -24,6 +24,7 @@ from factories import make_tables, write_tables
 from in_process import NOTEBOOKS, run
 
 from pathcost_lib import packs
+from pathcost_lib.errors import InputError
 from pathcost_lib.packs.blocks import Section
 from pathcost_lib.sources import lacking, open_dataset
 from pathcost_lib.sources.contracts import CONTRACTS
@@ -306,6 +307,45 @@ def test_a_notebook_runs_on_what_one_organisation_has(case: str, key: str, small
     data = write_tables(tmp_path / "data", make(read_tables(small)))
     text = words(run(key, {"icb": ICB, "year": YEAR, "data": str(data)}))
     assert said.get(key, "") in text or pd.Series([text]).str.contains(said[key]).all(), text
+
+
+# -- a comparison that is far out stops --------------------------------------------------------------------------------
+def _in_pence(tables: Tables) -> Tables:
+    """Return the tables with each contact at £100, but at £1 where the area's people or providers are concerned."""
+    activity = tables["activity"]
+    organisations = tables["organisations"]
+    here = organisations.filter(_own(tables, "organisations"))["org_code"]
+    mine = pc.or_(_own(tables, "activity"), pc.is_in(activity["provider_code"], here.combine_chunks()))
+    costs = pc.cast(pc.if_else(mine, 100, 10_000), pa.int64())
+    at = activity.column_names.index("recorded_cost_pence")
+    return {**tables, "activity": activity.set_column(at, "recorded_cost_pence", costs)}
+
+
+@pytest.fixture(scope="module")
+def in_pence(three: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return data in which the area's costs were read a hundred times too small."""
+    return write_tables(tmp_path_factory.mktemp("pence") / "data", _in_pence(read_tables(three)))
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("key", ["02", "03", "04", "07"])
+def test_a_cost_a_hundred_times_too_small_stops_with_the_numbers_unless_allowed(key: str, in_pence: Path) -> None:
+    values = {"icb": ICB, "year": YEAR, "data": str(in_pence)}
+    said = r"£\d.* beside a reference of £[\d,]+, index \d+\..*cost of .* is missing, or pence were read as pounds"
+    with pytest.raises(InputError, match=f"(?s){said}.*--set allow=index"):
+        run(key, values)
+    assert run(key, {**values, "allow": "index,reference"}).tables
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("key", ["02", "03", "07"])
+def test_a_reference_of_two_areas_stops_unless_allowed(key: str, three: Path, tmp_path: Path) -> None:
+    tables = read_tables(three)
+    two = (pc.is_in(tables[name]["icb_code"], pa.array([ICB, "QHL"])) for name in ("activity", "patients"))
+    values = {"icb": ICB, "year": YEAR, "data": str(write_tables(tmp_path / "data", _rows(tables, *two)))}
+    with pytest.raises(InputError, match=r"2 areas only \(QHL, QOP\).*says little.*--set allow=few_areas"):
+        run(key, values)
+    assert "Only 2 areas are compared (QHL, QOP)" in words(run(key, {**values, "allow": "few_areas"}))
 
 
 # -- the long sweep ----------------------------------------------------------------------------------------------------
