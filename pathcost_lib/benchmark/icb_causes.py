@@ -90,7 +90,9 @@ def drivers(cells: Cells, icb: str, peers: pd.DataFrame) -> pd.DataFrame:
         sides = [(_summed(pieces, who), events[events["icb_code"].isin(who)]) for who in (ring, {icb})]
         k0, k1 = (int(side["pathways"].sum()) for _, side in sides)
         expected, people = _expected(cells.population, sides[0][1], ring, icb)
-        if k1 < 2 or k0 < 2 or not expected > 0:
+        # In one part only, leaving it out would leave none.
+        spread_out = all(held["part"].nunique() > 1 for _, held in sides)
+        if not spread_out or not expected > 0:
             continue
         whole, *one_out = (_effects(sides, people, expected, left_out) for left_out in (None, *range(GROUPS)))
         spread = (GROUPS - 1) / GROUPS * ((np.array(one_out) - whole) ** 2).sum(axis=0)[:5]
