@@ -91,7 +91,7 @@ def drivers(cells: Cells, icb: str, peers: pd.DataFrame) -> pd.DataFrame:
         k0, k1 = (int(side["pathways"].sum()) for _, side in sides)
         expected, people = _expected(cells.population, sides[0][1], ring, icb)
         # In one part only, leaving it out would leave none.
-        spread_out = all(held["part"].nunique() > 1 for _, held in sides)
+        spread_out = all(len(set(held["part"])) > 1 for _, held in sides)
         if not spread_out or not expected > 0:
             continue
         whole, *one_out = (_effects(sides, people, expected, left_out) for left_out in (None, *range(GROUPS)))
