@@ -42,9 +42,10 @@ lint: setup ## Check style, types, floors and that notebooks are clean
 	$(BIN)/lint-imports
 	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb notebooks/teaching/*.ipynb notebooks/teaching/masters/*.ipynb
 
-notebooks: setup ## Run every notebook, its assertions included
+notebooks: setup ## Run every notebook, and each without what is optional
 	$(BIN)/pathcost sample
 	$(BIN)/python -m pytest --nbval-lax notebooks -n 2 --dist loadfile
+	PATHCOST_SWEEP=1 $(BIN)/python -m pytest tests/test_optional.py -n 2
 
 bench: setup ## Measure: ratios against named baselines of the same run
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -44,6 +44,7 @@ def made(rng: np.random.Generator, *, dear: str = "", times: float = 1.0, per_he
     mean = rng.normal(100 * up, 200 * up / np.sqrt(costs["persons"]))
     costs["cost_gbp"], costs["variable_gbp"] = mean * costs["persons"], 0.3 * mean * costs["persons"]
     costs["squares"] = (200**2 + 100**2) * up**2 * costs["persons"] * 1e4
+    costs["users"] = costs["persons"]
     whole = costs.groupby(["icb_code", "age_from", "sex"], as_index=False).sum(numeric_only=True)
     costs = pd.concat([costs, whole.assign(setting=icb_view.ALL)], ignore_index=True).assign(deprivation_decile=1)
     events, pieces, rows = [], [], []
@@ -128,6 +129,27 @@ def test_an_area_without_a_setting_does_not_lower_its_reference() -> None:
     assert whole["value_gbp"].isna().to_dict() == {icb: icb == ICBS[0] for icb in ICBS}
     every = cells.costs[(cells.costs["setting"] == icb_view.ALL) & (cells.costs["icb_code"] != ICBS[0])]
     np.testing.assert_allclose(whole.loc[ICBS[1], "reference_gbp"], every["cost_gbp"].sum() / people.sum())
+
+
+@pytest.mark.unit
+def test_settings_are_added_up_only_where_all_rest_on_the_same_areas() -> None:
+    cells = made(np.random.default_rng(3))
+    assert abs(icb_view.gap_gbp(icb_view.cost_per_person(cells), ICBS[1])) < 1e-6
+    gone = (cells.costs["icb_code"] == ICBS[0]) & (cells.costs["setting"] == "outpatient")
+    lacking = icb_view.cost_per_person(replace(cells, costs=cells.costs[~gone]))
+    assert np.isnan(icb_view.gap_gbp(lacking, ICBS[1])) and np.isnan(icb_view.gap_gbp(lacking, ICBS[0]))
+
+
+@pytest.mark.unit
+def test_a_mean_over_all_people_is_not_shown_where_fewer_than_eight_bear_it() -> None:
+    cells = made(np.random.default_rng(3))
+    few = cells.costs.assign(users=cells.costs["users"].where(cells.costs["icb_code"] != ICBS[0], 1))
+    table = icb_view.cost_per_person(replace(cells, costs=few)).set_index("icb_code")
+    assert table.loc[ICBS[0], "value_gbp"].isna().all() and set(table.loc[ICBS[0], "reason"]) == {icb_view.FEW_USERS}
+    assert table.loc[ICBS[1], "value_gbp"].notna().all()
+    alone = cells.costs[cells.costs["icb_code"] == ICBS[0]].assign(users=1)
+    none = icb_view.of_one(icb_view.cost_per_person(replace(cells, costs=alone)), ICBS[0])
+    assert list(none["reason"]) == [icb_view.FEW_USERS] and none["persons"].isna().all()
 
 
 @pytest.mark.property

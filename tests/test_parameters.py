@@ -116,6 +116,7 @@ CASES: dict[tuple[str, str], list[Case]] = {
     ("04", "data"): [ok("<other>", MESSAGE, icb="QZ1"), DATA],
     ("04", "definition_file"): [ok("<own>", "Shrunk")],
     ("04", "price_base"): [ok("2023-24", "All comparisons"), PRICES],
+    ("04", "allow"): [no("all", "'all' is not")],
     ("04", "threshold"): [ok(2.0, "Shrunk")],
     ("04", "fewest"): [ok(15, MESSAGE, "All comparisons")],
     ("04", "seed"): [ok(7, "Months, chance")],

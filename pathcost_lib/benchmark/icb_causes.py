@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from pathcost_lib.benchmark.drivers import pathway_drivers
-from pathcost_lib.benchmark.icb_view import ALL, GROUPS, STRATA, Cells, Z
+from pathcost_lib.benchmark.icb_view import ALL, GROUPS, NO_PEOPLE, STRATA, Cells, Z, of_known
 from pathcost_lib.benchmark.inequality import slope_index
 from pathcost_lib.benchmark.opportunity import deduplicate, opportunity
 from pathcost_lib.benchmark.peers import similar_peers
@@ -90,7 +90,9 @@ def drivers(cells: Cells, icb: str, peers: pd.DataFrame) -> pd.DataFrame:
         sides = [(_summed(pieces, who), events[events["icb_code"].isin(who)]) for who in (ring, {icb})]
         k0, k1 = (int(side["pathways"].sum()) for _, side in sides)
         expected, people = _expected(cells.population, sides[0][1], ring, icb)
-        if k1 < 2 or k0 < 2 or not expected > 0:
+        # In one part only, leaving it out would leave none.
+        spread_out = all(len(set(held["part"])) > 1 for _, held in sides)
+        if not spread_out or not expected > 0:
             continue
         whole, *one_out = (_effects(sides, people, expected, left_out) for left_out in (None, *range(GROUPS)))
         spread = (GROUPS - 1) / GROUPS * ((np.array(one_out) - whole) ** 2).sum(axis=0)[:5]
@@ -109,7 +111,9 @@ def drivers(cells: Cells, icb: str, peers: pd.DataFrame) -> pd.DataFrame:
     table = table.assign(difference_gbp=effects, **limits, reason="")
     if not counts[0]:
         table[table.filter(regex="95|gbp").columns] = np.nan
-        table["reason"] = "too few pathways or people, here or elsewhere, to compare"
+        known = of_known(cells.events, cells.population)
+        few = "too few pathways or people, here or elsewhere, to compare"
+        table["reason"] = NO_PEOPLE if known.empty and len(cells.events) else few
     return table
 
 
@@ -173,6 +177,8 @@ def opportunities(
         be told whether there is any. An opportunity of 0 is not above the target beyond chance. Largest first.
     """
     rows = _to_compare(cells, costs).dropna(subset="mean_gbp")
+    if rows.empty:
+        return pd.DataFrame(columns=_CLAIMS, dtype=float)
     found = opportunity(
         rows,
         unit="icb_code",
@@ -287,12 +293,12 @@ def gradient(cells: Cells, icb: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     paid = cells.costs.loc[cells.costs["setting"] == ALL, [*keys, "cost_gbp", "squares"]]
     rows = people.merge(paid, on=keys, how="left").fillna({"cost_gbp": 0.0, "squares": 0.0})
     if icb not in set(rows["icb_code"]):
+        held = cells.registered.loc[cells.registered["icb_code"] == icb, "deprivation_decile"].notna().any()
+        reason = "no patient's age and sex is held beside it" if held else "no deprivation is held"
         none = pd.DataFrame(
             columns=["area", "decile", "persons", "value_gbp", "lower_95", "upper_95", "fitted_gbp"], dtype=float
         )
-        return none, pd.DataFrame(
-            {"area": ["icb", "all"], "sii": np.nan, "rii": np.nan, "reason": "no deprivation is held"}
-        )
+        return none, pd.DataFrame({"area": ["icb", "all"], "sii": np.nan, "rii": np.nan, "reason": reason})
     rows["decile"] = rows.pop("deprivation_decile").astype(int)
     every = rows.groupby(STRATA)[["cost_gbp", "persons"]].transform("sum")
     rows["expected"] = rows["persons"] * every["cost_gbp"] / every["persons"]

@@ -28,7 +28,9 @@ __all__ = [
     "cost_per_person",
     "coverage_of",
     "event_rates",
+    "gap_gbp",
     "hexagons",
+    "of_known",
     "of_one",
     "provider_index",
     "read",
@@ -46,7 +48,9 @@ _FIGURES = ["value_gbp", "lower_95", "upper_95", "reference_gbp", *_DIFFERENCE, 
 _RATES = ["pathways", "rate", "lower_95", "upper_95", "reference_pathways", "reference_rate", *_INDEX]
 _PROVIDERS = ["provider_code", "scope", "contacts", *_INDEX, "actual_gbp", "expected_gbp", "own_cost_pct", "reason"]
 ONE_AREA = "the data hold one area only, so there is nothing to compare with"
-NO_PEOPLE = "no population by age and sex, or no patients' ages, for this area and year"
+NO_PEOPLE = "no population by age and sex, or no patients' ages and sexes, for this area and year"
+FEWEST_USERS = 8
+FEW_USERS = "fewer than eight people of known age and sex have a contact"
 NO_CONTACTS = "the data hold no contact of this area in this setting, so it is not compared"
 NOT_WHOLE = "the data hold no contact of this area in one of the settings, so all of them together are not compared"
 
@@ -98,7 +102,7 @@ def read(
     Raises
     ------
     InputError
-        If no pathway closes in the year, or an area and its successor both have activity in it.
+        If an area and its successor both have activity in the year.
     """
     first, last = financial_year_bounds(year)
     span = held.days if held else (first, last)
@@ -107,7 +111,7 @@ def read(
         "ledger": ledger,
         "links": links.links,
         "index_events": links.pathways,
-        "chosen": chosen_pathways(links, year, held),
+        "chosen": chosen_pathways(links, year, held, none_ok=True),
         "patients": patients,
         "settings": settings.assign(groups=GROUPS),
     }
@@ -121,12 +125,11 @@ def read(
         f"WHERE variant = 'principal' AND year = {quote_value(first.year)} AND sex IN ('female', 'male') "
         "GROUP BY icb_code, age // 5 * 5, sex HAVING sum(persons) > 0"
     ).to_pandas()
+    pathways = summarise(links, ledger, ["pathway", "icb_code"], year=year, held=held, none_ok=True)
     # An area without activity has no data: left in, it would count as one whose people cost nothing.
     areas = areas_compared(found["costs"]["icb_code"].dropna(), people["icb_code"])
     people = people[people["icb_code"].isin(areas)].reset_index(drop=True)
-    return Cells(
-        **found, population=people, pathways=summarise(links, ledger, ["pathway", "icb_code"], year=year, held=held)
-    )
+    return Cells(**found, population=people, pathways=pathways)
 
 
 def _moments(n: pd.Series, total: pd.Series, squares: pd.Series) -> tuple[pd.Series, pd.Series]:
@@ -156,10 +159,16 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     the others' too. Normal limits.
     """
     heads = ["icb_code", "setting"]
-    if cells.population.empty or cells.costs.empty:
+    known = of_known(cells.costs, cells.population)
+    users = known[known["setting"] == ALL].groupby("icb_code")["users"].sum()
+    if known.empty:
         return pd.DataFrame(columns=[*heads, "persons", *_FIGURES], dtype=float)
+    known = known[known["icb_code"].map(users) >= FEWEST_USERS]  # of fewer a mean over all people tells their cost
+    if known.empty:
+        none = pd.DataFrame({"icb_code": users.index, "setting": ALL, "reason": FEW_USERS})
+        return none.assign(**dict.fromkeys(["persons", "cost_gbp", "variable_share", "se_gbp", *_FIGURES], np.nan))
     sums = ["cost_gbp", "variable_gbp", "squares"]
-    held = cells.costs.assign(squares=cells.costs["squares"] / 1e4)
+    held = known.assign(squares=known["squares"] / 1e4)
     held = held.groupby(["icb_code", *STRATA, "setting"], as_index=False)[sums].sum()
     settings = pd.DataFrame({"setting": [s for s in (*SETTINGS, ALL) if s in set(held["setting"])]})
     pairs = cells.population[["icb_code"]].drop_duplicates().merge(settings, how="cross")
@@ -206,8 +215,36 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     table["reason"] = np.select([short, alone], ["an age and sex group of fewer than two people", ONE_AREA], "")
     # No contact at all in a setting is no data of it: the area costs something there, and must not lower the reference.
     table = pairs.merge(table, how="left")
+    few = table["icb_code"].map(users).lt(FEWEST_USERS) & table["reason"].isna()
+    table["reason"] = table["reason"].mask(few, FEW_USERS)
     lacking_all = table["reason"].isna() & (table["setting"] == ALL)
     return table.assign(reason=table["reason"].mask(lacking_all, NOT_WHOLE).fillna(NO_CONTACTS))
+
+
+def gap_gbp(costs: pd.DataFrame, icb: str) -> float:
+    """Return what one ICB's settings together cost a person more than all settings: 0 but for rounding.
+
+    Missing where a setting rests on other areas than the whole, because one of them lacks it: each then has a standard
+    of its own, and they do not add up.
+
+    Parameters
+    ----------
+    costs : DataFrame
+        From `cost_per_person`, all areas.
+    icb : str
+        ODS code.
+    """
+    known = costs[costs["value_gbp"].notna()]
+    resting = known.groupby("setting")["icb_code"].agg(frozenset)
+    mine = known[known["icb_code"] == icb].set_index("setting")["value_gbp"]
+    if ALL not in mine or len(set(resting)) > 1:
+        return float("nan")
+    return float(mine.drop(ALL).sum() - mine[ALL])
+
+
+def of_known(cells: pd.DataFrame, population: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of people whose age and sex are known, as the population counts them: others fit no stratum."""
+    return cells[cells["age_from"].notna() & cells["sex"].isin(population["sex"])]
 
 
 def of_one(costs: pd.DataFrame, icb: str) -> pd.DataFrame:
@@ -239,9 +276,11 @@ def event_rates(cells: Cells, icb: str) -> pd.DataFrame:
         (Byar; exact below 10), reason. Pathways of people of unknown age or sex are left out.
     """
     names = pd.DataFrame({"pathway": sorted(cells.events["pathway"].unique())})
-    if icb not in set(cells.population["icb_code"]) or not cells.events["age_from"].notna().any():
+    known = of_known(cells.events, cells.population)
+    unknown = icb in set(cells.events["icb_code"]) - set(known["icb_code"])  # a rate of 0 would be no finding
+    if icb not in set(cells.population["icb_code"]) or known.empty or unknown:
         return names.assign(**dict.fromkeys(_RATES, np.nan), reason=NO_PEOPLE)
-    held = cells.events.groupby(["pathway", "icb_code", *STRATA], as_index=False)["pathways"].sum()
+    held = known.groupby(["pathway", "icb_code", *STRATA], as_index=False)["pathways"].sum()
     rows = cells.population.merge(names, how="cross").merge(held, how="left").fillna({"pathways": 0})
     standard = cells.population.groupby(STRATA, as_index=False)[["persons"]].sum().rename(columns={"persons": "weight"})
     everyone = rows.groupby(["pathway", *STRATA], as_index=False)[["persons", "pathways"]].sum().assign(icb_code="")

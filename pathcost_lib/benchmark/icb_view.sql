@@ -4,8 +4,10 @@
 
 -- 1. People with their age at mid-year, in five-year steps, and whether they lived at the start of the year.
 CREATE OR REPLACE TEMP VIEW people AS
-SELECT p.patient_id, p.icb_code, least(greatest(s.calendar_year - p.birth_year, 0), 90) // 5 * 5 AS age_from, p.sex, p.deprivation_decile,
-       p.birth_year <= s.calendar_year AND (p.died_on IS NULL OR p.died_on >= s.first_day) AS living
+SELECT p.patient_id, p.icb_code,
+       -- Of an unknown year of birth nothing: least and greatest pass over nulls, and would make of it a child of 0.
+       CASE WHEN p.birth_year IS NOT NULL THEN least(greatest(s.calendar_year - p.birth_year, 0), 90) // 5 * 5 END AS age_from, p.sex, p.deprivation_decile,
+       coalesce(p.birth_year <= s.calendar_year, TRUE) AND (p.died_on IS NULL OR p.died_on >= s.first_day) AS living
 FROM patients AS p
 CROSS JOIN settings AS s;
 

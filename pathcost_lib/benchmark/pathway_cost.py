@@ -10,11 +10,11 @@ import pandas as pd
 from scipy import stats
 
 from pathcost_lib.codes import COST_BASES, SETTINGS
-from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.errors import require_one_of
 from pathcost_lib.pathways import Flow, Statement
 from pathcost_lib.results import Result
 
-__all__ = ["Comparison", "compare", "cost_basis", "outside_share", "passages", "statement_table"]
+__all__ = ["Comparison", "compare", "cost_basis", "outside_share", "passages", "statement_table", "with_focus"]
 
 
 #: Shares of a cell's cost that its one and its two dearest pathways bear.
@@ -27,6 +27,16 @@ class Comparison(Result):
 
     unit: str = ""
     confidence: float = 0.95
+
+
+def with_focus(groups: pd.DataFrame, *, unit: str, focus: str) -> pd.DataFrame:
+    """Return `groups` of `compare` with the focus among them: where it has no pathway, with a count of 0.
+
+    `compare` then has its row, without a mean of its own, and the reference of the others.
+    """
+    if focus in set(groups[unit]):
+        return groups
+    return pd.concat([groups, pd.DataFrame({unit: [focus], "pathways": [0]})], ignore_index=True)
 
 
 def compare(
@@ -94,6 +104,7 @@ def compare(
     alone = (rows["pathways"] == 1).to_numpy()
     rows = rows.fillna({"seen_pathways": 0, "contacts": 0, "mean_gbp": 0.0})
     rows["se_gbp"] = np.where(alone, np.nan, rows["se_gbp"].fillna(0.0))
+    rows.loc[rows["pathways"] == 0, ["mean_gbp", "se_gbp"]] = np.nan  # nobody's mean is not nought
     ours = _tidy(rows[rows[unit] == focus], parts)
     everyone, others = _pool(rows, parts), _pool(rows[rows[unit] != focus], parts)
     table = ours[[*parts, "pathways", "seen_pathways", "contacts", *_BORNE, "mean_gbp"]].copy()
@@ -139,10 +150,8 @@ def outside_share(
     -------
     DataFrame
         phase ("whole_pathway" last), pathways, inside_contacts, outside_contacts, outside_pct, reference_pct (of all
-        units). NaN where there is no cost to share out, or one unit only.
+        units). NaN where there is no cost to share out, no pathway, or one unit only.
     """
-    if cells.empty:
-        raise InputError("There are no pathways to share out.")
     frame = cells.assign(
         outside=(cells["provider_code"] != cells[index]).to_numpy(), at_focus=(cells[unit] == focus).to_numpy()
     )

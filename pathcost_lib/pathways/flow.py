@@ -46,6 +46,7 @@ def flow(
     held: MonthsHeld | None = None,
     icb: str | None = None,
     collapse: bool = True,
+    none_ok: bool = False,
 ) -> Flow:
     """Return the flow of linked pathways through a ledger column.
 
@@ -65,6 +66,8 @@ def flow(
         Only pathways of this ICB.
     collapse : bool
         The same step several times on end counts as one run.
+    none_ok : bool
+        Return tables without rows where no pathway is left.
 
     Returns
     -------
@@ -83,7 +86,7 @@ def flow(
     Contacts are ordered by day, then by activity_id: dates carry no time, so the order within a day is a convention.
     """
     require_one_of(step, ("setting", "pod", "phase", "provider_code"), what="Step")
-    chosen = chosen_pathways(links, year, held)
+    chosen = chosen_pathways(links, year, held, none_ok=none_ok)
     if icb is not None:
         of_icb = "SELECT c.* FROM chosen AS c JOIN one AS o ON o.icb_code = c.icb_code"
         chosen = ledger.engine.view("chosen", of_icb, {"chosen": chosen, "one": pd.DataFrame({"icb_code": [icb]})})
@@ -95,23 +98,23 @@ def flow(
         "JOIN chosen AS p ON p.pathway = k.pathway AND p.pathway_id = k.pathway_id",
         {"links": links.links, "chosen": chosen},
     )
-    return flow_of(events, collapse=collapse)
+    return flow_of(events, collapse=collapse, none_ok=none_ok)
 
 
-def flow_of(events: Relation, *, collapse: bool = True) -> Flow:
+def flow_of(events: Relation, *, collapse: bool = True, none_ok: bool = False) -> Flow:
     """Return the flow of any event log: case_id, step, day (a number), position (order within a day), cost_pence.
 
     Raises
     ------
     InputError
-        If the log is empty, or a column is missing.
+        If the log is empty and that is not allowed, or a column is missing.
     """
     missing = {"case_id", "step", "day", "position", "cost_pence"} - set(events.columns)
     if missing:
         raise InputError(f"Event log: column {', '.join(sorted(missing))} is missing.")
     steps = events.engine.run(_SQL, {"events": events, "settings": pd.DataFrame({"collapse": [int(collapse)]})})
     variants = steps["variants"].to_pandas()
-    if variants.empty:
+    if variants.empty and not none_ok:
         raise InputError("Event log: it holds no events.")
     edges = steps["edges"].to_pandas()
     edges["cost_gbp"] = edges.pop("cost_pence") / 100

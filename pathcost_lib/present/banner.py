@@ -12,6 +12,7 @@ from pathcost_lib.present.format import percent, say, short_pounds
 from pathcost_lib.present.sentences import LOW_COVERAGE
 from pathcost_lib.sources import Dataset
 from pathcost_lib.sources.held import months_held
+from pathcost_lib.sources.lacking import lacking
 from pathcost_lib.sources.names import organisation_names, table_or_empty
 from pathcost_lib.sources.quoting import quote_value
 
@@ -19,16 +20,18 @@ __all__ = ["coverage_banner", "coverage_line", "coverage_of_all", "coverage_of_o
 
 
 def coverage_banner(dataset: Dataset, *, icb: str, year: str) -> None:
-    """Show, by setting, what share of expected activity an area's data hold, what has no cost, and what both would add.
+    """Show, by setting, what share of expected activity an area's data hold, what has no cost, and what both would add;
+    and which tables and columns the data do without (`sources.lacking`).
 
     Call it once near the top of a notebook, in a cell tagged `pack`. Pounds are those of the year itself. The line is
     the same in every notebook of a pack, whose cover says it once.
-    """
+    """  # noqa: D205
     called = organisation_names(table_or_empty(dataset, "organisations"))
     cells = coverage_of_one(coverage_of_all(dataset, year=year), icb)
     held = months_held(dataset.activity, year)
     when = year if held.is_whole or not held.months else held.words
-    message(coverage_line(cells, area=called.get(icb, icb), year=when))
+    line = coverage_line(cells, area=called.get(icb, icb), year=when)
+    message(" ".join([line, *lacking(dataset, icb)]))
 
 
 def coverage_of_all(dataset: Dataset, *, year: str) -> pd.DataFrame:

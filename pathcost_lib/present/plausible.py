@@ -10,8 +10,8 @@ from pathcost_lib.sources.comparator import allowances
 
 __all__ = ["INDEX_RANGE", "REFERENCE_RANGE", "require_plausible"]
 
-#: Cost of one ICB's people or pathways as a percentage of all areas': differences in need and price move it by tens,
-#: not by fives.
+#: Cost of one ICB's people or pathways as a percentage of all areas', or a provider's of what its case mix would lead
+#: one to expect: differences in need and price move it by tens, not by fives.
 INDEX_RANGE = (20.0, 500.0)
 #: The reference as a multiple of the area's own.
 REFERENCE_RANGE = (0.1, 10.0)
@@ -52,7 +52,8 @@ def require_plausible(table: pd.DataFrame, *, by: str = "", value: str, area: st
         if ends[1] < 100 / REFERENCE_RANGE[1] or ends[0] > 100 / REFERENCE_RANGE[0]:
             broken.append("reference")
         if not set(broken) <= allowed:
-            what = f", {say(str(row[by])).lower()}" if by else ""
+            code = str(row[by]) if by else ""
+            what = f", {say(code).lower() if code == code.lower() else code}" if by else ""
             short = "the reference" if index > 100 else area
             raise InputError(
                 f"{area}{what}: {pounds(own)} beside a reference of {pounds(reference)}, index {index:,.0f}. Allowed: "

@@ -156,6 +156,11 @@ def reconciled(dataset: Dataset, local: Relation, *, year: str, names: Mapping[s
         return nothing, "Not computable: the data hold no quantum to reconcile to."
     prices, organisations = (table_or_empty(dataset, name) for name in ("unit_costs", "organisations"))
     mine = dataset.activity.having("provider_code", local)
+    held = mine.query("SELECT count(*) AS contacts, count(end_date) AS ended FROM this").to_arrow().to_pylist()[0]
+    if not held["contacts"]:
+        return nothing, "Not computable: no provider with activity is known to lie in the area."
+    if not held["ended"]:  # all would seem open, and all that was spent matched to nobody
+        return nothing, "Not computable: end date is not in these data, so nothing is known to have ended in the year."
     try:
         paid = cost_activity(mine, prices, organisations, price_base=year, mff="pay")
         statement = reconcile(paid, dataset.quantum.having("provider_code", local))

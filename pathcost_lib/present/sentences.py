@@ -39,7 +39,8 @@ def pathway_message(
     """
     row = {str(key): value for key, value in whole.frame.iloc[0].items()}
     if pd.isna(row["mean_gbp"]):
-        return f"{title}, {area}: too few complete pathways to show a cost. {coverage_sentence(coverage)}"
+        few = f"{title}, {area}: too few complete pathways to show a cost."
+        return " ".join(filter(None, [few, note, coverage_sentence(coverage) if len(coverage) else ""]))
     said = (
         f"{title}, {area}: {pounds(row['mean_gbp'])} per patient "
         f"(95% interval {interval(row['lower_95'], row['upper_95'])}; about {count(row['pathways'])} pathways)"

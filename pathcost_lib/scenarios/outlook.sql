@@ -11,7 +11,7 @@ ORDER BY pod, setting;
 
 -- The pattern by age is that of all areas in the data together: one area's would be mostly chance at a single year of age.
 CREATE OR REPLACE TEMP VIEW used AS
-SELECT a.pod, least(greatest(s.year - p.birth_year, 0), 90) AS age, p.sex, CAST(sum(a.units) AS BIGINT) AS units
+SELECT a.pod, CASE WHEN p.birth_year IS NOT NULL THEN least(greatest(s.year - p.birth_year, 0), 90) END AS age, p.sex, CAST(sum(a.units) AS BIGINT) AS units
 FROM activity AS a
 JOIN patients AS p ON p.patient_id = a.patient_id
 JOIN settings AS s ON a.start_date BETWEEN s.first_day AND s.last_day

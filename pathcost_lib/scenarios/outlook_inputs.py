@@ -117,7 +117,9 @@ def dataset_inputs(dataset: Dataset, ledger: Relation, *, icb: str, year: str) -
     expected = (rates["rate"] * now["persons"]).groupby("pod").sum()  # rates by pod, age and sex; people by age and sex
     pods.loc[~(pods["pod"].map(expected) > 0), "reason"] = "use by age and sex is not known"
     pods.loc[(pods[["contacts", "persons"]] < _FEW).any(axis=1), "reason"] = "fewer than eight people"
-    reason = "" if (pods["reason"] == "").any() else "No service of this ICB can be projected."
+    pods.loc[pods["cost_gbp"].isna(), "reason"] = "no contact has a cost"
+    why = "; ".join(pods["reason"].drop_duplicates())
+    reason = "" if (pods["reason"] == "").any() else f"No service of this ICB can be projected: {why}."
     covered = coverage(ledger, local, year=year)[["setting", "coverage_pct", "reason"]]
     return DemandInputs(icb, first.year, people, rates.reset_index(), pods, covered, True, note, reason)
 

@@ -250,7 +250,10 @@ def _row_rules(contract: Contract, as_of: date) -> list[Rule]:
     rules = []
     for c in contract.columns:
         if not c.null:
-            rules.append(Rule("error", c.name, "null, where a value must be", f"{c.name} IS NULL", c.effect or _NULL))
+            severity = (
+                "warning" if c.optional else "error"
+            )  # without the whole column a pack goes, and says what is lost
+            rules.append(Rule(severity, c.name, "null, where a value must be", f"{c.name} IS NULL", c.effect or _NULL))
         if c.range_words:
             limits = ((">=", c.lowest), ("<=", c.highest))
             inside = " AND ".join(

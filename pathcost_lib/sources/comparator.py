@@ -13,7 +13,7 @@ from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.dated import not_there, refuse_two_dates, under_codes_of
 from pathcost_lib.sources.held import MonthsHeld, fewer_months, months_held
-from pathcost_lib.sources.names import icb_codes
+from pathcost_lib.sources.names import icb_codes, table_or_empty
 from pathcost_lib.sources.quoting import quote_value, quote_values
 
 __all__ = ["EVERYWHERE", "NO_OTHER", "Compared", "allowances", "areas_compared", "compared_with", "taking_part"]
@@ -201,6 +201,8 @@ def compared_with(dataset: Dataset, reference: str, *, icb: str, year: str, allo
     """
     allowed = allowances(allow)
     whole = under_codes_of(dataset, year)
+    if "organisations" not in whole:  # codes then stand for names, and no provider is known to lie in an area
+        whole = replace(whole, tables={**whole.tables, "organisations": table_or_empty(whole, "organisations")})
     active, left_out = taking_part(whole, year)
     gone = not_there(whole, year)
     if icb in gone:

@@ -67,7 +67,7 @@ class Column:
     type: str
     meaning: str
     null: bool = False
-    optional: bool = False
+    without: str = ""
     allowed: tuple[str, ...] = ()
     lowest: Bound | None = None
     highest: Bound | None = None
@@ -77,6 +77,11 @@ class Column:
     malformed: str = "warning"
     refers: str = ""
     effect: str = ""
+
+    @property
+    def optional(self) -> bool:
+        """Whether the column may be left out, and is then null on every row."""
+        return bool(self.without)
 
     @property
     def types(self) -> list[str]:
@@ -101,7 +106,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Contract:
-    """One table: what a row is, which columns make it unique, columns in order, rules, what repeats do."""
+    """One table: what a row is, which columns make it unique, columns in order, rules, what repeats do, what is lost
+    without it (empty: it must be there).
+    """  # noqa: D205
 
     table: str
     one_row_per: str
@@ -109,6 +116,7 @@ class Contract:
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...]
     repeated: str
+    without: str = ""
 
     def __getitem__(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
@@ -125,7 +133,8 @@ def _load() -> dict[str, Contract]:
             columns.append(Column(**entry, allowed=named[allowed] if isinstance(allowed, str) else tuple(allowed)))
         rules = tuple(Rule(**rule) for rule in held["rules"])
         key, repeated = tuple(held["key"]), held.get("repeated", "Kept: counted each time.")
-        contracts[table] = Contract(table, held["one_row_per"], key, tuple(columns), rules, repeated)
+        without = held.get("without", "")
+        contracts[table] = Contract(table, held["one_row_per"], key, tuple(columns), rules, repeated, without)
     return contracts
 
 
@@ -196,7 +205,7 @@ def type_problem(column: Column, found: pa.DataType) -> str | None:
     """Return why a column cannot be read from what was found without loss, or None where it can."""
     name = engine_type(found)
     if name == "NULL":
-        return None if column.null else "nothing but nulls, where none is allowed"
+        return None if column.null or column.optional else "nothing but nulls, where none is allowed"
     wanted = column.types
     if any(name in _READ_AS[kind] or _exact_decimal(found, kind) for kind in wanted):
         return None
@@ -221,7 +230,8 @@ def data_dictionary() -> str:
         "# Tables\n",
         "What a dataset folder holds: `<table>.parquet`, `<table>/` with any depth of `.parquet` files, or",
         "`<table>.csv` (UTF-8, dates like 2024-04-01). Codes are text, so that leading zeros stay. This page is made",
-        "from `pathcost_lib/sources/contracts.toml`: change that, then write `contracts.data_dictionary()` here.\n",
+        "from `pathcost_lib/sources/contracts.toml`: change that, then write `contracts.data_dictionary()` here.",
+        "[What is lost without each column or table](own-data.md) says what goes where one is left out.\n",
     ]
     for contract in CONTRACTS.values():
         parts.append(f"## {contract.table}\n\nOne row per {contract.one_row_per}. Key: {', '.join(contract.key)}.\n")
@@ -236,7 +246,7 @@ def data_dictionary() -> str:
 
 
 def _null_words(column: Column) -> str:
-    return "column may be left out" if column.optional else "yes" if column.null else "no"
+    return ("yes, " * column.null + "column may be left out") if column.optional else "yes" if column.null else "no"
 
 
 def _allowed_words(column: Column) -> str:

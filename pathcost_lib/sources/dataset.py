@@ -70,6 +70,7 @@ class Dataset:
             arrow = pa.Table.from_pandas(frame, preserve_index=False)
             # A column of nothing but None has no type in pandas: give it the contract's.
             blank = {field.name for field in arrow.schema if pa.types.is_null(field.type)}
+            blank |= {column.name for column in contract.columns if column.optional} - set(arrow.schema.names)
             casts = dict(_cast(column) for column in contract.columns if column.name in blank)
             tables[name] = _as_contract(engine.register(name, arrow), casts)
         return cls(engine, tables)
@@ -156,8 +157,10 @@ def column_problems(name: str, schema: pa.Schema, files: Iterable[Path] = ()) ->
         times = schema.names.count(column.name)
         if times > 1:
             lines.append(f"{where}: column {column.name} is there {times} times. Allowed: once.")
-        elif not times and not column.optional:
+        elif not times:
             like = next((n for n in schema.names if n.strip().lower() == column.name), None)
+            if column.optional and not like:
+                continue
             hint = f" There is {like!r}: rename it." if like else ""
             lines.append(f"{where}: column {column.name} ({column.meaning}) is missing.{hint} Allowed: {column.type}.")
         elif times and (reason := type_problem(column, schema.field(column.name).type)):

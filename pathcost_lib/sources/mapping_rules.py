@@ -10,7 +10,7 @@ from pathcost_lib.sources.contracts import PATTERNS
 from pathcost_lib.sources.csv_files import number_list
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.expressions import row_expression
-from pathcost_lib.sources.mapping_file import Feed, engine_kind, is_required
+from pathcost_lib.sources.mapping_file import Feed, engine_kind
 from pathcost_lib.sources.origins import Origin
 from pathcost_lib.sources.pseudonyms import holds_nhs_number, rounded_by_excel
 from pathcost_lib.sources.quoting import quote_name, quote_value, quote_values
@@ -94,7 +94,7 @@ def _value_rules(feed: Feed, column: str, spec: Mapping[str, Any], value: str | 
     if target.pattern:
         pattern, words = PATTERNS[target.pattern]
         yield Rule(column, f"not {words}", f"NOT regexp_full_match({column}, {quote_value(pattern)})")
-    if is_required(target):
+    if not target.null:
         yield Rule(column, "missing, and the table needs it", f"{column} IS NULL")
 
 

@@ -138,17 +138,19 @@ class Outcomes(Result):
             f"FROM this GROUP BY {heads} ORDER BY {heads}"
         ).to_pandas()
         reasons = {
-            "readmitted": "" if counts["of_readmitted"].sum() else "the index event is not an admission",
+            "readmitted": "" if counts["of_readmitted"].sum() else "no index event is an admission with an end date",
             "died": "" if self.deaths_known else "the patients' table holds no dates of death",
             "usual_residence": "the tables hold no destination of discharge",
         }
         parts = []
         for measure, reason in reasons.items():
-            part = counts[[*by, "pathways"]].assign(
-                measure=measure, reason=reason, events=np.nan if reason else counts[measure]
+            counted = counts.assign(pathways=counts["of_readmitted" if measure == "readmitted" else "pathways"])
+            counted = counted if reason else counted[counted["pathways"] > 0]
+            part = counted[[*by, "pathways"]].assign(
+                measure=measure, reason=reason, events=np.nan if reason else counted[measure]
             )
             if not reason and len(part):
-                limits = proportion(counts, by=list(by), events=measure, population="pathways").table
+                limits = proportion(counted, by=list(by), events=measure, population="pathways").table
                 part = part.merge(limits[[*by, "value", "lower_95", "upper_95"]], on=list(by), how="left")
             part = part.reindex(
                 columns=[*by, "measure", "pathways", "events", "value", "lower_95", "upper_95", "reason"]

@@ -4,7 +4,7 @@
 -- 1. Pathways whose contacts the data hold from `from_day` to the end of the window, or to a death.
 CREATE OR REPLACE TEMP TABLE events AS
 SELECT p.pathway, p.pathway_id, p.patient_id, p.index_date, p.icb_code, p.index_provider_code AS provider_code, a.setting, a.pod, a.currency_code,
-       coalesce(a.end_date, a.start_date) AS discharged_on, d.sex, d.deprivation_decile,
+       a.end_date AS discharged_on, d.sex, d.deprivation_decile,
        5 * ((year(p.index_date) - d.birth_year) // 5) AS age_from, d.died_on, r.from_day, r.index_phase
 FROM pathways AS p
 JOIN activity AS a ON a.activity_id = p.pathway_id
@@ -57,7 +57,8 @@ SELECT e.pathway, e.pathway_id, e.icb_code, e.provider_code, e.pod, e.currency_c
        CAST(date_diff('day', a.start_date, e.discharged_on) AS BIGINT) AS bed_days, x.pre, x.post,
        e.index_date + CAST(s.post_to AS INTEGER) <= s.data_to
          AND (e.died_on IS NULL OR x.post IS NOT NULL OR e.died_on > e.index_date + CAST(s.post_to AS INTEGER)) AS due,
-       CASE WHEN e.setting = 'admitted' THEN CASE WHEN r.pathway_id IS NULL THEN 0 ELSE 1 END END AS readmitted,
+       -- Of an unknown discharge nothing is counted: neither days in bed nor who came back after it.
+       CASE WHEN e.setting = 'admitted' AND e.discharged_on IS NOT NULL THEN CASE WHEN r.pathway_id IS NULL THEN 0 ELSE 1 END END AS readmitted,
        CASE WHEN e.died_on <= e.index_date + CAST(s.death_days AS INTEGER) THEN 1 ELSE 0 END AS died
 FROM events AS e
 JOIN activity AS a ON a.activity_id = e.pathway_id

@@ -315,14 +315,21 @@ def _services(rows: pd.DataFrame, by: str, costs: Callable[..., pd.DataFrame]) -
 def _panel(rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     """Return the triple aim of each ICB beside all areas: aim, measure, unit, pathways, value, limits, reference."""
     parts = []
+    areas = events[["icb_code"]].drop_duplicates()
     measures = (
         ("Health", "Health gain (EQ-5D index, case mix allowed for)", "adjusted_gain", "gain"),
         ("Resource use", "Cost per patient (case mix allowed for)", "adjusted_cost_gbp", "gbp"),
         ("Resource use", "Bed days of the index admission", "bed_days", "days"),
     )
     for aim, measure, column, unit in measures:
-        if len(rows):
-            held = rows.dropna(subset=[column])
+        held = rows.dropna(subset=[column])
+        if len(rows) and held.empty:  # of the three only bed days can be missing of every patient
+            parts.append(
+                areas.assign(
+                    aim=aim, measure=measure, unit=unit, reason="no index admission has an end date", pathways=0
+                )
+            )
+        elif len(held):
             parts.append(
                 _means(held, column).assign(aim=aim, measure=measure, unit=unit, reference=held[column].mean())
             )
@@ -331,6 +338,8 @@ def _panel(rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
         ("Inequality", "adjusted_cost_gbp", "Cost, least less most deprived (slope index)", "gbp"),
     ):
         slopes = _slopes(rows, column)
+        if slopes.empty and len(rows):
+            slopes = areas.assign(reason="no patient's deprivation is held", pathways=0)
         parts.append(slopes.assign(aim=aim, measure=measure, unit=unit))
     said = {"readmitted": "Emergency readmission within 30 days", "died": "Death within 90 days"}
     said["usual_residence"] = "Return to usual residence"
@@ -346,7 +355,6 @@ def _panel(rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
         ("Experience", "Satisfaction with the result", "the tables hold no answers on satisfaction"),
         ("Access", "Weeks waited", "the tables hold no dates of referral"),
     ):
-        areas = events[["icb_code"]].drop_duplicates()
         parts.append(areas.assign(aim=aim, measure=measure, unit="", reason=reason, pathways=0))
     columns = [
         "icb_code",

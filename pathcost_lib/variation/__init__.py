@@ -12,7 +12,7 @@ from pathcost_lib.variation.counts import count_components
 from pathcost_lib.variation.funnel import FunnelResult, funnel
 from pathcost_lib.variation.monthly import monthly_signals
 from pathcost_lib.variation.multilevel import VarianceComponents, variance_components
-from pathcost_lib.variation.outlier_view import cost_cases, explain, screen_costs, shrink
+from pathcost_lib.variation.outlier_view import cost_cases, explain, provider_totals, screen_costs, shrink
 from pathcost_lib.variation.patients import cost_drivers, robust_outliers, trim_points
 from pathcost_lib.variation.screening import FALSE_DISCOVERY, adjust_pvalues, screen, state_differences
 from pathcost_lib.variation.spc import xmr, xmr_many
@@ -32,6 +32,7 @@ __all__ = [
     "gini",
     "interquartile_ratio",
     "monthly_signals",
+    "provider_totals",
     "robust_outliers",
     "screen",
     "screen_costs",

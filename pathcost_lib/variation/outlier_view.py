@@ -35,6 +35,7 @@ __all__ = [
     "Shrunken",
     "cost_cases",
     "explain",
+    "provider_totals",
     "screen_costs",
     "shrink",
 ]
@@ -206,6 +207,28 @@ _COMPARED = [
     "value_gbp",
 ]
 _JUDGED = ["indicator", "z_adjusted", "q_value", "stands_out", "excess_gbp"]
+
+
+def provider_totals(comparisons: pd.DataFrame, *, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return what each provider's pathways cost and what their case mix would lead one to expect, all parts together.
+
+    Parameters
+    ----------
+    comparisons : DataFrame
+        Rows of `CostScreen.table`.
+    names : mapping of code to str
+        What providers are called.
+
+    Returns
+    -------
+    DataFrame
+        provider, pathways (events, once for each part), actual_gbp, reference_gbp (expected), for
+        `present.require_plausible`.
+    """
+    called = comparisons["provider_code"].map(lambda code: names.get(code, code))
+    sums = comparisons.assign(provider=called).rename(columns={"expected_gbp": "reference_gbp"})
+    columns = ["pathways", "actual_gbp", "reference_gbp"]
+    return sums.astype(dict.fromkeys(columns, float)).groupby("provider", as_index=False)[columns].sum()
 
 
 def _no_comparisons() -> pd.DataFrame:
