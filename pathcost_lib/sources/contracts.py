@@ -221,7 +221,8 @@ def data_dictionary() -> str:
         "# Tables\n",
         "What a dataset folder holds: `<table>.parquet`, `<table>/` with any depth of `.parquet` files, or",
         "`<table>.csv` (UTF-8, dates like 2024-04-01). Codes are text, so that leading zeros stay. This page is made",
-        "from `pathcost_lib/sources/contracts.toml`: change that, then write `contracts.data_dictionary()` here.\n",
+        "from `pathcost_lib/sources/contracts.toml`: change that, then write `contracts.data_dictionary()` here.",
+        "The files of statistics that areas exchange have a page of their own: [comparators](comparators.md).\n",
     ]
     for contract in CONTRACTS.values():
         parts.append(f"## {contract.table}\n\nOne row per {contract.one_row_per}. Key: {', '.join(contract.key)}.\n")
