@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from pathcost_lib import comparators, packs, pathways
-from pathcost_lib.benchmark import icb_view
+from pathcost_lib.benchmark import icb_view, pathway_cost
 from pathcost_lib.cli import app
 from pathcost_lib.comparators.combine import combine, share_out
-from pathcost_lib.comparators.files import COLUMNS, Shared
+from pathcost_lib.comparators.files import KEYS, NUMBERS, Shared
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs.audit import audit_pack
 from pathcost_lib.packs.blocks import Section, read_section
@@ -96,7 +96,7 @@ def test_a_cell_is_shared_out_by_the_rates_that_fit_all_areas() -> None:
 
 # -- files -------------------------------------------------------------------------------------------------------------
 def shared(icb: str = "QOP", **manifest: Any) -> Shared:
-    row: dict[str, Any] = dict.fromkeys(COLUMNS[:6], "") | dict.fromkeys(COLUMNS[6:], np.nan)
+    row: dict[str, Any] = dict.fromkeys(KEYS, "") | dict.fromkeys(NUMBERS, np.nan)
     table = pd.DataFrame([row | {"statistic": "population", "age_band": "0 to 4", "sex": "male", "persons": 12.5}])
     knees = pathways.load_definition("knee_replacement")
     said = {"icb": icb, "name": icb, "year": YEAR, "price_base": YEAR, "months": [], "banner": "", "lacking": {}}
@@ -276,6 +276,10 @@ def test_what_a_pack_hides_is_not_in_the_file_and_both_together_give_nothing_awa
     assert {f"pathways, {name}" for name in hidden} <= set(one.manifest["lacking"])
     # The file's own tables beside the pack's, as the audit of a pack reads them.
     closed = one.table[one.table["statistic"] == "pathways"]
+    knees = one.table[(one.table["statistic"] == "pathway_cost") & (one.table["pathway"] == "knee_replacement")]
+    (by_phase,) = (p for p in shown["02_pathway_cost"] if p.get("name") == "By phase")
+    starred = {row[0] for row in by_phase["rows"] if row[1] == "*"}
+    assert not starred & set(knees.loc[knees["setting"] == "", "phase"])
     back = {name: title for title, name in titles.items()}
     columns = [{"key": "pathway", "kind": "", "number": False}, {"key": "pathways", "kind": "pathways", "number": True}]
     rows = [[back[p], n] for p, n in closed[["pathway", "pathways"]].itertuples(index=False)]
@@ -380,8 +384,63 @@ def test_own_rows_with_the_others_files_are_the_pack_from_all_rows(
     assert set(ours["Deprivation"].index.get_level_values(0)) == {"NHS Birmingham and Solihull ICB"}
 
 
-@pytest.mark.end_to_end
-def test_rates_have_no_reference_where_areas_with_many_people_share_none(alone: Path, club: Path) -> None:
+@pytest.mark.notebook
+def test_the_cost_of_a_pathway_beside_files_is_that_beside_rows_or_is_withheld(
+    alone: Path, club: Path, pack_of_three: Path, tmp_path: Path
+) -> None:
+    """A reference that is told differs by no more than its step: what both leave rounded to, of some 40 pathways."""
+    packs.execute(NOTEBOOKS["02"], tmp_path / "out.ipynb", {"data": str(alone), "compare": str(club)})
+    section = read_section(tmp_path / "out.ipynb")
+    theirs, ours = _tables(read_section(pack_of_three / NOTEBOOKS["02"].name)), _tables(section)
+    assert "in the areas compared" in section.messages[0].text
+    assert "Compared with 2 areas by the statistics that they share: QOP, QUA." in section.messages[0].text
+    told = 0
+    for name in ("By phase", "By setting", "By setting and phase"):
+        a, b = theirs[name], ours[name]
+        assert list(a.index) == list(b.index)
+        both = a["mean_gbp"].notna() & b["mean_gbp"].notna()
+        pd.testing.assert_frame_equal(a.loc[both, ["contacts", "mean_gbp"]], b.loc[both, ["contacts", "mean_gbp"]])
+        pair = pd.DataFrame({"rows": a["reference_gbp"], "files": b["reference_gbp"]}).dropna()
+        told += len(pair)
+        assert ((pair["files"] - pair["rows"]).abs() <= 0.1 * pair["rows"].abs()).all(), pair
+        # The reference is nowhere told where the area's own number is not.
+        assert b.loc[b["contacts"].isna(), "reference_gbp"].isna().all()
+    assert told >= 5
+    assert ours["Outside share"]["reference_pct"].isna().all()
+    assert ours["Flow"]["reference_cases"].isna().all()
+
+
+@pytest.mark.unit
+def test_a_part_that_an_area_does_not_share_is_not_nought_there() -> None:
+    """Means of 10, 20 and 40 over 10 pathways each; the second area's is not shared, which is a third: withheld."""
+    groups = pd.DataFrame({"icb_code": ["A", "B", "C"], "pathways": [10, 10, 10], "mean_gbp": 1.0, "se_gbp": 1.0})
+    cells = pd.DataFrame({"icb_code": ["A", "B", "C"], "phase": "x", "mean_gbp": [10.0, np.nan, 40.0], "se_gbp": 1.0})
+    cells = cells.assign(seen_pathways=9.0, contacts=9.0)
+    options: dict[str, Any] = {"unit": "icb_code", "focus": "A", "by": ["phase"]}
+    row = pathway_cost.compare(cells, groups, **options).table.iloc[0]
+    assert row["mean_gbp"] == 10
+    assert np.isnan(row["reference_gbp"])
+    assert row["reason"] == pathway_cost.NOT_SHARED
+    few = groups.assign(pathways=[10, 1, 30])
+    row = pathway_cost.compare(cells, few, **options).table.iloc[0]
+    assert row["reference_gbp"] == pytest.approx((10 * 10 + 30 * 40) / 40)
+    absent = pathway_cost.compare(cells.drop(index=1), few, **options).table.iloc[0]
+    assert absent["reference_gbp"] == pytest.approx((10 * 10 + 30 * 40) / 41), "by rows, no contact costs nothing"
+
+
+@pytest.mark.unit
+def test_parts_keep_their_order_whoever_does_not_share_one() -> None:
+    groups = pd.DataFrame({"icb_code": ["B", "A", "C"], "pathways": [1, 50, 50]})
+    rows = [("B", "x", np.nan), ("B", "y", 7.0), ("A", "x", 10.0), ("A", "y", 1.0), ("C", "x", 20.0), ("C", "y", 3.0)]
+    cells = pd.DataFrame(rows, columns=["icb_code", "phase", "mean_gbp"]).assign(se_gbp=1.0, contacts=5.0)
+    cells["seen_pathways"] = 5.0
+    found = pathway_cost.compare(cells, groups, unit="icb_code", focus="A", by=["phase"]).table.set_index("phase")
+    assert found.loc["x", "reference_gbp"] == pytest.approx(15.0)
+    assert found.loc["y", "reference_gbp"] == pytest.approx((7 + 50 + 150) / 101)
+
+
+@pytest.mark.unit
+def test_rates_have_no_reference_where_areas_with_many_people_share_none() -> None:
     """A pathway that one of three areas cannot share is not nought there: its reference is withheld."""
     people = pd.DataFrame({"icb_code": ["A", "B", "C"], "age_from": 0, "sex": "male", "persons": 1000.0})
     events = pd.DataFrame({"pathway": "x", "icb_code": ["A", "B"], "age_from": 0, "sex": "male", "pathways": [20, 40]})

@@ -84,6 +84,11 @@ CASES: dict[tuple[str, str], list[Case]] = {
         REFERENCE,
         ELSEWHERE,
     ],
+    ("02", "compare"): [
+        ok("<club>", MESSAGE, "Outside share"),
+        no("nowhere", "compare: there is no folder nowhere"),
+        no("<club>", "pathway my_hips is linked here only", definition_file="<own>"),
+    ],
     ("02", "allow"): [
         no("", "Midlands would be 2 areas only.*few_areas", reference="Midlands"),
         no("all", "'all' is not"),

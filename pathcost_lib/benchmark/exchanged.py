@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from pathcost_lib.benchmark.icb_view import ALL, STRATA, Cells
+from pathcost_lib.codes import SETTINGS
 from pathcost_lib.comparators.combine import combine, share_out, squares_of
 from pathcost_lib.comparators.files import Statistics
 
-__all__ = ["of_area", "with_others"]
+__all__ = ["BREAKDOWNS", "cost_of_pathway", "of_area", "summaries_with_others", "with_others"]
+
+#: How 02 splits the cost of a pathway where areas are compared.
+BREAKDOWNS: dict[str, list[str]] = {
+    "whole": [],
+    "phase": ["phase"],
+    "setting": ["setting"],
+    "grid": ["setting", "phase"],
+}
 
 _SUMS = ["cost_gbp", "variable_gbp", "squares"]
 
@@ -32,8 +41,8 @@ def of_area(cells: Cells, icb: str, pathways: Iterable[str]) -> dict[str, pd.Dat
     dict of str to DataFrame
         "costs" by setting, age and sex: persons with a contact, cost_gbp, variable_gbp, squared_deviations. Of all
         settings together persons and squared_deviations only: their cost is the sum over settings. "events" by pathway,
-        age and sex: pathways. Of both a row without age and sex holds all of them. "pathways": pathways, contacts,
-        cost_gbp, variable_gbp, squared_deviations, shares of the dearest. "deprivation" by tenth: persons registered.
+        age and sex: pathways. Of both a row without age and sex holds all of them. "pathways": pathways,
+        mean_gbp, variable_gbp, squared_deviations, shares of the dearest. "deprivation" by tenth: persons registered.
         "population" by age and sex, as it is published.
 
     Notes
@@ -72,7 +81,7 @@ def _by(name: str, rows: pd.DataFrame, strata: pd.DataFrame, sums: list[str], va
 
 
 def _pathways(rows: pd.DataFrame) -> pd.DataFrame:
-    columns = ["pathway", "pathways", "contacts", "cost_gbp", "variable_gbp"]
+    columns = ["pathway", "pathways", "mean_gbp", "variable_gbp"]
     n = rows["pathways"].astype(float)
     spread = n * (n - 1) * rows["se_gbp"] ** 2
     return rows[[*columns, "largest_share", "two_largest_share"]].assign(squared_deviations=spread)
@@ -184,5 +193,68 @@ def _means(others: Statistics) -> pd.DataFrame:
     rows = others.of("pathways")
     n = rows["pathways"]
     error = np.sqrt(rows["squared_deviations"] / (n - 1).where(n > 1) / n)
-    kept = rows[["icb_code", "pathway", "pathways", "contacts", "cost_gbp", "variable_gbp"]]
-    return kept.assign(mean_gbp=rows["cost_gbp"] / n, se_gbp=error)
+    kept = rows[["icb_code", "pathway", "pathways", "mean_gbp", "variable_gbp"]]
+    return kept.assign(cost_gbp=n * rows["mean_gbp"], se_gbp=error)
+
+
+def cost_of_pathway(summary: Mapping[str, pd.DataFrame], icb: str, phases: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Return an area's cost per pathway by `BREAKDOWNS`, a part without contacts as nought.
+
+    Parameters
+    ----------
+    summary : mapping of str to DataFrame
+        `pathways.summarise` of one pathway by area and each breakdown.
+    icb : str
+    phases : sequence of str
+        Of the pathway; settings are those that occur in the summary.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        The columns of the breakdown, pathways, seen_pathways, contacts, mean_gbp, squared_deviations (of all the
+        pathways, those without such a contact as nought), and the shares of the dearest.
+    """
+    parts = {"phase": list(phases), "setting": [s for s in SETTINGS if s in set(summary["setting"]["setting"])]}
+    whole = summary["whole"].loc[summary["whole"]["icb_code"] == icb, ["icb_code", "pathways"]]
+    found = {}
+    for name, split in BREAKDOWNS.items():
+        rows = whole
+        for column in split:
+            rows = rows.merge(pd.DataFrame({column: parts[column]}), how="cross")
+        rows = rows.merge(summary[name].drop(columns="pathways"), how="left", on=["icb_code", *split])
+        n = rows["pathways"].astype(float)
+        rows["squared_deviations"] = n * (n - 1) * rows["se_gbp"].fillna(0.0) ** 2
+        rows = rows.fillna({"seen_pathways": 0, "contacts": 0, "mean_gbp": 0.0})
+        kept = ["pathways", "seen_pathways", "contacts", "mean_gbp", "squared_deviations"]
+        found[name] = rows[[*split, *kept, "largest_share", "two_largest_share"]]
+    return found
+
+
+def summaries_with_others(
+    summary: Mapping[str, pd.DataFrame], others: Statistics | None, pathway: str
+) -> dict[str, pd.DataFrame]:
+    """Return an area's summaries with those of the other areas behind its own, from what they share.
+
+    A part that an area with such pathways does not share has a row without numbers: it is not nought there. An area
+    that shares nothing of the pathway has no rows.
+    """
+    if others is None:
+        return dict(summary)
+    rows = others.of("pathway_cost")
+    rows = rows[rows["pathway"] == pathway]
+    areas = rows.loc[(rows["phase"] == "") & (rows["setting"] == ""), ["icb_code", "pathways"]]
+    rows = rows.drop(columns="pathways").merge(areas, on="icb_code")
+    n = rows["pathways"]
+    rows = rows.assign(se_gbp=np.sqrt(rows["squared_deviations"] / (n - 1).where(n > 1) / n))
+    found = dict(summary)
+    for name, split in BREAKDOWNS.items():
+        rest = [c for c in ("phase", "setting") if c not in split]
+        theirs = rows[(rows[split] != "").all(axis=1) & (rows[rest] == "").all(axis=1)]
+        every = areas
+        for column in split:
+            values = {*summary[name][column], *theirs[column]}
+            every = every.merge(pd.DataFrame({column: sorted(values)}), how="cross")
+        kept = ["contacts", "mean_gbp", "se_gbp"]
+        theirs = every.merge(theirs[["icb_code", *split, *kept]], how="left", on=["icb_code", *split])
+        found[name] = pd.concat([summary[name], theirs], ignore_index=True)
+    return found

@@ -25,9 +25,19 @@ __all__ = ["COLUMNS", "FORMAT", "KEYS", "NUMBERS", "Shared", "Statistics", "defi
 
 FORMAT = 1
 #: What a row is of; empty where it is not split by it.
-KEYS = ("statistic", "pathway", "setting", "age_band", "sex", "deprivation")
+KEYS = ("statistic", "pathway", "phase", "setting", "age_band", "sex", "deprivation")
 #: What a row holds; empty where it does not apply. An empty cell is not known, and never nought.
-NUMBERS = ("persons", "pathways", "contacts", "cost_gbp", "variable_gbp", "squared_deviations")
+NUMBERS = (
+    "persons",
+    "pathways",
+    "contacts",
+    "cost_gbp",
+    "mean_gbp",
+    "variable_gbp",
+    "squared_deviations",
+)
+#: Of those, what is never less than nought.
+_NEVER_NEGATIVE = ("persons", "pathways", "contacts", "squared_deviations")
 COLUMNS = (*KEYS, *NUMBERS)
 _STATISTICS, _MANIFEST = "statistics.csv", "manifest.json"
 #: A file of one area has a few thousand rows.
@@ -175,7 +185,7 @@ def _typed(text: str, file: str) -> pd.DataFrame:
     for name in NUMBERS:
         numbers = pd.to_numeric(table[name].where(table[name] != ""), errors="coerce")
         wrong = (table[name] != "") & ~(np.isfinite(numbers) & (numbers.abs() < 1e15))
-        wrong |= (numbers < 0) if name in ("persons", "pathways", "contacts", "squared_deviations") else False
+        wrong |= (numbers < 0) if name in _NEVER_NEGATIVE else False
         if wrong.any():
             row = _first(wrong)
             raise InputError(f"{file}, {_STATISTICS}, column {name}: row {row} is no number that can be there.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,19 @@ import pandas as pd
 
 from pathcost_lib import __version__, comparators, paths, pathways
 from pathcost_lib.benchmark import exchanged, icb_view
-from pathcost_lib.codes import financial_year_bounds
+from pathcost_lib.codes import SETTINGS, financial_year_bounds
 from pathcost_lib.comparators.files import COLUMNS, KEYS, NUMBERS, Shared
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.ledger import cost_activity
 from pathcost_lib.packs import releases
 from pathcost_lib.packs.attack import attack_one, refuse
-from pathcost_lib.packs.audit import refuse_leaks
+from pathcost_lib.packs.audit import refuse_leaks, refuse_leaks_between
 from pathcost_lib.packs.order import banner_of
-from pathcost_lib.present.disclosure import Disclosed, disclose
+from pathcost_lib.present.disclosure import Disclosed, disclose, disclose_together
 from pathcost_lib.present.display import TABLE, table_bundle
 from pathcost_lib.sources import compared_with, names, open_dataset
 from pathcost_lib.sources.comparator import contacts_of, persons_of
+from pathcost_lib.sources.engine import Relation
 
 __all__ = ["share"]
 
@@ -87,7 +88,14 @@ def share(
     if icb not in set(cells.population["icb_code"]):
         raise InputError(f"{icb}: {icb_view.NO_PEOPLE}. Nothing can be shared without.")
     titles = {d.name: d.title for d in definitions}
-    safe, lacking = _disclosed(cells, icb, year, titles)
+    held = set(cells.pathways.loc[cells.pathways["icb_code"] == icb, "pathway"])
+    alone = {d.name: _pathway_cost(ledger, d, people["patients"], icb, year) for d in definitions if d.name in held}
+    # What is hidden of a pathway linked alone is hidden linked with the others, and the reverse.
+    gone = {titles[name] for name, tables in alone.items() if tables["whole"].frame["contacts"].isna().any()}
+    safe, lacking = _disclosed(cells, icb, year, titles, gone)
+    visible = set(safe["pathways"].frame["pathway"])
+    for pathway in (name for name in alone if titles[name] in visible):
+        safe |= {f"pathway_cost/{pathway}/{name}": table for name, table in alone[pathway].items()}
     _audit(safe, icb, year, reports or paths.reports())
     coverage = icb_view.coverage_of(who.whole.activity, people["population"], icb, year=year)
     banner = banner_of(Path(data))
@@ -114,7 +122,7 @@ def share(
 
 
 def _disclosed(
-    cells: icb_view.Cells, icb: str, year: str, titles: Mapping[str, str]
+    cells: icb_view.Cells, icb: str, year: str, titles: Mapping[str, str], gone: Collection[str]
 ) -> tuple[dict[str, Disclosed], dict[str, str]]:
     """Return each statistic as it may leave, and what is left out with the reason."""
     raw = exchanged.of_area(cells, icb, list(titles))
@@ -134,7 +142,7 @@ def _disclosed(
         of={"what": "closed pathways", **said},
     )
     hidden = set(closed.frame.loc[closed.frame["pathways"].isna(), "pathway"])
-    hidden |= set(titles.values()) - set(raw["events"]["pathway"])
+    hidden |= {*gone, *(set(titles.values()) - set(raw["events"]["pathway"]))}
     events = raw["events"][~raw["events"]["pathway"].isin(hidden)]
     costs = raw["costs"]
     settings = set(cells.costs.loc[cells.costs["icb_code"] == icb, "setting"])
@@ -161,19 +169,59 @@ def _disclosed(
     return safe, lacking
 
 
+def _pathway_cost(
+    ledger: Relation, definition: pathways.Definition, patients: Relation, icb: str, year: str
+) -> dict[str, Disclosed]:
+    """Return the cost of one pathway, linked alone, by phase and setting, settled as notebook 02 settles it."""
+    links = pathways.link(ledger, definition, patients=patients)
+    by = exchanged.BREAKDOWNS
+    summary = {name: pathways.summarise(links, ledger, ["icb_code", *split], year=year) for name, split in by.items()}
+    phases = [phase.name for phase in definition.phases]
+    tables = disclose_together(
+        exchanged.cost_of_pathway(summary, icb, phases),
+        counts=["pathways", "seen_pathways", "contacts"],
+        by=by,
+        everywhere=summary,
+        focus=("icb_code", icb),
+        kinds={"squared_deviations": "sum"},
+        of={"what": "closed pathways", "year": year, "pathway": definition.title, "icb_code": icb},
+    )
+    # Of the parts no count but of contacts: all have the pathways of the whole.
+    kept = {name: ["pathways"] if name == "whole" else by[name] for name in by}
+    kept = {name: [*columns, "contacts", "mean_gbp", "squared_deviations"] for name, columns in kept.items()}
+    return {name: table.select(kept[name]) for name, table in tables.items()}
+
+
 def _audit(safe: Mapping[str, Disclosed], icb: str, year: str, reports: Path) -> None:
     """Hold the file against pencil and paper, against itself, and against what is released, as a pack is."""
-    shown = [table_bundle(table, name=name, title=f"{icb}: {name}")[TABLE] for name, table in safe.items()]
-    refuse_leaks(_SOURCE, shown)
+    shown = {name: table_bundle(table, name=name, title=f"{name}: {icb}")[TABLE] for name, table in safe.items()}
+    for what in dict.fromkeys(name.rpartition("/")[0] for name in shown):  # tables of one pathway add up
+        refuse_leaks(_SOURCE, [payload for name, payload in shown.items() if name.rpartition("/")[0] == what])
+    refuse_leaks_between({_SOURCE: [*shown.values()]})
     pack = f"{year}/{icb}/shared"
-    refuse(attack_one(pack, {_SOURCE: shown}))
-    releases.release(pack, releases.released_rows({_SOURCE: shown}), reports)
+    refuse(attack_one(pack, {_SOURCE: [*shown.values()]}))
+    releases.release(pack, releases.released_rows({_SOURCE: [*shown.values()]}), reports)
 
 
 def _long(safe: Mapping[str, Disclosed], names_of: Mapping[str, str]) -> pd.DataFrame:
     """Return the tables as one, by the columns of the format."""
-    parts = [table.frame.assign(statistic=name).reindex(columns=[*COLUMNS]) for name, table in safe.items()]
+    parts: list[pd.DataFrame] = []
+    for name, disclosed in safe.items():
+        statistic, *of = name.split("/")
+        frame = disclosed.frame.assign(statistic=statistic, **({"pathway": of[0]} if of else {}))
+        # What is hidden is not in the file; a setting in which nobody is seen is nought, and said to be.
+        parts += [frame[frame["contacts"].notna()], *_nobody(frame)] if of else [frame]
+    parts = [part.reindex(columns=[*COLUMNS]) for part in parts]
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
     table["pathway"] = table["pathway"].replace(dict(names_of))
     blank: dict[Any, Any] = dict.fromkeys(KEYS, "")
     return table.fillna(blank).astype(dict.fromkeys(NUMBERS, float))
+
+
+def _nobody(frame: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return rows of nought for the settings that no pathway in the data has a contact in."""
+    if "setting" not in frame or frame["contacts"].isna().all():
+        return []
+    keys = frame[[c for c in ("statistic", "pathway", "phase") if c in frame]].drop_duplicates()
+    rest = pd.DataFrame({"setting": [s for s in SETTINGS if s not in set(frame["setting"])]})
+    return [keys.merge(rest, how="cross").assign(contacts=0.0, mean_gbp=0.0, squared_deviations=0.0)]
