@@ -157,6 +157,9 @@ def pack(
     formats: Annotated[str, typer.Option(help="With commas between; what is usual if not given.")] = "",
     data: DataFolder = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write; reports/<year> if not given.")] = None,
+    compare: Annotated[
+        Path | None, typer.Option(help="Folder of files that other areas share (pathcost share): compare with those.")
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A notebook parameter, as name=value; repeat for more.")
     ] = None,
@@ -173,7 +176,7 @@ def pack(
 
     if bool(icb) == every:
         raise InputError("Name one or more ICBs, or give --all.")
-    settings = _settings(set_)
+    settings = _settings(set_) | ({"compare": str(compare.resolve())} if compare else {})
     with tqdm(desc="Packs", unit="step", disable=None) as bar:
 
         def show(done: int, total: int) -> None:
@@ -205,6 +208,23 @@ def pack(
         for why in item.failures:
             typer.echo(f"  {item.icb}: {why}", err=True)
     raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def share(
+    icb: Annotated[str, typer.Argument(help="ODS code of the ICB, such as QHL.")],
+    out: Annotated[Path, typer.Option(help="File to write, ending in .zip.")],
+    year: Annotated[str, typer.Option(help="Financial year.")] = "2024-25",
+    price_base: Annotated[str, typer.Option(help="Financial year of the pounds; the year itself if not given.")] = "",
+    data: DataFolder = None,
+) -> None:
+    """Write an area's statistics, after disclosure control, for other areas to compare themselves with."""
+    from pathcost_lib.packs.share import share as write_shared
+
+    shared = write_shared(icb, out, data=_data(data), year=year, price_base=price_base)
+    typer.echo(f"Written to {out}: {len(shared.table):,} rows of statistics, none of one to seven people.")
+    for what, why in shared.manifest["lacking"].items():
+        typer.echo(f"  Not in it: {what} ({why})")
 
 
 @app.command()

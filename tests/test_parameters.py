@@ -26,6 +26,7 @@ from pathcost_lib.packs.blocks import Section, read_section
 from pathcost_lib.packs.order import place_order
 from pathcost_lib.packs.pool import Pool
 from pathcost_lib.packs.runner import parameters_of
+from pathcost_lib.packs.share import share
 from pathcost_lib.packs.warm import KernelSpec
 from pathcost_lib.sources.sample import generate
 
@@ -83,6 +84,11 @@ CASES: dict[tuple[str, str], list[Case]] = {
         REFERENCE,
         ELSEWHERE,
     ],
+    ("02", "compare"): [
+        ok("<club>", MESSAGE, "Outside share"),
+        no("nowhere", "compare: there is no folder nowhere"),
+        no("<club>", "pathway my_hips is linked here only", definition_file="<own>"),
+    ],
     ("02", "allow"): [
         no("", "Midlands would be 2 areas only.*few_areas", reference="Midlands"),
         no("all", "'all' is not"),
@@ -101,6 +107,13 @@ CASES: dict[tuple[str, str], list[Case]] = {
         ok("Y60", MESSAGE, allow="few_areas"),
         REFERENCE,
         ELSEWHERE,
+    ],
+    ("03", "compare"): [
+        ok("<club>", MESSAGE, "Deprivation"),
+        no("nowhere", "compare: there is no folder nowhere"),
+        no("<other>", "holds no .zip file"),
+        no("<club>", "'Midlands' and compare are both asked for", reference="Midlands"),
+        no("<club>", "price base 2024-25, here 2023-24", price_base="2023-24"),
     ],
     ("03", "allow"): [
         no("", "Midlands would be 2 areas only.*few_areas", reference="Midlands"),
@@ -199,7 +212,9 @@ def files(three: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, st
     write_tables(folder / "broken", tables | {"activity": worse})
     # All areas of England, few people each: enough peers for an opportunity.
     generate(folder / "england", people=60_000)
-    made = {name: str(folder / name) for name in ("other", "broken", "england")}
+    for icb in ("QOP", "QUA"):
+        share(icb, folder / "club" / f"{icb}.zip", data=three, year="2024-25", reports=folder / "reports")
+    made = {name: str(folder / name) for name in ("other", "broken", "england", "club")}
     made |= {name: str(folder / f"{name}.{kind}") for name, kind in (("own", "toml"), ("future", "toml"))}
     return made | {"claims": str(folder / "claims.csv"), "three": str(three)}
 

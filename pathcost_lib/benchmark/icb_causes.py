@@ -84,6 +84,8 @@ def drivers(cells: Cells, icb: str, peers: pd.DataFrame) -> pd.DataFrame:
     Student's t with 9 degrees of freedom, and the Poisson variance of the two counts added to rate and sum.
     """
     ring = set(peers.loc[peers["unit"] == icb, "peer"]) or set(cells.population["icb_code"]) - {icb}
+    shared = ring - set(cells.pieces["icb_code"])
+    ring -= shared
     effects, variance, start, counts = np.zeros(5), np.zeros(5), 0.0, np.zeros(2)
     for name, pieces in cells.pieces.groupby("pathway"):
         events = cells.events[cells.events["pathway"] == name]
@@ -113,6 +115,7 @@ def drivers(cells: Cells, icb: str, peers: pd.DataFrame) -> pd.DataFrame:
         table[table.filter(regex="95|gbp").columns] = np.nan
         known = of_known(cells.events, cells.population)
         few = "too few pathways or people, here or elsewhere, to compare"
+        few = few if ring or not shared else "peers share no contacts of pathways, so there is no base"
         table["reason"] = NO_PEOPLE if known.empty and len(cells.events) else few
     return table
 

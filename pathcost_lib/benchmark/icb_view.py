@@ -51,6 +51,10 @@ ONE_AREA = "the data hold one area only, so there is nothing to compare with"
 NO_PEOPLE = "no population by age and sex, or no patients' ages and sexes, for this area and year"
 FEWEST_USERS = 8
 FEW_USERS = "fewer than eight people of known age and sex have a contact"
+#: People of the areas whose events are known, as a share of all that are compared: areas that cannot share theirs have
+#: few, so that leaving them out puts the reference up, by at most about what is missing.
+LEAST_KNOWN = 0.95
+UNKNOWN = "areas with over 5% of the people have too few to share theirs: without them the reference would be too high"
 NO_CONTACTS = "the data hold no contact of this area in this setting, so it is not compared"
 NOT_WHOLE = "the data hold no contact of this area in one of the settings, so all of them together are not compared"
 
@@ -62,7 +66,8 @@ class Cells:
     `costs` (icb_code, age_from, sex, deprivation_decile, setting, users, cost_gbp, variable_gbp, squares),
     `registered` (people of the patients table), `population` (icb_code, age_from, sex, persons), `providers`,
     `events` (pathways by ICB, age, sex and part), `pieces` (contacts and cost by pathway, ICB, part, phase,
-    setting, in_year), `pathways` (`summarise` by pathway and ICB).
+    setting, in_year), `pathways` (`summarise` by pathway and ICB), `counted` (icb_code, pathway: whose events are
+    known; None: those of all areas).
     """
 
     costs: pd.DataFrame
@@ -72,6 +77,7 @@ class Cells:
     events: pd.DataFrame
     pieces: pd.DataFrame
     pathways: pd.DataFrame
+    counted: pd.DataFrame | None = None
 
 
 def read(
@@ -281,7 +287,9 @@ def event_rates(cells: Cells, icb: str) -> pd.DataFrame:
     if icb not in set(cells.population["icb_code"]) or known.empty or unknown:
         return names.assign(**dict.fromkeys(_RATES, np.nan), reason=NO_PEOPLE)
     held = known.groupby(["pathway", "icb_code", *STRATA], as_index=False)["pathways"].sum()
-    rows = cells.population.merge(names, how="cross").merge(held, how="left").fillna({"pathways": 0})
+    rows = cells.population.merge(names, how="cross")
+    rows = rows if cells.counted is None else rows.merge(cells.counted, on=["icb_code", "pathway"])
+    rows = rows.merge(held, how="left").fillna({"pathways": 0})
     standard = cells.population.groupby(STRATA, as_index=False)[["persons"]].sum().rename(columns={"persons": "weight"})
     everyone = rows.groupby(["pathway", *STRATA], as_index=False)[["persons", "pathways"]].sum().assign(icb_code="")
     both = pd.concat([rows[rows["icb_code"] == icb], everyone])
@@ -301,7 +309,11 @@ def event_rates(cells: Cells, icb: str) -> pd.DataFrame:
     if set(rows["icb_code"]) == {icb}:
         none = dict.fromkeys(["reference_pathways", "reference_rate", *_INDEX], np.nan)
         return table.assign(**none, reason=ONE_AREA)
-    return table.assign(reason=ours["reason"].where(ours["reason"].str.startswith("missing"), ""))
+    share = rows.groupby("pathway")["persons"].sum() / cells.population["persons"].sum()
+    short = (share.reindex(table["pathway"]) < LEAST_KNOWN).to_numpy()
+    table.loc[short, ["reference_pathways", "reference_rate", *_INDEX]] = np.nan
+    reason = ours["reason"].where(ours["reason"].str.startswith("missing"), "")
+    return table.assign(reason=np.where(short, UNKNOWN, reason))
 
 
 def provider_index(cells: Cells, providers: Collection[str] | None = None) -> pd.DataFrame:

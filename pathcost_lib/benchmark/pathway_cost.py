@@ -17,6 +17,9 @@ from pathcost_lib.results import Result
 __all__ = ["Comparison", "compare", "cost_basis", "outside_share", "passages", "statement_table", "with_focus"]
 
 
+#: A reference is told where units with this share of all pathways are in it.
+LEAST_KNOWN = 0.95
+NOT_SHARED = "areas with over 5% of the pathways have too few such contacts to share theirs"
 #: Shares of a cell's cost that its one and its two dearest pathways bear.
 _BORNE = ("largest_share", "two_largest_share")
 
@@ -54,7 +57,8 @@ def compare(
     Parameters
     ----------
     cells : DataFrame
-        `pathways.summarise(..., by=[unit, *by])` over all units.
+        `pathways.summarise(..., by=[unit, *by])` over all units. A row without a mean is of a unit that does not share
+        it: the unit is not compared there.
     groups : DataFrame
         `pathways.summarise(..., by=[unit])`: how many pathways each unit has, those without such a contact included.
     unit : str
@@ -75,7 +79,8 @@ def compare(
         two_largest_share (of the cells, which disclosure control takes away), mean_gbp, lower_95, upper_95;
         reference_contacts, reference_gbp, reference_lower_95, reference_upper_95 (of all units); difference_gbp,
         difference_lower_95, difference_upper_95; reason. The differences of the parts add up to the difference of the
-        whole. Where an interval cannot be had it is NaN and `reason` says why.
+        whole. Where an interval cannot be had it is NaN and `reason` says why; so is the reference of a part that units
+        with over 5% of the pathways do not share, because those are units with few such contacts.
 
     Raises
     ------
@@ -100,13 +105,17 @@ def compare(
         seen.reindex(columns=[unit, *parts, "seen_pathways", "contacts", "mean_gbp", "se_gbp", *_BORNE]),
         on=[unit, *parts],
         how="left",
+        indicator="held",
     )
+    unknown = ((rows.pop("held") == "both") & rows["mean_gbp"].isna()).to_numpy()
+    short = _not_shared(rows, parts, unknown)
+    rows = rows[~unknown]
     alone = (rows["pathways"] == 1).to_numpy()
     rows = rows.fillna({"seen_pathways": 0, "contacts": 0, "mean_gbp": 0.0})
     rows["se_gbp"] = np.where(alone, np.nan, rows["se_gbp"].fillna(0.0))
     rows.loc[rows["pathways"] == 0, ["mean_gbp", "se_gbp"]] = np.nan  # nobody's mean is not nought
     ours = _tidy(rows[rows[unit] == focus], parts)
-    everyone, others = _pool(rows, parts), _pool(rows[rows[unit] != focus], parts)
+    everyone, others = (_like(_pool(r, parts), ours, parts) for r in (rows, rows[rows[unit] != focus]))
     table = ours[[*parts, "pathways", "seen_pathways", "contacts", *_BORNE, "mean_gbp"]].copy()
     level = f"{round(confidence * 100)}"
     _limits(table, "", ours, ours["pathways"] - 1, level, confidence)
@@ -127,7 +136,22 @@ def compare(
     _limits(table, "difference_", step, freedom, level, confidence)
     unsure = table[f"difference_lower_{level}"].isna()
     table["reason"] = np.where(unsure, "fewer than two pathways here or elsewhere: no interval", "")
+    beside = [c for c in table.columns if c.startswith(("reference_", "difference_"))]
+    table.loc[short, beside], table.loc[short, "reason"] = np.nan, NOT_SHARED
     return Comparison(table, unit, confidence)
+
+
+def _not_shared(rows: pd.DataFrame, parts: list[str], unknown: np.ndarray) -> np.ndarray:
+    """Say of each part, in the order of a unit's rows, whether units with too many of the pathways do not share it."""
+    missing = rows["pathways"].where(unknown, 0.0)
+    sums = pd.DataFrame({"missing": missing, "pathways": rows["pathways"], **{c: rows[c] for c in parts}})
+    sums = sums.groupby(parts, sort=False).sum() if parts else sums.sum().to_frame().T
+    return (sums["missing"] > (1 - LEAST_KNOWN) * sums["pathways"]).to_numpy()
+
+
+def _like(pooled: pd.DataFrame, ours: pd.DataFrame, parts: list[str]) -> pd.DataFrame:
+    """Return pooled rows in the order of our parts, missing where no unit shares one."""
+    return ours[parts].merge(pooled, on=parts, how="left") if parts and len(pooled) else pooled
 
 
 def outside_share(

@@ -58,6 +58,8 @@ PARAMETERS = {
     **dict.fromkeys(("years", "worth", "moved", "scope", "first_year"), "free"),
     # Another comparator hides other rows of the same area.
     **dict.fromkeys(("definition_file", "reference", "fewest", "as_of", "own_peers", "threshold", "seed"), "moves"),
+    # Each choice of files is another rounding of the same own numbers: many of them would tell them exactly.
+    "compare": "moves",
     # What a guard lets through by name is for those who know why, not for the public.
     "allow": "moves",
 }

@@ -47,7 +47,8 @@ def variation_message(
     row = costs.frame[costs.frame["setting"] == "all_settings"].iloc[0]
     if pd.isna(row["value_gbp"]):
         why = row["reason"] or "too few people"
-        return f"{area}: cost per person is not computable ({why}). {coverage_sentence(coverage)}"
+        parts = [f"{area}: cost per person is not computable ({why}).", note, coverage_sentence(coverage)]
+        return " ".join(part for part in parts if part)
     part = "" if span == "a year" else f" {span}"
     said = (
         f"{area}: {pounds(row['value_gbp'])} per person{part} at equal age and sex "

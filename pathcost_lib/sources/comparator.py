@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,7 +16,20 @@ from pathcost_lib.sources.held import MonthsHeld, fewer_months, months_held
 from pathcost_lib.sources.names import icb_codes, table_or_empty
 from pathcost_lib.sources.quoting import quote_value, quote_values
 
-__all__ = ["EVERYWHERE", "NO_OTHER", "Compared", "allowances", "areas_compared", "compared_with", "taking_part"]
+__all__ = [
+    "EVERYWHERE",
+    "NO_OTHER",
+    "Compared",
+    "allowances",
+    "areas_compared",
+    "compared_with",
+    "contacts_of",
+    "named",
+    "of_areas",
+    "persons_of",
+    "taking_part",
+    "thin_areas",
+]
 
 EVERYWHERE = "England"
 #: Stands where a reference's name would, if there is nothing to compare with.
@@ -92,13 +105,17 @@ class Compared:
         for why in dict.fromkeys(self.left_out.values()):
             codes = [code for code, reason in self.left_out.items() if reason == why]
             if not (self.alone and why == NO_DATA):
-                named = ", ".join(codes[:5]) + (f" and {len(codes) - 5} more" if len(codes) > 5 else "")
-                said.append(f"Not compared: {named} ({why}).")
+                said.append(f"Not compared: {named(codes)} ({why}).")
         if self.fewer:
-            named = "; ".join(f"{area} ({words})" for area, words in list(self.fewer.items())[:3])
+            some = "; ".join(f"{area} ({words})" for area, words in list(self.fewer.items())[:3])
             more = f" and {len(self.fewer) - 3} more" if len(self.fewer) > 3 else ""
-            said.append(f"Fewer months than others hold (they look cheap where all months count): {named}{more}.")
+            said.append(f"Fewer months than others hold (they look cheap where all months count): {some}{more}.")
         return " ".join(said)
+
+
+def named(codes: Sequence[str]) -> str:
+    """Return codes as they are listed in a sentence: five of them, and how many more there are."""
+    return ", ".join(codes[:5]) + (f" and {len(codes) - 5} more" if len(codes) > 5 else "")
 
 
 def areas_compared(active: Iterable[str], listed: Iterable[str]) -> list[str]:
@@ -141,15 +158,9 @@ def taking_part(dataset: Dataset, year: str) -> tuple[list[str], dict[str, str]]
     InputError
         If codes of two dates have activity in the year, or areas that had ended and were split have.
     """
-    first, last = financial_year_bounds(year)
-    held = dataset.activity.query(
-        "SELECT icb_code, count(*) AS contacts FROM this WHERE icb_code IS NOT NULL "
-        f"AND start_date BETWEEN {quote_value(first)} AND {quote_value(last)} GROUP BY icb_code ORDER BY icb_code"
-    ).to_pandas()
-    contacts = held.set_index("icb_code")["contacts"].astype(float)
+    contacts, persons = contacts_of(dataset, year), persons_of(dataset, year)
     refuse_two_dates(contacts.index)
     gone = not_there(dataset, year)
-    persons = _persons(dataset, first.year)
     split = [f"{code} ({gone[code]})" for code in contacts.index if gone.get(code, "").startswith("ended")]
     if split:
         raise InputError(
@@ -159,22 +170,35 @@ def taking_part(dataset: Dataset, year: str) -> tuple[list[str], dict[str, str]]
         )
     left_out = {str(code): f"{gone[code]}, so not there in {year}" for code in contacts.index if code in gone}
     left_out |= {code: NO_DATA for code in persons.index if code not in contacts.index and code not in gone}
-    per_head = (contacts / persons).drop(index=list(left_out), errors="ignore").dropna()
-    middle = per_head.median()
-    for code, share in (100 * per_head / middle).items():
-        if share < 100 * LEAST_OF_MEDIAN:
-            few = f"under {100 * LEAST_OF_MEDIAN:.0f}% of the contacts per head of the median area"
-            left_out[str(code)] = few
+    left_out |= thin_areas((contacts / persons).drop(index=list(left_out), errors="ignore"))
     return [str(code) for code in contacts.index if code not in left_out], left_out
 
 
-def _persons(dataset: Dataset, year: int) -> pd.Series:
-    """Return people by area at the mid-year, without rows where the tables hold none."""
+def contacts_of(dataset: Dataset, year: str) -> pd.Series:
+    """Return the contacts that start in a financial year, by area."""
+    first, last = financial_year_bounds(year)
+    held = dataset.activity.query(
+        "SELECT icb_code, count(*) AS contacts FROM this WHERE icb_code IS NOT NULL "
+        f"AND start_date BETWEEN {quote_value(first)} AND {quote_value(last)} GROUP BY icb_code ORDER BY icb_code"
+    ).to_pandas()
+    return held.set_index("icb_code")["contacts"].astype(float)
+
+
+def persons_of(dataset: Dataset, year: str) -> pd.Series:
+    """Return people by area at the mid-year of a financial year, without rows where the tables hold none."""
     if "population" not in dataset:
         return pd.Series(dtype=float)
+    first = financial_year_bounds(year)[0].year
     sql = "SELECT icb_code, sum(persons) AS persons FROM this WHERE variant = 'principal' AND icb_code IS NOT NULL "
-    found = dataset.population.query(f"{sql}AND year = {quote_value(year)} GROUP BY icb_code").to_pandas()
+    found = dataset.population.query(f"{sql}AND year = {quote_value(first)} GROUP BY icb_code").to_pandas()
     return found.set_index("icb_code")["persons"].astype(float)
+
+
+def thin_areas(per_head: pd.Series) -> dict[str, str]:
+    """Return the areas whose contacts per head are so few that their data must be incomplete, and the reason."""
+    few = f"under {100 * LEAST_OF_MEDIAN:.0f}% of the contacts per head of the median area"
+    shares = per_head.dropna() / per_head.dropna().median()
+    return dict.fromkeys(map(str, shares.index[shares < LEAST_OF_MEDIAN]), few)
 
 
 def compared_with(dataset: Dataset, reference: str, *, icb: str, year: str, allow: str = "") -> Compared:
@@ -220,7 +244,7 @@ def compared_with(dataset: Dataset, reference: str, *, icb: str, year: str, allo
         )
     name = NO_OTHER if set(areas) <= {icb} else name
     held = set(icb_codes(whole.activity)) | set(left_out)
-    narrowed = whole if reference == EVERYWHERE and held <= set(areas) else _of_areas(whole, areas)
+    narrowed = whole if reference == EVERYWHERE and held <= set(areas) else of_areas(whole, areas)
     return Compared(icb, year, name, tuple(areas), left_out, whole, narrowed)
 
 
@@ -269,7 +293,7 @@ def _allowed(places: pd.DataFrame) -> set[str]:
     return {EVERYWHERE, *places["region_code"], *places["region"]}
 
 
-def _of_areas(dataset: Dataset, areas: list[str]) -> Dataset:
+def of_areas(dataset: Dataset, areas: list[str]) -> Dataset:
     """Return the dataset with the people of some areas only."""
     tables = dict(dataset.tables)
     chosen = quote_values(areas)

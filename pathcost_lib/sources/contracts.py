@@ -231,7 +231,8 @@ def data_dictionary() -> str:
         "What a dataset folder holds: `<table>.parquet`, `<table>/` with any depth of `.parquet` files, or",
         "`<table>.csv` (UTF-8, dates like 2024-04-01). Codes are text, so that leading zeros stay. This page is made",
         "from `pathcost_lib/sources/contracts.toml`: change that, then write `contracts.data_dictionary()` here.",
-        "[What is lost without each column or table](own-data.md) says what goes where one is left out.\n",
+        "[What is lost without each column or table](own-data.md) says what goes where one is left out.",
+        "The files of statistics that areas exchange have a page of their own: [comparators](comparators.md).\n",
     ]
     for contract in CONTRACTS.values():
         parts.append(f"## {contract.table}\n\nOne row per {contract.one_row_per}. Key: {', '.join(contract.key)}.\n")

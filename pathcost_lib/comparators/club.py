@@ -1,0 +1,184 @@
+"""Who is compared where organisations share statistics: the area by its own rows, the others by their files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pandas as pd
+
+from pathcost_lib.comparators.files import Shared, Statistics, definition_digest, read
+from pathcost_lib.errors import InputError
+from pathcost_lib.sources.comparator import (
+    EVERYWHERE,
+    FEWEST_AREAS,
+    NO_OTHER,
+    Compared,
+    allowances,
+    contacts_of,
+    named,
+    of_areas,
+    persons_of,
+    thin_areas,
+)
+from pathcost_lib.sources.comparator import (
+    compared_with as by_rows,
+)
+from pathcost_lib.sources.dataset import Dataset
+
+__all__ = ["SHARED", "Club", "compared_with"]
+
+#: What the areas of a club together are called: they are not England.
+SHARED = "the areas compared"
+
+
+@dataclass(frozen=True, eq=False)
+class Club(Compared):
+    """Who is compared with whom, where some may be known by what they share only.
+
+    Attributes
+    ----------
+    others : Statistics or None
+        What the other areas share; None where all are compared by rows.
+    """
+
+    others: Statistics | None = None
+
+    @property
+    def note(self) -> str:
+        """What must be said of who is compared: all that share, by name, and who does not take part and why."""
+        if self.others is None:
+            return super().note
+        codes = [code for code in self.areas if code != self.icb]
+        many = "1 area" if len(codes) == 1 else f"{len(codes)} areas"
+        listed = ", ".join(codes) if len(codes) <= 10 else named(codes)
+        said = [f"Compared with {many} by the statistics that they share: {listed}."] if codes else []
+        said += [f"Not compared: {code} ({why})." for code, why in self.left_out.items()]
+        return " ".join(said)
+
+    def settled_with(self, **beside: Any) -> dict[str, Any]:
+        """Return what `present.disclose` is told of national figures: nothing where the other areas share files.
+
+        What they share is out. No second area can be hidden to protect this one's small numbers, so the reference goes
+        with them: it stands in no group of its own (`apart`), and nothing is settled over areas (`everywhere`).
+        """
+        if self.others is None:
+            return beside
+        return {name: value for name, value in beside.items() if name not in ("everywhere", "apart")}
+
+
+def compared_with(
+    dataset: Dataset,
+    reference: str,
+    *,
+    icb: str,
+    year: str,
+    allow: str = "",
+    compare: str = "",
+    definitions: Iterable[Any] = (),
+    price_base: str = "",
+    together: bool = True,
+) -> Club:
+    """Return who an area is compared with: by the rows of the data, or by what other organisations share.
+
+    Parameters
+    ----------
+    dataset, reference, icb, year, allow
+        As in `sources.compared_with`.
+    compare : str
+        Folder of shared files (`files.read`); empty: all areas are compared by the rows of the data. With a folder the
+        data's own rows count for the area itself only, and a file of the area itself is not read.
+    definitions : iterable of Definition
+        Pathways that are linked here; those of every file must be the same.
+    price_base : str
+        Financial year of the pounds.
+    together : bool
+        The definitions are linked together, as a file's are for 03. Else each is linked alone, as in 02, and a file may
+        have others too.
+
+    Raises
+    ------
+    InputError
+        As `sources.compared_with`; if a region is asked for as well; if files differ in definitions, price base, year,
+        months, or in being invented: each with what differs; if fewer than three areas are left and that is not
+        allowed.
+
+    Example
+    -------
+    >>> compared_with(dataset, "England", icb="QHL", year="2024-25", compare="club")  # doctest: +SKIP
+    """
+    if not compare:
+        return _club(by_rows(dataset, reference, icb=icb, year=year, allow=allow))
+    if reference != EVERYWHERE:
+        raise InputError(
+            f"Reference {reference!r} and compare are both asked for. Put the files of the areas that you want into a "
+            f"folder, and leave the reference at {EVERYWHERE}."
+        )
+    own = by_rows(dataset, reference, icb=icb, year=year, allow="few_areas")
+    found = [one for one in read(compare) if one.icb != icb]
+    digests = {d.name: definition_digest(d) for d in definitions}
+    here: dict[str, Any] = {"year": year, "price base": price_base, "months": [str(m) for m in own.held.months]}
+    here["invented data"] = _invented(own.whole)
+    _refuse_unlike(found, here, digests, together)
+    per_head = (contacts_of(own.whole, year) / persons_of(own.whole, year)).reindex([icb])
+    for one in found:
+        per_head[one.icb] = one.manifest["contacts"] / one.manifest["persons"]
+    left_out = {} if per_head.isna()[icb] else thin_areas(per_head)
+    kept = [one for one in found if one.icb not in left_out and icb not in left_out]
+    areas = sorted([icb, *(one.icb for one in kept)])
+    if 1 < len(areas) < FEWEST_AREAS and "few_areas" not in allowances(allow):
+        raise InputError(
+            f"{len(areas)} areas only would be compared ({named(areas)}), {icb} among them: fewer than {FEWEST_AREAS} "
+            "say little. Add files, or go on with `--set allow=few_areas`."
+        )
+    lacking = {one.icb: one.manifest["lacking"] for one in kept}
+    tables = [one.table.assign(icb_code=one.icb) for one in kept]
+    others = Statistics(pd.concat(tables, ignore_index=True), lacking) if tables else None
+    mine = Compared(
+        icb,
+        year,
+        SHARED if others is not None else NO_OTHER,
+        tuple(areas),
+        left_out,
+        own.whole,
+        of_areas(own.whole, [icb]),
+    )
+    return _club(mine, others)
+
+
+def _club(who: Compared, others: Statistics | None = None) -> Club:
+    return Club(**{f.name: getattr(who, f.name) for f in fields(Compared)}, others=others)
+
+
+def _invented(dataset: Dataset) -> bool:
+    return dataset.folder is not None and (dataset.folder / "sample.json").is_file()
+
+
+def _refuse_unlike(
+    found: Iterable[Shared], here: Mapping[str, Any], digests: Mapping[str, str], together: bool
+) -> None:
+    """Refuse files that do not count as this analysis does, each with all that differs."""
+    lines = []
+    for one in found:
+        said = one.manifest
+        there = {"year": said["year"], "price base": said["price_base"], "months": said["months"]}
+        there |= {"invented data": bool(said["banner"])}
+        differs = [what for what in here if there[what] != here[what]]
+        unlike = [f"{what} {_said(there[what])}, here {_said(here[what])}" for what in differs]
+        for name in sorted({*digests, *(said["definitions"] if together else ())}):
+            pair = said["definitions"].get(name), digests.get(name)
+            if None in pair:
+                unlike.append(f"pathway {name} is linked {'here' if pair[0] is None else 'there'} only")
+            elif pair[0] != pair[1]:
+                unlike.append(f"pathway {name} is defined otherwise")
+        if unlike:
+            lines.append(f"- {one.file} ({one.icb}): {'; '.join(unlike)}.")
+    if lines:
+        raise InputError("These files do not count as you do, and are not compared with:\n" + "\n".join(lines))
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value[0]} to {value[-1]} ({len(value)})" if isinstance(value, list) and value else str(value or "none")

@@ -1,0 +1,227 @@
+"""What an organisation gives to others so that they may compare themselves with it: `pathcost share`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pathcost_lib import __version__, comparators, paths, pathways
+from pathcost_lib.benchmark import exchanged, icb_view
+from pathcost_lib.codes import SETTINGS, financial_year_bounds
+from pathcost_lib.comparators.files import COLUMNS, KEYS, NUMBERS, Shared
+from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.ledger import cost_activity
+from pathcost_lib.packs import releases
+from pathcost_lib.packs.attack import attack_one, refuse
+from pathcost_lib.packs.audit import refuse_leaks, refuse_leaks_between
+from pathcost_lib.packs.order import banner_of
+from pathcost_lib.present.disclosure import Disclosed, disclose, disclose_together
+from pathcost_lib.present.display import TABLE, table_bundle
+from pathcost_lib.sources import compared_with, names, open_dataset
+from pathcost_lib.sources.comparator import contacts_of, persons_of
+from pathcost_lib.sources.engine import Relation
+
+__all__ = ["share"]
+
+_SOURCE = "comparators"
+_SMALL = "too few people, or one or two who bear most of the cost"
+_RULE = "hes"
+
+
+def share(
+    icb: str, out: Path, *, data: Path | str, year: str, price_base: str = "", reports: Path | None = None
+) -> Shared:
+    """Write one area's statistics after disclosure control, for others to compare themselves with.
+
+    Parameters
+    ----------
+    icb : str
+        ODS code.
+    out : Path
+        File to write, ending in `.zip`.
+    data : Path or str
+        Folder of tables.
+    year : str
+        Financial year of the contacts, and in which the window of a pathway closes.
+    price_base : str
+        Financial year of the pounds; the year itself if not given.
+    reports : Path, optional
+        Folder of the list of releases, by which a later file may not differ by few people; `reports/` if not given.
+
+    Returns
+    -------
+    Shared
+        What was written.
+
+    Raises
+    ------
+    InputError
+        If the area or year is not in the data, no population or patients are held, the area's data are too thin to be
+        compared, something hidden could be worked out, or a row would differ by few people from one that is out.
+
+    Example
+    -------
+    >>> share("QHL", Path("QHL.zip"), data="data/sample", year="2024-25")  # doctest: +SKIP
+    """
+    financial_year_bounds(year)
+    if out.suffix != ".zip":
+        raise InputError(f"--out {out}: a file of statistics ends in .zip.")
+    dataset = open_dataset(data, remember=True)
+    require_one_of(icb, names.icb_codes(dataset.activity), what="ICB")
+    require_one_of(year, names.financial_years(dataset.activity), what="Financial year")
+    who = compared_with(dataset, "England", icb=icb, year=year, allow="few_areas")
+    if icb in who.left_out:
+        raise InputError(f"{icb} cannot be compared with: {who.left_out[icb]}. Nothing is shared.")
+    definitions = [pathways.load_definition(name) for name in pathways.available()]
+    people = {name: names.table_or_empty(who.dataset, name) for name in ("patients", "population")}
+    ledger = cost_activity(
+        who.dataset.activity,
+        names.table_or_empty(who.whole, "unit_costs"),
+        who.whole.organisations,
+        price_base=price_base or year,
+    )
+    links = pathways.link(ledger, definitions, patients=people["patients"])
+    cells = icb_view.read(ledger, links, **people, year=year, held=who.held)
+    if icb not in set(cells.population["icb_code"]):
+        raise InputError(f"{icb}: {icb_view.NO_PEOPLE}. Nothing can be shared without.")
+    titles = {d.name: d.title for d in definitions}
+    held = set(cells.pathways.loc[cells.pathways["icb_code"] == icb, "pathway"])
+    alone = {d.name: _pathway_cost(ledger, d, people["patients"], icb, year) for d in definitions if d.name in held}
+    # What is hidden of a pathway linked alone is hidden linked with the others, and the reverse.
+    gone = {titles[name] for name, tables in alone.items() if tables["whole"].frame["contacts"].isna().any()}
+    safe, lacking = _disclosed(cells, icb, year, titles, gone)
+    visible = set(safe["pathways"].frame["pathway"])
+    for pathway in (name for name in alone if titles[name] in visible):
+        safe |= {f"pathway_cost/{pathway}/{name}": table for name, table in alone[pathway].items()}
+    _audit(safe, icb, year, reports or paths.reports())
+    coverage = icb_view.coverage_of(who.whole.activity, people["population"], icb, year=year)
+    banner = banner_of(Path(data))
+    manifest = {
+        "icb": icb,
+        "name": names.organisation_names(who.whole.organisations).get(icb, icb),
+        "year": year,
+        "price_base": price_base or year,
+        "months": [str(month) for month in who.held.months],
+        "definitions": {d.name: comparators.definition_digest(d) for d in definitions},
+        # Rounded as counts are: they say whether the area's data are thin.
+        "contacts": int(5 * round(contacts_of(who.whole, year)[icb] / 5)),
+        "persons": int(5 * round(persons_of(who.whole, year)[icb] / 5)),
+        "coverage_pct": {s: round(c) for s, c in coverage.itertuples(index=False) if pd.notna(c)},
+        "lacking": lacking,
+        "banner": banner,
+        "disclosure": next(iter(safe.values())).rule.text,
+        "made_with": __version__,
+    }
+    shared = Shared(_long(safe, {title: name for name, title in titles.items()}), manifest, out.name)
+    paths.private_folder(out.parent)
+    comparators.write(shared, out)
+    return shared
+
+
+def _disclosed(
+    cells: icb_view.Cells, icb: str, year: str, titles: Mapping[str, str], gone: Collection[str]
+) -> tuple[dict[str, Disclosed], dict[str, str]]:
+    """Return each statistic as it may leave, and what is left out with the reason."""
+    raw = exchanged.of_area(cells, icb, list(titles))
+    for name in ("events", "pathways"):
+        raw[name] = raw[name].replace({"pathway": titles})
+    said = {"year": year, "icb_code": icb}
+    spread = {"squared_deviations": "sum"}
+    # By the pathways of all areas in the data, as notebooks 02 and 03: what a pack hides is not in the file.
+    everywhere = cells.pathways.replace({"pathway": titles})
+    closed = disclose(
+        raw["pathways"],
+        counts="pathways",
+        by=["pathway"],
+        everywhere=everywhere,
+        focus=("icb_code", icb),
+        kinds=spread,
+        of={"what": "closed pathways", **said},
+    )
+    hidden = set(closed.frame.loc[closed.frame["pathways"].isna(), "pathway"])
+    hidden |= {*gone, *(set(titles.values()) - set(raw["events"]["pathway"]))}
+    events = raw["events"][~raw["events"]["pathway"].isin(hidden)]
+    costs = raw["costs"]
+    settings = set(cells.costs.loc[cells.costs["icb_code"] == icb, "setting"])
+    short = sorted(settings - set(costs["setting"]) - {icb_view.ALL})
+    if short:  # the sum over settings is not known either
+        costs = costs[costs["setting"] != icb_view.ALL]
+    contact, by_age, registered = (
+        {"what": what, **said} for what in ("people with a contact", "closed pathways by age", "registered")
+    )
+    safe = {
+        "costs": disclose(costs, counts="persons", kinds=spread, of=contact, in_order=True),
+        "events": disclose(events, counts="pathways", of=by_age, in_order=True),
+        "pathways": closed.rows((~closed.frame["pathway"].isin(hidden)).to_numpy().nonzero()[0]),
+        "deprivation": disclose(raw["deprivation"], counts="persons", of=registered, in_order=True),
+        "population": disclose(raw["population"], counts=[]),
+    }
+    names_of = {title: name for name, title in titles.items()}
+    lacking = {**{f"costs, {s}": _SMALL for s in short}, **{f"pathways, {names_of[t]}": _SMALL for t in sorted(hidden)}}
+    for name, table in safe.items():
+        if table.primary + table.secondary and name != "pathways":
+            raise InputError(f"{icb}: {name} would have to be hidden in part though ages were combined. Not shared.")
+        if table.frame.empty:
+            lacking[name] = _SMALL
+    return safe, lacking
+
+
+def _pathway_cost(
+    ledger: Relation, definition: pathways.Definition, patients: Relation, icb: str, year: str
+) -> dict[str, Disclosed]:
+    """Return the cost of one pathway, linked alone, by phase and setting, settled as notebook 02 settles it."""
+    links = pathways.link(ledger, definition, patients=patients)
+    by = exchanged.BREAKDOWNS
+    summary = {name: pathways.summarise(links, ledger, ["icb_code", *split], year=year) for name, split in by.items()}
+    phases = [phase.name for phase in definition.phases]
+    tables = disclose_together(
+        exchanged.cost_of_pathway(summary, icb, phases),
+        counts=["pathways", "seen_pathways", "contacts"],
+        by=by,
+        everywhere=summary,
+        focus=("icb_code", icb),
+        kinds={"squared_deviations": "sum"},
+        of={"what": "closed pathways", "year": year, "pathway": definition.title, "icb_code": icb},
+    )
+    # Of the parts no count but of contacts: all have the pathways of the whole.
+    kept = {name: ["pathways"] if name == "whole" else by[name] for name in by}
+    kept = {name: [*columns, "contacts", "mean_gbp", "squared_deviations"] for name, columns in kept.items()}
+    return {name: table.select(kept[name]) for name, table in tables.items()}
+
+
+def _audit(safe: Mapping[str, Disclosed], icb: str, year: str, reports: Path) -> None:
+    """Hold the file against pencil and paper, against itself, and against what is released, as a pack is."""
+    shown = {name: table_bundle(table, name=name, title=f"{name}: {icb}")[TABLE] for name, table in safe.items()}
+    for what in dict.fromkeys(name.rpartition("/")[0] for name in shown):  # tables of one pathway add up
+        refuse_leaks(_SOURCE, [payload for name, payload in shown.items() if name.rpartition("/")[0] == what])
+    refuse_leaks_between({_SOURCE: [*shown.values()]})
+    pack = f"{year}/{icb}/shared"
+    refuse(attack_one(pack, {_SOURCE: [*shown.values()]}))
+    releases.release(pack, releases.released_rows({_SOURCE: [*shown.values()]}), reports)
+
+
+def _long(safe: Mapping[str, Disclosed], names_of: Mapping[str, str]) -> pd.DataFrame:
+    """Return the tables as one, by the columns of the format."""
+    parts: list[pd.DataFrame] = []
+    for name, disclosed in safe.items():
+        statistic, *of = name.split("/")
+        frame = disclosed.frame.assign(statistic=statistic, **({"pathway": of[0]} if of else {}))
+        # What is hidden is not in the file; a setting in which nobody is seen is nought, and said to be.
+        parts += [frame[frame["contacts"].notna()], *_nobody(frame)] if of else [frame]
+    parts = [part.reindex(columns=[*COLUMNS]) for part in parts]
+    table = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    table["pathway"] = table["pathway"].replace(dict(names_of))
+    blank: dict[Any, Any] = dict.fromkeys(KEYS, "")
+    return table.fillna(blank).astype(dict.fromkeys(NUMBERS, float))
+
+
+def _nobody(frame: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return rows of nought for the settings that no pathway in the data has a contact in."""
+    if "setting" not in frame or frame["contacts"].isna().all():
+        return []
+    keys = frame[[c for c in ("statistic", "pathway", "phase") if c in frame]].drop_duplicates()
+    rest = pd.DataFrame({"setting": [s for s in SETTINGS if s not in set(frame["setting"])]})
+    return [keys.merge(rest, how="cross").assign(contacts=0.0, mean_gbp=0.0, squared_deviations=0.0)]
