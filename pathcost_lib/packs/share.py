@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pathcost_lib import __version__, comparators, paths, pathways
-from pathcost_lib.benchmark import exchanged, icb_view
+from pathcost_lib.benchmark import exchanged, icb_view, pathway_cost
 from pathcost_lib.codes import SETTINGS, financial_year_bounds
 from pathcost_lib.comparators.files import COLUMNS, KEYS, NUMBERS, Shared
 from pathcost_lib.errors import InputError, require_one_of
@@ -21,7 +21,7 @@ from pathcost_lib.packs.order import banner_of
 from pathcost_lib.present.disclosure import Disclosed, disclose, disclose_together
 from pathcost_lib.present.display import TABLE, table_bundle
 from pathcost_lib.sources import compared_with, names, open_dataset
-from pathcost_lib.sources.comparator import contacts_of, persons_of
+from pathcost_lib.sources.comparator import Compared, contacts_of, persons_of
 from pathcost_lib.sources.engine import Relation
 
 __all__ = ["share"]
@@ -89,7 +89,7 @@ def share(
         raise InputError(f"{icb}: {icb_view.NO_PEOPLE}. Nothing can be shared without.")
     titles = {d.name: d.title for d in definitions}
     held = set(cells.pathways.loc[cells.pathways["icb_code"] == icb, "pathway"])
-    alone = {d.name: _pathway_cost(ledger, d, people["patients"], icb, year) for d in definitions if d.name in held}
+    alone = {d.name: _pathway_cost(ledger, d, people["patients"], who) for d in definitions if d.name in held}
     # What is hidden of a pathway linked alone is hidden linked with the others, and the reverse.
     gone = {titles[name] for name, tables in alone.items() if tables["whole"].frame["contacts"].isna().any()}
     safe, lacking = _disclosed(cells, icb, year, titles, gone)
@@ -170,17 +170,23 @@ def _disclosed(
 
 
 def _pathway_cost(
-    ledger: Relation, definition: pathways.Definition, patients: Relation, icb: str, year: str
+    ledger: Relation, definition: pathways.Definition, patients: Relation, who: Compared
 ) -> dict[str, Disclosed]:
     """Return the cost of one pathway, linked alone, by phase and setting, settled as notebook 02 settles it."""
     links = pathways.link(ledger, definition, patients=patients)
-    by = exchanged.BREAKDOWNS
-    summary = {name: pathways.summarise(links, ledger, ["icb_code", *split], year=year) for name, split in by.items()}
+    by, icb, year = exchanged.BREAKDOWNS, who.icb, who.year
+    at: dict[str, Any] = {"year": year, "held": who.held}
+    summary = {name: pathways.summarise(links, ledger, ["icb_code", *split], **at) for name, split in by.items()}
+    # Not shared, but shown in 02, where it hides cells of the others.
+    basis = {"basis": ["setting", "cost_basis"]}
+    resting = pathways.summarise(links, ledger, ["icb_code", *basis["basis"]], **at)
+    tables = {"basis": pathway_cost.cost_basis(resting, None, unit="icb_code", focus=icb)}
     phases = [phase.name for phase in definition.phases]
-    tables = disclose_together(
-        exchanged.cost_of_pathway(summary, icb, phases),
+    safe = disclose_together(
+        {**exchanged.cost_of_pathway(summary, icb, phases), **tables},
         counts=["pathways", "seen_pathways", "contacts"],
-        by=by,
+        by={**by, **basis},
+        adds_up="mean_gbp",
         everywhere=summary,
         focus=("icb_code", icb),
         kinds={"squared_deviations": "sum"},
@@ -189,7 +195,7 @@ def _pathway_cost(
     # Of the parts no count but of contacts: all have the pathways of the whole.
     kept = {name: ["pathways"] if name == "whole" else by[name] for name in by}
     kept = {name: [*columns, "contacts", "mean_gbp", "squared_deviations"] for name, columns in kept.items()}
-    return {name: table.select(kept[name]) for name, table in tables.items()}
+    return {name: safe[name].select(columns) for name, columns in kept.items()}
 
 
 def _audit(safe: Mapping[str, Disclosed], icb: str, year: str, reports: Path) -> None:
