@@ -60,14 +60,15 @@ def test_the_last_whole_year_comes_before_the_one_held_in_part():
 
 
 def areas(**months: dict[str, list[str]]) -> Relation:
-    """Return 25 contacts on the tenth of each month of each setting of each area."""
+    """Return contacts of 25 people on the tenth of each month of each setting of each area."""
     rows = [
-        (area, setting, pd.Timestamp(f"{month}-10"))
+        (area, setting, pd.Timestamp(f"{month}-10"), person)
         for area, settings in months.items()
         for setting, held in settings.items()
         for month in held
+        for person in range(25)
     ]
-    table = pd.DataFrame(rows * 25, columns=["icb_code", "setting", "start_date"])
+    table = pd.DataFrame(rows, columns=["icb_code", "setting", "start_date", "patient_id"])
     return connect().register("activity", table)
 
 
@@ -89,7 +90,15 @@ def test_an_area_with_fewer_months_than_others_is_named_by_setting():
 def test_an_empty_month_of_few_contacts_may_be_chance():
     year = whole(2025)
     few = areas(QA={"acute": year}, QB={"acute": year[1:]}).query(
-        "SELECT icb_code, setting, start_date FROM (SELECT *, row_number() OVER "
+        "SELECT icb_code, setting, start_date, patient_id FROM (SELECT *, row_number() OVER "
         "(PARTITION BY icb_code, start_date) AS place FROM this) AS t WHERE place <= 19"
     )
     assert fewer_months(few, "2025-26", ["QA", "QB"]) == {}
+    # Packages begin once a quarter: four large months, and the others are empty by chance.
+    large = areas(QA={"acute": year}, QB={"acute": year[::3]})
+    small = areas(QB={"acute": year[1:10]}).query("SELECT * FROM this WHERE patient_id < 2").to_pandas()
+    quarters = connect().register("activity", pd.concat([large.to_pandas(), small]))
+    assert fewer_months(quarters, "2025-26", ["QA", "QB"]) == {}
+    # One person with many contacts is one person.
+    one = areas(QA={"acute": year}, QB={"acute": year[1:]}).query("SELECT * REPLACE (1 AS patient_id) FROM this")
+    assert fewer_months(one, "2025-26", ["QA", "QB"]) == {}

@@ -14,7 +14,7 @@ from pathcost_lib.sources.quoting import quote_value
 
 __all__ = ["MonthsHeld", "fewer_months", "last_whole_year", "months_held", "span_words"]
 
-#: Contacts in a usual month from which an empty one is no chance (by chance 2 in 1,000 million).
+#: People in a usual month from which an empty one is no chance (by chance 2 in 1,000 million).
 _USUAL = 20
 
 
@@ -131,13 +131,14 @@ def months_held(activity: Relation, year: str) -> MonthsHeld:
 def fewer_months(activity: Relation, year: str, areas: Collection[str]) -> dict[str, str]:
     """Return the areas that lack months which the others hold, and the months that they do hold, by setting.
 
-    A month counts as lacking where the area has none of the contacts that other areas have in it, and has twenty or
-    more in the mean of its other months: fewer may be none by chance.
+    A month counts as lacking where the area has none of the contacts that other areas have in it, and sees twenty
+    people or more in the median of its other months: fewer may be none by chance, one person may have many contacts,
+    and what begins once a quarter (packages of social care) has a few large months.
 
     Parameters
     ----------
     activity : Relation
-        icb_code, setting, start_date.
+        icb_code, setting, start_date, patient_id.
     year : str
         Financial year.
     areas : collection of str
@@ -155,7 +156,8 @@ def fewer_months(activity: Relation, year: str, areas: Collection[str]) -> dict[
     """
     first, last = map(quote_value, financial_year_bounds(year))
     table = activity.query(
-        "SELECT icb_code, setting, year(start_date) AS y, month(start_date) AS m, count(*) AS n FROM this "
+        "SELECT icb_code, setting, year(start_date) AS y, month(start_date) AS m, "
+        "count(DISTINCT patient_id) AS n FROM this "
         f"WHERE start_date BETWEEN {first} AND {last} AND setting IS NOT NULL GROUP BY 1, 2, 3, 4"
     ).to_pandas()
     table = table[table["icb_code"].isin(areas)]
@@ -164,7 +166,7 @@ def fewer_months(activity: Relation, year: str, areas: Collection[str]) -> dict[
     for setting, rows in pd.concat([every, table]).groupby("setting", sort=True):
         months = len(rows[["y", "m"]].drop_duplicates())
         for area, mine in rows.groupby("icb_code", sort=True):
-            if len(mine) < months and mine["n"].mean() >= _USUAL:
+            if len(mine) < months and mine["n"].median() >= _USUAL:
                 there = sorted(pd.Period(year=int(y), month=int(m), freq="M") for y, m in mine[["y", "m"]].to_numpy())
                 found.setdefault(str(area), {})[str(setting)] = f"only {span_words(there)}"
     # What is true of the whole area need not be said of its settings again.
