@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import pandas as pd
 
@@ -14,7 +15,7 @@ from pathcost_lib.sources.quoting import quote_value
 
 __all__ = ["MonthsHeld", "fewer_months", "last_whole_year", "months_held", "span_words"]
 
-#: People in a usual month from which an empty one is no chance (by chance 2 in 1,000 million).
+#: People expected in a month from which an empty one is no chance (by chance 2 in 1,000 million).
 _USUAL = 20
 
 
@@ -131,9 +132,10 @@ def months_held(activity: Relation, year: str) -> MonthsHeld:
 def fewer_months(activity: Relation, year: str, areas: Collection[str]) -> dict[str, str]:
     """Return the areas that lack months which the others hold, and the months that they do hold, by setting.
 
-    A month counts as lacking where the area has none of the contacts that other areas have in it, and sees twenty
-    people or more in the median of its other months: fewer may be none by chance, one person may have many contacts,
-    and what begins once a quarter (packages of social care) has a few large months.
+    A month counts as lacking where an area sees nobody and twenty people or more are expected: those that it sees in
+    its own months, times those of the areas that hold this month over theirs in the same months. Fewer may be none by
+    chance; one person may have many contacts; and what begins once a quarter (packages of social care) has few in the
+    months between.
 
     Parameters
     ----------
@@ -164,16 +166,27 @@ def fewer_months(activity: Relation, year: str, areas: Collection[str]) -> dict[
     every = table.groupby(["icb_code", "y", "m"], as_index=False)["n"].sum().assign(setting="")
     found: dict[str, dict[str, str]] = {}
     for setting, rows in pd.concat([every, table]).groupby("setting", sort=True):
-        months = len(rows[["y", "m"]].drop_duplicates())
-        for area, mine in rows.groupby("icb_code", sort=True):
-            if len(mine) < months and mine["n"].median() >= _USUAL:
-                there = sorted(pd.Period(year=int(y), month=int(m), freq="M") for y, m in mine[["y", "m"]].to_numpy())
+        seen = rows.pivot_table(index=["y", "m"], columns="icb_code", values="n", aggfunc="sum", fill_value=0)
+        for area in seen:
+            mine = seen[area]
+            lacking = [month for month in seen.index[mine == 0] if _expected(seen, area, month) >= _USUAL]
+            if lacking:
+                months = seen.index.difference(lacking)
+                there = sorted(pd.Period(year=int(y), month=int(m), freq="M") for y, m in months)
                 found.setdefault(str(area), {})[str(setting)] = f"only {span_words(there)}"
     # What is true of the whole area need not be said of its settings again.
     return {
         area: said.get("") or "; ".join(f"{label(setting)} {words}" for setting, words in said.items())
         for area, said in sorted(found.items())
     }
+
+
+def _expected(seen: pd.DataFrame, area: str, month: Any) -> float:
+    """Return how many people an area would see in a month, were it as in those that hold the month."""
+    others = seen.columns[seen.loc[month] > 0]
+    mine = seen[area] > 0
+    theirs = seen.loc[mine, others].to_numpy().sum()
+    return float(seen[area].sum() * seen.loc[month, others].sum() / theirs) if theirs else 0.0
 
 
 def last_whole_year(activity: Relation, year: str) -> str:
