@@ -379,7 +379,7 @@ def test_own_rows_with_the_others_files_are_the_pack_from_all_rows(
         size = own[["reference_gbp"]].to_numpy() if name == "Per person" else a.abs().clip(lower=1e-9)
         largest = float(np.nanmax(((a - b).abs() / size).to_numpy()))
         assert largest <= most, (name, largest)
-    # What no file holds is said not to be comparable, and is never nought.
+    # What no file holds is said not to be comparable, and is never zero.
     assert ours["Drivers"]["difference_gbp"].isna().all()
     assert set(ours["Deprivation"].index.get_level_values(0)) == {"NHS Birmingham and Solihull ICB"}
 
@@ -411,7 +411,7 @@ def test_the_cost_of_a_pathway_beside_files_is_that_beside_rows_or_is_withheld(
 
 
 @pytest.mark.unit
-def test_a_part_that_an_area_does_not_share_is_not_nought_there() -> None:
+def test_a_part_that_an_area_does_not_share_is_not_zero_there() -> None:
     """Means of 10, 20 and 40 over 10 pathways each; the second area's is not shared, which is a third: withheld."""
     groups = pd.DataFrame({"icb_code": ["A", "B", "C"], "pathways": [10, 10, 10], "mean_gbp": 1.0, "se_gbp": 1.0})
     cells = pd.DataFrame({"icb_code": ["A", "B", "C"], "phase": "x", "mean_gbp": [10.0, np.nan, 40.0], "se_gbp": 1.0})
@@ -441,7 +441,7 @@ def test_parts_keep_their_order_whoever_does_not_share_one() -> None:
 
 @pytest.mark.unit
 def test_rates_have_no_reference_where_areas_with_many_people_share_none() -> None:
-    """A pathway that one of three areas cannot share is not nought there: its reference is withheld."""
+    """A pathway that one of three areas cannot share is not zero there: its reference is withheld."""
     people = pd.DataFrame({"icb_code": ["A", "B", "C"], "age_from": 0, "sex": "male", "persons": 1000.0})
     events = pd.DataFrame({"pathway": "x", "icb_code": ["A", "B"], "age_from": 0, "sex": "male", "pathways": [20, 40]})
     none = pd.DataFrame()

@@ -176,7 +176,7 @@ def test_posterior_is_conjugate() -> None:
 
 
 @pytest.mark.unit
-def test_chance_alone_gives_a_variance_of_nought() -> None:
+def test_chance_alone_gives_a_variance_of_zero() -> None:
     frame = pd.DataFrame({"unit": list("abcd"), "o": [10, 11, 9, 10], "e": [10.0] * 4})
     found = count_components(frame, unit="unit", observed="o", expected="e")
     assert found.variance == 0 and found.lower_95 == 0 and found.upper_95 > 0

@@ -149,7 +149,7 @@ def test_balanced_one_way_reml_is_the_analysis_of_variance() -> None:
 
 
 @pytest.mark.unit
-def test_no_variation_between_groups_is_a_variance_of_nought() -> None:
+def test_no_variation_between_groups_is_a_variance_of_zero() -> None:
     rng = np.random.default_rng(0)
     # Group means all alike, so that between is below what chance gives.
     frame = pd.DataFrame(
@@ -165,7 +165,7 @@ def test_no_variation_between_groups_is_a_variance_of_nought() -> None:
 
 
 @pytest.mark.unit
-def test_an_inner_level_of_nought_leaves_the_outer_one() -> None:
+def test_an_inner_level_of_zero_leaves_the_outer_one() -> None:
     frame = patients(3, 2000, sd=(800.0, 0.0, 1500.0))
     found = fit(frame)
     one = fit(frame, ["icb"])

@@ -258,7 +258,7 @@ def test_no_extreme_leaves_and_no_quantile_beyond_which_fewer_than_eight_lie() -
 
 
 @pytest.mark.unit
-def test_a_share_of_pounds_is_never_nought_where_it_is_not() -> None:
+def test_a_share_of_pounds_is_never_zero_where_it_is_not() -> None:
     """A share of people needs 4,000 for a decimal; one of pounds rests on many pounds, and keeps it."""
     table = pd.DataFrame({"contacts": [1825] * 4, "own_cost_pct": [0.0, 0.03, 0.34, 98.62]})
     shown = present.disclose(table, counts="contacts", in_order=True).frame["own_cost_pct"].tolist()

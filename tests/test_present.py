@@ -122,7 +122,7 @@ def test_no_shown_row_or_column_of_a_grid_has_exactly_one_hidden_cell(counts: li
     for by in ("setting", "phase"):
         for _, group in hidden.groupby(by):
             alone = group["hidden"].sum() == 1
-            # Then all else in the group is nought, and so is the total small: it is suppressed in its own table.
+            # Then all else in the group is zero, and so is the total small: it is suppressed in its own table.
             assert not alone or group["contacts"].sum() < 8
     left = shown.frame["contacts"].dropna()
     assert ((left == 0) | (left >= 10)).all()

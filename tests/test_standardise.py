@@ -395,7 +395,7 @@ def test_slope_index_by_hand_and_its_edges(deciles):
     assert few["reason"] == "fewer than 3 quantiles"
     vague = benchmark.slope_index(line.assign(se=500.0), **GRADIENT).table.loc[0]
     assert np.isnan(vague["rii_lower_95"])
-    assert "nought" in vague["reason"]
+    assert "zero" in vague["reason"]
     with pytest.raises(InputError, match=r"persons must be more than 0.*Area1/1"):
         benchmark.slope_index(deciles.assign(persons=0), **GRADIENT)
 

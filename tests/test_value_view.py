@@ -165,9 +165,9 @@ def test_the_message_names_a_provider_only_where_a_finding_is_stated_and_says_wh
     assert "held for 40% of the patients" in message
     assert "Trust A is more expensive and no better: +£900 per patient (95% interval +£200 to +£1,600)." in message
     other = said | {"own": {"B": "Trust B"}}
-    near = costs.assign(ratio_gbp=float("nan"), reason="the health gain may be nought: the ratio has no limits")
+    near = costs.assign(ratio_gbp=float("nan"), reason="the health gain may be zero: the ratio has no limits")
     message = value_words.value_message(disclose(near, counts="pathways"), **other, reason="")
-    assert "no cost per QALY can be given, because the health gain may be nought" in message
+    assert "no cost per QALY can be given, because the health gain may be zero" in message
     assert "Of none of the area's providers is it sure" in message and "Trust B" not in message
     few = value_words.value_message(disclose(near, counts="pathways"), **(said | {"own": {"C": "Trust C"}}), reason="")
     assert "None of the area's providers has patients enough to be judged." in few and "Trust C" not in few

@@ -73,7 +73,7 @@ def cost_index(
     Raises
     ------
     InputError
-        Negative cost or activity, MFF nought or less, a currency twice in the reference, or no other column
+        Negative cost or activity, MFF zero or less, a currency twice in the reference, or no other column
         that tells two rows of a group and currency apart: with the keys.
 
     Notes

@@ -19,7 +19,7 @@ __all__ = ["PathwayDrivers", "PriceVolumeMix", "pathway_drivers", "price_volume_
 
 
 def _whole(pounds: np.ndarray) -> np.ndarray:
-    """Return whole pence, half away from nought."""
+    """Return whole pence, half away from zero."""
     return (np.sign(pounds) * np.floor(np.abs(pounds) * 100 + 0.5)).astype(np.int64)
 
 
@@ -45,7 +45,7 @@ class PriceVolumeMix(Result):
 
     @property
     def case_mix(self) -> float:
-        """Pounds: the same inside each class of `within`, nought without it; `mix` is then between the classes."""
+        """Pounds: the same inside each class of `within`, zero without it; `mix` is then between the classes."""
         return _sum(self.table, "case_mix_gbp")
 
     @property
@@ -222,14 +222,14 @@ def pathway_drivers(
     Raises
     ------
     InputError
-        Population or pathways nought or less; negative or missing contacts or cost; no column that tells two rows
+        Population or pathways zero or less; negative or missing contacts or cost; no column that tells two rows
         apart.
 
     Notes
     -----
     Cost = population x rate of index events x contacts per pathway in the phase x share of the setting x cost per
     contact. Order: rate, intensity, setting mix, price, each at what the earlier have reached. Where the base has no
-    contact in a setting (or a phase), the current side's unit price (or mix) stands in: that effect is nought.
+    contact in a setting (or a phase), the current side's unit price (or mix) stands in: that effect is zero.
     """
     sizes = pd.DataFrame(
         {"side": ["base", "current"], "population": [base_population, current_population],

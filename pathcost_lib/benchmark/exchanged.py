@@ -34,7 +34,7 @@ def of_area(cells: Cells, icb: str, pathways: Iterable[str]) -> dict[str, pd.Dat
     cells : Cells
     icb : str
     pathways : iterable of str
-        All that were linked: one that the area does not have is shared as nought, so that it is not taken for unknown.
+        All that were linked: one that the area does not have is shared as zero, so that it is not taken for unknown.
 
     Returns
     -------
@@ -175,7 +175,7 @@ def _shared(rows: pd.DataFrame, groups: pd.DataFrame, sums: list[str]) -> pd.Dat
 
 
 def _counted(cells: Cells, others: Statistics) -> pd.DataFrame:
-    """Return of which areas the events of which pathways are known: a pathway that a file lacks is not nought there."""
+    """Return of which areas the events of which pathways are known: a pathway that a file lacks is not zero there."""
     theirs = others.of("events")[["icb_code", "pathway"]].drop_duplicates()
     own = (
         cells.population[["icb_code"]].drop_duplicates().merge(cells.events[["pathway"]].drop_duplicates(), how="cross")
@@ -198,7 +198,7 @@ def _means(others: Statistics) -> pd.DataFrame:
 
 
 def cost_of_pathway(summary: Mapping[str, pd.DataFrame], icb: str, phases: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Return an area's cost per pathway by `BREAKDOWNS`, a part without contacts as nought.
+    """Return an area's cost per pathway by `BREAKDOWNS`, a part without contacts as zero.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def cost_of_pathway(summary: Mapping[str, pd.DataFrame], icb: str, phases: Seque
     -------
     dict of str to DataFrame
         The columns of the breakdown, pathways, seen_pathways, contacts, mean_gbp, squared_deviations (of all the
-        pathways, those without such a contact as nought), and the shares of the dearest.
+        pathways, those without such a contact as zero), and the shares of the dearest.
     """
     parts = {"phase": list(phases), "setting": [s for s in SETTINGS if s in set(summary["setting"]["setting"])]}
     whole = summary["whole"].loc[summary["whole"]["icb_code"] == icb, ["icb_code", "pathways"]]
@@ -235,7 +235,7 @@ def summaries_with_others(
 ) -> dict[str, pd.DataFrame]:
     """Return an area's summaries with those of the other areas behind its own, from what they share.
 
-    A part that an area with such pathways does not share has a row without numbers: it is not nought there. An area
+    A part that an area with such pathways does not share has a row without numbers: it is not zero there. An area
     that shares nothing of the pathway has no rows.
     """
     if others is None:

@@ -139,7 +139,7 @@ def read(
 
 
 def _moments(n: pd.Series, total: pd.Series, squares: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Return the mean over n people, those without cost counted as nought, and the variance of that mean."""
+    """Return the mean over n people, those without cost counted as zero, and the variance of that mean."""
     n = n.where(n > 1)
     return total / n, (squares - total**2 / n).clip(lower=0) / (n - 1) / n
 

@@ -50,7 +50,7 @@ def slope_index(
     Raises
     ------
     InputError
-        A quantile twice in a group, a quantile that is text without an order, population nought or less, or a missing
+        A quantile twice in a group, a quantile that is text without an order, population zero or less, or a missing
         or negative standard error.
 
     Notes
@@ -108,7 +108,7 @@ def slope_index(
     )
     unbounded = table.filter(like="rii_").isna().any(axis=1)
     table["reason"] = np.select(
-        [few, unbounded], ["fewer than 3 quantiles", "first end may be nought: no RII limits"], ""
+        [few, unbounded], ["fewer than 3 quantiles", "first end may be zero: no RII limits"], ""
     )
     labels = df.groupby(place)[quantile].first().astype(str)
     held = np.zeros((len(groups), len(labels)), dtype=bool)

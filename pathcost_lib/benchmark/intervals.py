@@ -42,7 +42,7 @@ def poisson_limits(count: np.ndarray, level: float, *, exact_below: float = EXAC
         Confidence level.
     exact_below : float
         Counts under this take the exact (gamma quantile) limits; infinity makes all exact. Zero makes all Byar, whose
-        lower limit is undefined at a count of nought and is NaN there.
+        lower limit is undefined at a count of zero and is NaN there.
 
     Notes
     -----
@@ -55,7 +55,7 @@ def poisson_limits(count: np.ndarray, level: float, *, exact_below: float = EXAC
         lower = count * (1 - 1 / (9 * count) - z / (3 * np.sqrt(count))) ** 3
     above = count + 1
     upper = above * (1 - 1 / (9 * above) + z / (3 * np.sqrt(above))) ** 3
-    # gammaincinv(0, p) is nan, and the exact lower limit of no events is nought
+    # gammaincinv(0, p) is nan, and the exact lower limit of no events is zero
     lower[small] = np.where(count[small] > 0, special.gammaincinv(np.maximum(count[small], 1e-300), (1 - level) / 2), 0)
     upper[small] = special.gammaincinv(above[small], (1 + level) / 2)
     return lower, upper
@@ -77,7 +77,7 @@ def fieller_limits(
     both: np.ndarray,
     quantile: np.ndarray,
 ) -> Limits:
-    """Return Fieller's limits of top / bottom; NaN where bottom may be nought, so that the set has no ends.
+    """Return Fieller's limits of top / bottom; NaN where bottom may be zero, so that the set has no ends.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def fieller_limits(
 
     Notes
     -----
-    Fieller, JRSS B 1954;16:175: the ratios r for which top - r x bottom does not differ from nought.
+    Fieller, JRSS B 1954;16:175: the ratios r for which top - r x bottom does not differ from zero.
     """
     q2 = np.square(quantile)
     a, b, c = bottom**2 - q2 * variances[1], top * bottom - q2 * both, top**2 - q2 * variances[0]

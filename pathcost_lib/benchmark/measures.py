@@ -44,7 +44,7 @@ def proportion(
     Raises
     ------
     InputError
-        If the population is nought or less, events are negative or exceed it, or no column but these two tells two
+        If the population is zero or less, events are negative or exceed it, or no column but these two tells two
         rows of a group apart: with the keys.
     """
     withheld = few_events_rule(few_events)
@@ -87,7 +87,7 @@ def rate(
     Raises
     ------
     InputError
-        If the population is nought or less, events are negative, or no other column tells two rows of a group apart:
+        If the population is zero or less, events are negative, or no other column tells two rows of a group apart:
         with the keys.
 
     Notes

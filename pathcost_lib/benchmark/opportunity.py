@@ -106,7 +106,7 @@ def opportunity(
     Raises
     ------
     InputError
-        Negative cost or standard error, a count of nought, a unit twice, shares outside 0 to 1, an unknown target,
+        Negative cost or standard error, a count of zero, a unit twice, shares outside 0 to 1, an unknown target,
         best_5_of_10 without peers, peers of whom none has costs here, a peer twice, or fewer than 100 draws. (One
         patient, or no standard error, is a row with a reason.)
 

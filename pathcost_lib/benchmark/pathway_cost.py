@@ -113,7 +113,7 @@ def compare(
     alone = (rows["pathways"] == 1).to_numpy()
     rows = rows.fillna({"seen_pathways": 0, "contacts": 0, "mean_gbp": 0.0})
     rows["se_gbp"] = np.where(alone, np.nan, rows["se_gbp"].fillna(0.0))
-    rows.loc[rows["pathways"] == 0, ["mean_gbp", "se_gbp"]] = np.nan  # nobody's mean is not nought
+    rows.loc[rows["pathways"] == 0, ["mean_gbp", "se_gbp"]] = np.nan  # nobody's mean is not zero
     ours = _tidy(rows[rows[unit] == focus], parts)
     everyone, others = (_like(_pool(r, parts), ours, parts) for r in (rows, rows[rows[unit] != focus]))
     table = ours[[*parts, "pathways", "seen_pathways", "contacts", *_BORNE, "mean_gbp"]].copy()

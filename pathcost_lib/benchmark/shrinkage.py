@@ -43,7 +43,7 @@ def posterior_draws(
     centre = np.median(value)
     bulk = 1.4826 * np.median(np.abs(value - centre)) + np.median(se)
     mu = centre + np.linspace(-7.5, 7.5, MEANS) * bulk / np.sqrt(len(value))
-    tau = 5 * max(float(np.std(value)), bulk) * ((np.arange(SPREADS) + 0.5) / SPREADS) ** 2  # finer near nought
+    tau = 5 * max(float(np.std(value)), bulk) * ((np.arange(SPREADS) + 0.5) / SPREADS) ** 2  # finer near zero
     log_density = np.empty((SPREADS, MEANS))
     for i, spread in enumerate(tau):
         log_density[i] = np.logaddexp.reduce(_log_parts(value, variance, mu[:, None], spread), axis=2).sum(axis=1)

@@ -26,7 +26,7 @@ __all__ = ["COLUMNS", "FORMAT", "KEYS", "NUMBERS", "Shared", "Statistics", "defi
 FORMAT = 1
 #: What a row is of; empty where it is not split by it.
 KEYS = ("statistic", "pathway", "phase", "setting", "age_band", "sex", "deprivation")
-#: What a row holds; empty where it does not apply. An empty cell is not known, and never nought.
+#: What a row holds; empty where it does not apply. An empty cell is not known, and never zero.
 NUMBERS = (
     "persons",
     "pathways",
@@ -36,7 +36,7 @@ NUMBERS = (
     "variable_gbp",
     "squared_deviations",
 )
-#: Of those, what is never less than nought.
+#: Of those, what is never less than zero.
 _NEVER_NEGATIVE = ("persons", "pathways", "contacts", "squared_deviations")
 COLUMNS = (*KEYS, *NUMBERS)
 _STATISTICS, _MANIFEST = "statistics.csv", "manifest.json"

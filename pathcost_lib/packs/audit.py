@@ -38,7 +38,7 @@ _SAME = {"pathway_gbp": "mean_gbp", "value_gbp": "mean_gbp", "claim": "pathway"}
 
 @dataclass
 class Cells:
-    """Unknowns, between what limits each lies as far as is shown, and sums that must be nought."""
+    """Unknowns, between what limits each lies as far as is shown, and sums that must be zero."""
 
     lower: list[float] = field(default_factory=list)
     upper: list[float] = field(default_factory=list)
@@ -150,7 +150,7 @@ def audit(payloads: Sequence[Mapping[str, Any]], *, adds_up: bool = False) -> It
     payloads : sequence of mapping
         Tables.
     adds_up : bool
-        Take pounds to add up though no sum is shown whole, and none of them to be less than nought where all that are
+        Take pounds to add up though no sum is shown whole, and none of them to be less than zero where all that are
         shown are not.
     """
     measures = {c["key"]: c["kind"] for p in payloads for c in p["columns"] if c["kind"] in {*_COUNTS, "gbp"}}

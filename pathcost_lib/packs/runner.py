@@ -183,7 +183,7 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], **options:
     except PapermillExecutionError as error:
         said = _ANSI.sub("", str(error.evalue)).strip()
         kind = "" if error.ename == InputError.__name__ else f"{error.ename}: "
-        # Counted from nought, after the cell that papermill puts in with the values.
+        # Counted from zero, after the cell that papermill puts in with the values.
         number = error.cell_index + 1 - bool(values)
         why = f"{notebook.name}, cell {number}: {kind}{said}"
     except CellExecutionError:  # papermill's own says which cell; this one only that the kernel broke off

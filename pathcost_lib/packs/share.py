@@ -215,7 +215,7 @@ def _long(safe: Mapping[str, Disclosed], names_of: Mapping[str, str]) -> pd.Data
     for name, disclosed in safe.items():
         statistic, *of = name.split("/")
         frame = disclosed.frame.assign(statistic=statistic, **({"pathway": of[0]} if of else {}))
-        # What is hidden is not in the file; a setting in which nobody is seen is nought, and said to be.
+        # What is hidden is not in the file; a setting in which nobody is seen is zero, and said to be.
         parts += [frame[frame["contacts"].notna()], *_nobody(frame)] if of else [frame]
     parts = [part.reindex(columns=[*COLUMNS]) for part in parts]
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
@@ -225,7 +225,7 @@ def _long(safe: Mapping[str, Disclosed], names_of: Mapping[str, str]) -> pd.Data
 
 
 def _nobody(frame: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return rows of nought for the settings that no pathway in the data has a contact in."""
+    """Return rows of zero for the settings that no pathway in the data has a contact in."""
     if "setting" not in frame or frame["contacts"].isna().all():
         return []
     keys = frame[[c for c in ("statistic", "pathway", "phase") if c in frame]].drop_duplicates()

@@ -107,7 +107,7 @@ def kind_of(column: str, kinds: Mapping[str, str] | None = None) -> str:
 
 
 def nearest(values: np.ndarray, base: float | np.ndarray) -> np.ndarray:
-    """Return values to the nearest multiple of `base`, halves away from nought."""
+    """Return values to the nearest multiple of `base`, halves away from zero."""
     with np.errstate(invalid="ignore"):
         return np.asarray(np.sign(values) * np.floor(np.abs(values) / base + 0.5 + 1e-9) * base)
 
@@ -126,7 +126,7 @@ def step_of(scale: np.ndarray, count: np.ndarray) -> np.ndarray:
     -------
     array of float
         The larger of a step of three significant figures, and of the least step of at least scale / count; 1 where the
-        scale is nought or missing, and nothing needs rounding.
+        scale is zero or missing, and nothing needs rounding.
     """
     size = np.abs(np.nan_to_num(scale))
     known = size > 0
@@ -181,7 +181,7 @@ class _Release:
         self.true = {c: frame[c].to_numpy(dtype=float) for c in self.counts}
         self.round = {c: nearest(v, resting.base) for c, v in self.true.items()}
         each = [np.where(v > 0, v, np.inf) for v in self.round.values()]
-        #: Smallest rounded count of each row, of those that are not nought.
+        #: Smallest rounded count of each row, of those that are not zero.
         self.few: np.ndarray = np.array(each or [np.full(len(frame), np.inf)]).min(axis=0)
         self.out = frame[self.columns].astype(float)
         self.steps = pd.DataFrame(0.0, index=frame.index, columns=self.columns)
@@ -211,7 +211,7 @@ class _Release:
         return next(iter(named), next((c for c in reversed(before) if not _SPREAD.search(c)), ""))
 
     def _put(self, column: str, values: np.ndarray) -> None:
-        self.out[column] = np.round(values, 10) + 0.0  # no minus before nought
+        self.out[column] = np.round(values, 10) + 0.0  # no minus before zero
         self.steps[column] = self.step
         if not LIMIT.search(column):
             self.done.append(column)
@@ -247,7 +247,7 @@ class _Release:
         return self._proportions(column, done, step)
 
     def _reach(self, column: str) -> np.ndarray:
-        """Return the size of the limits that follow a measure: the scale of one that is nought or missing itself."""
+        """Return the size of the limits that follow a measure: the scale of one that is zero or missing itself."""
         after = self.columns[self.columns.index(column) + 1 :]
         limits = _limits_after(after)
         if not limits:
@@ -257,7 +257,7 @@ class _Release:
     def _sum(self, column: str, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values = self._to_class(column, values)
         step = step_of(np.where(np.nan_to_num(values) == 0, self._reach(column), values), self.few)
-        return _never_nought(values, nearest(values, step), step), step
+        return _never_zero(values, nearest(values, step), step), step
 
     _rate = _sum
 
@@ -265,7 +265,7 @@ class _Release:
         """A difference is that of two released numbers, or as exact as what it is a difference of."""
         if column.endswith("_pct"):
             step = np.maximum(_rung(100.0 / self.few), 0.1)
-            return _never_nought(values, nearest(values, step), step), step
+            return _never_zero(values, nearest(values, step), step), step
         beside = [c for c in self.out if c in (*_HERE, "quantum_gbp") and _unit(c) == _unit(column)]
         sizes = [np.abs(self.frame[c].to_numpy(dtype=float)) for c in beside] + [np.abs(values), self._reach(column)]
         scale = np.nan_to_num(np.array(sizes)).max(axis=0)
@@ -294,7 +294,7 @@ class _Release:
             self.hidden[column] |= (few > 0) & (few < self.resting.smallest)
         least = np.maximum(self.round[own] - self.resting.base // 2, 1.0)
         step = np.maximum(np.where(self.round[own] < self.resting.decimal_from, 1.0, 0.1), _rung(100 / least))
-        return _never_nought(values, nearest(values, step), step), step
+        return _never_zero(values, nearest(values, step), step), step
 
     def _within(self, part: str, columns: Sequence[str]) -> np.ndarray:
         """Return the rounded sum of a count over the rows that share some columns."""
@@ -305,7 +305,7 @@ class _Release:
 
     def _pounds_share(self, column: str, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         step = np.maximum(_rung(np.abs(np.nan_to_num(values)) / self.few), 0.1)
-        return _never_nought(values, nearest(values, step), step), step
+        return _never_zero(values, nearest(values, step), step), step
 
     def _chance(self, column: str, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return nearest(values, 1.0), np.ones(len(values))
@@ -409,7 +409,7 @@ def _rung(values: np.ndarray) -> np.ndarray:
     return np.where((values > 0) & np.isfinite(values), rung, 0.0)
 
 
-def _never_nought(values: np.ndarray, done: np.ndarray, step: np.ndarray) -> np.ndarray:
+def _never_zero(values: np.ndarray, done: np.ndarray, step: np.ndarray) -> np.ndarray:
     """Return rounded values of which none is 0 that was not: half a step stands for less than that."""
     lost = (done == 0) & (np.abs(np.nan_to_num(values)) > 1e-6)
     return np.where(lost, np.sign(values) * step / 2, done)

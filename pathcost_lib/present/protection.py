@@ -127,7 +127,7 @@ def exposed(hide: np.ndarray, lines: Sequence[Line]) -> np.ndarray:
 
     A change to the suppressed cells that leaves every line's sum as it was does not move a cell that is determined. One
     such change is had by taking from a change at random the part that the lines see (least squares); a cell that it
-    does not move is determined, but for an accident of probability nought.
+    does not move is determined, but for an accident of probability zero.
     """
     cells = np.flatnonzero(hide)
     place = np.full(len(hide), -1)

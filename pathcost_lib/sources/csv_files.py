@@ -124,7 +124,7 @@ def _encoding(path: Path) -> str:
 
 
 def _without_mark(path: Path) -> str | None:
-    """Return which UTF-16 a file is in that has no byte order mark: of plain text, every second byte is nought then."""
+    """Return which UTF-16 a file is in that has no byte order mark: of plain text, every second byte is zero then."""
     with _open(path) as raw:
         start = raw.read(4096)
     low, high = start[0::2].count(0), start[1::2].count(0)

@@ -121,7 +121,7 @@ def _number(answer: object) -> float | str:
             return f"That holds {len(held)} values; the question asks for one number."
         answer = held[0]
     if answer is pd.NA or (isinstance(answer, Number) and answer != answer):
-        return "That is 'not a number': something in your working is missing or was divided by nought."
+        return "That is 'not a number': something in your working is missing or was divided by zero."
     if isinstance(answer, bool | np.bool_ | complex) or not isinstance(answer, Number):
         return f"Give one number; this is a {type(answer).__name__}."
     return float(answer)  # type: ignore[arg-type]

@@ -211,7 +211,7 @@ def bands(row: Row, column: str) -> tuple[float, float]:
 
 # -- sums -------------------------------------------------------------------------------------------------------------
 class Unknowns:
-    """Cells between bounds, and sums of them that are nought: what can each be at least, and at most?"""
+    """Cells between bounds, and sums of them that are zero: what can each be at least, and at most?"""
 
     def __init__(self) -> None:
         self.low: list[float] = []
