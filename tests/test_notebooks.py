@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from factories import make_tables, write_tables
 
-from pathcost_lib import packs
+from pathcost_lib import packs, paths
 from pathcost_lib.packs.blocks import read_section
 from pathcost_lib.packs.runner import NotebookError
 
@@ -103,3 +103,16 @@ def test_pathway_cost_shows_its_message_coverage_figures_and_tables(data: str, t
     assert "ICB QZ2" in section.messages[0].text
     assert "95% interval" in section.messages[0].text
     assert (len(section.figures), len(section.tables)) == (8, 8)
+
+
+@pytest.mark.unit
+def test_readers_words_are_used_in_what_people_read() -> None:
+    """The words of `docs/style.md` that are easy to look for; a page that lists them is not looked at."""
+    root = paths.notebooks().parent
+    folders = [root / "notebooks", root / "docs", root / "pathcost_lib" / "teaching"]
+    files = [f for folder in folders for kind in ("*.ipynb", "*.md", "*.toml") for f in folder.rglob(kind)]
+    assert len(files) > 40
+    old = re.compile(r"\b(nought|mend(ed|ing|s)?|dear(er|est)?)\b", re.IGNORECASE)
+    texts = {f.name: f.read_text(encoding="utf-8") for f in files if f.name not in ("style.md", "tables.md")}
+    said = {name: old.findall(text) for name, text in texts.items()}
+    assert {name for name, words in said.items() if words} == set()
