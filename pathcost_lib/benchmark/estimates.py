@@ -53,8 +53,9 @@ def several_each(
     Notes
     -----
     Events of different people are Poisson, so that the variance of a count is the count. Where a person has f events
-    at once, n_f such people add f n_f events with variance f^2 n_f (Stukel, Glynn, Fisher, Sharp, Lu-Yao and Wennberg,
-    Standardized rates of recurrent outcomes, Statistics in Medicine 1994;13:1781).
+    at once, n_f such people add f n_f events with variance f^2 n_f: what PHEindicatormethods 2.1 does for events that
+    are not independent (`calculate_dsr`, read in its source; DSR chapter of the Fingertips technical guidance), and
+    Stukel, Glynn, Fisher, Sharp, Lu-Yao and Wennberg, Statistics in Medicine 1994;13:1781.
     """
     if frequency is None:
         x = numbers(df, events, keys)
