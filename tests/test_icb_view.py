@@ -152,6 +152,22 @@ def test_a_mean_over_all_people_is_not_shown_where_fewer_than_eight_bear_it() ->
     assert list(none["reason"]) == [icb_view.FEW_USERS] and none["persons"].isna().all()
 
 
+@pytest.mark.unit
+def test_a_setting_of_seven_users_and_the_one_that_would_give_it_away_have_no_numbers() -> None:
+    cells = made(np.random.default_rng(3))
+    here = (cells.costs["icb_code"] == ICBS[0]) & (cells.costs["setting"] == "outpatient")
+    first = here & ~cells.costs[["icb_code", "setting"]].duplicated()
+    users = cells.costs["users"].where(~here, 0).where(~first, 7)
+    whole = icb_view.cost_per_person(cells).set_index(["icb_code", "setting"])
+    table = icb_view.cost_per_person(replace(cells, costs=cells.costs.assign(users=users)))
+    table = table.set_index(["icb_code", "setting"])
+    gone = table.loc[ICBS[0]]["value_gbp"].isna()
+    assert gone["outpatient"] and gone.sum() == 2 and not gone[icb_view.ALL]
+    assert set(table.loc[ICBS[0]].loc[gone, "reason"]) == {icb_view.FEW_USERS, icb_view.PROTECTS}
+    assert table.loc[ICBS[0]].loc[gone].filter(regex="gbp|95|index").isna().all(axis=None)
+    pd.testing.assert_frame_equal(table.drop(ICBS[0]), whole.drop(ICBS[0]))  # it still counts in England
+
+
 @pytest.mark.property
 def test_under_the_null_the_difference_is_claimed_no_more_often_than_by_chance() -> None:
     claimed = []
@@ -318,7 +334,7 @@ def test_one_area_or_none_is_a_reason_not_a_number(read: tuple) -> None:
     alone = replace(
         cells, **{n: getattr(cells, n).query("icb_code == 'QZ1'") for n in ("costs", "population", "events", "pieces")}
     )
-    costs = icb_view.cost_per_person(alone)
+    costs = icb_view.cost_per_person(replace(alone, costs=alone.costs.assign(users=50)))
     assert costs["value_gbp"].notna().all()
     assert costs[["difference_gbp", "index"]].isna().all(axis=None)
     assert set(costs["reason"]) == {icb_view.ONE_AREA}

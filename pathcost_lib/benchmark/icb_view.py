@@ -51,6 +51,7 @@ ONE_AREA = "the data hold one area only, so there is nothing to compare with"
 NO_PEOPLE = "no population by age and sex, or no patients' ages and sexes, for this area and year"
 FEWEST_USERS = 8
 FEW_USERS = "fewer than eight people of known age and sex have a contact"
+PROTECTS = "not shown, because a setting of fewer than eight people could be worked out from it"
 #: People of the areas whose events are known, as a share of all that are compared: areas that cannot share theirs have
 #: few, so that leaving them out puts the reference up, by at most about what is missing.
 LEAST_KNOWN = 0.95
@@ -166,7 +167,8 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     """
     heads = ["icb_code", "setting"]
     known = of_known(cells.costs, cells.population)
-    users = known[known["setting"] == ALL].groupby("icb_code")["users"].sum()
+    seen = known.groupby(heads, as_index=False)["users"].sum()
+    users = seen[seen["setting"] == ALL].set_index("icb_code")["users"]
     if known.empty:
         return pd.DataFrame(columns=[*heads, "persons", *_FIGURES], dtype=float)
     known = known[known["icb_code"].map(users) >= FEWEST_USERS]  # of fewer a mean over all people tells their cost
@@ -221,10 +223,26 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     table["reason"] = np.select([short, alone], ["an age and sex group of fewer than two people", ONE_AREA], "")
     # No contact at all in a setting is no data of it: the area costs something there, and must not lower the reference.
     table = pairs.merge(table, how="left")
+    of_few, beside = _of_few(table.merge(seen, how="left"))
+    table.loc[of_few | beside, ["cost_gbp", "variable_share", "se_gbp", *_FIGURES]] = np.nan
+    table["reason"] = np.select([of_few, beside], [FEW_USERS, PROTECTS], table["reason"].to_numpy())
     few = table["icb_code"].map(users).lt(FEWEST_USERS) & table["reason"].isna()
     table["reason"] = table["reason"].mask(few, FEW_USERS)
     lacking_all = table["reason"].isna() & (table["setting"] == ALL)
     return table.assign(reason=table["reason"].mask(lacking_all, NOT_WHOLE).fillna(NO_CONTACTS))
+
+
+def _of_few(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the settings whose numbers would tell of fewer than eight users, and those that would give them away.
+
+    A mean over all people times the people is their cost. Beside settings of 1 to 7 users that of the next fewest goes,
+    and all settings where there is none: the others would tell it by subtraction.
+    """
+    few = (table["users"] < FEWEST_USERS) & (table["setting"] != ALL) & table["value_gbp"].notna()
+    left = table[~few & table["icb_code"].isin(table.loc[few, "icb_code"]) & table["value_gbp"].notna()]
+    left = left.assign(last=left["setting"] == ALL).sort_values(["users", "last"])
+    beside = table.index.isin(left.groupby("icb_code").head(1).index)
+    return few.to_numpy(), beside
 
 
 def gap_gbp(costs: pd.DataFrame, icb: str) -> float:
