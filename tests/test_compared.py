@@ -45,7 +45,8 @@ def test_one_area_beside_the_population_of_all_has_no_reference(
     assert set(costs["icb_code"]) == {"QZ1"}
     assert costs[["reference_gbp", "difference_gbp", "index"]].isna().all(axis=None)
     assert costs["value_gbp"].gt(0).any()
-    assert set(costs["reason"]) == {icb_view.ONE_AREA}
+    few = {icb_view.FEW_USERS, icb_view.PROTECTS}  # some settings have few users in so small a table
+    assert icb_view.ONE_AREA in set(costs["reason"]) <= {icb_view.ONE_AREA, *few}
     rates = icb_view.event_rates(cells, "QZ1")
     assert rates[["reference_rate", "index"]].isna().all(axis=None)
     assert icb_causes.peers(cells, "QZ1").empty

@@ -140,15 +140,23 @@ def _frame(payload: Mapping[str, Any]) -> Rows:
     return pd.DataFrame(payload["rows"], columns=[c["key"] for c in payload["columns"]])
 
 
-def _values(sections: Mapping[str, Section], place: Place) -> list[tuple[float, str]]:
-    """Return what stands there, with the unit: of every table of that name that holds the columns."""
+def _read(place: Place, payload: Mapping[str, Any]) -> float | None:
+    try:
+        return place.read(_frame(payload))
+    except (TypeError, ValueError):
+        assert any("*" in row for row in payload["rows"])
+        return None
+
+
+def _values(sections: Mapping[str, Section], place: Place) -> list[tuple[float | None, str]]:
+    """Return what stands there (None where it is hidden), with the unit: of every table of that name."""
     section, found = sections[place.notebook], []
     payloads = [t.payload for t in section.tables if t.name == place.table]
     if place.table == "message":
         payloads = [m.behind for m in section.messages if m.behind]
     for payload in payloads:
         kinds = {c["kind"] for c in payload["columns"] if c["number"]}
-        found.append((place.read(_frame(payload)), "gbp" if "gbp" in kinds else "other"))
+        found.append((_read(place, payload), "gbp" if "gbp" in kinds else "other"))
     assert found, f"{place.table} of {place.notebook} is not there"
     return found
 
@@ -163,10 +171,13 @@ def _last_place(value: float) -> float:
 def test_what_a_pack_states_more_than_once_is_one_number(sections: dict[str, Section], pack_of_three: Path) -> None:
     parameters = json.loads((pack_of_three / "manifest.json").read_text(encoding="utf-8"))["parameters"]
     of = {name[:2]: values for name, values in parameters.items()}
-    wrong = defaultdict(list)
+    wrong, starred = defaultdict(list), []
     for identity, places in STATED.items():
         assert len(places) > 1
-        stated = [(p, value) for p in places for value, _ in _values(sections, p)]
+        stated = [(p, value) for p in places for value, _ in _values(sections, p) if value is not None]
+        if len(stated) < 2:  # hidden in all places but one
+            starred.append(identity)
+            continue
         first = stated[0][1]
         # Parts are each rounded to what may be shown: at most ten of them make a sum; coverage is of whole counts.
         least = max(_last_place(value) for _, value in stated)
@@ -178,6 +189,7 @@ def test_what_a_pack_states_more_than_once_is_one_number(sections: dict[str, Sec
         if len(bases) > 1:
             wrong[identity].append(f"pounds of {sorted(bases)}")
     assert not {identity: lines for identity, lines in wrong.items() if lines}
+    assert len(starred) <= 2, starred  # by phase of 15 to 20 knees
 
 
 @pytest.mark.notebook

@@ -249,7 +249,7 @@ def gap_gbp(costs: pd.DataFrame, icb: str) -> float:
     """Return what one ICB's settings together cost a person more than all settings: 0 but for rounding.
 
     Missing where a setting rests on other areas than the whole, because one of them lacks it: each then has a standard
-    of its own, and they do not add up.
+    of its own, and they do not add up. Missing too where a setting is not shown, because few people use it.
 
     Parameters
     ----------
@@ -258,6 +258,8 @@ def gap_gbp(costs: pd.DataFrame, icb: str) -> float:
     icb : str
         ODS code.
     """
+    if costs.loc[costs["icb_code"] == icb, "reason"].isin([FEW_USERS, PROTECTS]).any():
+        return float("nan")
     known = costs[costs["value_gbp"].notna()]
     resting = known.groupby("setting")["icb_code"].agg(frozenset)
     mine = known[known["icb_code"] == icb].set_index("setting")["value_gbp"]

@@ -224,7 +224,18 @@ def provider_totals(comparisons: pd.DataFrame, *, names: Mapping[str, str]) -> p
     DataFrame
         provider, pathways (events, once for each part), actual_gbp, reference_gbp (expected), for
         `present.require_plausible`.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a comparison is there twice, or a number or a provider is not known.
     """
+    amounts = ["pathways", "actual_gbp", "expected_gbp"]
+    arguments.require_columns(comparisons, [*_NAMED, *amounts], what="comparisons")
+    for column in _NAMED:
+        arguments.refuse(comparisons, comparisons[column].isna().to_numpy(), [], f"{column} must be known in every row")
+    arguments.require_unique(comparisons, _NAMED, what="comparisons")
+    comparisons = comparisons.assign(**{c: arguments.numbers(comparisons, c, _NAMED) for c in amounts})
     called = comparisons["provider_code"].map(lambda code: names.get(code, code))
     sums = comparisons.assign(provider=called).rename(columns={"expected_gbp": "reference_gbp"})
     columns = ["pathways", "actual_gbp", "reference_gbp"]

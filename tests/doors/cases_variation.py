@@ -405,6 +405,14 @@ CASES: dict[str, Case | list[Case]] = {
         lambda: {"providers": provider_sums(), "fewest": 2},
         legitimate={("providers", "provider_code mislabelled"): LABEL},
     ),
+    "provider_totals": Case(
+        lambda comparisons, names: variation.provider_totals(comparisons, names=names),
+        lambda: {"comparisons": compared(), "names": {"P1": "One"}},
+        legitimate={
+            ("comparisons", "a row missing"): "what is summed is what is given",
+            ("comparisons", "provider_code mislabelled"): LABEL,
+        },
+    ),
     "shrink": Case(
         shrunk,
         lambda: {"cases": few_cases(), "pathway": "knee_replacement", "part": "index_event", "threshold": 10.0},
