@@ -170,7 +170,7 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     seen = known.groupby(heads, as_index=False)["users"].sum()
     users = seen[seen["setting"] == ALL].set_index("icb_code")["users"]
     if known.empty:
-        return pd.DataFrame(columns=[*heads, "persons", *_FIGURES], dtype=float)
+        return pd.DataFrame(columns=[*heads, "persons", *_FIGURES, "reason"], dtype=float)
     known = known[known["icb_code"].map(users) >= FEWEST_USERS]  # of fewer a mean over all people tells their cost
     if known.empty:
         none = pd.DataFrame({"icb_code": users.index, "setting": ALL, "reason": FEW_USERS})
