@@ -6,7 +6,7 @@ ICB ?= QHL
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pack lab test test-all test-spark lint types notebooks bench lock clean
+.PHONY: help setup pack lab test test-all test-spark lint types notebooks sweep bench lock clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,9 +42,11 @@ lint: setup ## Check style, types, floors and that notebooks are clean
 	$(BIN)/lint-imports
 	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb notebooks/teaching/*.ipynb notebooks/teaching/masters/*.ipynb
 
-notebooks: setup ## Run every notebook, and each without what is optional
+notebooks: setup ## Run every notebook, its assertions included
 	$(BIN)/pathcost sample
 	$(BIN)/python -m pytest --nbval-lax notebooks -n 2 --dist loadfile
+
+sweep: setup ## Run every notebook without each optional column and table (hours)
 	PATHCOST_SWEEP=1 $(BIN)/python -m pytest tests/test_optional.py -n 2
 
 bench: setup ## Measure: ratios against named baselines of the same run

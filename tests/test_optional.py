@@ -1,7 +1,7 @@
 """Whatever is optional may be missing: every notebook runs, says what is lost, and all else is the same as with it.
 
 `LOST` names every optional table and column once. Here each is left out where it matters; with PATHCOST_SWEEP=1 (`make
-notebooks`) each is left out, null, and missing in pairs, in every notebook.
+sweep`) each is left out, null, and missing in pairs, in every notebook.
 """
 
 from __future__ import annotations
@@ -361,7 +361,7 @@ def test_all_notebooks_without_each(name: str, null: bool, small: Path, tmp_path
 
 @sweep
 @pytest.mark.notebook
-@pytest.mark.parametrize("pair", itertools.combinations(PAIRED, 2), ids=" ".join)
+@pytest.mark.parametrize("pair", [*itertools.combinations(PAIRED, 2)], ids=" ".join)
 def test_all_notebooks_without_two(pair: tuple[str, str], small: Path, tmp_path: Path) -> None:
     data = without(small, pair, tmp_path / "data")
     for key in NOTEBOOKS:
