@@ -161,7 +161,7 @@ def test_the_banner_says_coverage_by_setting_what_has_no_cost_and_the_bounds():
         "Primary care 97%, Community 61%. Held without a cost: Primary care 50%, Community a few. "
         "Cost is missing, and looks low, where little is held: Community. "
         "With what is missing or has no cost, the £2.00m that is costed would be about £60k more "
-        "(£40k at the unit costs of the cheapest area, £90k at those of the dearest)."
+        "(£40k at the unit costs of the cheapest area, £90k at those of the most expensive)."
     )
 
 

@@ -68,7 +68,7 @@ def coverage_line(cells: Disclosed, *, area: str, year: str) -> str:
     )
     if table["added_gbp"].sum() >= 0.5:
         what = "what is missing or has no cost" if len(rated) else "what has no cost"
-        reach = f"{least} at the unit costs of the cheapest area, {most} at those of the dearest"
+        reach = f"{least} at the unit costs of the cheapest area, {most} at those of the most expensive"
         parts.append(f"With {what}, the {costed} that is costed would be about {middle} more ({reach}).")
     unknown = [say(s) for s in table.loc[table["reason"] != "", "setting"]]
     if unknown and len(rated):

@@ -421,7 +421,7 @@ class Explorer:
             name="view",
             title=f"Cost per patient by {BREAKDOWNS[view.breakdown].lower()}",
             alt=figures.describe_against_reference(drawn.frame, **said),
-            note=f"The {len(rows)} dearest; {more} more in the table." if more else "",
+            note=f"The {len(rows)} most expensive; {more} more in the table." if more else "",
             height=1.1 + 0.36 * max(len(rows), 2),
             **said,
         )
