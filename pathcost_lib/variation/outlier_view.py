@@ -223,7 +223,7 @@ def provider_totals(comparisons: pd.DataFrame, *, names: Mapping[str, str]) -> p
     -------
     DataFrame
         provider, pathways (events, once for each part), actual_gbp, reference_gbp (expected), for
-        `present.require_plausible`.
+        `present.require_plausible`. Without rows where nothing could be compared.
 
     Raises
     ------
@@ -231,6 +231,8 @@ def provider_totals(comparisons: pd.DataFrame, *, names: Mapping[str, str]) -> p
         If a column is missing, a comparison is there twice, or a number or a provider is not known.
     """
     amounts = ["pathways", "actual_gbp", "expected_gbp"]
+    if comparisons.empty and {*_NAMED, *amounts} <= {*comparisons}:  # nothing could be compared
+        return pd.DataFrame(columns=["provider", "pathways", "actual_gbp", "reference_gbp"])
     arguments.require_columns(comparisons, [*_NAMED, *amounts], what="comparisons")
     for column in _NAMED:
         arguments.refuse(comparisons, comparisons[column].isna().to_numpy(), [], f"{column} must be known in every row")

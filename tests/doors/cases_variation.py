@@ -410,6 +410,7 @@ CASES: dict[str, Case | list[Case]] = {
         lambda: {"comparisons": compared(), "names": {"P1": "One"}},
         legitimate={
             ("comparisons", "a row missing"): "what is summed is what is given",
+            ("comparisons", "no rows"): "nothing could be compared: no row, not a zero",
             ("comparisons", "provider_code mislabelled"): LABEL,
         },
     ),
