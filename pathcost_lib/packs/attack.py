@@ -287,7 +287,7 @@ def _sums(cells: Mapping[tuple[str, Key, str], _Cell], areas: Sequence[str], sec
         held = by_key[measure].setdefault(key, _Cell(measure, cell.rule))
         held.shown += cell.shown
     began = time.monotonic()
-    people: dict[Key, _Ends] = {}
+    people = {key: _bounds(cell, "pathways") for key, cell in by_key.get("pathways", {}).items()}
     for measure in ("pathways", "contacts", "mean_gbp", "cost_gbp"):
         ends = {key: _bounds(cell, measure) for key, cell in by_key.get(measure, {}).items()}
         for group in _groups(by_key.get(measure, {})):
@@ -296,7 +296,6 @@ def _sums(cells: Mapping[tuple[str, Key, str], _Cell], areas: Sequence[str], sec
                 if time.monotonic() - began > 60 * seconds:
                     break
                 ends[key] = _within(sums, at, measure, SMALLEST[cell.rule], seconds)
-        people = people or ends
         # Within an area first, and then by all areas' numbers and what each area's tell of its own hidden cells.
         told = _over_areas(ends, measure, people, areas)
         for key, cell in by_key.get(measure, {}).items():

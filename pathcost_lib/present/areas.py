@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib.present.precision import mean_steps
-from pathcost_lib.present.protection import Line, dominated, members, nested_lines, protect, starts_of, widen
+from pathcost_lib.present.protection import Line, dominated, members, nested_lines, protect, starts_of
 
 __all__ = ["ALL_AREAS", "hidden_by_area"]
 
@@ -72,14 +72,12 @@ def hidden_by_area(
     )
     hide = protect(people, hide, across, smallest=smallest)
     while True:
-        hide = protect(values, hide, lines, smallest=smallest)
-        closed = widen(pounds, steps, values, hide, lines)
+        hide = protect(values, hide, lines, smallest=smallest, pounds=pounds, steps=steps)
         # A row whose figure for all areas is hidden goes with it, in every area: their difference is shown.
         gone = np.array([part for line in across if hide[line.total[0]] for part in line.parts], dtype=int)
-        closed[gone] = True
-        if (closed == hide).all():
+        if hide[gone].all():
             break
-        hide = closed
+        hide[gone] = True
     return {name: set(members(frame[hide[starts[name] :][: len(frame)]], keys[name])) for name, frame in frames.items()}
 
 

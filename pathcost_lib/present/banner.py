@@ -20,12 +20,13 @@ __all__ = ["coverage_banner", "coverage_line", "coverage_of_all", "coverage_of_o
 
 
 def coverage_banner(dataset: Dataset, *, icb: str, year: str) -> None:
-    """Show, by setting, what share of expected activity an area's data hold, what has no cost, and what both would add;
-    and which tables and columns the data do without (`sources.lacking`).
+    """Show, by setting, what share of expected activity an area's data hold, and what they do without.
+
+    What has no cost is named, and what both would add; then the tables and columns left out (`sources.lacking`).
 
     Call it once near the top of a notebook, in a cell tagged `pack`. Pounds are those of the year itself. The line is
     the same in every notebook of a pack, whose cover says it once.
-    """  # noqa: D205
+    """
     called = organisation_names(table_or_empty(dataset, "organisations"))
     cells = coverage_of_one(coverage_of_all(dataset, year=year), icb)
     held = months_held(dataset.activity, year)

@@ -25,7 +25,7 @@ import pandas as pd
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.present.areas import ALL_AREAS, hidden_by_area
 from pathcost_lib.present.precision import KINDS, Resting, kind_of, mean_steps, release
-from pathcost_lib.present.protection import SHARES, Line, dominated, members, nested_lines, protect, starts_of, widen
+from pathcost_lib.present.protection import SHARES, Line, dominated, members, nested_lines, protect, starts_of
 
 __all__ = ["MARK", "RULES", "Disclosed", "Rule", "disclose", "disclose_together"]
 
@@ -365,14 +365,14 @@ class _System:
         if len(counts) and self.hide.any():
             people = values[:, -1]
             lines = [line for line in self.lines if not np.isnan(people[line.cells]).any()]
-            pounds = np.concatenate([f.reindex(columns=[self.adds_up])[self.adds_up] for f in self.frames.values()])
-            steps = mean_steps(pd.Series(pounds), pd.DataFrame(values), self.rule.base).to_numpy()
-            while True:
-                self.hide = protect(np.nan_to_num(people), self.hide, lines, smallest=self.rule.smallest)
-                closed = widen(pounds, steps, people, self.hide, lines) if own else self.hide
-                if (closed == self.hide).all():
-                    break
-                self.hide = closed
+            money = self._pounds(values) if own and self.adds_up else {}
+            self.hide = protect(np.nan_to_num(people), self.hide, lines, smallest=self.rule.smallest, **money)
+
+    def _pounds(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the pounds of all rows that add up, and to what they are rounded."""
+        pounds = pd.concat([frame.reindex(columns=[self.adds_up])[self.adds_up] for frame in self.frames.values()])
+        steps = mean_steps(pounds, pd.DataFrame(counts), self.rule.base)
+        return {"pounds": pounds.to_numpy(dtype=float), "steps": steps.to_numpy()}
 
     def _mark(self, columns: Sequence[str]) -> None:
         """Mark columns of the rows that are hidden by now."""

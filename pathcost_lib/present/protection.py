@@ -6,7 +6,7 @@ together than may be shown), and one of all lines together, which sees what a ch
 
 Pounds are told by less than that: where the cells suppressed beside one hold next to no money, their sum is as good as
 the cell. So a suppressed cell's pounds, as far as the lines bound them, must leave room of at least a fifth of the most
-that they can be (`widen`).
+that they can be.
 
 Sources: Cox L. H., Suppression methodology and statistical disclosure control. Journal of the American Statistical
 Association 1980; 75: 377-385. Room: the p % rule with p of 10 on either side (Hundepool A. et al., Statistical
@@ -26,7 +26,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import lsmr
 
-__all__ = ["SHARES", "Line", "dominated", "exposed", "members", "nested_lines", "protect", "starts_of", "widen"]
+__all__ = ["SHARES", "Line", "dominated", "exposed", "members", "nested_lines", "protect", "starts_of"]
 
 #: The largest share of a row's cost that one person, and that two together, may bear. Choice and sources: `disclosure`.
 SHARES = {"largest_share": 0.5, "two_largest_share": 0.8}
@@ -86,7 +86,15 @@ def nested_lines(frames: Mapping[str, pd.DataFrame], by: Mapping[str, Sequence[s
     return sorted(lines, key=lambda line: (line.parts, line.total))
 
 
-def protect(values: np.ndarray, hide: np.ndarray, lines: Sequence[Line], *, smallest: int) -> np.ndarray:
+def protect(
+    values: np.ndarray,
+    hide: np.ndarray,
+    lines: Sequence[Line],
+    *,
+    smallest: int,
+    pounds: np.ndarray | None = None,
+    steps: np.ndarray | None = None,
+) -> np.ndarray:
     """Return which cells to suppress: those in `hide`, and as few others as a greedy search finds.
 
     Parameters
@@ -99,6 +107,9 @@ def protect(values: np.ndarray, hide: np.ndarray, lines: Sequence[Line], *, smal
         What adds up to what.
     smallest : int
         Suppressed cells of a line must count this many together; two of 7 each tell as much as two of nobody.
+    pounds, steps : array of float, optional
+        What each cell costs, which adds up as the lines do (lines with a missing one are passed over), and to what it
+        is rounded where it is shown. Then no suppressed cell's pounds are told closely either.
 
     Notes
     -----
@@ -106,7 +117,15 @@ def protect(values: np.ndarray, hide: np.ndarray, lines: Sequence[Line], *, smal
     """
     hide = hide.copy()
     # A total that is small is suppressed itself, and tells nothing.
-    lines = [n for n in lines if n.total or not 0 < values[[*n.parts]].sum() < smallest]
+    counted = [n for n in lines if n.total or not 0 < values[[*n.parts]].sum() < smallest]
+    while True:
+        _by_counts(values, hide, counted, smallest)
+        if pounds is None or steps is None or not _widen_pounds(pounds, steps, values, hide, lines):
+            return hide
+
+
+def _by_counts(values: np.ndarray, hide: np.ndarray, lines: Sequence[Line], smallest: int) -> None:
+    """Suppress more cells until no line, and not all of them together, tell what is suppressed."""
     while True:
         changed = [_widen(values, hide, line, smallest) for line in lines]
         if any(changed):
@@ -119,7 +138,7 @@ def protect(values: np.ndarray, hide: np.ndarray, lines: Sequence[Line], *, smal
                 hide[_cheapest(values, free)] = True
                 touched |= {*cells.tolist()}
         if not touched:
-            return hide
+            return
 
 
 def exposed(hide: np.ndarray, lines: Sequence[Line]) -> np.ndarray:
@@ -143,25 +162,14 @@ def exposed(hide: np.ndarray, lines: Sequence[Line]) -> np.ndarray:
     return found
 
 
-def widen(
+def _widen_pounds(
     pounds: np.ndarray, steps: np.ndarray, values: np.ndarray, hide: np.ndarray, lines: Sequence[Line]
-) -> np.ndarray:
-    """Return which cells to suppress so that no suppressed cell's pounds are told closely.
+) -> bool:
+    """Suppress one more cell beside each whose pounds are told closely, and say whether any was.
 
-    Parameters
-    ----------
-    pounds : array of float
-        What each cell costs; they add up as the lines do. Lines with a missing one are passed over.
-    steps : array of float
-        To what each cell is rounded where it is shown.
-    values : array of float
-        What each cell counts: of the cells that would do, the one that counts the fewest goes.
-    hide : array of bool
-        Cells that are suppressed: from `protect`, to which what this returns goes back.
-    lines : sequence of Line
-        What adds up to what.
+    Of those that cost enough that which counts the fewest goes, else that which costs most.
     """
-    hide = hide.copy()
+    before = hide.sum()
     lines = [line for line in lines if hide[line.cells].any() and not np.isnan(pounds[line.cells]).any()]
     for cell in _close(pounds, steps, hide, lines):
         beside = [line.cells for line in lines if cell in line.cells]
@@ -171,7 +179,7 @@ def widen(
             hide[_cheapest(values, rich)] = True
         elif len(free):
             hide[free[np.argmax(pounds[free])]] = True
-    return hide
+    return bool(hide.sum() > before)
 
 
 def _close(pounds: np.ndarray, steps: np.ndarray, hide: np.ndarray, lines: Sequence[Line]) -> list[int]:

@@ -250,9 +250,8 @@ def _row_rules(contract: Contract, as_of: date) -> list[Rule]:
     rules = []
     for c in contract.columns:
         if not c.null:
-            severity = (
-                "warning" if c.optional else "error"
-            )  # without the whole column a pack goes, and says what is lost
+            # Without the whole of an optional column a pack goes on, and says what is lost.
+            severity = "warning" if c.optional else "error"
             rules.append(Rule(severity, c.name, "null, where a value must be", f"{c.name} IS NULL", c.effect or _NULL))
         if c.range_words:
             limits = ((">=", c.lowest), ("<=", c.highest))

@@ -140,12 +140,10 @@ def test_what_the_reader_takes_numbers_to_stand_for_holds_what_is_true() -> None
 
 @pytest.mark.unit
 def test_there_are_at_least_forty_attacks_each_with_a_reader_and_a_plant() -> None:
-    import test_published_counts
-    import test_published_definitions  # noqa: F401
     import test_published_files
-    import test_published_pounds
-    import test_published_sums  # noqa: F401
+    import test_published_tables
 
     assert len(ATTACKS) >= 40
     assert all(len(attack.reader) > 40 and "A reader" in attack.reader for attack in ATTACKS.values())
-    assert test_published_counts.NAMES and test_published_files.NAMES and test_published_pounds.NAMES
+    subjects = {ATTACKS[name].subject for name in test_published_tables.NAMES}
+    assert subjects == {"counts", "pounds", "sums", "definitions"} and test_published_files.NAMES

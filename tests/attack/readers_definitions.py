@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import planted
-import pytest
-from honest import check_honest, check_planted, check_refused
 from published import (
-    ATTACKS,
     BY,
     Found,
     Held,
@@ -23,7 +20,6 @@ from published import (
     few,
     half,
     known,
-    of_subject,
     only,
     reader,
     whole_between,
@@ -218,24 +214,3 @@ def two_price_bases(held: Held) -> Iterator[Found]:
             fits = [n for n in counts(first["pathways"]) if whole_between(low * n * 100, high * n * 100)]
             if (n := only(fits, first["pathways"])) is not None:
                 yield table.found("people from two price bases", n)
-
-
-NAMES = of_subject("definitions")
-
-
-@pytest.mark.property
-@pytest.mark.parametrize("name", NAMES)
-def test_nothing_is_found_in_200_honest_samples(name: str) -> None:
-    check_honest(name)
-
-
-@pytest.mark.unit
-@pytest.mark.parametrize("name", NAMES)
-def test_a_planted_leak_of_its_kind_is_found(name: str) -> None:
-    check_planted(name)
-
-
-@pytest.mark.unit
-@pytest.mark.parametrize("name", [name for name in NAMES if ATTACKS[name].refused])
-def test_a_pack_with_the_plant_is_refused_where_the_product_looks_for_it(name: str) -> None:
-    check_refused(name)

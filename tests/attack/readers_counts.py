@@ -7,10 +7,7 @@ import math
 from collections.abc import Iterator
 
 import planted
-import pytest
-from honest import check_honest, check_planted, check_refused
 from published import (
-    ATTACKS,
     Found,
     Held,
     bands,
@@ -18,7 +15,6 @@ from published import (
     digit,
     half,
     known,
-    of_subject,
     only,
     people,
     reader,
@@ -358,24 +354,3 @@ def rank_of_a_star(held: Held) -> Iterator[Found]:
         yield from (
             table.found("rank", r["stage_rank"]) for r in table.rows if r["pathways"] == "*" and known(r["stage_rank"])
         )
-
-
-NAMES = of_subject("counts")
-
-
-@pytest.mark.property
-@pytest.mark.parametrize("name", NAMES)
-def test_nothing_is_found_in_200_honest_samples(name: str) -> None:
-    check_honest(name)
-
-
-@pytest.mark.unit
-@pytest.mark.parametrize("name", NAMES)
-def test_a_planted_leak_of_its_kind_is_found(name: str) -> None:
-    check_planted(name)
-
-
-@pytest.mark.unit
-@pytest.mark.parametrize("name", [name for name in NAMES if ATTACKS[name].refused])
-def test_a_pack_with_the_plant_is_refused_where_the_product_looks_for_it(name: str) -> None:
-    check_refused(name)

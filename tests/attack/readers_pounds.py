@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 import planted
-import pytest
-from honest import check_honest, check_planted, check_refused
-from published import ATTACKS, Found, Held, bands, closely, counts, digit, half, known, of_subject, people, reader
+from published import Found, Held, bands, closely, counts, digit, half, known, people, reader
 from scipy.stats import t
 
 COSTS = planted.patients()
@@ -288,24 +286,3 @@ def limits_drawn_again(held: Held) -> Iterator[Found]:
         apart = [after - before for before, after in itertools.pairwise(shown)]
         if apart and min(apart) < 0.5 * drawn[0]["mean_gbp"] / max(drawn[0]["pathways"], 1):
             yield Found("seed */A", "booted", column, float(np.mean(shown)))
-
-
-NAMES = of_subject("pounds")
-
-
-@pytest.mark.property
-@pytest.mark.parametrize("name", NAMES)
-def test_nothing_is_found_in_200_honest_samples(name: str) -> None:
-    check_honest(name)
-
-
-@pytest.mark.unit
-@pytest.mark.parametrize("name", NAMES)
-def test_a_planted_leak_of_its_kind_is_found(name: str) -> None:
-    check_planted(name)
-
-
-@pytest.mark.unit
-@pytest.mark.parametrize("name", [name for name in NAMES if ATTACKS[name].refused])
-def test_a_pack_with_the_plant_is_refused_where_the_product_looks_for_it(name: str) -> None:
-    check_refused(name)

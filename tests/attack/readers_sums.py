@@ -7,10 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import planted
-import pytest
-from honest import check_honest, check_planted, check_refused
 from published import (
-    ATTACKS,
     BY,
     Found,
     Held,
@@ -19,7 +16,6 @@ from published import (
     Unknowns,
     few,
     known,
-    of_subject,
     reader,
 )
 from samples import AREAS
@@ -45,6 +41,14 @@ def _packs(held: Held, year: str = "2024-25") -> list[str]:
     return [pack for pack in held.packs if pack.startswith(f"{year}/")]
 
 
+def _nested(held: Held, measure: str, names: Iterable[str]) -> Iterator[Found]:
+    """Solve some tables of each pack together, one split further than the other."""
+    for pack in _packs(held):
+        system = _read(held, measure, [pack], names)
+        system.nest()
+        yield from _told(system, pack)
+
+
 #: Exact counts, of which one of three alone is hidden.
 _ONE_OF_THREE = planted.tables(
     planted.split({(): 57}, "whole"), planted.split({("acute",): 21, ("community",): 33, ("gp",): "*"}, "setting")
@@ -54,10 +58,7 @@ _ONE_OF_THREE = planted.tables(
 @reader("sums", _ONE_OF_THREE, "rows")
 def total_less_rows(held: Held) -> Iterator[Found]:
     """A reader with one pack's table by setting, and the total in its headline."""
-    for pack in _packs(held):
-        system = _read(held, "contacts", [pack], ["whole", "setting"])
-        system.nest()
-        yield from _told(system, pack)
+    yield from _nested(held, "contacts", ["whole", "setting"])
 
 
 def _grid(value: Callable[[int], Any], hidden: Iterable[int]) -> dict[Key, Any]:
@@ -77,10 +78,7 @@ _SETTING = {("acute",): 63.0, ("community",): 107.0, ("gp",): 243.0}
 )
 def setting_less_phases(held: Held) -> Iterator[Found]:
     """A reader with one pack: a setting, less the phases of it in the workbook's longer table."""
-    for pack in _packs(held):
-        system = _read(held, "contacts", [pack], ["setting", "grid"])
-        system.nest()
-        yield from _told(system, pack)
+    yield from _nested(held, "contacts", ["setting", "grid"])
 
 
 _POUNDS = planted.tables(
@@ -94,10 +92,7 @@ _POUNDS = planted.tables(
 @reader("sums", _POUNDS, "audit")
 def pounds_of_a_setting_less_phases(held: Held) -> Iterator[Found]:
     """A reader with one pack: the same in pounds a patient, each known to its step."""
-    for pack in _packs(held):
-        system = _read(held, "mean_gbp", [pack], ["setting", "grid"])
-        system.nest()
-        yield from _told(system, pack)
+    yield from _nested(held, "mean_gbp", ["setting", "grid"])
 
 
 def _chain(measure: str) -> planted.Plant:
@@ -119,19 +114,13 @@ def _chain(measure: str) -> planted.Plant:
 @reader("sums", _chain("contacts"), "rows")
 def all_tables_of_a_pack(held: Held) -> Iterator[Found]:
     """A reader with all tables of one pack's 02: every sum at once, as one linear programme."""
-    for pack in _packs(held):
-        system = _read(held, "contacts", [pack], BY)
-        system.nest()
-        yield from _told(system, pack)
+    yield from _nested(held, "contacts", BY)
 
 
 @reader("sums", _chain("mean_gbp"), "audit")
 def pounds_of_all_tables(held: Held) -> Iterator[Found]:
     """A reader with all tables of one pack's 02, and the pounds of every sum at once."""
-    for pack in _packs(held):
-        system = _read(held, "mean_gbp", [pack], BY)
-        system.nest()
-        yield from _told(system, pack)
+    yield from _nested(held, "mean_gbp", BY)
 
 
 def _england(held: Held, measure: str, year: str) -> System:
@@ -262,24 +251,3 @@ def how_many_rows_are_small(held: Held) -> Iterator[Found]:
 def _payloads(text: str) -> list[dict[str, Any]]:
     outputs = [o for cell in json.loads(text)["cells"] for o in cell.get("outputs", [])]
     return [next(iter(o["data"].values())) for o in outputs]
-
-
-NAMES = of_subject("sums")
-
-
-@pytest.mark.property
-@pytest.mark.parametrize("name", NAMES)
-def test_nothing_is_found_in_200_honest_samples(name: str) -> None:
-    check_honest(name)
-
-
-@pytest.mark.unit
-@pytest.mark.parametrize("name", NAMES)
-def test_a_planted_leak_of_its_kind_is_found(name: str) -> None:
-    check_planted(name)
-
-
-@pytest.mark.unit
-@pytest.mark.parametrize("name", [name for name in NAMES if ATTACKS[name].refused])
-def test_a_pack_with_the_plant_is_refused_where_the_product_looks_for_it(name: str) -> None:
-    check_refused(name)
