@@ -83,7 +83,7 @@ def measure(code: str, *arguments: object) -> tuple[float, float]:
     return time.perf_counter() - start, used.ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
 
 
-IMPORT = "import sys; from pathcost_lib.sources.mapping import map_folder as m; from pathlib import Path; f = Path(sys.argv[1]); m(f, f / 'm.toml', key=f / 'key').write(f / 'out')"
+IMPORT = "import sys; from pathcost_lib.intake.mapping import map_folder as m; from pathlib import Path; f = Path(sys.argv[1]); m(f, f / 'm.toml', key=f / 'key').write(f / 'out')"
 PANDAS = "import sys, pandas as pd; pd.read_csv(sys.argv[1] + '/extract.csv', dtype=str).to_parquet(sys.argv[1] + '/p.parquet')"
 
 

@@ -43,7 +43,7 @@ def sample(
     force: Annotated[bool, typer.Option(help="Make it anew even if it is there and current.")] = False,
 ) -> None:
     """Make the synthetic England."""
-    from pathcost_lib.sources.sample import is_current
+    from pathcost_lib.sample import is_current
 
     folder = out or paths.sample()
     size = int(people) if people.isdigit() else people
@@ -94,8 +94,8 @@ def import_(
     ] = None,
 ) -> None:
     """Bring your own files, or a database's rows, into the suite's tables by a mapping."""
-    from pathcost_lib.sources.mapping import map_folder
-    from pathcost_lib.sources.suggest import suggest as propose
+    from pathcost_lib.intake.mapping import map_folder
+    from pathcost_lib.intake.suggest import suggest as propose
 
     if suggest:
         _write_new(out, propose(folder))
@@ -256,7 +256,7 @@ AsRoot = Annotated[bool, typer.Option("--as-root", help="In a container, where t
 @app.command()
 def lab(data: DataFolder = None, port: Port = 8888, browser: Browser = True, as_root: AsRoot = False) -> None:
     """Open JupyterLab at the start notebook, for this machine only."""
-    from pathcost_lib.packs.serve import open_lab
+    from pathcost_lib.explore.serve import open_lab
 
     open_lab(_data(data), port=port, browser=browser, as_root=as_root)
 
@@ -269,7 +269,7 @@ def explore(
     as_root: AsRoot = False,
 ) -> None:
     """Open the explorer as a page in the browser, for this machine only."""
-    from pathcost_lib.packs.serve import open_explorer
+    from pathcost_lib.explore.serve import open_explorer
 
     open_explorer(_data(data), port=port, browser=browser, as_root=as_root)
 
@@ -287,7 +287,7 @@ def teach_start(
     as_root: AsRoot = False,
 ) -> None:
     """Make a fresh copy of a lesson in your own folder, and open it; your earlier copies stay as they are."""
-    from pathcost_lib.packs.serve import open_lab
+    from pathcost_lib.explore.serve import open_lab
     from pathcost_lib.teaching.build import start
 
     copy = start(lesson)
@@ -343,7 +343,7 @@ def _data(folder: Path | None) -> Path:
     """Return the data folder asked for, or the sample's, which is made where it is not there."""
     if folder is not None:
         return folder
-    from pathcost_lib.sources.sample import is_current
+    from pathcost_lib.sample import is_current
 
     if not is_current(paths.sample()):
         typer.echo(f"Making the synthetic England in {paths.sample()} (once, about a minute) ...", err=True)
@@ -354,7 +354,7 @@ def _data(folder: Path | None) -> Path:
 def _make_sample(folder: Path, people: str | int, jobs: int, seed: int | None) -> None:
     from tqdm import tqdm
 
-    from pathcost_lib.sources.sample import SEED, generate
+    from pathcost_lib.sample import SEED, generate
 
     with tqdm(desc="ICBs", unit="ICB", disable=None) as bar:
 

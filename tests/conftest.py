@@ -61,7 +61,7 @@ def _close_figures():
 @pytest.fixture(scope="session")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the data of three ICBs of the sample, large enough for numbers in every notebook."""
-    from pathcost_lib.sources.sample import generate
+    from pathcost_lib.sample import generate
 
     return generate(tmp_path_factory.mktemp("three") / "sample", people=600_000, icbs=("QHL", "QOP", "QUA"))
 

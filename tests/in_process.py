@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import nbformat
 
 from pathcost_lib import packs
-from pathcost_lib.packs.blocks import Section, read_section
+from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.packs.runner import check_parameters
 from pathcost_lib.present import display
 

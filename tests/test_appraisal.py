@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import NotComputable
-from pathcost_lib.scenarios import appraisal
+from pathcost_lib.scenarios.change import appraisal
 
 
 @pytest.mark.oracle

@@ -17,10 +17,10 @@ from factories import make_tables, write_tables
 
 from pathcost_lib import pathways
 from pathcost_lib.errors import InputError
+from pathcost_lib.intake.mapping import map_folder
+from pathcost_lib.intake.suggest import suggest
 from pathcost_lib.ledger import cost_activity
 from pathcost_lib.sources import check, open_dataset, published
-from pathcost_lib.sources.mapping import map_folder
-from pathcost_lib.sources.suggest import suggest
 
 POPULATION = """[[table]]
 name = "population"

@@ -14,13 +14,13 @@ from openpyxl.utils.cell import range_boundaries
 from pptx import Presentation
 
 from pathcost_lib import packs, present
+from pathcost_lib.benchmark import figures
 from pathcost_lib.errors import InputError
-from pathcost_lib.packs.blocks import Figure, Message, Section, Table, read_section
 from pathcost_lib.packs.charts import BASE, NativeChart, native_chart
-from pathcost_lib.packs.document import Document
+from pathcost_lib.packs.document import Document, Figure, Message, Section, Table, read_section
 from pathcost_lib.packs.slides import write_slides
 from pathcost_lib.packs.workbook import write_workbook
-from pathcost_lib.present import display, figures
+from pathcost_lib.present import display
 
 STEPS = pd.DataFrame({"step": ["start", "up", "down", "end"], "change_gbp": [10.0, 5.0, -18.0, -3.0]})
 LONG = pd.DataFrame({"who": ["a", "b", "a", "b"], "rule": ["x", "x", "y", "y"], "impact_gbp": [1.0, 2.0, 3.0, 4.0]})

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from factories import organisations, pseudonym_of, unit_costs
 
+from pathcost_lib.intake.mapping import map_folder
 from pathcost_lib.ledger import cost_activity
-from pathcost_lib.sources.mapping import map_folder
 
 MAPPING = Path(__file__).parents[1] / "data" / "mappings" / "cms_desynpuf.toml"
 

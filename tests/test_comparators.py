@@ -24,7 +24,7 @@ from pathcost_lib.comparators.combine import combine, share_out
 from pathcost_lib.comparators.files import KEYS, NUMBERS, Shared
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs.audit import audit_pack
-from pathcost_lib.packs.blocks import Section, read_section
+from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.packs.share import share
 from pathcost_lib.sources import open_dataset
 

@@ -14,17 +14,19 @@ import pytest
 from pptx import Presentation
 
 from pathcost_lib import packs, present
-from pathcost_lib.packs.blocks import Message, Section, Table, read_section
-from pathcost_lib.packs.document import Document, PackSummary
+from pathcost_lib.benchmark import words as decisions
+from pathcost_lib.packs.document import Document, Message, PackSummary, Section, Table, read_section
 from pathcost_lib.packs.index import render_index
 from pathcost_lib.packs.order import SYNTHETIC
 from pathcost_lib.packs.pdf import render_pdf
 from pathcost_lib.packs.render import render_html
 from pathcost_lib.packs.slides import write_slides
 from pathcost_lib.packs.workbook import write_workbook
-from pathcost_lib.present import decisions, display, outlier_words, savings
+from pathcost_lib.present import display
 from pathcost_lib.present.naming import Named, for_cover
+from pathcost_lib.scenarios.change import words as savings
 from pathcost_lib.sources import names, open_dataset
+from pathcost_lib.variation import words as outlier_words
 
 OTHERS = frozenset({"Trust 1", "Trust 12", "St. Mary's Hospital"})
 LEFT_OUT = "What is said of single organisations stands in its section, with how sure it is."

@@ -14,8 +14,7 @@ from pathcost_lib import packs
 from pathcost_lib.benchmark.icb_view import coverage_of
 from pathcost_lib.errors import InputError
 from pathcost_lib.ledger import coverage, coverage_bounds, coverage_by_month
-from pathcost_lib.packs.blocks import Message, Section
-from pathcost_lib.packs.document import Document
+from pathcost_lib.packs.document import Document, Message, Section
 from pathcost_lib.present import banner, display
 from pathcost_lib.sources import Dataset, connect
 from pathcost_lib.sources.held import MonthsHeld

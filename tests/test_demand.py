@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pathcost_lib.errors import InputError
+from pathcost_lib.sample import generate
 from pathcost_lib.scenarios import (
     DemandModel,
     Distribution,
@@ -31,8 +32,7 @@ from pathcost_lib.scenarios import (
     project,
     tornado,
 )
-from pathcost_lib.scenarios.demand import ACTIVITY_DRIVERS
-from pathcost_lib.sources.sample import generate
+from pathcost_lib.scenarios.demand.projection import ACTIVITY_DRIVERS
 
 SEXES = ("female", "male")
 

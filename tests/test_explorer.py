@@ -13,9 +13,9 @@ from factories import make_tables, write_tables
 
 from pathcost_lib import ledger, packs, pathways, sources
 from pathcost_lib.errors import InputError
-from pathcost_lib.packs.explorer_page import ExplorerPage
+from pathcost_lib.explore.explorer import BREAKDOWNS, Explorer, View
+from pathcost_lib.explore.explorer_page import ExplorerPage
 from pathcost_lib.present.display import TABLE
-from pathcost_lib.present.explorer import BREAKDOWNS, Explorer, View
 
 #: What `factories` calls patients and contacts.
 IDENTIFIERS = re.compile(r"\b[57]00000[0-9]{3}\b")

@@ -12,11 +12,11 @@ from factories import activity_frame, activity_row, make_tables
 from test_pathways import KNEE, costed
 
 from pathcost_lib import present
-from pathcost_lib.benchmark import pathway_cost
+from pathcost_lib.benchmark import figures, pathway_cost
 from pathcost_lib.errors import InputError
 from pathcost_lib.pathways import flow, link
 from pathcost_lib.pathways.flow import flow_of
-from pathcost_lib.present import figures, style
+from pathcost_lib.present import style
 from pathcost_lib.sources import connect
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.scenarios import backtest, forecast, join_long_run, monthly_outlook
-from pathcost_lib.scenarios import forecasting as fc
-from pathcost_lib.scenarios.forecasting import METHODS, working_days
+from pathcost_lib.scenarios.demand import forecasting as fc
+from pathcost_lib.scenarios.demand.forecasting import METHODS, working_days
 
 MONTHS = pd.period_range("2018-04", "2023-03", freq="M")
 

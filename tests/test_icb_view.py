@@ -12,8 +12,9 @@ import pytest
 from factories import make_tables, write_tables
 
 from pathcost_lib import ledger, pathways, present
-from pathcost_lib.benchmark import icb_causes, icb_view
-from pathcost_lib.present import figures, icb_sentences, style
+from pathcost_lib.benchmark import figures, icb_causes, icb_view
+from pathcost_lib.benchmark import words as icb_sentences
+from pathcost_lib.present import style
 from pathcost_lib.sources import open_dataset
 
 YEAR = "2024-25"

@@ -16,12 +16,12 @@ from factories import make_tables, pseudonym_of, write_tables
 from machine import needs
 
 from pathcost_lib.errors import InputError
+from pathcost_lib.intake.mapping import map_folder
+from pathcost_lib.intake.pseudonyms import holds_nhs_number, key_in, local_key, pseudonym
+from pathcost_lib.intake.suggest import suggest
 from pathcost_lib.ledger import cost_activity
 from pathcost_lib.sources import connect, open_dataset
 from pathcost_lib.sources.contracts import CONTRACTS, TABLES
-from pathcost_lib.sources.mapping import map_folder
-from pathcost_lib.sources.pseudonyms import holds_nhs_number, key_in, local_key, pseudonym
-from pathcost_lib.sources.suggest import suggest
 
 TABLE = make_tables(patients=6)
 #: NHS numbers of the range that is kept for tests (999), by the check digit of the NHS Data Dictionary.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.scenarios import list_scenarios, load_scenario, run_checks, system_impact
-from pathcost_lib.scenarios.interventions import compound, levels, schedule
+from pathcost_lib.scenarios.change.interventions import compound, levels, schedule
 from pathcost_lib.scenarios.scenario import parse_scenario
 
 GOOD: dict[str, Any] = {

@@ -19,11 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pathcost_lib.errors import InputError
+from pathcost_lib.intake.mapping import MappingResult, map_folder
 from pathcost_lib.ledger import cost_activity
 from pathcost_lib.pathways.definition import load_definition
 from pathcost_lib.sources import connect, open_dataset
 from pathcost_lib.sources.contracts import CONTRACTS, type_problem
-from pathcost_lib.sources.mapping import MappingResult, map_folder
 from pathcost_lib.sources.typed_text import Reading
 
 MAPPINGS = Path(__file__).parents[1] / "data" / "mappings"

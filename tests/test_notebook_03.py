@@ -9,10 +9,10 @@ from factories import make_tables, write_tables
 
 from pathcost_lib import ledger, packs, pathways
 from pathcost_lib.benchmark import icb_view
-from pathcost_lib.packs.blocks import Section, read_section
+from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.packs.runner import NotebookError
+from pathcost_lib.sample import generate
 from pathcost_lib.sources import open_dataset
-from pathcost_lib.sources.sample import generate
 
 NOTEBOOK = next(path for path in packs.production_notebooks() if path.stem == "03_icb_variation")
 

@@ -11,12 +11,14 @@ import pytest
 from factories import make_tables, write_tables
 
 from pathcost_lib import packs
-from pathcost_lib.packs.blocks import Section, read_section
+from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.packs.runner import NotebookError
-from pathcost_lib.present import figures, outlier_words, style
+from pathcost_lib.present import style
 from pathcost_lib.present.disclosure import disclose
 from pathcost_lib.results import NotComputable
-from pathcost_lib.sources.sample import generate
+from pathcost_lib.sample import generate
+from pathcost_lib.variation import figures
+from pathcost_lib.variation import words as outlier_words
 
 NOTEBOOK = next(p for p in packs.production_notebooks() if p.stem == "04_outliers")
 

@@ -10,12 +10,12 @@ import pytest
 from factories import make_tables, write_tables
 
 from pathcost_lib import ledger, packs, paths, sources
-from pathcost_lib.packs.blocks import Section, read_section
+from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.packs.runner import NotebookError
 from pathcost_lib.present.format import short_pounds
+from pathcost_lib.sample import generate
 from pathcost_lib.scenarios import DemandModel, Distribution, Growth, monthly_outlook, tornado
 from pathcost_lib.sources import published
-from pathcost_lib.sources.sample import generate
 
 NOTEBOOK = paths.notebooks() / "05_demand_growth.ipynb"
 

@@ -15,11 +15,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from pathcost_lib import ledger, packs, paths, present, scenarios, sources
 from pathcost_lib.errors import InputError
-from pathcost_lib.packs.blocks import Section, read_section
+from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.packs.runner import NotebookError
-from pathcost_lib.present import figures, savings, style
+from pathcost_lib.present import style
 from pathcost_lib.present.format import short_pounds
-from pathcost_lib.scenarios.view import OTHERS, SYSTEM
+from pathcost_lib.scenarios.change import figures
+from pathcost_lib.scenarios.change import words as savings
+from pathcost_lib.scenarios.change.view import OTHERS, SYSTEM
 from pathcost_lib.sources import names
 
 NOTEBOOK = next(p for p in packs.production_notebooks() if p.stem == "06_system_savings")

@@ -10,7 +10,7 @@ import pytest
 from factories import make_tables, write_tables
 
 from pathcost_lib import packs, paths
-from pathcost_lib.packs.blocks import read_section
+from pathcost_lib.packs.document import read_section
 from pathcost_lib.packs.runner import NotebookError
 
 NOTEBOOKS = packs.production_notebooks()

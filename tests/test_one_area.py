@@ -10,7 +10,7 @@ import pytest
 from factories import make_tables, write_tables
 
 from pathcost_lib import packs
-from pathcost_lib.packs.blocks import Section, read_section
+from pathcost_lib.packs.document import Section, read_section
 
 NOTEBOOKS = {path.stem[:2]: path for path in packs.production_notebooks()}
 Tables = dict[str, pd.DataFrame]

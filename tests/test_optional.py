@@ -25,10 +25,10 @@ from in_process import NOTEBOOKS, run
 
 from pathcost_lib import packs
 from pathcost_lib.errors import InputError
-from pathcost_lib.packs.blocks import Section
+from pathcost_lib.packs.document import Section
+from pathcost_lib.sample import generate
 from pathcost_lib.sources import lacking, open_dataset
 from pathcost_lib.sources.contracts import CONTRACTS
-from pathcost_lib.sources.sample import generate
 
 ICB, YEAR, MESSAGE = "QOP", "2024-25", "message"
 EVERYTHING = "everything"

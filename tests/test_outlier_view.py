@@ -13,9 +13,9 @@ from factories import make_tables
 from pathcost_lib.ledger import cost_activity
 from pathcost_lib.pathways import link, load_definition
 from pathcost_lib.results import NotComputable
+from pathcost_lib.sample import generate
 from pathcost_lib.sources import Dataset, connect, open_dataset
 from pathcost_lib.sources.names import organisations_in
-from pathcost_lib.sources.sample import generate
 from pathcost_lib.variation import cost_cases, explain, monthly_signals, screen_costs, shrink
 from pathcost_lib.variation.dispersion import estimate_tau2
 from pathcost_lib.variation.monthly import _chance

@@ -26,8 +26,7 @@ from factories import make_tables, write_tables
 from pathcost_lib import packs, present
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs.audit import Cells, audit_pack, refuse_leaks_between
-from pathcost_lib.packs.blocks import Message, Section, Table
-from pathcost_lib.packs.document import Document
+from pathcost_lib.packs.document import Document, Message, Section, Table
 from pathcost_lib.packs.render import render_html
 from pathcost_lib.packs.workbook import write_workbook
 from pathcost_lib.present import display

@@ -25,17 +25,17 @@ from factories import make_tables, write_tables
 from pptx import Presentation
 
 from pathcost_lib import ledger, packs, paths, pathways, present, sources
+from pathcost_lib.benchmark import figures
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs import builder, index, runner
-from pathcost_lib.packs.blocks import Figure, Message, Prose, Section, Table, read_section
 from pathcost_lib.packs.charts import native_chart
-from pathcost_lib.packs.document import Document, PackSummary
+from pathcost_lib.packs.document import Document, Figure, Message, PackSummary, Prose, Section, Table, read_section
 from pathcost_lib.packs.index import render_index
 from pathcost_lib.packs.pdf import render_pdf
 from pathcost_lib.packs.render import render_html
 from pathcost_lib.packs.slides import write_slides
 from pathcost_lib.packs.workbook import sheet_name, write_workbook
-from pathcost_lib.present import display, figures
+from pathcost_lib.present import display, shapes
 
 COVER = {"organisation": 'NHS <script>alert("x")</script> ICB', "icb": "QZ1", "year": "2024-25"}
 HEADLINE = {"heading": "Cost <b>", "kind": "gbp", "value": 8360.0, "lower": 8000.0, "upper": 8720.0}
@@ -380,9 +380,9 @@ def test_a_small_number_is_in_no_part_of_any_format(name: str) -> None:
     for rule, counts in (("kept", ["contacts"]), ("planted", [])):
         safe = present.disclose(frame, counts=counts, totals=[[]])
         said = {"by": "phase", "area": "A"}
-        alt = figures.describe_against_reference(safe.frame, **said)
+        alt = shapes.describe_against_reference(safe.frame, **said)
         options = {"name": "f", "title": "F", "alt": alt} | said
-        bundle = display.figure_bundle(figures.against_reference, safe, **options)
+        bundle = display.figure_bundle(shapes.against_reference, safe, **options)
         words = {k: bundle[display.FIGURE][k] for k in ("name", "title", "alt", "note", "narrow")}
         chart = present.Chart("bars", ["mean_gbp"], reference="reference_gbp")
         table = Table(display.table_bundle(safe, name="t", title="T", chart=chart)[display.TABLE])

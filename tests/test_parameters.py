@@ -22,13 +22,13 @@ from factories import make_tables, write_tables
 from pathcost_lib import packs, paths, pathways
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs import builder, freshness
-from pathcost_lib.packs.blocks import Section, read_section
+from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.packs.order import place_order
 from pathcost_lib.packs.pool import Pool
 from pathcost_lib.packs.runner import parameters_of
 from pathcost_lib.packs.share import share
 from pathcost_lib.packs.warm import KernelSpec
-from pathcost_lib.sources.sample import generate
+from pathcost_lib.sample import generate
 
 NOTEBOOKS = {path.stem[:2]: path for path in packs.production_notebooks()}
 MESSAGE = "the message"

@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pathcost_lib import present
-from pathcost_lib.benchmark.intervals import poisson_limits, wilson_limits
 from pathcost_lib.errors import InputError
-from pathcost_lib.present import display, outlier_words, value_words
+from pathcost_lib.intervals import poisson_limits, wilson_limits
+from pathcost_lib.present import display
 from pathcost_lib.present.format import unit
 from pathcost_lib.present.precision import kind_of
+from pathcost_lib.value import words as value_words
+from pathcost_lib.variation import words as outlier_words
 
 #: Counts of five that can each be shown, the middle of a class.
 CLASSES = st.sampled_from([10, 15, 20, 35, 60, 105, 550, 4000, 15185])

@@ -15,11 +15,13 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from pathcost_lib import present
-from pathcost_lib.benchmark import pathway_cost, stage_rank
+from pathcost_lib.benchmark import figures, pathway_cost, stage_rank
+from pathcost_lib.benchmark import words as decisions
+from pathcost_lib.benchmark import words as sentences
 from pathcost_lib.errors import InputError
-from pathcost_lib.present import decisions, display, figures, sentences, style
+from pathcost_lib.present import display, shapes, style
 from pathcost_lib.present import format as words
-from pathcost_lib.present.figures._common import wrapped
+from pathcost_lib.present.shapes import wrapped
 
 
 # -- words ------------------------------------------------------------------------------------------------------------
@@ -199,7 +201,7 @@ def test_only_disclosed_data_with_title_and_alternative_text_are_shown(phases: p
     with pytest.raises(InputError, match="no title"):
         display.table_bundle(safe, name="t", title=" ")
     with pytest.raises(InputError, match="alternative text"):
-        display.figure_bundle(figures.waterfall, safe, name="f", title="T", alt="", by="phase", area="A")
+        display.figure_bundle(shapes.waterfall, safe, name="f", title="T", alt="", by="phase", area="A")
 
 
 @pytest.mark.unit
@@ -214,7 +216,7 @@ def test_text_in_a_table_cannot_become_markup() -> None:
 def test_a_figure_comes_in_two_widths_and_is_the_same_bytes_each_time(phases: pd.DataFrame) -> None:
     safe = present.disclose(phases, counts="contacts")
     options = {"name": "f", "title": "T", "alt": "Alt.", "by": "phase", "area": "<Area> & co"}
-    one, two = (display.figure_bundle(figures.against_reference, safe, **options) for _ in range(2))
+    one, two = (display.figure_bundle(shapes.against_reference, safe, **options) for _ in range(2))
     assert one == two
     wide, narrow = one["image/svg+xml"], one[display.FIGURE]["narrow"]
     assert wide != narrow
@@ -271,11 +273,11 @@ def test_no_text_of_any_figure_is_cut_off(phases: pd.DataFrame) -> None:
 
 @pytest.mark.unit
 def test_waterfall_ends_where_the_organisation_stands(phases: pd.DataFrame) -> None:
-    drawn = style.draw(figures.waterfall, phases, width=7, height=4, by="phase", area="A")
+    drawn = style.draw(shapes.waterfall, phases, width=7, height=4, by="phase", area="A")
     bars = drawn.axes[0].patches
     assert bars[0].get_x() == pytest.approx(8000.0)
     assert bars[-1].get_x() + bars[-1].get_width() == pytest.approx(8360.0)
-    said = figures.describe_waterfall(phases, by="phase", area="A")
+    said = shapes.describe_waterfall(phases, by="phase", area="A")
     assert "England, £8,000" in said
     assert "A, £8,360" in said
     assert "Operation: +£400 (+£300 to +£500)" in said
@@ -284,9 +286,9 @@ def test_waterfall_ends_where_the_organisation_stands(phases: pd.DataFrame) -> N
 @pytest.mark.unit
 def test_a_waterfall_with_a_suppressed_step_shows_none(phases: pd.DataFrame) -> None:
     phases.loc[1, "difference_gbp"] = np.nan
-    drawn = style.draw(figures.waterfall, phases, width=7, height=4, by="phase", area="A")
+    drawn = style.draw(shapes.waterfall, phases, width=7, height=4, by="phase", area="A")
     assert not drawn.axes[0].patches
-    assert "not shown" in figures.describe_waterfall(phases, by="phase", area="A")
+    assert "not shown" in shapes.describe_waterfall(phases, by="phase", area="A")
 
 
 # -- sentences --------------------------------------------------------------------------------------------------------

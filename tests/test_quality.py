@@ -17,11 +17,11 @@ from test_cli import pathcost
 
 from pathcost_lib import ledger, packs, sources
 from pathcost_lib.errors import InputError
-from pathcost_lib.packs.blocks import Section, read_section
+from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.packs.runner import NotebookError
-from pathcost_lib.present import quality
+from pathcost_lib.quality import tables as quality
+from pathcost_lib.sample import generate
 from pathcost_lib.sources import Dataset, QualityReport, check
-from pathcost_lib.sources.sample import generate
 
 TODAY = date(2026, 1, 1)
 VALID = make_tables(patients=90)

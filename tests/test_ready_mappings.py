@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from factories import pseudonym_of
 
-from pathcost_lib.sources.mapping import MappingResult, map_folder
-from pathcost_lib.sources.mapping_file import read_mapping
+from pathcost_lib.intake.mapping import MappingResult, map_folder
+from pathcost_lib.intake.mapping_file import read_mapping
 
 MAPPINGS = Path(__file__).parents[1] / "data" / "mappings"
 READY = ("hes_apc", "hes_op", "ecds", "plics", "mhsds", "csds", "gp_appointments")

@@ -21,10 +21,9 @@ from pptx import Presentation
 from pathcost_lib import present
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs import releases
-from pathcost_lib.packs.blocks import Section, Table
-from pathcost_lib.packs.document import Document
-from pathcost_lib.packs.formats import FORMATS
+from pathcost_lib.packs.document import Document, Section, Table
 from pathcost_lib.packs.order import production_notebooks
+from pathcost_lib.packs.render import FORMATS
 from pathcost_lib.packs.runner import parameters_of
 from pathcost_lib.present import display
 

@@ -27,11 +27,11 @@ from pypdf import PdfReader
 
 from pathcost_lib import packs, paths, sources
 from pathcost_lib.errors import InputError
+from pathcost_lib.intake.pseudonyms import local_key
 from pathcost_lib.packs import builder, freshness, manifest, order, pool, proof, runner, warm
-from pathcost_lib.packs.blocks import read_section
+from pathcost_lib.packs.document import read_section
 from pathcost_lib.packs.verify import verify
 from pathcost_lib.sources import names
-from pathcost_lib.sources.pseudonyms import local_key
 
 OPTIONS: dict[str, Any] = {"year": "2024-25", "formats": ("html", "xlsx")}
 

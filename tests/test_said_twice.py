@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from pathcost_lib.packs.agreement import price_base_warning, price_bases
-from pathcost_lib.packs.blocks import Message, Prose, Section, Table, read_section
+from pathcost_lib.packs.document import Message, Prose, Section, Table, read_section
 from pathcost_lib.present.format import count, percent, unit
 
 ICB, YEAR, KNEE = "QHL", "2024-25", "Primary knee replacement"

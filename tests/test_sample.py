@@ -15,9 +15,9 @@ import pytest
 from pathcost_lib import codes, paths, pathways
 from pathcost_lib.errors import InputError
 from pathcost_lib.ledger import cost_activity, reconcile
+from pathcost_lib.sample import generate
+from pathcost_lib.sample.generate import _apportion, _blocks
 from pathcost_lib.sources import check, open_dataset
-from pathcost_lib.sources.sample import generate
-from pathcost_lib.sources.sample.generate import _apportion, _blocks
 
 #: ICBs that hold most of the planted truths, at one in 64: enough for the effects to stand out of chance.
 PLANTED_ICBS = ("QHL", "QOP", "QT1", "QNX", "QNC", "QU9")

@@ -17,11 +17,13 @@ import pytest
 
 from pathcost_lib import scratch
 from pathcost_lib.errors import InputError
-from pathcost_lib.packs import private, serve
-from pathcost_lib.sources import csv_files, workbooks
+from pathcost_lib.explore import serve
+from pathcost_lib.intake import workbooks
+from pathcost_lib.intake.mapping import map_folder
+from pathcost_lib.packs import private
+from pathcost_lib.sample import generate
+from pathcost_lib.sources import csv_files
 from pathcost_lib.sources.engine import connect
-from pathcost_lib.sources.mapping import map_folder
-from pathcost_lib.sources.sample import generate
 
 MAPPING = """
 [[table]]
@@ -38,8 +40,8 @@ sex = {{ constant = "female" }}
 RUN = """
 import sys, time
 from pathcost_lib.sources import csv_files
-from pathcost_lib.sources.mapping import map_folder
-from pathcost_lib.sources.sample import generate
+from pathcost_lib.intake.mapping import map_folder
+from pathcost_lib.sample import generate
 def wait(*arguments, **options):
     print("unpacked", flush=True)
     time.sleep(60)

@@ -11,8 +11,8 @@ from scipy import stats
 
 from pathcost_lib import paths
 from pathcost_lib.errors import InputError
+from pathcost_lib.sample import generate
 from pathcost_lib.sources import connect, open_dataset
-from pathcost_lib.sources.sample import generate
 from pathcost_lib.variation import (
     adjust_pvalues,
     cost_drivers,

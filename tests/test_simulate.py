@@ -22,11 +22,11 @@ from pathcost_lib.scenarios import (
     sensitivity,
     simulate,
     simulate_demand,
-    simulation,
     system_impact,
 )
+from pathcost_lib.scenarios.change import simulation
+from pathcost_lib.scenarios.change.system import build_model
 from pathcost_lib.scenarios.draws import parse_distribution, quantile_draws, seed_of, uniforms
-from pathcost_lib.scenarios.system import build_model
 
 INTERVAL = Distribution("interval", (1.0, 2.0))
 

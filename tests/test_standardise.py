@@ -12,8 +12,8 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from pathcost_lib import benchmark
-from pathcost_lib.benchmark.intervals import poisson_limits
 from pathcost_lib.errors import InputError
+from pathcost_lib.intervals import poisson_limits
 
 AGES = ["under 20", "20-24", "25-29", "30-34", "35-39", "40 and over"]
 # Fleiss (1981), Statistical Methods for Rates and Proportions, table 14.4: Down's syndrome by mother's age and birth

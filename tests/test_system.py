@@ -31,9 +31,9 @@ from pathcost_lib.scenarios import (
     system_impact,
     transition_payment,
 )
+from pathcost_lib.scenarios.change.interventions import Destination, Intervention
+from pathcost_lib.scenarios.change.release import semi_fixed_released
 from pathcost_lib.scenarios.draws import Distribution
-from pathcost_lib.scenarios.interventions import Destination, Intervention
-from pathcost_lib.scenarios.release import semi_fixed_released
 from pathcost_lib.sources.engine import connect
 
 # -- the seed example -------------------------------------------------------------------------------------------------

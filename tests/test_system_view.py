@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pathcost_lib import scenarios
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import NotComputable
-from pathcost_lib.scenarios import view as views
+from pathcost_lib.scenarios.change import view as views
+from pathcost_lib.scenarios.change.view import ALL, SYSTEM
 from pathcost_lib.scenarios.scenario import parse_scenario
-from pathcost_lib.scenarios.view import ALL, SYSTEM
 from pathcost_lib.sources.engine import connect
 
 ROW = {

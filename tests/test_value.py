@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from pathcost_lib import value
-from pathcost_lib.benchmark.intervals import fieller_limits
 from pathcost_lib.errors import InputError
+from pathcost_lib.intervals import fieller_limits
 
 FLAT = [(125, 0.0)]
 

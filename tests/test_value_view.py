@@ -13,11 +13,13 @@ from factories import activity_frame, activity_row, make_tables, organisations, 
 
 from pathcost_lib import ledger, packs, pathways, value
 from pathcost_lib.errors import InputError
-from pathcost_lib.packs.blocks import Section, read_section
-from pathcost_lib.present import figures, style, value_words
+from pathcost_lib.packs.document import Section, read_section
+from pathcost_lib.present import style
 from pathcost_lib.present.disclosure import disclose
+from pathcost_lib.sample import generate
 from pathcost_lib.sources import Dataset, open_dataset
-from pathcost_lib.sources.sample import generate
+from pathcost_lib.value import figures
+from pathcost_lib.value import words as value_words
 
 NOTEBOOK = next(p for p in packs.production_notebooks() if p.stem == "07_value")
 OPERATED = date(2024, 4, 10)

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import special
 
 from pathcost_lib.arguments import as_list, encode, match, numbers, require_columns, told_apart
-from pathcost_lib.benchmark.intervals import Limits, limit_columns
+from pathcost_lib.intervals import Limits, limit_columns
 from pathcost_lib.results import Result
 
 __all__ = ["CostIndex", "cost_index"]

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib.arguments import encode, numbers, refuse, require_columns
-from pathcost_lib.benchmark.intervals import EXACT_BELOW
 from pathcost_lib.errors import require_one_of
+from pathcost_lib.intervals import EXACT_BELOW
 from pathcost_lib.results import Result
 
 __all__ = ["Estimates", "Keys", "Levels", "few_events_rule", "several_each", "withhold"]

@@ -14,8 +14,8 @@ import pandas as pd
 from scipy import special
 
 from pathcost_lib.arguments import as_list, encode, explain_failure, numbers, refuse, require_columns, told_apart
-from pathcost_lib.benchmark.intervals import Limits, limit_columns
 from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.intervals import Limits, limit_columns
 from pathcost_lib.results import Result
 
 __all__ = ["ExpectedCost", "expected_cost"]

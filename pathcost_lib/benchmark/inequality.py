@@ -10,7 +10,7 @@ from scipy import special
 
 from pathcost_lib.arguments import as_list, encode, numbers, refuse, require_columns
 from pathcost_lib.benchmark.estimates import Estimates, Keys
-from pathcost_lib.benchmark.intervals import Limits, fieller_limits, limit_columns
+from pathcost_lib.intervals import Limits, fieller_limits, limit_columns
 from pathcost_lib.ordering import order_of
 
 __all__ = ["slope_index"]

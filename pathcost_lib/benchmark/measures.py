@@ -21,8 +21,8 @@ from pathcost_lib.benchmark.estimates import (
     several_each,
     withhold,
 )
-from pathcost_lib.benchmark.intervals import EXACT_BELOW, Limits, limit_columns, poisson_limits, wilson_limits
 from pathcost_lib.errors import InputError
+from pathcost_lib.intervals import EXACT_BELOW, Limits, limit_columns, poisson_limits, wilson_limits
 
 __all__ = ["mean", "proportion", "quantiles", "rate"]
 

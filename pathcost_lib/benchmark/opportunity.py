@@ -25,10 +25,10 @@ from pathcost_lib.arguments import (
 from pathcost_lib.arguments import (
     share as as_share,
 )
-from pathcost_lib.benchmark.intervals import limit_columns
 from pathcost_lib.benchmark.shrinkage import posterior_draws
 from pathcost_lib.benchmark.streams import Streams
 from pathcost_lib.errors import InputError
+from pathcost_lib.intervals import limit_columns
 from pathcost_lib.results import Result
 
 __all__ = ["Deduplicated", "Opportunities", "deduplicate", "opportunity"]

@@ -9,8 +9,8 @@ import pandas as pd
 from scipy import special, stats
 
 from pathcost_lib.arguments import as_list, draw_count, generator, no_gaps, numbers, refuse, require_columns
-from pathcost_lib.benchmark.intervals import limit_columns
 from pathcost_lib.benchmark.streams import Streams
+from pathcost_lib.intervals import limit_columns
 from pathcost_lib.results import NotComputable, Result
 
 __all__ = ["RankAgreement", "Ranks", "rank", "rank_agreement"]

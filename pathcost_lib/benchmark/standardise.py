@@ -11,8 +11,8 @@ import pandas as pd
 
 from pathcost_lib.arguments import as_list, encode, match, number, numbers, refuse, require_columns
 from pathcost_lib.benchmark.estimates import Estimates, Keys, Levels, few_events_rule, several_each, withhold
-from pathcost_lib.benchmark.intervals import EXACT_BELOW, Limits, limit_columns, poisson_limits
 from pathcost_lib.benchmark.standards import standard_weights
+from pathcost_lib.intervals import EXACT_BELOW, Limits, limit_columns, poisson_limits
 
 __all__ = ["directly_standardised_rate", "indirectly_standardised_ratio"]
 

@@ -2,7 +2,7 @@
 
 from pathcost_lib.packs.builder import Pack, build, build_all, production_notebooks
 from pathcost_lib.packs.document import Document, PackSummary
-from pathcost_lib.packs.formats import DEFAULT_FORMATS, FORMATS
+from pathcost_lib.packs.render import DEFAULT_FORMATS, FORMATS
 from pathcost_lib.packs.runner import NotebookError, execute, parameters_of, typed
 
 __all__ = [

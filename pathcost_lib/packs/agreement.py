@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pathcost_lib.packs.blocks import Message, Prose, Section
+from pathcost_lib.packs.document import Message, Prose, Section
 
 __all__ = ["price_base_warning", "price_bases"]
 

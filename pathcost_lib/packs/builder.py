@@ -19,19 +19,18 @@ from filelock import FileLock, Timeout
 
 from pathcost_lib import paths, scratch
 from pathcost_lib.errors import InputError
+from pathcost_lib.intake.pseudonyms import local_key
 from pathcost_lib.packs import freshness, manifest, proof, releases
 from pathcost_lib.packs.agreement import price_base_warning
 from pathcost_lib.packs.attack import attack, attack_one, payloads_of, refuse, released_payloads
 from pathcost_lib.packs.audit import refuse_leaks_between
-from pathcost_lib.packs.blocks import read_section
-from pathcost_lib.packs.document import Document
-from pathcost_lib.packs.formats import DEFAULT_FORMATS, FORMATS
+from pathcost_lib.packs.document import Document, read_section
 from pathcost_lib.packs.index import write_index
 from pathcost_lib.packs.order import Order, place_order, production_notebooks, safe_name
 from pathcost_lib.packs.pool import Pool
+from pathcost_lib.packs.render import DEFAULT_FORMATS, FORMATS
 from pathcost_lib.packs.runner import NotebookError, execute
 from pathcost_lib.packs.warm import KERNEL, KernelSpec
-from pathcost_lib.sources.pseudonyms import local_key
 
 __all__ = ["Pack", "build", "build_all", "production_notebooks", "safe_name"]
 

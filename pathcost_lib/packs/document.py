@@ -1,18 +1,27 @@
-"""One pack as every format sees it: whose it is, what its notebooks say, how it was made, what was suppressed."""
+"""One pack as every format sees it: whose it is, what its notebooks say, how it was made, what was suppressed.
+
+What a pack is made of, whatever its format: sections of prose, messages, figures and tables, read from notebooks.
+
+What was suppressed, table by table, in words that an accountant can follow; never what stood there.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from pathcost_lib.errors import require_one_of
-from pathcost_lib.packs.blocks import Block, Message, Section, Table
-from pathcost_lib.packs.suppression import suppression_log
-from pathcost_lib.present.disclosure import RULES
-from pathcost_lib.present.naming import for_cover
+import nbformat
 
-__all__ = ["PARTS", "Document", "PackSummary"]
+from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.packs.audit import refuse_leaks
+from pathcost_lib.present.disclosure import RULES
+from pathcost_lib.present.display import FIGURE, MESSAGE, TABLE, TALLY
+from pathcost_lib.present.format import count
+from pathcost_lib.present.naming import Named, for_cover
 
 #: The parts of a pack in order, with the title of what is moved there from elsewhere.
 PARTS = {
@@ -156,3 +165,215 @@ class PackSummary:
     figures: tuple[dict[str, Any], ...] = ()
     failures: tuple[str, ...] = ()
     banner: str = ""
+
+
+_TITLE = re.compile(r"^# +(.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Markdown: a heading or a paragraph."""
+
+    markdown: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """One line for the cover, what it asks to be decided, the figures behind it, and the same as a table's payload."""
+
+    text: str
+    decision: str = ""
+    figures: tuple[Mapping[str, Any], ...] = ()
+    behind: Mapping[str, Any] = field(default_factory=dict)
+    #: Organisations that it names, with the grounds.
+    named: tuple[Named, ...] = ()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure in two widths, with what it says and how its data were disclosed."""
+
+    name: str
+    title: str
+    alt: str
+    note: str
+    wide: str
+    narrow: str
+    log: Mapping[str, Any] = field(default_factory=dict)
+    #: The same as a picture (PNG, in base64), for a figure that slides show.
+    picture: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A disclosed table: `payload` is what `present.display.table_bundle` made."""
+
+    payload: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Short name: the sheet."""
+        return str(self.payload["name"])
+
+    @property
+    def title(self) -> str:
+        """Caption."""
+        return str(self.payload["title"])
+
+
+Block = Prose | Message | Figure | Table
+
+
+@dataclass(frozen=True)
+class Section:
+    """What one notebook adds to the pack."""
+
+    source: str
+    title: str
+    blocks: tuple[Block, ...]
+    #: Where in a pack each block belongs, if not in the notebook's own place (`document.PARTS`).
+    places: tuple[str, ...] = ()
+
+    @property
+    def messages(self) -> list[Message]:
+        """Lines for the cover."""
+        return [b for b in self.blocks if isinstance(b, Message)]
+
+    @property
+    def tables(self) -> list[Table]:
+        """Tables in order."""
+        return [b for b in self.blocks if isinstance(b, Table)]
+
+    @property
+    def figures(self) -> list[Figure]:
+        """Figures in order."""
+        return [b for b in self.blocks if isinstance(b, Figure)]
+
+    @property
+    def shown(self) -> list[Mapping[str, Any]]:
+        """Payloads of all numbers that it shows: tables, and figures behind messages."""
+        return [*(m.behind for m in self.messages if m.behind), *(t.payload for t in self.tables)]
+
+
+def read_section(path: Path) -> Section:
+    """Read the cells tagged `pack` of an executed notebook.
+
+    Raises
+    ------
+    InputError
+        If the notebook has no title, shows something that has not come through `present` (so has not passed
+        disclosure control), has fewer figures or tables than it said it would, or shows enough to work out what is
+        suppressed.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    blocks: list[Block] = []
+    places: list[str] = []
+    title, tally = "", {"figures": 0, "tables": 0}
+    for number, cell in enumerate(notebook.cells, start=1):
+        outputs = [o.get("data", {}) for o in cell.get("outputs", [])]
+        tally = next((dict(o[TALLY]) for o in outputs if TALLY in o), tally)
+        tags = cell.get("metadata", {}).get("tags", [])
+        if "pack" not in tags:
+            continue
+        before = len(blocks)
+        if cell.cell_type == "markdown":
+            heading = _TITLE.search(cell.source)
+            title = title or (heading[1].strip() if heading else "")
+            text = _TITLE.sub("", cell.source, count=1 if heading else 0).strip()
+            blocks += [Prose(text)] if text else []
+        else:
+            blocks += [_block(o, f"{path.name}, cell {number}") for o in cell.outputs if TALLY not in o.get("data", {})]
+        place = next((tag.removeprefix("part-") for tag in tags if tag.startswith("part-")), "")
+        places += [place] * (len(blocks) - before)
+    section = Section(path.stem, title, tuple(blocks), tuple(places))
+    if not title:
+        raise InputError(f"{path.name}: no cell tagged `pack` holds a title (a line that begins with one #).")
+    if tally.pop("left_out", False):  # its message says why; prose about what is not there would say nothing
+        kept = [n for n, block in enumerate(section.blocks) if isinstance(block, Message)]
+        section = replace(section, blocks=tuple(blocks[n] for n in kept), places=tuple(places[n] for n in kept))
+    found = {"figures": len(section.figures), "tables": len(section.tables)}
+    if found != tally:
+        raise InputError(f"{path.name}: meant to show {tally}, but the cells tagged `pack` hold {found}.")
+    refuse_leaks(path.name, [table.payload for table in section.tables])
+    return section
+
+
+def _block(output: Any, where: str) -> Block:
+    data = output.get("data", {})
+    if MESSAGE in data:
+        said = data[MESSAGE]
+        figures, behind = tuple(said.get("figures", ())), said.get("behind", {})
+        named = tuple(Named.read(one) for one in said.get("named", ()))
+        return Message(said["text"], said.get("decision", ""), figures, behind, named)
+    if TABLE in data:
+        return Table(data[TABLE])
+    if FIGURE in data:
+        payload, wide = data[FIGURE], data.get("image/svg+xml", "")
+        if not wide or not payload["narrow"] or not payload["alt"].strip():
+            raise InputError(f"{where}: figure {payload['name']!r} is empty or has no alternative text.")
+        words = {key: str(payload[key]) for key in ("name", "title", "alt", "note", "narrow")}
+        return Figure(wide="".join(wide), log=payload.get("log", {}), picture=payload.get("picture", ""), **words)
+    raise InputError(
+        f"{where}: a cell tagged `pack` shows something that has not come through `present.table`, `present.figure` or "
+        "`present.message`, so it has not passed disclosure control."
+    )
+
+
+_WORDS = {"unit": "", "number": False, "excel": "General", "kind": ""}
+_ROWS = {"unit": "rows", "number": True, "excel": "#,##0", "kind": "cells"}
+_COLUMNS = [
+    {"key": "table", "heading": "Table or figure", **_WORDS},
+    {"key": "rule", "heading": "Rule", **_WORDS},
+    {"key": "rows", "heading": "Rows", **_ROWS},
+    {"key": "primary", "heading": "Suppressed: small", **_ROWS},
+    {"key": "secondary", "heading": "Suppressed: to protect those", **_ROWS},
+    {"key": "why", "heading": "Why", **_WORDS},
+]
+#: Why a table that was disclosed without a count has nothing to suppress.
+_OPEN = "No count of people or contacts: prices, organisations, assumptions, populations, or totals of a whole area."
+
+
+def suppression_log(chapters: Sequence[Section]) -> dict[str, Any]:
+    """Return every table, and every figure in which something is suppressed, as a table payload with a sum.
+
+    Parameters
+    ----------
+    chapters : sequence of Section
+        The pack, in order.
+    """
+    rows = []
+    for block in (block for chapter in chapters for block in chapter.blocks):
+        if isinstance(block, Table):
+            rows.append(_row(block.title, {**block.payload, "rows": len(block.payload["rows"])}))
+        elif isinstance(block, Figure) and block.log and block.log["primary"] + block.log["secondary"]:
+            rows.append(_row(f"Figure: {block.title}", block.log))
+    sums = [sum(row[n] for row in rows) for n in (2, 3, 4)]
+    rows.append(["All together", "", *sums, "The same row counts once for each table and figure that it is in."])
+    note = "A suppressed row is shown as * in each number of it, in all formats. What stood there is in no file here."
+    return {"name": "suppression", "title": "What was suppressed", "note": note, "columns": _COLUMNS, "rows": rows}
+
+
+def _row(title: str, log: Mapping[str, Any]) -> list[Any]:
+    name = log["rule"]
+    words = _why(log) if name else _OPEN
+    return [title, name.upper() or "None", log["rows"], log["primary"], log["secondary"], words]
+
+
+def _why(log: Mapping[str, Any]) -> str:
+    """Return why rows of a table were suppressed, or why none had to be, and what it was settled with."""
+    small, more = log["primary"], log["secondary"]
+    people = f"1 to {RULES[log['rule']].smallest - 1} people or contacts"
+    said = [f"{_rows(small)} on {people}." if small else f"No row rests on {people}."]
+    if more:
+        where = "this pack and those of other areas" if log.get("over_areas") else "this pack"
+        said.append(
+            f"{count(more)} more, large enough by {'itself' if more == 1 else 'themselves'}: beside the totals in "
+            f"{where}, the small could be worked out from {'it' if more == 1 else 'them'} by subtraction."
+        )
+    if beside := log.get("beside"):
+        said.append(f"Settled together with {count(beside)} other table{'s' if beside > 1 else ''} of the same counts.")
+    return " ".join(said)
+
+
+def _rows(many: int) -> str:
+    return f"{count(many)} row rests" if many == 1 else f"{count(many)} rows rest"

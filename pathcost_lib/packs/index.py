@@ -19,7 +19,7 @@ import pathcost_lib
 from pathcost_lib import paths
 from pathcost_lib.packs import manifest
 from pathcost_lib.packs.document import PackSummary
-from pathcost_lib.packs.formats import FORMATS
+from pathcost_lib.packs.render import FORMATS
 from pathcost_lib.present.disclosure import MARK
 from pathcost_lib.present.format import ABSENT, interval, unit
 

@@ -12,8 +12,8 @@ from pathcost_lib import paths
 from pathcost_lib.codes import financial_year_bounds
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.packs import freshness, manifest
-from pathcost_lib.packs.formats import FORMATS
 from pathcost_lib.packs.releases import restriction
+from pathcost_lib.packs.render import FORMATS
 from pathcost_lib.packs.runner import Parameter, check_parameters, parameters_of, typed
 from pathcost_lib.pathways import load_definition
 from pathcost_lib.scenarios import load_scenario

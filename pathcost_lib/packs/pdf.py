@@ -17,8 +17,7 @@ import typst
 from markdown_it import MarkdownIt
 
 import pathcost_lib
-from pathcost_lib.packs.blocks import Figure, Prose, Table
-from pathcost_lib.packs.document import Document
+from pathcost_lib.packs.document import Document, Figure, Prose, Table
 from pathcost_lib.present.display import page_table
 
 __all__ = ["render_pdf"]

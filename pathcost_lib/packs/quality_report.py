@@ -10,12 +10,11 @@ from pathlib import Path
 from pathcost_lib import paths
 from pathcost_lib.errors import require_one_of
 from pathcost_lib.packs import releases
-from pathcost_lib.packs.blocks import read_section
-from pathcost_lib.packs.document import Document
-from pathcost_lib.packs.formats import DEFAULT_FORMATS, FORMATS
+from pathcost_lib.packs.document import Document, read_section
 from pathcost_lib.packs.freshness import digests, without_machine
 from pathcost_lib.packs.manifest import file_digest, versions
 from pathcost_lib.packs.order import banner_of
+from pathcost_lib.packs.render import DEFAULT_FORMATS, FORMATS
 from pathcost_lib.packs.runner import execute, parameters_of
 from pathcost_lib.sources import open_dataset
 from pathcost_lib.sources.names import financial_years

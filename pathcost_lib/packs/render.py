@@ -1,9 +1,14 @@
-"""One block model, one HTML page: no script, no font, no image from outside the file."""
+"""One block model, one HTML page: no script, no font, no image from outside the file.
+
+The formats a pack comes in: each is one function from a document to bytes, the same bytes for the same document.
+"""
 
 from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -12,12 +17,12 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 import pathcost_lib
-from pathcost_lib.packs.blocks import Figure, Prose, Section, Table
-from pathcost_lib.packs.document import Document
+from pathcost_lib.packs.document import Document, Figure, Prose, Section, Table
+from pathcost_lib.packs.pdf import render_pdf
+from pathcost_lib.packs.slides import write_slides
+from pathcost_lib.packs.workbook import write_workbook
 from pathcost_lib.present import style
 from pathcost_lib.present.display import table_html
-
-__all__ = ["render_html"]
 
 #: What the house colours become on a dark page.
 _DARK = {
@@ -124,3 +129,21 @@ def _prose(markdown: str, identifier: str, headings: list[dict[str, str]]) -> st
             token.attrSet("id", name)
             headings.append({"id": name, "text": inner.content})
     return str(reader.renderer.render(tokens, reader.options, {}))
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file of the pack, and what writes it."""
+
+    file: str
+    write: Callable[[Document], bytes]
+
+
+FORMATS = {
+    "html": Format("board-pack.html", lambda document: render_html(document).encode()),
+    "pdf": Format("board-pack.pdf", render_pdf),
+    "xlsx": Format("board-pack.xlsx", write_workbook),
+    "pptx": Format("board-pack.pptx", write_slides),
+}
+#: What is made where nobody asks for less or more.
+DEFAULT_FORMATS = ("html", "pdf", "xlsx")

@@ -18,9 +18,8 @@ from pptx.oxml import parse_xml as _xml
 from pptx.oxml.ns import nsdecls, qn
 from pptx.util import Emu, Inches, Pt
 
-from pathcost_lib.packs.blocks import Figure, Section, Table
 from pathcost_lib.packs.charts import BASE, NativeChart, Series, native_chart
-from pathcost_lib.packs.document import Document
+from pathcost_lib.packs.document import Document, Figure, Section, Table
 from pathcost_lib.present import style
 
 __all__ = ["write_slides"]

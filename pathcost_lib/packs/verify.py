@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pathcost_lib.errors import InputError
+from pathcost_lib.intake.pseudonyms import local_key
 from pathcost_lib.packs import freshness, manifest, proof
-from pathcost_lib.packs.formats import FORMATS
-from pathcost_lib.sources.pseudonyms import local_key
+from pathcost_lib.packs.render import FORMATS
 
 __all__ = ["Verified", "verify"]
 

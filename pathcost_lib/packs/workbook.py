@@ -11,9 +11,8 @@ from typing import Any
 import xlsxwriter
 from xlsxwriter.utility import quote_sheetname, xl_range_abs
 
-from pathcost_lib.packs.blocks import Table
 from pathcost_lib.packs.charts import BASE, NativeChart, Series, native_chart
-from pathcost_lib.packs.document import Document
+from pathcost_lib.packs.document import Document, Table
 from pathcost_lib.packs.proof import in_groups
 from pathcost_lib.present import style
 from pathcost_lib.present.format import say

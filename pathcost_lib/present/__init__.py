@@ -1,6 +1,5 @@
 """What people look at: words for numbers, figures, disclosure control, and how a notebook shows them."""
 
-from pathcost_lib.present import figures
 from pathcost_lib.present.banner import coverage_banner
 from pathcost_lib.present.chart import Chart
 from pathcost_lib.present.disclosure import Disclosed, disclose, disclose_together
@@ -15,9 +14,9 @@ __all__ = [
     "disclose_together",
     "expect",
     "figure",
-    "figures",
     "leave_out",
     "message",
     "require_plausible",
+    "shapes",
     "table",
 ]

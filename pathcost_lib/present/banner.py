@@ -9,7 +9,6 @@ from pathcost_lib.ledger import cost_activity, coverage_bounds
 from pathcost_lib.present.disclosure import Disclosed, disclose
 from pathcost_lib.present.display import message
 from pathcost_lib.present.format import percent, say, short_pounds
-from pathcost_lib.present.sentences import LOW_COVERAGE
 from pathcost_lib.sources import Dataset
 from pathcost_lib.sources.held import months_held
 from pathcost_lib.sources.lacking import lacking
@@ -17,6 +16,9 @@ from pathcost_lib.sources.names import organisation_names, table_or_empty
 from pathcost_lib.sources.quoting import quote_value
 
 __all__ = ["coverage_banner", "coverage_line", "coverage_of_all", "coverage_of_one"]
+
+#: Below this share of expected activity a difference may be no more than missing data.
+LOW_COVERAGE = 80.0
 
 
 def coverage_banner(dataset: Dataset, *, icb: str, year: str) -> None:
@@ -94,3 +96,19 @@ def _uncosted(table: pd.DataFrame) -> str:
 def _listed(table: pd.DataFrame, column: str, absent: str) -> str:
     said = [absent if pd.isna(p) else percent(p) if p >= 1 or p == 0 else "under 1%" for p in table[column]]
     return ", ".join(f"{say(name)} {words}" for name, words in zip(table["setting"], said, strict=True))
+
+
+def coverage_sentence(coverage: pd.DataFrame) -> str:
+    """Return what share of expected activity the data hold, from the worst setting to the best."""
+    known = coverage.dropna(subset=["coverage_pct"]) if "coverage_pct" in coverage else coverage.iloc[:0]
+    if known.empty:
+        return "Coverage is not computable: there is no population to expect activity from."
+    ranked = known.sort_values("coverage_pct").to_dict("records")
+    worst, best = ranked[0], ranked[-1]
+    said = (
+        f"The data hold {percent(worst['coverage_pct'])} ({say(worst['setting'])}) to {percent(best['coverage_pct'])} "
+        f"({say(best['setting'])}) of the activity expected."
+    )
+    if worst["coverage_pct"] < LOW_COVERAGE:
+        said += " Where less is held, cost is missing too, and a lower cost may be no more than that."
+    return said

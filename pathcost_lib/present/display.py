@@ -240,7 +240,7 @@ def figure(
     Parameters
     ----------
     function : callable
-        From `present.figures`: takes `ax`, a DataFrame and `options`, returns `ax`.
+        A figure of a subject's `figures`: takes `ax`, a DataFrame and `options`, returns `ax`.
     data : Disclosed
         From `disclose`.
     name, title, note : str

@@ -33,7 +33,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from pathcost_lib.benchmark.intervals import poisson_limits, wilson_limits
+from pathcost_lib.intervals import poisson_limits, wilson_limits
 from pathcost_lib.present.format import LIMIT, UNITS
 
 __all__ = ["COUNTED", "KINDS", "Resting", "kind_of", "mean_steps", "nearest", "release", "step_of"]

@@ -4,7 +4,7 @@ Demand by driver (`project`), a forecast of the near months (`forecast`), interv
 system's view of them (`system_impact`), and the appraisal of all of it with its uncertainty (`simulate`).
 """
 
-from pathcost_lib.scenarios.appraisal import (
+from pathcost_lib.scenarios.change.appraisal import (
     appraise,
     break_even,
     discount_factors,
@@ -14,20 +14,11 @@ from pathcost_lib.scenarios.appraisal import (
     realise,
     return_on_investment,
 )
-from pathcost_lib.scenarios.checks import outpatient_checks, run_checks
-from pathcost_lib.scenarios.demand import DemandModel, Growth, Projection, project
-from pathcost_lib.scenarios.demand_cost import CostPath, capacity, cost_path, do_nothing_gap
-from pathcost_lib.scenarios.demand_simulation import DemandSimulation, simulate_demand, tornado
-from pathcost_lib.scenarios.draws import Correlation, Distribution
-from pathcost_lib.scenarios.forecasting import Backtest, Forecast, backtest, forecast, join_long_run
-from pathcost_lib.scenarios.localise import Local, activity_near, localise
-from pathcost_lib.scenarios.model import PaymentRule
-from pathcost_lib.scenarios.monthly import MonthlyOutlook, monthly_activity, monthly_outlook, official_months
-from pathcost_lib.scenarios.outlook import DemandOutlook, demand_outlook
-from pathcost_lib.scenarios.outlook_inputs import DemandInputs, dataset_inputs, official_growth, official_inputs
-from pathcost_lib.scenarios.release import Release, flexible_budget, stranded_cost
-from pathcost_lib.scenarios.scenario import Scenario, list_scenarios, load_scenario, rebase
-from pathcost_lib.scenarios.sharing import (
+from pathcost_lib.scenarios.change.checks import outpatient_checks, run_checks
+from pathcost_lib.scenarios.change.localise import Local, activity_near, localise
+from pathcost_lib.scenarios.change.model import PaymentRule
+from pathcost_lib.scenarios.change.release import Release, flexible_budget, stranded_cost
+from pathcost_lib.scenarios.change.sharing import (
     GainShareTerms,
     acceptable_share,
     gain_share,
@@ -35,10 +26,45 @@ from pathcost_lib.scenarios.sharing import (
     scheme_register,
     settlement,
 )
-from pathcost_lib.scenarios.simulation import Simulation, sensitivity, simulate
-from pathcost_lib.scenarios.system import SystemImpact, compare, control_totals, system_impact, transition_payment
-from pathcost_lib.scenarios.trend import observed_growth
-from pathcost_lib.scenarios.view import SystemView, system_view, usual_claims
+from pathcost_lib.scenarios.change.simulation import Simulation, sensitivity, simulate
+from pathcost_lib.scenarios.change.system import (
+    SystemImpact,
+    compare,
+    control_totals,
+    system_impact,
+    transition_payment,
+)
+from pathcost_lib.scenarios.change.view import SystemView, system_view, usual_claims
+from pathcost_lib.scenarios.demand.forecasting import Backtest, Forecast, backtest, forecast, join_long_run
+from pathcost_lib.scenarios.demand.monthly import (
+    MonthlyOutlook,
+    monthly_activity,
+    monthly_outlook,
+    official_months,
+)
+from pathcost_lib.scenarios.demand.outlook import DemandOutlook, demand_outlook
+from pathcost_lib.scenarios.demand.outlook_inputs import (
+    DemandInputs,
+    dataset_inputs,
+    official_growth,
+    official_inputs,
+)
+from pathcost_lib.scenarios.demand.projection import (
+    CostPath,
+    DemandModel,
+    DemandSimulation,
+    Growth,
+    Projection,
+    capacity,
+    cost_path,
+    do_nothing_gap,
+    project,
+    simulate_demand,
+    tornado,
+)
+from pathcost_lib.scenarios.demand.trend import observed_growth
+from pathcost_lib.scenarios.draws import Correlation, Distribution
+from pathcost_lib.scenarios.scenario import Scenario, list_scenarios, load_scenario, rebase
 
 __all__ = [
     "Backtest",

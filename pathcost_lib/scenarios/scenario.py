@@ -17,11 +17,11 @@ import pandas as pd
 from pathcost_lib import paths
 from pathcost_lib.codes import PODS, SETTINGS
 from pathcost_lib.errors import InputError, require_one_of
-from pathcost_lib.scenarios.demand import Growth
+from pathcost_lib.scenarios.change.interventions import Intervention, parse_interventions
+from pathcost_lib.scenarios.change.model import PAYMENT_RULES, PaymentRule
+from pathcost_lib.scenarios.change.release import Release
+from pathcost_lib.scenarios.demand.projection import Growth
 from pathcost_lib.scenarios.draws import Correlation, Distribution, parse_distribution
-from pathcost_lib.scenarios.interventions import Intervention, parse_interventions
-from pathcost_lib.scenarios.model import PAYMENT_RULES, PaymentRule
-from pathcost_lib.scenarios.release import Release
 from pathcost_lib.scenarios.schema import Field, Where, check_table, start_year
 from pathcost_lib.sources.toml_files import read_toml
 

@@ -19,7 +19,7 @@ _COLOURS = (style.FOCUS, style.MORE, style.LESS, style.INK)
 
 
 def show(function: Callable[..., Axes], table: pd.DataFrame, *, alt: str, title: str = "", **options: Any) -> None:
-    """Draw a figure of `present.figures` on invented data (which count nobody, so `disclose` has nothing to hide)."""
+    """Draw a figure on invented data (which count nobody, so `disclose` has nothing to hide)."""
     present.figure(function, present.disclose(table, counts=()), name="lesson", title=title or alt, alt=alt, **options)
 
 

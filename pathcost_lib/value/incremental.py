@@ -11,8 +11,8 @@ import pandas as pd
 from scipy import special, stats
 
 from pathcost_lib.arguments import number_list, refuse, require_columns, require_unique
-from pathcost_lib.benchmark.intervals import limit_columns
 from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.intervals import limit_columns
 from pathcost_lib.results import Result
 from pathcost_lib.value.gain import complete_patients, group_means, one_level, without
 from pathcost_lib.value.ratio import HALF_A_PENNY, ratio_columns

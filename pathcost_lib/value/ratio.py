@@ -9,8 +9,8 @@ import pandas as pd
 from scipy import special
 
 from pathcost_lib.arguments import draw_count, generator
-from pathcost_lib.benchmark.intervals import Limits, fieller_limits, limit_columns
 from pathcost_lib.benchmark.streams import Streams
+from pathcost_lib.intervals import Limits, fieller_limits, limit_columns
 from pathcost_lib.results import Result
 from pathcost_lib.value.gain import complete_patients, group_means, one_level, without
 

@@ -16,13 +16,12 @@ from published import Held, payloads_of
 
 from pathcost_lib import present
 from pathcost_lib.packs import releases
-from pathcost_lib.packs.blocks import Section, Table
-from pathcost_lib.packs.document import Document, PackSummary
+from pathcost_lib.packs.document import Document, PackSummary, Section, Table
 from pathcost_lib.packs.index import render_index
 from pathcost_lib.packs.manifest import make_manifest
 from pathcost_lib.packs.render import render_html
 from pathcost_lib.packs.workbook import write_workbook
-from pathcost_lib.present import display, figures
+from pathcost_lib.present import display, shapes
 
 #: Seeds whose figures are drawn: drawing is slow, and the same whatever the numbers are.
 DRAWN = range(0, 200, 50)
@@ -93,11 +92,11 @@ def picture(frame: pd.DataFrame) -> dict[str, bytes]:
     frame = frame.assign(reference_lower_95=frame["reference_gbp"], reference_upper_95=frame["reference_gbp"])
     frame = frame.assign(difference_lower_95=frame["difference_gbp"], difference_upper_95=frame["difference_gbp"])
     options: dict[str, Any] = {"by": "setting", "area": "Area A", "reference": "England"}
-    alt = figures.describe_against_reference(frame, **options)
+    alt = shapes.describe_against_reference(frame, **options)
     shown = present.disclose(
         frame, counts=[], exempt=[], in_order=True, kinds=dict.fromkeys(frame.select_dtypes("number"), "as_is")
     )
-    bundle = display.figure_bundle(figures.against_reference, shown, name="f", title="By setting", alt=alt, **options)
+    bundle = display.figure_bundle(shapes.against_reference, shown, name="f", title="By setting", alt=alt, **options)
     return {"A/figure.svg": bundle["image/svg+xml"].encode(), "A/figure.txt": html.unescape(alt).encode()}
 
 

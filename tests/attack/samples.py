@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import stats
 
 from pathcost_lib import present
-from pathcost_lib.benchmark.intervals import fieller_limits, poisson_limits, wilson_limits
+from pathcost_lib.intervals import fieller_limits, poisson_limits, wilson_limits
 from pathcost_lib.present import display
 
 SEEDS, FEWEST = range(200), 8

@@ -14,11 +14,11 @@ import pytest
 from factories import make_tables, write_tables
 
 from pathcost_lib import paths
+from pathcost_lib.intake.mapping import map_folder
+from pathcost_lib.intake.pseudonyms import local_key
 from pathcost_lib.packs import releases
 from pathcost_lib.packs.private import channel_folder
 from pathcost_lib.sources import open_dataset
-from pathcost_lib.sources.mapping import map_folder
-from pathcost_lib.sources.pseudonyms import local_key
 
 _NOBODY = 65534
 

@@ -12,14 +12,14 @@ import pytest
 
 from pathcost_lib import paths
 from pathcost_lib.errors import InputError
+from pathcost_lib.intake.expressions import check_query, row_expression
+from pathcost_lib.intake.mapping import map_folder
+from pathcost_lib.intake.mapping_file import read_mapping
+from pathcost_lib.intake.pseudonyms import local_key
 from pathcost_lib.packs.private import channel_folder
 from pathcost_lib.pathways import load_definition
 from pathcost_lib.scenarios import load_scenario
 from pathcost_lib.sources import check, open_dataset
-from pathcost_lib.sources.expressions import check_query, row_expression
-from pathcost_lib.sources.mapping import map_folder
-from pathcost_lib.sources.mapping_file import read_mapping
-from pathcost_lib.sources.pseudonyms import local_key
 from pathcost_lib.sources.remember import Store
 
 pytestmark = pytest.mark.unit

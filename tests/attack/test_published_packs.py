@@ -24,8 +24,8 @@ from published import ATTACKS, Found, Held, System, known, of_subject, reader
 from samples import notebook
 
 from pathcost_lib import ledger, packs, pathways, sources
+from pathcost_lib.explore.explorer import BREAKDOWNS, Explorer, View
 from pathcost_lib.present.display import TABLE, table_bundle
-from pathcost_lib.present.explorer import BREAKDOWNS, Explorer, View
 
 YEAR, AREA, NEIGHBOURS, EXPLORED = "2024-25", "QHL", ("QOP", "QUA"), "QOP"
 #: As the small samples call the same tables.

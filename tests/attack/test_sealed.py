@@ -14,9 +14,9 @@ from factories import make_tables, write_tables
 
 import pathcost_lib
 from pathcost_lib.errors import InputError
+from pathcost_lib.intake.mapping import map_folder
 from pathcost_lib.sources import Dataset, open_dataset
 from pathcost_lib.sources.engine import Relation, connect
-from pathcost_lib.sources.mapping import map_folder
 
 MAPPING = """
 [[table]]

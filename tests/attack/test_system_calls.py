@@ -37,8 +37,8 @@ from pathcost_lib.pathways import load_definition
 from pathcost_lib.scenarios import load_scenario
 from pathcost_lib.sources import check, open_dataset
 from pathcost_lib.sources.engine import connect
-from pathcost_lib.sources.mapping import map_folder
-from pathcost_lib.sources.mapping_file import read_mapping
+from pathcost_lib.intake.mapping import map_folder
+from pathcost_lib.intake.mapping_file import read_mapping
 from pathcost_lib.sources.names import organisation_names
 
 def refused(act, *arguments):

@@ -12,11 +12,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from pathcost_lib import present
-from pathcost_lib.packs.blocks import Figure, Message, Prose, Section, Table
-from pathcost_lib.packs.document import Document, PackSummary
+from pathcost_lib.packs.document import Document, Figure, Message, PackSummary, Prose, Section, Table
 from pathcost_lib.packs.index import render_index
 from pathcost_lib.packs.render import render_html
-from pathcost_lib.present import display, figures
+from pathcost_lib.present import display, shapes
 
 pytestmark = pytest.mark.end_to_end
 
@@ -30,8 +29,8 @@ def _document() -> Document:
     for column in ("lower_95", "upper_95", "reference_gbp", "reference_lower_95", "reference_upper_95"):
         frame[column] = frame["mean_gbp"] * 1.1
     safe, said = present.disclose(frame, counts="contacts"), {"by": "provider", "area": "NHS Area ICB"}
-    alt = figures.describe_against_reference(safe.frame, **said)
-    bundle = display.figure_bundle(figures.against_reference, safe, name="f", title="Cost", alt=alt, note="N.", **said)
+    alt = shapes.describe_against_reference(safe.frame, **said)
+    bundle = display.figure_bundle(shapes.against_reference, safe, name="f", title="Cost", alt=alt, note="N.", **said)
     words = {key: bundle[display.FIGURE][key] for key in ("name", "title", "alt", "note", "narrow")}
     table = display.table_bundle(safe, name="t", title="Cost by provider", note="A note.")[display.TABLE]
     blocks = (

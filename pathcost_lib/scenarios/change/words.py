@@ -1,0 +1,130 @@
+"""What notebook 06 says of its numbers, no surer than they; and what a board is asked to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from pathcost_lib.present.disclosure import Disclosed
+from pathcost_lib.present.format import interval, short_pounds
+from pathcost_lib.present.naming import Named
+
+
+def savings_message(worth: pd.DataFrame, *, title: str, area: str, years: int, note: str = "") -> str:
+    """Return the message of a scenario.
+
+    Parameters
+    ----------
+    worth : DataFrame
+        organisation, net_present_value_gbp (p50), lower_80, upper_80: the commissioner first, the system last; or
+        not_computable, with the reason.
+    title, area : str
+        The scenario; the organisation that the pack is for.
+    years : int
+        Years appraised.
+    note : str
+        What to know of the amounts.
+
+    Notes
+    -----
+    A gain or a loss is named as one only where its 80 % interval leaves zero out.
+    """
+    if "not_computable" in worth:
+        return f"{title}, {area}. {worth['not_computable'].iloc[0]}"
+    rows: list[dict[str, Any]] = [{str(k): v for k, v in r.items()} for r in worth.to_dict("records")]
+    buyer, *providers, system = rows
+    if pd.isna(system["net_present_value_gbp"]):
+        return f"{title}, {area}: the schemes act on too few people to show who saves and who bears."
+    # Only a loss whose interval leaves zero out is laid at a provider's door.
+    sure = [p for p in providers if not pd.isna(p["net_present_value_gbp"]) and p["upper_80"] < 0]
+    worst = min(sure, key=_middle, default=None)
+    parts = [_said(buyer, "the commissioner")]
+    if worst is not None and _middle(worst) < 0:
+        parts.append(_said(worst, worst["organisation"]))
+    else:
+        parts.append("no provider shown is surely worse off")
+    said = f"{', '.join(parts)}, and {_said(system, 'the system')}"
+    return f"{title}, {area}, {years} years in present value: {said}. {note}".strip()
+
+
+def touched_sentence(touched: pd.DataFrame, *, area: str, year: str = "") -> str:
+    """Return what share of which cost the schemes act on; nothing where it is suppressed or not computable.
+
+    Parameters
+    ----------
+    touched : DataFrame
+        One row: touched_gbp, whole_gbp, touched_pct.
+    area, year : str
+        Whose cost, of which year (empty for the file's own baseline).
+    """
+    if "not_computable" in touched:
+        return ""
+    row = touched.iloc[0]
+    part, whole = row["touched_gbp"], row["whole_gbp"]
+    if pd.isna(part) or pd.isna(whole) or not whole:
+        return ""
+    share = 100 * part / whole
+    said = "under 1%" if 0 < share < 1 else f"{share:.0f}%"
+    of = f"the cost of {area}'s activity in {year}" if year else area
+    return f"The schemes act on {said} of {of} ({_plain(part)} of {_plain(whole)})."
+
+
+def providers_named(worth: pd.DataFrame) -> list[Named]:
+    """Return the organisations of a scenario with the interval of what each gains or loses.
+
+    Nothing is searched for: the scenario's own sums say who pays, so there are no false alarms to control.
+    """
+    if "lower_80" not in worth:
+        return []
+    rows = worth[["organisation", "lower_80", "upper_80"]].itertuples(index=False, name=None)
+    return [Named(str(name), float(low), float(high), 0.0) for name, low, high in rows]
+
+
+def _plain(value: float | None) -> str:
+    return short_pounds(value).lstrip("+")
+
+
+def _middle(row: Mapping[str, Any]) -> float:
+    return float(row["net_present_value_gbp"])
+
+
+def _said(row: Mapping[str, Any], who: str) -> str:
+    middle, low, high = _middle(row), row["lower_80"], row["upper_80"]
+    if pd.isna(middle):
+        return f"{who}: not shown"
+    reach = f"80% interval {interval(low, high, _plain)}"
+    if _plain(low) == _plain(high):
+        reach = "no uncertainty stated"
+    several = who == "Other providers"
+    if abs(middle) < 0.5:
+        return f"{who} neither {'gain nor lose' if several else 'gains nor loses'}"
+    if low <= 0 <= high:
+        return f"{who} may gain or lose ({short_pounds(middle)}; {reach})"
+    gains, loses = ("gain", "are worse off by") if several else ("gains", "is worse off by")
+    verb = gains if middle > 0 else loses
+    return f"{who} {verb} {_plain(abs(middle))} ({reach})"
+
+
+def savings_decision(worth: Disclosed, compensation: Disclosed, *, title: str) -> dict[str, Any]:
+    """Return what to do about a scenario, and who is made whole.
+
+    To go on with it, to stop it, or to ask for better evidence: a gain or a loss is taken as one only where the 80 %
+    interval of the system's net present value leaves zero out.
+    """
+    whole = worth.headline(["net_present_value_gbp", "lower_80", "upper_80"], organisation="System")
+    if whole is None or pd.isna(whole.frame["lower_80"].iloc[0]):
+        return {}
+    low, high = whole.frame["lower_80"].iloc[0], whole.frame["upper_80"].iloc[0]
+    paid = compensation.frame["transfer_gbp"] if "transfer_gbp" in compensation.frame else pd.Series(dtype=float)
+    moved = paid[paid > 0].sum()
+    made_whole = f", with {short_pounds(moved, plus='')} of transition payments so that none is worse off"
+    said = f"Decide whether to go on with {title}{made_whole if moved else ''}."
+    if high < 0:
+        said = f"Decide not to go on with {title} as it stands: the system is expected to lose."
+    elif low <= 0:
+        said = f"Ask for better evidence on {title} before it goes on: whether the system gains is not certain."
+    headings = {"net_present_value_gbp": "Net present value to the system (80% interval)"}
+    named = providers_named(worth.frame)
+    return {"decision": said, "figures": whole, "headings": headings, "named": named}

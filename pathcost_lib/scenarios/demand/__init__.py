@@ -1,0 +1,1 @@
+"""What may come: demand by driver, a forecast of the near months, and the gap if nothing is done."""

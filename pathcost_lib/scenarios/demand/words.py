@@ -1,0 +1,101 @@
+"""What notebook 05 says of its numbers, no surer than they; and what a board is asked to plan on."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from pathcost_lib.present.disclosure import Disclosed
+from pathcost_lib.present.format import interval, short_pounds
+
+#: An amount that is no change: without a sign before it.
+_POUNDS = partial(short_pounds, plus="")
+
+
+def outlook_message(cost: Disclosed, gap: Disclosed, drivers: Disclosed, *, area: str, price_base: str) -> str:
+    """Return the message: cost in the last year and its interval, the gap to funding, and the largest driver.
+
+    Parameters
+    ----------
+    cost, gap, drivers : Disclosed
+        Tables of a `scenarios.DemandOutlook`.
+    area, price_base : str
+        The organisation; the financial year of the pounds.
+
+    Notes
+    -----
+    The gap is given with its 80 % interval; within a quarter of that interval of zero it is "about break-even".
+    """
+    if "not_computable" in cost.frame:
+        return f"{area}: demand is not projected. {cost.frame['not_computable'].iloc[0]}"
+    whole = cost.frame[cost.frame["setting"] == cost.frame["setting"].iloc[0]]
+    first, last = whole.iloc[0], whole.iloc[-1]
+    widest = gap.frame[gap.frame["year"] == last["year"]].iloc[-1]
+    steps = drivers.frame.iloc[1:-1]
+    largest = steps.iloc[int(steps["change_gbp"].abs().argmax())]
+    return (
+        f"{area}, if nothing changes: cost goes from {_POUNDS(first['p50_gbp'])} in {_year(first['year'])} to "
+        f"{_POUNDS(last['p50_gbp'])} in {_year(last['year'])} "
+        f"(80% interval {interval(last['lower_80'], last['upper_80'], _POUNDS)}, pounds of {price_base}), "
+        f"against funding {_against_funding(widest)}. "
+        f"Largest driver: {str(largest['driver']).lower()}, {short_pounds(largest['change_gbp'])}."
+    )
+
+
+def _against_funding(row: pd.Series) -> str:
+    low, high = row["gap_lower_80"], row["gap_upper_80"]
+    words = gap_words(row["gap_gbp"], low, high)
+    if low <= 0 <= high:
+        return f"{words} (80% interval {_POUNDS(-low)} under to {_POUNDS(high)} over the funding assumed)"
+    reach = interval(min(abs(low), abs(high)), max(abs(low), abs(high)), _POUNDS)
+    return f"{words} (80% interval {reach})"
+
+
+def _year(value: float) -> str:
+    return f"{int(value)}-{(int(value) + 1) % 100:02d}"
+
+
+def gap_decision(gap: Disclosed, tornado: Disclosed | None = None) -> dict[str, Any]:
+    """Return what to plan on: the gap in the last year with its 80 % interval, and what decides most of it.
+
+    Parameters
+    ----------
+    gap, tornado : Disclosed
+        Tables of a `scenarios.DemandOutlook`; the gap's last year is the headline figure.
+    """
+    last = gap.headline(["gap_gbp", "gap_lower_80", "gap_upper_80"])
+    if last is None or last.frame.isna().any(axis=None):
+        return {}
+    low, high = last.frame["gap_lower_80"].iloc[0], last.frame["gap_upper_80"].iloc[0]
+    year = f"{gap.frame['year'].iloc[-1]:.0f}"
+    if low <= 0 <= high:
+        reach = f"{_POUNDS(-low)} under to {_POUNDS(high)} over the funding assumed"
+    else:
+        reach = interval(*_ends(low, high), _POUNDS)
+    said = f"Plan on {gap_words(last.frame['gap_gbp'].iloc[0], low, high)} in {year} (80% interval {reach})"
+    if tornado is not None and "swing_gbp" in tornado.frame and len(tornado.frame):
+        most = tornado.frame.sort_values("swing_gbp").iloc[-1]
+        name = str(most["assumption"])
+        said += f"; {_lower_first(name)} {'decide' if ' and ' in name else 'decides'} most of it"
+    said += "."
+    headings = {"gap_gbp": f"Gap to funding in {year} (80% interval)"}
+    return {"decision": said, "figures": last, "headings": headings}
+
+
+def gap_words(gap: float, low: float, high: float) -> str:
+    """Return the gap as it is said: "about break-even" within a quarter of its interval of zero."""
+    if low <= 0 <= high and abs(gap) <= (high - low) / 4:
+        return "about break-even"
+    spoken = _POUNDS(abs(gap))
+    return f"a gap of about {spoken}" if gap > 0 else f"about {spoken} less than the funding assumed"
+
+
+def _ends(low: float, high: float) -> tuple[float, float]:
+    return min(abs(low), abs(high)), max(abs(low), abs(high))
+
+
+def _lower_first(text: str) -> str:
+    """Return a phrase as it stands inside a sentence."""
+    return text[:1].lower() + text[1:]

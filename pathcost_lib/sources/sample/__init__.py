@@ -1,6 +1,0 @@
-"""A synthetic England: invented people and providers in real ICBs, published figures, planted truths."""
-
-from pathcost_lib.sources.sample.current import is_current
-from pathcost_lib.sources.sample.generate import SEED, SIZES, VERSION, generate
-
-__all__ = ["SEED", "SIZES", "VERSION", "generate", "is_current"]
