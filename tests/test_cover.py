@@ -14,7 +14,6 @@ import pytest
 from pptx import Presentation
 
 from pathcost_lib import packs, present
-from pathcost_lib.benchmark import words as decisions
 from pathcost_lib.packs.document import Document, Message, PackSummary, Section, Table, read_section
 from pathcost_lib.packs.index import render_index
 from pathcost_lib.packs.order import SYNTHETIC
@@ -25,6 +24,7 @@ from pathcost_lib.packs.workbook import write_workbook
 from pathcost_lib.present import display
 from pathcost_lib.present.naming import Named, for_cover
 from pathcost_lib.scenarios.change import words as savings
+from pathcost_lib.scenarios.demand import words as outlook
 from pathcost_lib.sources import names, open_dataset
 from pathcost_lib.variation import words as outlier_words
 
@@ -142,7 +142,7 @@ def test_the_cover_of_a_pack_names_nobody_but_on_sure_grounds(pack_of_three: Pat
 def test_a_gap_is_said_with_its_central_figure_and_its_range(gap: tuple[float, float, float], said: str) -> None:
     frame = pd.DataFrame({"year": [2040.0]})
     frame[["gap_gbp", "gap_lower_80", "gap_upper_80"]] = np.array([gap])
-    found = decisions.gap_decision(present.disclose(frame, counts=[]))["decision"]
+    found = outlook.gap_decision(present.disclose(frame, counts=[]))["decision"]
     assert pd.Series([found]).str.contains(said).all(), found
 
 

@@ -16,12 +16,13 @@ from scipy import stats
 
 from pathcost_lib import present
 from pathcost_lib.benchmark import figures, pathway_cost, stage_rank
-from pathcost_lib.benchmark import words as decisions
 from pathcost_lib.benchmark import words as sentences
 from pathcost_lib.errors import InputError
 from pathcost_lib.present import display, shapes, style
 from pathcost_lib.present import format as words
 from pathcost_lib.present.shapes import wrapped
+from pathcost_lib.scenarios.change import words as savings
+from pathcost_lib.scenarios.demand import words as outlook
 
 
 # -- words ------------------------------------------------------------------------------------------------------------
@@ -243,17 +244,17 @@ def _all_figures(phases: pd.DataFrame) -> dict[str, Figure]:
         {"setting": ["admitted", "admitted", "community"], "cost_basis": ["national", "none", "proxy"]}
     )
     basis = basis.assign(contacts_pct=[90.0, 10.0, np.nan], coverage_pct=[99.0, 99.0, np.nan])
-    calls = {
-        "against_reference": (phases, {"by": "phase", "area": "NHS Area"}),
-        "waterfall": (phases, {"by": "phase", "area": "NHS Area"}),
-        "grid": (grid, {}),
-        "outside_share": (outside, {}),
-        "stage_ranks": (ranks, {"ranked": 40}),
-        "cost_basis": (basis, {}),
-    }
+    calls = [
+        (shapes.against_reference, phases, {"by": "phase", "area": "NHS Area"}),
+        (shapes.waterfall, phases, {"by": "phase", "area": "NHS Area"}),
+        (shapes.grid, grid, {}),
+        (figures.outside_share, outside, {}),
+        (figures.stage_ranks, ranks, {"ranked": 40}),
+        (figures.cost_basis, basis, {}),
+    ]
     return {
-        f"{name} {width}": style.draw(getattr(figures, name), table, width=width, height=4, **options)
-        for name, (table, options) in calls.items()
+        f"{drawn.__name__} {width}": style.draw(drawn, table, width=width, height=4, **options)
+        for drawn, table, options in calls
         for width in (style.WIDE, style.NARROW)
     }
 
@@ -412,10 +413,10 @@ def test_the_decision_on_a_gap_gives_its_middle_and_its_interval(
     middle: float, low: float, high: float, said: str
 ) -> None:
     gap = pd.DataFrame({"year": [2039, 2040], "gap_gbp": middle, "gap_lower_80": low, "gap_upper_80": high})
-    asked = decisions.gap_decision(present.disclose(gap, counts=[]))
+    asked = outlook.gap_decision(present.disclose(gap, counts=[]))
     assert asked["decision"] == f"Plan on {said}."
     moved = pd.DataFrame({"assumption": ["Use: A&E", "Pay and prices"], "swing_gbp": [10.0, 30.0]})
-    both = decisions.gap_decision(present.disclose(gap, counts=[]), present.disclose(moved, counts=[]))
+    both = outlook.gap_decision(present.disclose(gap, counts=[]), present.disclose(moved, counts=[]))
     assert both["decision"] == f"Plan on {said}; pay and prices decide most of it."
     figure = display.message_bundle("Line.", **asked)[display.MESSAGE]["figures"]
     heading = "Gap to funding in 2040 (80% interval)"
@@ -436,5 +437,5 @@ def test_the_decision_on_a_scenario_is_no_surer_than_its_interval(low: float, hi
     worth = worth.assign(lower_80=low, upper_80=high)
     paid = pd.DataFrame({"organisation": ["A", "B"], "transfer_gbp": [2e6, -2e6]})
     safe, moved = (present.disclose(table, counts=[]) for table in (worth, paid))
-    assert decisions.savings_decision(safe, moved, title="Plan")["decision"] == said
-    assert decisions.savings_decision(moved, moved, title="Plan") == {}
+    assert savings.savings_decision(safe, moved, title="Plan")["decision"] == said
+    assert savings.savings_decision(moved, moved, title="Plan") == {}
