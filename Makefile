@@ -6,7 +6,7 @@ ICB ?= QHL
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pack lab test test-all test-spark lint types notebooks sweep bench lock clean
+.PHONY: help setup pack lab test test-slow test-all test-spark lint types notebooks sweep bench lock clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,10 +26,13 @@ pack: setup ## Build the board pack of one ICB on the sample (ICB=QHL)
 lab: setup ## Open JupyterLab at the start notebook
 	$(BIN)/pathcost lab
 
-test: setup ## Run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: setup ## Run the tests, but for the slow ones
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
-test-all: setup notebooks test test-spark ## Run the tests, on Spark too, and every notebook
+test-slow: setup ## Run the slow tests: sweeps through many samples, packs and notebooks
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+
+test-all: setup test test-slow notebooks test-spark ## Run all tests, on Spark too, and every notebook
 
 test-spark: setup ## Run the same ground floor on Spark (installs PySpark; needs Java 17)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-spark.lock
