@@ -88,7 +88,46 @@ def test_a_notebook_rests_on_the_rooms_that_it_imports_and_their_sql() -> None:
     assert {"ledger/costing.sql", "benchmark/pathway_cost.py", "sources/contracts.toml", "codes.py"} <= cost
     assert not [name for name in cost if name.startswith(("scenarios/", "packs/", "teaching/"))]
     growth = freshness.library_files([known["05_demand_growth"]])
-    assert library / "scenarios" / "demand.py" in growth
+    assert library / "scenarios" / "demand" / "projection.py" in growth
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pathcost_lib as pc\npc.link(1, pc.load_definition('x'))",
+        "import pathcost_lib\npathcost_lib.link",
+        "import pathcost_lib.sources\npathcost_lib.link",
+        "from pathcost_lib import link as join",
+        "import pathcost_lib as pc\ndef work():\n    return pc.summarise",
+        "import pathcost_lib as pc\npc.pathways.link",
+        "from pathcost_lib import *",
+        "import pathcost_lib as pc\ngetattr(pc, 'link')",
+    ],
+)
+def test_what_a_notebook_takes_from_the_front_door_is_made_again_with_its_room(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = Path(shutil.copytree(Path(packs.__file__).parents[1], tmp_path / "pathcost_lib"))
+    monkeypatch.setattr(freshness, "_LIBRARY", library)
+    notebook = _notebook(tmp_path / "n.ipynb", code)
+    noted = [freshness.code_digest([notebook])]
+    for name in ("pathways/link.py", "pathways/link.sql", "ledger/costing.sql", "__init__.py"):
+        (library / name).write_text((library / name).read_text(encoding="utf-8") + "\n", encoding="utf-8")
+        noted.append(freshness.code_digest([notebook]))
+    assert len({*noted}) == 5
+    elsewhere = library / "scenarios" / "change" / "system.py"
+    elsewhere.write_text(elsewhere.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    may_be_all = "*" in code or "getattr" in code
+    assert (freshness.code_digest([notebook]) != noted[-1]) == may_be_all
+
+
+@pytest.mark.unit
+def test_kernels_load_the_rooms_that_a_notebook_takes_from_the_front_door(tmp_path: Path) -> None:
+    code = "import pathcost_lib as pc\npc.link\npc.system_impact"
+    named = freshness.imports_of(_notebook(tmp_path / "n.ipynb", code))
+    assert {"pathcost_lib.pathways", "pathcost_lib.scenarios"} <= named
+    assert not {"pathcost_lib.value", "pathcost_lib.benchmark"} & named
 
 
 @pytest.mark.unit

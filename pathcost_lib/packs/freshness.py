@@ -6,7 +6,7 @@ Nothing is made again while all of that is as it was; anything that changes make
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 
 import pathcost_lib
-from pathcost_lib import paths
+from pathcost_lib import ROOM_OF, paths
 from pathcost_lib.packs.manifest import folder_names, text_digest
 from pathcost_lib.sources.remember import Store
 
@@ -37,6 +37,7 @@ __all__ = [
 OUTSIDE = "(outside)/"
 
 _LIBRARY = Path(pathcost_lib.__file__).parent
+_DOOR = pathcost_lib.__name__
 
 
 def content_digest(path: Path) -> str:
@@ -108,18 +109,43 @@ def shipped_reads(read: Iterable[str]) -> list[Path]:
 
 
 def imports_of(path: Path) -> set[str]:
-    """Return the dotted names that a module or the cells of a notebook import, a name from a module as if a module."""
+    """Return the dotted names that a module or the cells of a notebook import, a name from a module as if a module.
+
+    What is taken from the front door (`import pathcost_lib as pc; pc.link`) is there under the room that it comes from.
+    """
     source = path.read_text(encoding="utf-8")
     if path.suffix == ".ipynb":
         cells = nbformat.reads(source, as_version=4).cells
         source = "\n".join(c.source for c in cells if c.cell_type == "code")
+    nodes = list(_that_run(ast.parse(source)))
     names: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    doors = {_DOOR}
+    for node in nodes:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
+            doors |= {alias.asname for alias in node.names if alias.name == _DOOR and alias.asname}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
+    names |= _parts(nodes, doors)
+    return names | {f"{_DOOR}.{room}" for name, room in ROOM_OF.items() if {f"{_DOOR}.{name}", f"{_DOOR}.*"} & names}
+
+
+def _that_run(node: ast.AST) -> Iterator[ast.AST]:
+    """Walk over a tree without what only editors and mypy read: the front door shows them every floor."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
+            for other in child.orelse:
+                yield from _that_run(other)
+        else:
+            yield from _that_run(child)
+
+
+def _parts(nodes: list[ast.AST], doors: set[str]) -> set[str]:
+    """Return what code takes of the package, under any of its names; `*` where it hands on the package itself."""
+    attributes = {id(node.value): node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    uses = [node for node in nodes if isinstance(node, ast.Name) and node.id in doors]
+    return {f"{_DOOR}.{attributes.get(id(node), '*')}" for node in uses}
 
 
 def code_digest(roots: Iterable[Path]) -> str:
