@@ -82,6 +82,25 @@ def cost_index(
     Limits by the delta method, carrying the uncertainty of the average and the group's own share in it:
     with R the index/100, E expected, n activity and N its total, var R = sum over currencies of
     (1/E)^2 [ (1 - R n/N)^2 V_own + (R n/N)^2 V_others ]. A reference is taken as known.
+
+    Examples
+    --------
+    Pooled, HN22A costs £40,000 / 40 = £1,000 and HN22B £10,000 / 20 = £500, so A's activity would cost £15,000. A's
+    own cost is £17,500.
+
+    >>> import pandas as pd
+    >>> import pathcost_lib as pc
+    >>> costs = pd.DataFrame({
+    ...     "provider": ["A", "A", "B", "B"],
+    ...     "hrg": ["HN22A", "HN22B", "HN22A", "HN22B"],
+    ...     "spells": [10, 10, 30, 10],
+    ...     "gbp": [12_000, 5_500, 28_000, 4_500],
+    ... })
+    >>> found = pc.cost_index(costs, by="provider", currency="hrg", activity="spells", cost="gbp")
+    >>> found.table[["provider", "actual", "expected", "index"]].round(1)
+      provider   actual  expected  index
+    0        A  17500.0   15000.0  116.7
+    1        B  32500.0   35000.0   92.9
     """
     group_keys, currency_keys = as_list(by), as_list(currency)
     keys = [*group_keys, *currency_keys]

@@ -133,6 +133,19 @@ def price_volume_mix(
     -----
     Order: volume, mix, case mix (all at base prices), then price (at current activity): Laspeyres volume and Paasche
     price, the convention of flexed-budget variances (CIMA, Official Terminology: volume, mix and price variances).
+
+    Examples
+    --------
+    Last year 100 of A at £10 and 100 of B at £30; now 90 of A at £11 and 150 of B at £32. Volume: 40 more at the old
+    average of £20. Mix: the new activity at old prices, £5,400, less 240 x £20. Price: 90 x £1 + 150 x £2.
+
+    >>> import pandas as pd
+    >>> import pathcost_lib as pc
+    >>> last = pd.DataFrame({"hrg": ["A", "B"], "contacts": [100, 100], "gbp": [1_000, 3_000]})
+    >>> now = pd.DataFrame({"hrg": ["A", "B"], "contacts": [90, 150], "gbp": [990, 4_800]})
+    >>> change = pc.price_volume_mix(last, now, currency="hrg", activity="contacts", cost="gbp")
+    >>> change.volume, change.mix, change.price, change.total
+    (800.0, 600.0, 390.0, 1790.0)
     """
     group_keys = as_list(by)
     inner = [key for key in as_list(within) if key not in as_list(currency)]

@@ -109,6 +109,33 @@ def expected_cost(
     which the variance grows. Under 1.5, Poisson-type; 1.5 to 2.5, gamma; above, least squares on log cost with Duan's
     smearing (JASA 1983;78:605) where log_sum is held, else gamma. All have a log link. Cells of no cost need
     Poisson-type. Standard errors are robust (HC0 of the patients; of the cells for log_ols).
+
+    Examples
+    --------
+    Over both areas the young cost £1,000 on average and the old £3,000. So South, with more old patients, is expected
+    to cost 10 x £1,000 + 30 x £3,000 = £100,000; it costs 6 % more.
+
+    >>> import pandas as pd
+    >>> import pathcost_lib as pc
+    >>> cells = pd.DataFrame({
+    ...     "area": ["North", "North", "South", "South"],
+    ...     "age": ["young", "old", "young", "old"],
+    ...     "patients": [30, 10, 10, 30],
+    ...     "gbp": [27_000.0, 27_000.0, 13_000.0, 93_000.0],
+    ... })
+    >>> cells["squares"] = 1.2 * cells["gbp"] ** 2 / cells["patients"]  # the variance is a fifth of the mean squared
+    >>> columns = {"count": "patients", "cost": "gbp", "squares": "squares", "factors": "age"}
+    >>> model = pc.expected_cost(cells, family="poisson", **columns)
+    >>> model.table[["area", "age", "gbp", "expected_gbp"]].round(0)
+        area    age      gbp  expected_gbp
+    0  North  young  27000.0       30000.0
+    1  North    old  27000.0       30000.0
+    2  South  young  13000.0       10000.0
+    3  South    old  93000.0       90000.0
+    >>> model.compare("area").round(2)
+        area  observed_gbp  expected_gbp  ratio  lower_95  upper_95
+    0  North       54000.0       60000.0   0.90      0.75      1.05
+    1  South      106000.0      100000.0   1.06      0.90      1.22
     """
     import statsmodels.api as sm  # slow to import, and only this function needs it
 

@@ -118,6 +118,28 @@ def opportunity(
     luckiest as best is ignored (where they are, Dropkin, BMC Health Services Research 2018, found 12 % false claims).
     Values are then shrunk (`posterior_draws`) and target and excess recomputed in each draw: the opportunity is the
     mean excess x count, within 0 and the cost in scope.
+
+    Examples
+    --------
+    Nine areas cost about £1,000 a patient and J £1,300. Only J's excess over the median is more than chance: about £300
+    for each of 400 patients.
+
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import pathcost_lib as pc
+    >>> costs = pd.DataFrame({
+    ...     "area": list("ABCDEFGHIJ"),
+    ...     "gbp": [980, 985, 990, 995, 1_000, 1_000, 1_005, 1_010, 1_015, 1_300],
+    ...     "se": 20.0,
+    ...     "patients": 400,
+    ... })
+    >>> found = pc.opportunity(
+    ...     costs, unit="area", value="gbp", se="se", count="patients", target="median", rng=np.random.default_rng(1)
+    ... )
+    >>> columns = ["area", "target_value", "significant", "opportunity_gbp"]
+    >>> found.table.loc[found.table["significant"], columns].round(-3)
+      area  target_value  significant  opportunity_gbp
+    9    J        1000.0         True         120000.0
     """
     keys = as_list(measure)
     named = [unit, *keys]

@@ -84,6 +84,26 @@ def similar_peers(
     -----
     Features are divided by their standard deviation over all units, as in NHS RightCare's "similar 10" and ONS
     statistical nearest neighbours (z-scores, Euclidean distance).
+
+    Examples
+    --------
+    City and Port are alike (deprived and young), Hills and Vale too; nobody is much like Coast.
+
+    >>> import pandas as pd
+    >>> import pathcost_lib as pc
+    >>> areas = pd.DataFrame({
+    ...     "area": ["City", "Coast", "Hills", "Port", "Vale"],
+    ...     "deprivation": [34.0, 22.0, 12.0, 32.0, 13.0],
+    ...     "over_65_pct": [11.0, 27.0, 23.0, 13.0, 22.0],
+    ... })
+    >>> peers = pc.similar_peers(areas, unit="area", n=1)
+    >>> peers.table[["unit", "peer", "distance"]].round(2)
+        unit   peer  distance
+    0   City   Port      0.39
+    1  Coast  Hills      1.27
+    2  Hills   Vale      0.20
+    3   Port   City      0.39
+    4   Vale  Hills      0.20
     """
     require_columns(features, [unit], what="features' rows")
     no_gaps(features, [unit], what="features' rows")

@@ -70,6 +70,21 @@ def rank(
     -----
     Marshall and Spiegelhalter, BMJ 1998;316:1701: values drawn from their sampling distributions and ranked.
     A quarter holds a quarter of the units, rounded up.
+
+    Examples
+    --------
+    A costs least. B and C are too close to tell: either may be second or third.
+
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import pathcost_lib as pc
+    >>> costs = pd.DataFrame({"area": ["A", "B", "C"], "gbp": [900.0, 1_000.0, 1_010.0], "se": [10.0, 20.0, 20.0]})
+    >>> ranks = pc.rank(costs, by="area", value="gbp", se="se", rng=np.random.default_rng(1))
+    >>> ranks.table[["area", "rank", "lower_95", "upper_95"]]
+      area  rank  lower_95  upper_95
+    0    A     1         1         1
+    1    B     2         2         3
+    2    C     3         2         3
     """
     draws, rng = draw_count(draws), generator(rng)
     df = _one_row_each(df, by, [value], [se, *as_list(count)])

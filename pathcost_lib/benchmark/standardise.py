@@ -74,6 +74,28 @@ def directly_standardised_rate(
     (Statistics in Medicine 1997;16:791): the exact limit, 3.69 events at 95 %, at the largest stratum weight. With
     `event_frequency` the variance of a stratum's events is the sum of f^2 n_f (`estimates.several_each`), as in
     PHEindicatormethods 2.1.
+
+    Examples
+    --------
+    Both areas have 10 events per 1,000 young people and 40 per 1,000 old. In a standard of three young to one old that
+    is (3 x 10 + 1 x 40) / 4 = 17.5, though the crude rates are 13 and 37.
+
+    >>> import pandas as pd
+    >>> import pathcost_lib as pc
+    >>> people = pd.DataFrame({
+    ...     "area": ["North", "North", "South", "South"],
+    ...     "age": ["young", "old", "young", "old"],
+    ...     "events": [90, 40, 10, 360],
+    ...     "persons": [9_000, 1_000, 1_000, 9_000],
+    ... })
+    >>> standard = pd.DataFrame({"age": ["young", "old"], "weight": [3, 1]})
+    >>> rates = pc.directly_standardised_rate(
+    ...     people, by="area", events="events", population="persons", strata="age", standard=standard, per=1_000
+    ... )
+    >>> rates.table[["area", "value", "lower_95", "upper_95"]].round(1)
+        area  value  lower_95  upper_95
+    0  North   17.5      14.2      21.3
+    1  South   17.5      12.9      22.5
     """
     group_keys, strata_keys = as_list(by), as_list(strata)
     keys = [*group_keys, *strata_keys]

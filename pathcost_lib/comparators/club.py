@@ -104,8 +104,8 @@ def compared_with(
         months, or in being invented: each with what differs; if fewer than three areas are left and that is not
         allowed.
 
-    Example
-    -------
+    Examples
+    --------
     >>> compared_with(dataset, "England", icb="QHL", year="2024-25", compare="club")  # doctest: +SKIP
     """
     if not compare:

@@ -104,9 +104,11 @@ def definition_digest(definition: object) -> str:
 def write(shared: Shared, path: Path) -> Path:
     """Write a file, whole or not at all; the same content is the same bytes.
 
-    Example
-    -------
-    >>> write(shared, Path("QHL.zip"))  # doctest: +SKIP
+    Examples
+    --------
+    >>> rows = pd.DataFrame([{"statistic": "people", "persons": 1_250}], columns=[*COLUMNS])
+    >>> write(Shared(rows, {"icb": "QHL"}), Path("QHL.zip")).name
+    'QHL.zip'
     """
     text = shared.table[[*COLUMNS]].to_csv(index=False, float_format="%.10g", lineterminator="\n")
     manifest = {"format": FORMAT, **shared.manifest, "statistics_sha256": hashlib.sha256(text.encode()).hexdigest()}

@@ -82,6 +82,24 @@ def cost_activity(
     Money is integer: unit costs in ten-thousandths of a pound, factors in millionths, a row rounded once half away
     from zero, so that every engine and every order of rows gives the same total. A row beyond £50m, a price beyond £10m
     a unit or more than a million units is a fault in the data and is not believed: basis "none".
+
+    Examples
+    --------
+    Where the costs of the synthetic England (at its smallest) come from:
+
+    >>> import pathcost_lib as pc
+    >>> from pathcost_lib import paths
+    >>> dataset = pc.open_dataset(paths.sample())
+    >>> ledger = pc.cost_activity(dataset.activity, dataset.unit_costs, dataset.organisations, price_base="2024-25")
+    >>> ledger.query(
+    ...     "SELECT cost_basis, count(*) AS contacts, sum(cost_pence) // 100 AS gbp FROM this GROUP BY 1 ORDER BY 1"
+    ... ).to_pandas()
+      cost_basis  contacts      gbp
+    0   national     65473  7573348
+    1       none        24     None
+    2   provider      6085  1171982
+    3      proxy       247    33344
+    4   recorded     16080  8113137
     """
     require_one_of(mff, ("adjust", "pay", "none"), what="MFF treatment")
     financial_year_bounds(price_base)

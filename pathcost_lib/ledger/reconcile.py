@@ -103,6 +103,29 @@ def reconcile(
     ------
     InputError
         If the ledger is adjusted for market forces, is priced in several bases, or the quantum has no row of the year.
+
+    Examples
+    --------
+    Of the synthetic England (at its smallest): the lines from recorded to unmatched cost are the quantum, to the penny.
+
+    >>> import pathcost_lib as pc
+    >>> from pathcost_lib import paths
+    >>> dataset = pc.open_dataset(paths.sample())
+    >>> tables = dataset.activity, dataset.unit_costs, dataset.organisations
+    >>> ledger = pc.cost_activity(*tables, price_base="2024-25", mff="pay")
+    >>> statement = pc.reconcile(ledger, dataset.quantum)
+    >>> lines = statement.table.loc[:, "recorded_gbp":"quantum_gbp"].sum()
+    >>> (lines / 1e6).round(2)
+    recorded_gbp            4.14
+    priced_gbp              4.09
+    work_in_progress_gbp    0.31
+    non_patient_gbp         0.40
+    excluded_gbp            0.20
+    unmatched_gbp           0.01
+    quantum_gbp             7.20
+    dtype: float64
+    >>> statement.difference_gbp
+    0.0
     """
     bases = ledger.query("SELECT DISTINCT price_base, mff_mode FROM this").to_pandas()
     if len(bases) != 1:

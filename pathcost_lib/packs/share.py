@@ -62,8 +62,8 @@ def share(
         If the area or year is not in the data, no population or patients are held, the area's data are too thin to be
         compared, something hidden could be worked out, or a row would differ by few people from one that is out.
 
-    Example
-    -------
+    Examples
+    --------
     >>> share("QHL", Path("QHL.zip"), data="data/sample", year="2024-25")  # doctest: +SKIP
     """
     financial_year_bounds(year)

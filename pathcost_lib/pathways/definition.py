@@ -106,6 +106,17 @@ def load_definition(name: str | Path) -> Definition:
     ------
     InputError
         If there is no such definition, or its file breaks a rule: the file, the key and what is allowed are named.
+
+    Examples
+    --------
+    What a knee replacement takes in: half a year before the operation and half a year after it, in four phases.
+
+    >>> import pathcost_lib as pc
+    >>> knee = pc.load_definition("knee_replacement")
+    >>> knee.title, knee.before_days, knee.after_days
+    ('Primary knee replacement', 180, 180)
+    >>> [(phase.name, phase.from_day, phase.to_day) for phase in knee.phases]
+    [('assessment', -180, -1), ('operation', 0, 2), ('rehabilitation', 3, 90), ('recovery', 91, 180)]
     """
     path = Path(name)
     if path.suffix != ".toml":

@@ -69,6 +69,29 @@ def summarise(
     se = sqrt((sum x^2 - (sum x)^2 / n) / (n - 1) / n) over the n pathways, x in pounds. The second dearest is at most
     sqrt(sum x^2 - max^2), which needs no second pass over the rows; where costs are even this is far above it, but
     then no two of eight or more come near four fifths.
+
+    Examples
+    --------
+    What a pathway costs in each setting: the mean of all that come with the suite, in the synthetic England (at its
+    smallest). The means are over all pathways, also those without a contact in the setting, so that they add up.
+
+    >>> import pathcost_lib as pc
+    >>> from pathcost_lib import paths, pathways
+    >>> dataset = pc.open_dataset(paths.sample())
+    >>> ledger = pc.cost_activity(dataset.activity, dataset.unit_costs, dataset.organisations, price_base="2024-25")
+    >>> together = [pc.load_definition(name) for name in pathways.available()]
+    >>> links = pc.link(ledger, together, patients=dataset.patients)
+    >>> costs = pc.summarise(links, ledger, by=["setting"])
+    >>> costs[["setting", "pathways", "contacts", "mean_gbp", "se_gbp"]].round(0)
+             setting  pathways  contacts  mean_gbp  se_gbp
+    0       admitted        30        47    6642.0  1097.0
+    1      ambulance        30        50     395.0   117.0
+    2      community        30       346    1106.0   227.0
+    3      emergency        30        46     539.0   105.0
+    4  mental_health        30        75    1231.0   585.0
+    5     outpatient        30       138     821.0   100.0
+    6   primary_care        30       484     408.0    32.0
+    7    social_care        30         5    1550.0  1327.0
     """
     extra = [c for c in by if c not in (*_OF_PATHWAY, *_OF_CONTACT)]
     for column in extra:

@@ -191,6 +191,28 @@ def disclose(
     ------
     InputError
         If a count column or a grouping is not in the table, or the rule or a kind is not known.
+
+    Examples
+    --------
+    Three contacts are too few to show; a second row goes too, so that nobody can subtract from the total. What is left
+    is rounded, the contacts to five.
+
+    >>> import pandas as pd
+    >>> import pathcost_lib as pc
+    >>> table = pd.DataFrame({
+    ...     "setting": ["admitted", "community", "emergency", "outpatient"],
+    ...     "contacts": [412, 3, 27, 188],
+    ...     "cost_gbp": [1_870_250.0, 910.0, 7_240.0, 33_480.0],
+    ... })
+    >>> shown = pc.disclose(table, counts="contacts", totals=[[]])
+    >>> shown.frame
+          setting  contacts   cost_gbp
+    0    admitted     410.0  1860000.0
+    1   community       NaN        NaN
+    2   emergency       NaN        NaN
+    3  outpatient     190.0    33800.0
+    >>> shown.primary, shown.secondary
+    (1, 1)
     """
     settled: dict[str, Any] = {"by": {"": by}, "everywhere": None if everywhere is None else {"": everywhere}}
     settled |= {"totals": {"": list(totals)}, "focus": focus, "apart": apart, "exempt": exempt, "of": of}

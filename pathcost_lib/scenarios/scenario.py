@@ -161,6 +161,20 @@ def load_scenario(name: str | Path) -> Scenario:
     ------
     InputError
         If there is no such file or something in it is not allowed; the message names file, key and allowed values.
+
+    Examples
+    --------
+    What a file says: a tenth less is bought of a contract of £10m, half of whose cost is fixed.
+
+    >>> import pathcost_lib as pc
+    >>> cut = pc.load_scenario("payment_cut")
+    >>> cut.title
+    'A payment cut of £1.0m when half of the cost stays'
+    >>> [(part.title, part.change) for part in cut.interventions]
+    [('Buy a tenth less of one contract', 'avoid')]
+    >>> cut.baseline[["pod", "activity", "cost_gbp", "fixed_gbp"]]
+                pod  activity    cost_gbp  fixed_gbp
+    0  non_elective      4000  10000000.0  5000000.0
     """
     path = Path(name)
     if path.suffix != ".toml":

@@ -133,6 +133,21 @@ def check(dataset: Dataset, *, as_of: date | None = None, ledger: Relation | Non
     ------
     InputError
         If a table made from frames lacks a column or has one of another type (`open_dataset` refuses those itself).
+
+    Examples
+    --------
+    The synthetic England at its smallest has no error, and two things that a reader of its figures should know of:
+
+    >>> from datetime import date
+    >>> import pathcost_lib as pc
+    >>> from pathcost_lib import paths
+    >>> report = pc.check(pc.open_dataset(paths.sample()), as_of=date(2026, 3, 31))
+    >>> report.ok
+    True
+    >>> for rule in report.warnings["rule"]:
+    ...     print(rule)
+    no price for the POD and currency, nor a proxy
+    stay begins before an earlier one of the same patient ends: two beds at once
     """
     try:
         return _check(dataset, as_of or date.today(), ledger)

@@ -99,6 +99,26 @@ def open_dataset(folder: str | Path, engine: Engine | None = None, *, remember: 
         If the folder is not there or holds no known table, or a table cannot be used: no rows, a file cut short, a
         column missing or of another type, files of one table that differ, NaN in a number. Everything that is wrong
         with the columns of all tables is listed at once, by file and column.
+
+    Examples
+    --------
+    The synthetic England at its smallest (`pathcost sample --people tiny`), and its contacts by setting:
+
+    >>> import pathcost_lib as pc
+    >>> from pathcost_lib import paths
+    >>> dataset = pc.open_dataset(paths.sample())
+    >>> list(dataset.tables)
+    ['activity', 'patients', 'unit_costs', 'organisations', 'population', 'quantum', 'outcomes']
+    >>> dataset.activity.query("SELECT setting, count(*) AS contacts FROM this GROUP BY 1 ORDER BY 1").to_pandas()
+             setting  contacts
+    0       admitted      2712
+    1      ambulance      4501
+    2      community      9349
+    3      emergency      3631
+    4  mental_health      3518
+    5     outpatient     13715
+    6   primary_care     50095
+    7    social_care       388
     """
     folder = Path(folder)
     if not folder.is_dir():

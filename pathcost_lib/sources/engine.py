@@ -103,7 +103,11 @@ class Relation:
 
         Examples
         --------
-        >>> ledger.query("SELECT setting, count(*) AS contacts FROM this GROUP BY setting")  # doctest: +SKIP
+        >>> contacts = connect().register("contacts", pd.DataFrame({"setting": ["admitted", "emergency", "emergency"]}))
+        >>> contacts.query("SELECT setting, count(*) AS contacts FROM this GROUP BY 1 ORDER BY 1").to_pandas()
+             setting  contacts
+        0   admitted         1
+        1  emergency         2
         """
         return self.engine.view("query", sql, {"this": self})
 

@@ -153,8 +153,15 @@ def fewer_months(activity: Relation, year: str, areas: Collection[str]) -> dict[
 
     Examples
     --------
-    >>> fewer_months(dataset.activity, "2026-27", ["QHL", "QOP"])  # doctest: +SKIP
-    {'QOP': 'Community only April to June 2026'}
+    Two areas see thirty people a month; QOP's data end in June.
+
+    >>> from itertools import product
+    >>> from pathcost_lib.sources import connect
+    >>> months, people = pd.date_range("2026-04-01", periods=12, freq="MS"), range(30)
+    >>> rows = pd.DataFrame(product(["QHL", "QOP"], months, people), columns=["icb_code", "start_date", "patient_id"])
+    >>> rows = rows[(rows["icb_code"] == "QHL") | (rows["start_date"] < "2026-07-01")].assign(setting="community")
+    >>> fewer_months(connect().register("activity", rows), "2026-27", ["QHL", "QOP"])
+    {'QOP': 'only April to June 2026'}
     """
     first, last = map(quote_value, financial_year_bounds(year))
     table = activity.query(

@@ -36,7 +36,13 @@ def lacking(dataset: Dataset, icb: str = "") -> list[str]:
 
     Examples
     --------
-    >>> lacking(dataset, "QHL")
+    >>> from pathcost_lib import paths
+    >>> from pathcost_lib.sources import open_dataset
+    >>> whole = open_dataset(paths.sample())
+    >>> lacking(whole, "QHL")
+    []
+    >>> patients = whole.patients.query("SELECT * REPLACE (NULL AS deprivation_decile) FROM this")
+    >>> lacking(Dataset(whole.engine, {**whole.tables, "patients": patients}))
     ['Deprivation decile is not in these data, so there is no slope over deprivation, and peers are chosen without it.']
     """
     said = []

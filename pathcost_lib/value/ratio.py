@@ -76,6 +76,24 @@ def cost_per_outcome(
     bootstrap: Briggs, Wonderling and Mooney, Health Economics 1997;6:327. Where the effect is not above zero with
     the given confidence, Fieller's set has no ends, a bootstrap would hide it, and a negative ratio cannot be told from
     a saving: there is a reason instead.
+
+    Examples
+    --------
+    North pays £6,000 on average for 0.30 QALYs, £20,000 each; South £6,000 for 0.40, £15,000 each.
+
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import pathcost_lib as pc
+    >>> rows = pd.DataFrame({
+    ...     "area": ["North"] * 4 + ["South"] * 4,
+    ...     "gbp": [5_000, 6_000, 6_000, 7_000] * 2,
+    ...     "qalys": [0.25, 0.30, 0.30, 0.35, 0.35, 0.40, 0.40, 0.45],
+    ... })
+    >>> found = pc.cost_per_outcome(rows, by="area", cost="gbp", effect="qalys", rng=np.random.default_rng(1))
+    >>> found.table[["area", "mean_gbp", "effect", "ratio_gbp"]].round(2)
+        area  mean_gbp  effect  ratio_gbp
+    0  North    6000.0     0.3    20000.0
+    1  South    6000.0     0.4    15000.0
     """
     confidence, draws = one_level(confidence), draw_count(draws)
     rows, left_out = complete_patients(rows, labels=[by], numbers=[cost, effect])

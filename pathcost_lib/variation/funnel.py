@@ -200,6 +200,22 @@ def funnel(
     -----
     Limits found on the square-root scale are squared back (a peer does not, and adds τ² to s where s² is meant).
     On a log scale a numerator of 0 counts as half a case. Denominators of 0 are "not computable" with a reason.
+
+    Examples
+    --------
+    Of 1,000 cases at four trusts 100 are readmitted, 10 %. C's 18 % is outside the limits of chance; the others are
+    inside.
+
+    >>> import pandas as pd
+    >>> import pathcost_lib as pc
+    >>> trusts = pd.DataFrame({"trust": list("ABCD"), "readmitted": [20, 18, 45, 17], "cases": [250, 250, 250, 250]})
+    >>> found = pc.funnel(trusts, unit="trust", numerator="readmitted", denominator="cases", kind="proportion")
+    >>> found.table[["unit", "value", "lower_998", "upper_998", "flag"]].round(3)
+      unit  value  lower_998  upper_998      flag
+    0    A  0.080      0.046      0.163    within
+    1    B  0.072      0.046      0.163    within
+    2    C  0.180      0.046      0.163  high_998
+    3    D  0.068      0.046      0.163    within
     """
     levels = tuple(sorted(set(arguments.confidence_levels(limits))))
     trim = arguments.share(trim, "Funnel: trim")

@@ -147,6 +147,18 @@ def xmr(
     are missing, so nothing can be special cause after it); a gap ends a run. Runs do not cross a rebase. With fewer
     than two neighbouring points there are no limits. A period that is not in the index is not a gap unless `frequency`
     is given: `note` says how many there are.
+
+    Examples
+    --------
+    The mean of the first eight weeks is 50 and of their moving ranges 4, so that the limits are 50 ± 2.66 x 4. The last
+    week is outside them.
+
+    >>> import pathcost_lib as pc
+    >>> chart = pc.xmr([48, 52, 48, 52, 48, 52, 48, 52, 65], baseline=8)
+    >>> chart.table[["value", "centre", "lower", "upper", "special_cause"]].tail(2).round(2)
+       value  centre  lower  upper  special_cause
+    7   52.0    50.0  39.36  60.64          False
+    8   65.0    50.0  39.36  60.64           True
     """
     series, order = _series(values)
     if order is not None and not order.key.is_monotonic_increasing:

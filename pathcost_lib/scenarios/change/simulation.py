@@ -121,6 +121,19 @@ def simulate(
     ------
     InputError
         As `system_impact`, or if draws or seed are out of range.
+
+    Examples
+    --------
+    What a virtual fracture clinic is worth over its years (net present value) to who pays and who provides. The two
+    make up the system.
+
+    >>> import pathcost_lib as pc
+    >>> result = pc.simulate(pc.load_scenario("virtual_fracture_clinic"), draws=1_000, rng=1)
+    >>> result.table[["organisation", "mean_gbp", "probability_of_loss"]].round({"mean_gbp": -3})
+      organisation  mean_gbp  probability_of_loss
+    0          ICB  271000.0                  0.0
+    1        TRUST -114000.0                  1.0
+    2       system  157000.0                  0.0
     """
     draws = arguments.draw_count(draws)
     if not isinstance(rng, np.random.Generator):

@@ -209,6 +209,20 @@ def system_impact(
     -----
     Steps make the result at the mean effect differ from the mean result: a mean effect that just completes a step looks
     better than its neighbours. `simulate` averages over the steps.
+
+    Examples
+    --------
+    A commissioner buys £1.0m less of a contract whose cost is half fixed. The provider sheds £0.5m and is £0.5m worse
+    off; the system is £0.5m better off.
+
+    >>> import pathcost_lib as pc
+    >>> impact = pc.system_impact(pc.load_scenario("payment_cut"))
+    >>> impact.matrix("2018-19")
+    intervention  payment_cut      total
+    organisation
+    commissioner    1000000.0  1000000.0
+    provider        -500000.0  -500000.0
+    total            500000.0   500000.0
     """
     model = build_model(interventions, ledger, payment=payment, release=release, years=years, year=year)
     scenario = interventions if isinstance(interventions, Scenario) else None

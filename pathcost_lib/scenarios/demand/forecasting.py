@@ -499,6 +499,24 @@ def forecast(
     InputError
         If the series has fewer than 24 months with a value for a method that is named, or fewer than 28 for "best";
         and as `backtest`.
+
+    Examples
+    --------
+    The seasonal naive repeats the last year, here a tenth above the two before; its limits come from the errors that it
+    would have made.
+
+    >>> import pandas as pd
+    >>> import pathcost_lib as pc
+    >>> year = pd.Series([90, 100, 110, 120, 100, 90, 80, 90, 100, 110, 120, 130])
+    >>> months = pd.period_range("2022-01", periods=36, freq="M")
+    >>> activity = pd.Series([*year, *year, *(1.1 * year)], index=months)
+    >>> ahead = pc.forecast(activity, 3, method="seasonal_naive", calendar="none")
+    >>> ahead.table.set_index("month")[["forecast", "lower_95", "upper_95"]].round(0)
+             forecast  lower_95  upper_95
+    month
+    2025-01      99.0      86.0     114.0
+    2025-02     110.0      96.0     126.0
+    2025-03     121.0     105.0     139.0
     """
     number(horizon, "horizon (months)", least=1, most=120, whole=True)
     require_one_of(method, (*METHODS, "best"), what="Method")

@@ -393,6 +393,27 @@ def project(
     -------
     Projection
         base + drivers + interaction = activity, exactly, in every cell and every sum.
+
+    Examples
+    --------
+    People of 0 and 1 (and older) use 1 and 3 admissions each. 100 of each is 400; with 120 older it is 460.
+
+    >>> import pandas as pd
+    >>> import pathcost_lib as pc
+    >>> population = pd.DataFrame({
+    ...     "icb_code": "QHL",
+    ...     "year": [2024, 2024, 2025, 2025],
+    ...     "age": [0, 1, 0, 1],
+    ...     "sex": "all",
+    ...     "variant": "principal",
+    ...     "persons": [100, 100, 100, 120],
+    ... })
+    >>> rates = pd.DataFrame({"pod": "elective", "age": [0, 1], "sex": "all", "rate": [1.0, 3.0]})
+    >>> projection = pc.project(population, rates, base_year=2024, horizon=2025)
+    >>> projection.table[["year", "base_activity", "demographic_activity", "activity"]]
+       year  base_activity  demographic_activity  activity
+    0  2024          400.0                   0.0     400.0
+    1  2025          400.0                  60.0     460.0
     """
     growth = growth or Growth()
     model = DemandModel(
