@@ -3,6 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 ICB ?= QHL
+# Rooms whose faces the API pages show, after the front door.
+ROOMS := sources ledger pathways benchmark variation scenarios value present
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -44,6 +46,9 @@ lint: setup ## Check style, types, floors and that notebooks are clean
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb notebooks/teaching/*.ipynb notebooks/teaching/masters/*.ipynb
+
+api: setup ## Make the pages of the library's names from their docstrings: docs/api/index.html
+	$(BIN)/python -W error::UserWarning -m pdoc --docformat numpy -o docs/api pathcost_lib $(ROOMS:%=pathcost_lib.%) '!pathcost_lib\.[a-z]+\..*'
 
 notebooks: setup ## Run every notebook, its assertions included
 	$(BIN)/pathcost sample
