@@ -8,7 +8,7 @@ ROOMS := sources ledger pathways benchmark variation scenarios value present
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pack lab test test-slow test-all test-spark lint types notebooks sweep bench lock clean
+.PHONY: help setup pack lab test test-slow test-all test-spark lint types api notebooks sweep bench lock clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,5 +65,5 @@ lock: setup ## Renew requirements.lock and environment.yml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra spark --no-emit-index-url --no-header --constraint requirements.lock pyproject.toml -o requirements-spark.lock
 
-clean: ## Remove the sample, the reports and the environment
-	rm -rf .venv data/sample reports/20*
+clean: ## Remove the sample, the reports, the API pages and the environment
+	rm -rf .venv data/sample reports/20* docs/api
