@@ -45,6 +45,31 @@ def test_parts_hold_each_pound_once_and_expected_is_actual_over_all_providers() 
     assert providers["pathways"].sum() == len(cases)
 
 
+@pytest.mark.unit
+def test_what_the_dearest_event_bears_is_known_for_disclosure_control() -> None:
+    """By hand, from the events themselves; the two dearest bear at most what is said, and never less."""
+    data = Dataset.from_frames(make_tables(patients=120), connect())
+    _, _, found = linked(data, "knee_replacement", "heart_failure")
+    cases, table = found["cases"].to_pandas(), screen_costs(found["providers"].to_pandas(), fewest=2).table
+    assert len(table)
+    for row in table.to_dict("records"):
+        own = cases[(cases[["pathway", "part", "provider_code"]] == pd.Series(row)[_KEYS]).all(axis=1)]["cost_gbp"]
+        ranked = own.sort_values(ascending=False).to_numpy()
+        if not ranked.sum():
+            assert np.isnan(row["largest_share"])
+            continue
+        assert row["largest_share"] == pytest.approx(ranked[0] / ranked.sum())
+        assert row["two_largest_share"] >= ranked[:2].sum() / ranked.sum() - 1e-9
+    shrunk = shrink(found["cases"], pathway="knee_replacement", part="index_event")
+    shares = table.set_index(_KEYS)["largest_share"]
+    for row in shrunk.table.to_dict("records"):
+        key = ("knee_replacement", "index_event", row["provider_code"])
+        assert key not in shares or row["largest_share"] == pytest.approx(shares[key], nan_ok=True)
+
+
+_KEYS = ["pathway", "part", "provider_code"]
+
+
 def sums(costs: dict[str, list[float]], expected: float, indicator: str = "knee") -> pd.DataFrame:
     """Return `providers` for costs of cases that are all expected to cost the same."""
     rows = []

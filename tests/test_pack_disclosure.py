@@ -30,7 +30,7 @@ from pathcost_lib.packs.document import Document, Message, Section, Table
 from pathcost_lib.packs.render import render_html
 from pathcost_lib.packs.workbook import write_workbook
 from pathcost_lib.present import display
-from pathcost_lib.present.areas import hidden_by_area
+from pathcost_lib.present.areas import ALL_AREAS, hidden_by_area
 
 BY: dict[str, list[str]] = {"whole": [], "setting": ["setting"], "phase": ["phase"], "grid": ["setting", "phase"]}
 SUMS = ["contacts", "cost_gbp"]
@@ -281,6 +281,40 @@ def test_notebooks_that_count_the_same_pathways_hide_the_same_areas_whatever_the
         claims = whole.assign(claim="knee", persons=whole["pathways"], contacts=rng.permutation(whole["contacts"]))
         other = hidden_by_area({"": claims}, by={"": ["claim"]}, counts=["persons"], **options)
         assert {key[0] for key in one["whole"]} == {key[0] for key in other[""]}, seed
+
+
+def _told_of_everybody(sample: Sample) -> list[tuple[Any, ...]]:
+    """Return the hidden cells of everybody whose pounds are known to a tenth either way from those that are shown."""
+    options: dict[str, Any] = {"unit": "icb_code", "smallest": 8, "base": 5, "adds_up": "mean_gbp", "by": BY}
+    frames = {n: sample[n].assign(pathways=50, mean_gbp=sample[n]["cost_gbp"] / 50) for n in BY}
+    hidden = hidden_by_area(frames, counts=["pathways", "contacts"], **options)
+    cells, places, dark = Cells(), dict[frozenset[tuple[str, Any]], int](), {}
+    for name, by in BY.items():
+        for key, rows in frames[name].groupby(by) if by else [((), frames[name])]:
+            mean, many = rows["mean_gbp"].mean(), rows["contacts"].sum()
+            near = max(mean / max(many, 1), mean / 1000) / 2  # no step is finer
+            said = frozenset(zip(by, key, strict=True))
+            away = (ALL_AREAS, *key) in hidden[name]
+            places[said] = cells.add(*((0.0, 1e6) if away else (mean - near, mean + near)))
+            dark |= {said: places[said]} if away and mean else {}
+    for total, at in places.items():
+        for split in BY.values():
+            heads = {k for k, _ in total}
+            parts = [cell for said, cell in places.items() if total < said and {k for k, _ in said} == {*split}]
+            if heads < {*split} and parts:
+                cells.add_up(parts, at)
+    return [tuple(k) for k, at in dark.items() if cells.least(at) > 0 and cells.most(at) < 1.2 * cells.least(at)]
+
+
+@pytest.mark.unit
+def test_pounds_of_everybody_s_hidden_cells_are_not_told_by_those_that_are_shown() -> None:
+    """By hand: four cells are hidden, of which three cost £1; so the fourth is its setting's £901 but for £1 or two."""
+    keys = [(area, s, p) for area in AREAS for s in ("gp", "ae") for p in ("before", "after")]
+    grid = pd.DataFrame(keys, columns=["icb_code", "setting", "phase"])
+    many = len(AREAS)
+    grid = grid.assign(contacts=[2, 10, 10, 10] * many, cost_gbp=[45_000.0, 50.0, 50.0, 50.0] * many)
+    sample = {name: grid.groupby(["icb_code", *by], as_index=False)[SUMS].sum() for name, by in BY.items()}
+    assert _told_of_everybody(sample) == []
 
 
 @pytest.mark.unit

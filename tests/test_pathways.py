@@ -15,7 +15,7 @@ from test_ledger import HOW
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.ledger import cost_activity
-from pathcost_lib.pathways import Definition, Phase, available, link, load_definition, summarise
+from pathcost_lib.pathways import Definition, Phase, available, link, load_definition, shares_borne, summarise
 from pathcost_lib.pathways.definition import OVERLAP_RULES
 from pathcost_lib.sources import Dataset
 
@@ -282,3 +282,13 @@ def test_answers_do_not_depend_on_row_order_threads_or_whether_links_are_held(da
     one = answers(data, overlap, 1, hold=True)
     for other in (answers(shuffled, overlap, 4, hold=True), answers(shuffled, overlap, 2, hold=False)):
         assert str(other) == str(one)  # text: a missing value equals itself
+
+
+@pytest.mark.unit
+def test_the_two_dearest_bear_at_most_what_their_squares_allow() -> None:
+    """By hand: of £6, £3 and £1 the dearest bears six tenths; the second at most √(46 - 36), which is £3.16."""
+    costs = pd.Series([6.0, 3.0, 1.0])
+    shares = shares_borne(*(pd.Series([v]) for v in (costs.max(), (costs**2).sum(), costs.sum())))
+    assert shares.to_numpy()[0] == pytest.approx([0.6, (6 + 10**0.5) / 10])
+    nothing = shares_borne(*(pd.Series([0.0]) for _ in range(3)))
+    assert nothing.isna().all(axis=None)

@@ -282,6 +282,8 @@ def test_waterfall_ends_where_the_organisation_stands(phases: pd.DataFrame) -> N
     assert "England, £8,000" in said
     assert "A, £8,360" in said
     assert "Operation: +£400 (+£300 to +£500)" in said
+    phases["reference_gbp"] *= 12.3456  # £98,765: a sum of rounded parts bears three figures, as they do
+    assert "England, £98,800" in figures.describe_waterfall(phases, by="phase", area="A")
 
 
 @pytest.mark.unit

@@ -67,6 +67,14 @@ def joined() -> value.Outcomes:
 
 
 @pytest.mark.unit
+def test_what_the_dearest_patient_bears_of_a_mean_is_known_for_disclosure_control(joined: value.Outcomes) -> None:
+    """By hand: patient 1 alone answered twice, with all of £7,150; fewer than eight were silent, of whom no mean is."""
+    (row,) = joined.response().to_dict("records")
+    assert (row["answered_pathways"], row["answered_gbp"]) == (1, 7150.0)
+    assert (row["largest_share"], row["two_largest_share"]) == (1.0, 1.0)
+
+
+@pytest.mark.unit
 def test_scores_nearest_the_operation_count_and_cost_counts_from_it(joined: value.Outcomes) -> None:
     (pair,) = joined.pairs.to_dict("records")
     assert (pair["pre"], pair["post"]) == (0.4, 0.9)

@@ -12,6 +12,7 @@ from pathcost_lib.benchmark.icb_view import ALL, STRATA, Cells
 from pathcost_lib.codes import SETTINGS
 from pathcost_lib.comparators.combine import combine, share_out, squares_of
 from pathcost_lib.comparators.files import Statistics
+from pathcost_lib.pathways import BORNE
 
 __all__ = ["BREAKDOWNS", "cost_of_pathway", "of_area", "summaries_with_others", "with_others"]
 
@@ -84,7 +85,7 @@ def _pathways(rows: pd.DataFrame) -> pd.DataFrame:
     columns = ["pathway", "pathways", "mean_gbp", "variable_gbp"]
     n = rows["pathways"].astype(float)
     spread = n * (n - 1) * rows["se_gbp"] ** 2
-    return rows[[*columns, "largest_share", "two_largest_share"]].assign(squared_deviations=spread)
+    return rows[[*columns, *BORNE]].assign(squared_deviations=spread)
 
 
 def _tenths(rows: pd.DataFrame) -> pd.DataFrame:
@@ -226,7 +227,7 @@ def cost_of_pathway(summary: Mapping[str, pd.DataFrame], icb: str, phases: Seque
         rows["squared_deviations"] = n * (n - 1) * rows["se_gbp"].fillna(0.0) ** 2
         rows = rows.fillna({"seen_pathways": 0, "contacts": 0, "mean_gbp": 0.0})
         kept = ["pathways", "seen_pathways", "contacts", "mean_gbp", "squared_deviations"]
-        found[name] = rows[[*split, *kept, "largest_share", "two_largest_share"]]
+        found[name] = rows[[*split, *kept, *BORNE]]
     return found
 
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 from pathcost_lib.codes import COST_BASES, SETTINGS
 from pathcost_lib.errors import require_one_of
-from pathcost_lib.pathways import Flow, Statement
+from pathcost_lib.pathways import BORNE, Flow, Statement
 from pathcost_lib.results import Result
 
 __all__ = ["Comparison", "compare", "cost_basis", "outside_share", "passages", "statement_table", "with_focus"]
@@ -20,8 +20,6 @@ __all__ = ["Comparison", "compare", "cost_basis", "outside_share", "passages", "
 #: A reference is told where units with this share of all pathways are in it.
 LEAST_KNOWN = 0.95
 NOT_SHARED = "areas with over 5% of the pathways have too few such contacts to share theirs"
-#: Shares of a cell's cost that its one and its two dearest pathways bear.
-_BORNE = ("largest_share", "two_largest_share")
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +100,7 @@ def compare(
     every = pd.MultiIndex.from_product([units, *values], names=[unit, *parts]).to_frame(index=False)
     seen = cells if "seen_pathways" in cells else cells.rename(columns={"pathways": "seen_pathways"})
     rows = every.merge(groups[[unit, "pathways"]], on=unit, how="left").merge(
-        seen.reindex(columns=[unit, *parts, "seen_pathways", "contacts", "mean_gbp", "se_gbp", *_BORNE]),
+        seen.reindex(columns=[unit, *parts, "seen_pathways", "contacts", "mean_gbp", "se_gbp", *BORNE]),
         on=[unit, *parts],
         how="left",
         indicator="held",
@@ -116,7 +114,7 @@ def compare(
     rows.loc[rows["pathways"] == 0, ["mean_gbp", "se_gbp"]] = np.nan  # nobody's mean is not zero
     ours = _tidy(rows[rows[unit] == focus], parts)
     everyone, others = (_like(_pool(r, parts), ours, parts) for r in (rows, rows[rows[unit] != focus]))
-    table = ours[[*parts, "pathways", "seen_pathways", "contacts", *_BORNE, "mean_gbp"]].copy()
+    table = ours[[*parts, "pathways", "seen_pathways", "contacts", *BORNE, "mean_gbp"]].copy()
     level = f"{round(confidence * 100)}"
     _limits(table, "", ours, ours["pathways"] - 1, level, confidence)
     table["reference_contacts"] = everyone["contacts"]
@@ -290,7 +288,7 @@ def _percent_outside(frame: pd.DataFrame) -> float:
 
 
 def _tidy(rows: pd.DataFrame, parts: list[str]) -> pd.DataFrame:
-    kept = [*parts, "pathways", "seen_pathways", "contacts", *_BORNE, "mean_gbp", "se_gbp"]
+    kept = [*parts, "pathways", "seen_pathways", "contacts", *BORNE, "mean_gbp", "se_gbp"]
     return rows[kept].reset_index(drop=True)
 
 

@@ -4,9 +4,10 @@ It works from payloads alone, and shares no code with what chose the stars or ho
 keyed by what it counts: what its table says of all rows (`of`) and the words of its row, whatever pack it stands in.
 Three kinds of attack:
 
-- Each row (`attack_rows`): the exact counts that its numbers give, and whose cost.
+- Each row (`attack_rows`): the exact counts that its numbers give, and whose cost; and the tables of each notebook
+  (`attack_tables`).
 - The same cell twice: another number, or a star in one place and a number in another. So two parameter values, late
-  rows, and a neighbour's pack show themselves. Within a notebook, rows of the same words are held against each other.
+  rows, and a neighbour's pack show themselves.
 - Sums. Every table's rows add up to the cell with the same words but theirs. Counts are whole numbers within the class
   of what is shown (`scipy.optimize.milp`, with a limit of time); means are numbers within the step that can be read off
   them. Where all areas are at hand, each area's cell is everybody's less those of the others, as far as these are
@@ -32,6 +33,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs.attack_rows import SMALLEST, STAR, grain, row_leaks, span
+from pathcost_lib.packs.attack_tables import COMMENT, table_leaks
 from pathcost_lib.packs.audit import Cells
 from pathcost_lib.packs.releases import NAME, released
 from pathcost_lib.present.display import MESSAGE, TABLE
@@ -45,8 +47,6 @@ _Ends = tuple[float, float]
 
 #: Names under which notebooks show the mean cost of the same pathways, and what a row is of.
 _SAME = {"pathway_gbp": "mean_gbp", "value_gbp": "mean_gbp", "claim": "pathway"}
-#: Words of a row that name what another word of it says, or comment on it.
-_COMMENT = {"reason", "provider", "finding", "how_sure", "may_be_warranted_by", "organisation"}
 #: Numbers for all areas, beside those of one, and the word that their cells bear in place of the area's.
 _EVERYWHERE = ("reference_", "all_")
 _EVERYBODY = ("for", "everybody")
@@ -127,7 +127,7 @@ def payloads_of(pack: Path) -> dict[str, list[Mapping[str, Any]]]:
 
 
 def attack_one(pack: str, notebooks: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Leak]:
-    """Return what the rows of one pack give away, and the same rows of a notebook held against each other."""
+    """Return what one pack gives away: row by row, and what the tables of each notebook tell together."""
     people = _people({pack: notebooks})
     found = []
     for source, shown in notebooks.items():
@@ -136,8 +136,7 @@ def attack_one(pack: str, notebooks: Mapping[str, Sequence[Mapping[str, Any]]]) 
                 of = people.get(_key(payload, row)) or people.get(_key(payload, None))
                 for column, how in row_leaks(payload, row, of):
                     found.append(Leak((pack,), f"{source}: {payload['title']}, {column}", how))
-            found += [Leak((pack,), f"{source}: {payload['title']}", how) for how in _order(payload)]
-        found += _twice_in_a_notebook(pack, source, shown)
+        found += [Leak((pack,), f"{source}: {where}", how) for where, how in table_leaks(shown)]
     return list(dict.fromkeys(found))
 
 
@@ -161,14 +160,14 @@ def attack(packs: Packs, *, areas: Sequence[str] = (), seconds: float = _SECONDS
 # -- cells, by what they count ----------------------------------------------------------------------------------------
 def _key(payload: Mapping[str, Any], row: Sequence[Any] | None) -> Key:
     """Return what a row counts: what is said of the whole table, and the row's own words."""
-    said = {(k, str(v)) for k, v in payload.get("of", {}).items() if k not in _COMMENT}
+    said = {(k, str(v)) for k, v in payload.get("of", {}).items() if k not in COMMENT}
     return frozenset(said if row is None else {*said, *_words(payload, row)})
 
 
 def _words(payload: Mapping[str, Any], row: Sequence[Any]) -> set[tuple[str, str]]:
     pairs = zip(payload["columns"], row, strict=True)
     found = {(_SAME.get(c["key"], c["key"]), str(v)) for c, v in pairs if not c["number"]}
-    return {pair for pair in found if pair[0] not in _COMMENT}
+    return {pair for pair in found if pair[0] not in COMMENT}
 
 
 def _people(packs: Packs) -> dict[Key, range]:
@@ -192,7 +191,7 @@ def _cells(packs: Packs) -> dict[tuple[str, Key, str], _Cell]:
                 for place, row in enumerate(payload["rows"]):
                     key = _key(payload, row)
                     for column, value in zip(payload["columns"], row, strict=True):
-                        if not column["number"] or value is None:
+                        if not column["number"]:
                             continue
                         own = column["key"]
                         begin = next((b for b in _EVERYWHERE if own.startswith(b)), "")
@@ -212,42 +211,9 @@ def _differs(cell: _Cell) -> str:
     values = {value for *_, value, _ in cell.shown}
     if len(values) == 1:
         return ""
+    if None in values:
+        return "left out in one place and shown in another"
     return "hidden in one place and shown in another" if STAR in values else "the same cell with two numbers"
-
-
-def _twice_in_a_notebook(pack: str, source: str, shown: Sequence[Mapping[str, Any]]) -> Iterator[Leak]:
-    """Rows of the same words in tables with the same columns of words: a number in one, a star in the other."""
-    held: dict[tuple[Any, ...], dict[str, set[bool]]] = defaultdict(lambda: defaultdict(set))
-    for payload in (p for p in shown if p["rule"] in SMALLEST):
-        heads = [c["key"] for c in payload["columns"]]
-        family = payload["title"].split(":")[0]
-        for row in payload["rows"]:
-            pairs = zip(heads, payload["columns"], row, strict=True)
-            words = frozenset((k, v) for k, c, v in pairs if not c["number"] and k not in _COMMENT - {"provider"})
-            for key, value in zip(heads, row, strict=True):
-                if words and isinstance(value, int | float | str) and (key, value) not in words:
-                    held[family, words, key][payload["title"]].add(value == STAR)
-    for (_, _, key), tables in held.items():
-        # Rows of the same words within one table are not the same row.
-        if all(len(stars) == 1 for stars in tables.values()) and len({*map(min, tables.values())}) > 1:
-            first, second = list(tables)[:2]
-            yield Leak((pack,), f"{source}: {first}, {key}", f"hidden here or in {second!r}, and shown in the other")
-
-
-def _order(payload: Mapping[str, Any]) -> Iterator[str]:
-    """A star among rows that are sorted by their numbers lies between its neighbours'."""
-    rows, columns = payload["rows"], payload["columns"]
-    words = [tuple(str(v) for c, v in zip(columns, row, strict=True) if not c["number"]) for row in rows]
-    if words == sorted(words) or payload["rule"] not in SMALLEST:
-        return
-    for place, column in enumerate(columns):
-        values = [row[place] for row in rows]
-        shown = [n for n, value in enumerate(values) if isinstance(value, int | float)]
-        among = [n for n, value in enumerate(values) if value == STAR and shown and shown[0] < n < shown[-1]]
-        numbers = [values[n] for n in shown]
-        # Eight in a row by chance are one in 20,000, either way; fewer different ones would be an accident.
-        if among and len(set(numbers)) >= 8 and numbers in (sorted(numbers), sorted(numbers, reverse=True)):
-            yield f"a star stands among rows sorted by {column['key']}"
 
 
 # -- sums -------------------------------------------------------------------------------------------------------------

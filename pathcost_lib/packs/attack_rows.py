@@ -7,7 +7,10 @@ counts give the shown number: then it tells nothing. Else the number came from t
 Formulas: a mean times its count is whole pence; a total over its mean is the count; a share of people is one count over
 another; Wilson's limits of it; Byar's limits of a rate, whose two sides differ by the number of events alone
 (`n (1 - 1/(9n) - z/(3 sqrt n))^3` and that of n + 1 with the other sign: Breslow and Day 1987, page 69); t limits of a
-mean, from which the sum of squares follows, and that one person bears at least sum of squares over squared sum of it.
+mean, from which the sum of squares follows, and that one person bears at least sum of squares over squared sum of it;
+a mean of days times its count is whole days; a standard deviation over a standard error, squared, is the count; so many
+pounds a patient, in words, times the count is the excess. A rate or an index times what is public (a population, what
+is expected) is a count, whatever the public number is: so each is as exact as one person's share of it, and no more.
 """
 
 from __future__ import annotations
@@ -15,13 +18,13 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from scipy.stats import norm, t
 
-__all__ = ["SMALLEST", "STAR", "grain", "row_leaks", "span"]
+__all__ = ["SMALLEST", "STAR", "counted", "grain", "is_number", "row_leaks", "span", "tells", "words_of"]
 
 STAR = "*"
 #: The smallest count that a rule shows. Counts are to the nearest 5 by each of them.
@@ -29,6 +32,11 @@ SMALLEST = {"hes": 8, "mental_health": 7, "omop": 5}
 _PEOPLE = re.compile(r"(^|_)(pathways|contacts|rows|persons|cases|passages|events|units)$")
 _LIMIT = re.compile(r"^(.*?)_?(lower|upper)_(\d\d)$")
 _POUNDS = re.compile(r"^(mean|value|pathway|stage|target|answered|silent|ratio|marginal|actual|cost)_gbp$")
+#: What times a public number counts events.
+_EVENTS = re.compile(r"^(rate|crude_rate|index)$")
+_MIDDLE = re.compile(r"^(median|p\d\d?)_gbp$")
+#: So many pounds each, as words say it: "£2,600 (30%) more per patient".
+_EACH = re.compile(r"£(\d[\d,]*(?:\.\d+)?)(k?)(?: \([^)]*\))?(?: (?:more|less))? (?:a|per|each|for each) [a-z]")
 _EXTREME = re.compile(r"^(min|max|smallest|largest|highest|lowest)_|_(min|max)$")
 _QUANTILE = re.compile(r"^p(\d\d?)_(days|gbp)$")
 #: Shares of people: numerator and divisor by the names of their columns; none where it is not shown.
@@ -37,12 +45,27 @@ _SHARES = {
     "response_pct": ("answered_pathways", "linked_pathways"),
     "high_pct": ("", "unusual_rows"),
 }
+#: Sums of pounds of all people of a row.
+_WHOLE = re.compile(r"^(cost|actual|excess|opportunity)_gbp$")
+#: In how many parts what a mean is of is counted: whole pence, whole days.
+_PARTS = {"_gbp": 100, "mean_days": 1}
 #: Columns of which each counts some of those that the next counts.
 _NESTED = ("answered_pathways", "linked_pathways", "due_pathways", "pathways")
 _MOST = 4000  # combinations of counts; beyond, a row has too many people for any of this to tell
 
 
-def _counted(column: Mapping[str, Any]) -> bool:
+def is_number(value: Any) -> bool:
+    """Say whether a cell holds a number."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def words_of(payload: Mapping[str, Any], row: Sequence[Any], *, but: str = "") -> list[str]:
+    """Return what a row says in words, but in one column."""
+    pairs = zip(payload["columns"], row, strict=True)
+    return [str(v) for c, v in pairs if not c["number"] and v is not None and c["key"] != but]
+
+
+def counted(column: Mapping[str, Any]) -> bool:
     """Say whether a column counts people or contacts."""
     return bool(column["number"] and _PEOPLE.search(column["key"]))
 
@@ -78,9 +101,10 @@ def row_leaks(payload: Mapping[str, Any], row: Sequence[Any], people: range | No
     if rule not in SMALLEST:
         return
     shown = {c["key"]: v for c, v in zip(payload["columns"], row, strict=True) if c["number"]}
-    counts = {c["key"]: shown[c["key"]] for c in payload["columns"] if _counted(c)}
+    counts = {c["key"]: shown[c["key"]] for c in payload["columns"] if counted(c)}
     yield from _beside_a_star(shown, counts)
-    numbers = {k: float(v) for k, v in shown.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    yield from _of_a_star(shown, counts)
+    numbers = {k: float(v) for k, v in shown.items() if is_number(v)}
     whole = {k: numbers[k] for k in counts if k in numbers}
     for key, value in whole.items():
         if abs(value / 5 - round(value / 5)) > 1e-9:
@@ -94,7 +118,7 @@ def row_leaks(payload: Mapping[str, Any], row: Sequence[Any], people: range | No
     yield from _too_close(numbers, whole, known)
     yield from _extremes(numbers, of)
     yield from _dominated(numbers, people or _people_of(whole, rule))
-    yield from _told(numbers, whole, rule)
+    yield from _told(numbers, whole, rule, _each_in(words_of(payload, row)))
 
 
 def _people_of(whole: Mapping[str, float], rule: str) -> range | None:
@@ -112,6 +136,16 @@ def _beside_a_star(shown: Mapping[str, Any], counts: Mapping[str, Any]) -> Itera
             yield key, "a number stands in a row that is hidden"
 
 
+def _of_a_star(shown: Mapping[str, Any], counts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """A share of what is hidden, times what is shown, is what is hidden."""
+    for key, value in shown.items():
+        if key.endswith("_pct") and is_number(value):
+            stem = key.removesuffix("_pct")
+            parts = [*_SHARES.get(key, ()), *(c for c in counts if c == stem or c.startswith(f"{stem}_"))]
+            if any(shown.get(c) == STAR for c in parts):
+                yield key, "a share of what is hidden"
+
+
 def _too_close(
     numbers: Mapping[str, float], whole: Mapping[str, float], people: range | None
 ) -> Iterator[tuple[str, str]]:
@@ -122,7 +156,9 @@ def _too_close(
     for key, value in numbers.items():
         limit = _LIMIT.match(key)
         named = f"{limit[1]}_gbp" if limit and limit[1] else "mean_gbp" if limit and _first(numbers) else key
-        if key in whole or not _POUNDS.match(named) or not value:
+        if _MIDDLE.match(key) and value and grain(value) < 0.85 * abs(value) / max(whole.values()):
+            yield key, "one person's cost, or half way between two"
+        if key in whole or not (_POUNDS.match(named) or _EVENTS.match(named)) or not value:
             continue
         if limit:  # a limit is as exact as its measure, or three figures
             near = grain(value) < 0.9 * abs(value) / 1000 and grain(value) < abs(value) / most
@@ -158,7 +194,14 @@ def _dominated(numbers: Mapping[str, float], people: range | None) -> Iterator[t
 
 
 # -- which exact counts fit -------------------------------------------------------------------------------------------
-def _told(numbers: Mapping[str, float], whole: Mapping[str, float], rule: str) -> Iterator[tuple[str, str]]:
+def tells(fits: Callable[[int], bool], shown: float, rule: str) -> bool:
+    """Say whether one exact count alone fits, of several that a shown count stands for, and not the shown one."""
+    return not fits(round(shown)) and sum(map(fits, span(shown, rule))) == 1
+
+
+def _told(
+    numbers: Mapping[str, float], whole: Mapping[str, float], rule: str, each: Sequence[float]
+) -> Iterator[tuple[str, str]]:
     """Keep the exact counts that fit each number which the rounded counts do not explain."""
     names = [k for k in whole if whole[k]]
     spans = [span(whole[k], rule) for k in names]
@@ -167,7 +210,7 @@ def _told(numbers: Mapping[str, float], whole: Mapping[str, float], rule: str) -
     fits = [dict(zip(names, found, strict=True)) for found in itertools.product(*spans)]
     fits = [f for f in fits if all(f[a] <= f[b] for a, b in _pairs(names))]
     centre = dict(whole)
-    for column, formula in _formulas(numbers, names):
+    for column, formula in _formulas(numbers, names, each):
         if formula(centre):
             continue  # the rounded counts explain it
         left = [f for f in fits if formula(f)]
@@ -186,15 +229,25 @@ def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
     return list(itertools.combinations(held, 2))
 
 
-def _formulas(numbers: Mapping[str, float], names: Sequence[str]) -> Iterator[tuple[str, Any]]:
+def _each_in(words: Sequence[str]) -> list[float]:
+    """Return the pounds for each person that words say."""
+    found = (pair for said in words for pair in _EACH.findall(said))
+    return [float(number.replace(",", "")) * (1000 if k else 1) for number, k in found]
+
+
+def _formulas(numbers: Mapping[str, float], names: Sequence[str], each: Sequence[float]) -> Iterator[tuple[str, Any]]:
     """Yield each number that follows from counts, with a test of whether some counts give it."""
     last = next((k for k in ("pathways", *reversed(names)) if k in names), names[-1])
     for key, value in numbers.items():
         near = grain(value) / 2
-        if _POUNDS.match(key) and value:
-            yield key, lambda f, v=value, n=last: _whole_pence(v, f[n])
-        if key in ("cost_gbp", "actual_gbp") and numbers.get("mean_gbp", 0) > 0 and value > 0:
-            yield key, lambda f, v=value, h=near, n=last: _quotient(v, h, numbers["mean_gbp"], f[n])
+        if value and (parts := _PARTS["_gbp"] if _POUNDS.match(key) else _PARTS.get(key, 0)):
+            yield key, lambda f, v=value, n=last, k=parts: _whole_parts(v, f[n], k)
+        own = numbers.get("mean_gbp", 0) if key in ("cost_gbp", "actual_gbp") else 0
+        for mean in (own, *each) if _WHOLE.match(key) else ():
+            if mean > 0 and value:
+                yield key, lambda f, v=value, h=near, m=mean, n=last: _quotient(abs(v), h, m, f[n])
+        if re.search(r"(^|_)sd(_|$)", key) and numbers.get(error := re.sub(r"(^|_)sd(?=_|$)", r"\1se", key), 0) > 0:
+            yield key, lambda f, v=value, e=numbers[error], n=last: _spread(v, e, f[n])
         if key in _SHARES or (key == "value" and {"events", "pathways"} <= {*names} and _is_share(numbers)):
             part, divisor = _SHARES.get(key, ("events", "pathways"))
             step = 1.0 if round(value) == round(value, 6) else 10.0 ** -_decimals(value)
@@ -218,9 +271,15 @@ def _decimals(value: float) -> int:
     return max(-int(power), 0)
 
 
-def _whole_pence(mean: float, people: float) -> bool:
+def _whole_parts(mean: float, people: float, parts: int) -> bool:
     near = 0.5 * 10.0 ** -_decimals(mean)
-    return math.floor((mean + near) * people * 100 + 1e-6) >= math.ceil((mean - near) * people * 100 - 1e-6)
+    return math.floor((mean + near) * people * parts + 1e-6) >= math.ceil((mean - near) * people * parts - 1e-6)
+
+
+def _spread(deviation: float, error: float, people: float) -> bool:
+    """Say whether a standard deviation over the root of so many people is a standard error."""
+    half, root = grain(deviation) / 2, math.sqrt(people)
+    return abs(deviation / root - error) <= half / root + grain(error) / 2
 
 
 def _quotient(total: float, near: float, mean: float, people: float) -> bool:

@@ -25,6 +25,7 @@ from pathcost_lib.packs.agreement import price_base_warning
 from pathcost_lib.packs.attack import attack, attack_one, payloads_of, refuse, released_payloads
 from pathcost_lib.packs.audit import refuse_leaks_between
 from pathcost_lib.packs.document import Document, read_section
+from pathcost_lib.packs.finished import refuse_files
 from pathcost_lib.packs.index import write_index
 from pathcost_lib.packs.order import Order, place_order, production_notebooks, safe_name
 from pathcost_lib.packs.pool import Pool
@@ -396,6 +397,7 @@ def _render(
     made = manifest.make_manifest(about, document, work)
     text = json.dumps(made, indent=2, ensure_ascii=False)
     (work / manifest.NAME).write_text(text + "\n", encoding="utf-8", newline="\n")
+    refuse_files({file.name: file.read_bytes() for file in work.iterdir()}, shown)
     return made, rows
 
 

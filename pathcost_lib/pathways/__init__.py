@@ -1,5 +1,6 @@
 """Pathways: definitions, the link from ledger rows to pathways, and their summaries."""
 
+from pathcost_lib.pathways.borne import BORNE, shares_borne
 from pathcost_lib.pathways.definition import Definition, Phase, available, load_definition
 from pathcost_lib.pathways.flow import Flow, flow
 from pathcost_lib.pathways.link import Links, Statement, link
@@ -7,6 +8,7 @@ from pathcost_lib.pathways.phases import split_phases
 from pathcost_lib.pathways.summary import summarise
 
 __all__ = [
+    "BORNE",
     "Definition",
     "Flow",
     "Links",
@@ -16,6 +18,7 @@ __all__ = [
     "flow",
     "link",
     "load_definition",
+    "shares_borne",
     "split_phases",
     "summarise",
 ]

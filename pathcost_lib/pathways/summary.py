@@ -9,6 +9,7 @@ import pandas as pd
 
 from pathcost_lib.codes import financial_year_bounds
 from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.pathways.borne import BORNE, shares_borne
 from pathcost_lib.pathways.link import Links
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.held import MonthsHeld
@@ -181,8 +182,6 @@ def _finish(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         out[f"{kind}_gbp"] = table[f"{kind}_pence"] / 100
     out["mean_gbp"] = total / n
     out["se_gbp"] = np.sqrt(spread / (n - 1).where(n > 1) / n)
-    largest, whole = table["largest"].astype(float), table["cost_pence"].where(table["cost_pence"] > 0).astype(float)
-    second = np.sqrt((table["squares"] - largest**2).clip(lower=0))
-    out["largest_share"], out["two_largest_share"] = largest / whole, (largest + second) / whole
+    out[[*BORNE]] = shares_borne(table["largest"], table["squares"], table["cost_pence"])
     out["seen_pathways"] = table["seen_pathways"]
     return out

@@ -56,7 +56,8 @@ def hidden_by_area(
         areas["pounds"] = table[adds_up].astype(float) if adds_up in table else np.nan
         areas["step"] = mean_steps(areas["pounds"], held, base)
         whole = areas.assign(**{unit: ALL_AREAS}).groupby(keys[name])[["people", "value"]].sum().reset_index()
-        whole[["pounds", "step"]] = np.nan  # a sum over areas is rounded by more than one area's cell is
+        whole["pounds"] = _mean_of_all(areas, keys[name], whole)
+        whole["step"] = mean_steps(whole["pounds"], whole[["value"]], base)
         whole["small"] = _small(whole[["people", "value"]], smallest)
         frames[name] = pd.concat([areas, whole], ignore_index=True)
     starts = starts_of(frames)
@@ -71,14 +72,27 @@ def hidden_by_area(
         np.concatenate([frame[c].to_numpy() for frame in frames.values()]) for c in columns
     )
     hide = protect(people, hide, across, smallest=smallest)
+    everybody = np.concatenate([(frame[unit] == ALL_AREAS).to_numpy() for frame in frames.values()])
+    # Means do not add up over areas: within each they do, and within all of them.
+    own, whole_pounds = np.where(everybody, np.nan, pounds), np.where(everybody, pounds, np.nan)
     while True:
-        hide = protect(values, hide, lines, smallest=smallest, pounds=pounds, steps=steps)
+        for adding in (own, whole_pounds):
+            hide = protect(values, hide, lines, smallest=smallest, pounds=adding, steps=steps)
         # A row whose figure for all areas is hidden goes with it, in every area: their difference is shown.
         gone = np.array([part for line in across if hide[line.total[0]] for part in line.parts], dtype=int)
         if hide[gone].all():
             break
         hide[gone] = True
     return {name: set(members(frame[hide[starts[name] :][: len(frame)]], keys[name])) for name, frame in frames.items()}
+
+
+def _mean_of_all(areas: pd.DataFrame, keys: Sequence[str], whole: pd.DataFrame) -> np.ndarray:
+    """Return the mean pounds of all areas' people in each row of `whole`."""
+    sums = areas.assign(pounds=areas["pounds"] * areas["people"], **{keys[0]: ALL_AREAS})
+    total = sums.groupby([*keys])["pounds"].sum(min_count=1).reset_index()["pounds"].to_numpy(dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean: np.ndarray = total / whole["people"].to_numpy(dtype=float)
+    return np.where(np.isfinite(mean), mean, np.nan)
 
 
 def _small(counts: pd.DataFrame, smallest: int) -> pd.Series:

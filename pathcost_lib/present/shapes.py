@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.artist import Artist
@@ -17,6 +18,7 @@ from matplotlib.patches import Patch
 from pathcost_lib.present import style
 from pathcost_lib.present.disclosure import MARK
 from pathcost_lib.present.format import pounds, say, signed_pounds, tick_pounds
+from pathcost_lib.present.precision import nearest, step_of
 
 
 def wrapped(text: str, width: int) -> list[str]:
@@ -271,8 +273,8 @@ def waterfall(ax: Axes, table: pd.DataFrame, *, by: str, area: str, reference: s
     ax.plot([level, level], [last - 1, last], color=style.MUTED, lw=0.8, zorder=0)
     ax.plot(start, 0, marker="D", ms=8, mfc=style.PAPER, mec=style.MUTED, mew=1.6, lw=0)
     ax.plot(level, last, marker="o", ms=10, color=style.FOCUS, lw=0)
-    margin_text(ax, 0, pounds(start), color=style.MUTED, bold=True)
-    margin_text(ax, last, pounds(level), color=style.FOCUS, bold=True)
+    margin_text(ax, 0, _whole(start), color=style.MUTED, bold=True)
+    margin_text(ax, last, _whole(level), color=style.FOCUS, bold=True)
     rows_down(ax, [reference, *table[by], area], bold=[0, last])
     room = max(max(ends) - min(ends), 1.0) * 0.12
     ax.set_xlim(min(ends) - room, max(ends) + room)
@@ -296,4 +298,10 @@ def describe_waterfall(table: pd.DataFrame, *, by: str, area: str, reference: st
         difference_lower_95=signed_pounds,
         difference_upper_95=signed_pounds,
     )
-    return f"Steps from {reference}, {pounds(start)} per patient, to {area}, {pounds(end)}, with 95% intervals. {steps}"
+    return f"Steps from {reference}, {_whole(start)} per patient, to {area}, {_whole(end)}, with 95% intervals. {steps}"
+
+
+def _whole(total: float) -> str:
+    """Return a sum of rounded parts in words: three figures, for the parts bear no more."""
+    value = np.array([total])
+    return pounds(float(nearest(value, step_of(value, np.array([np.inf])))[0]))

@@ -12,7 +12,7 @@ import pandas as pd
 from pathcost_lib.benchmark import proportion
 from pathcost_lib.codes import financial_year_bounds, label
 from pathcost_lib.errors import InputError
-from pathcost_lib.pathways import Links
+from pathcost_lib.pathways import BORNE, Links, shares_borne
 from pathcost_lib.results import Result
 from pathcost_lib.sources import Relation
 from pathcost_lib.sources.quoting import quote_name, quote_values
@@ -41,6 +41,8 @@ PRE_DAYS, POST_FROM, POST_TO = 180, 120, 270
 #: Emergency readmission: within 30 days of discharge, days 0 to 29 (NHS England, compendium of hospital readmissions).
 #: Death within 90 days: National Joint Registry.
 READMISSION_DAYS, DEATH_DAYS = 30, 90
+#: Patients below which no mean cost of those who answered, or did not, is shown.
+FEWEST = 8
 
 OUTCOME_COLUMNS = ("patient_id", "pathway", "instrument", "stage", "measured_on", "score")
 #: Columns of the dataset's tables that the join reads.
@@ -101,17 +103,20 @@ class Outcomes(Result):
         DataFrame
             The `by` columns; pathways; due_pathways (second questionnaire due); linked_pathways (of them, with a score
             before); answered_pathways (with both); linkage_pct and response_pct of those due and of those linked;
-            answered_gbp, silent_gbp (mean cost of pathways with both scores, and of the others due).
+            answered_gbp, silent_gbp (mean cost of pathways with both scores, and of the others due); and for disclosure
+            control `pathways.BORNE`: the larger of both groups', where they are of as many as a mean is shown of.
         """
         heads = ", ".join(map(quote_name, by))
         both = "pre IS NOT NULL AND post IS NOT NULL"
+        silent = f"NOT ({both})"
         table = self.cases.query(
             f"SELECT {heads}, CAST(count(*) AS BIGINT) AS pathways, "
             "CAST(sum(CASE WHEN due THEN 1 ELSE 0 END) AS BIGINT) AS due_pathways, "
             "CAST(sum(CASE WHEN due AND pre IS NOT NULL THEN 1 ELSE 0 END) AS BIGINT) AS linked_pathways, "
             f"CAST(sum(CASE WHEN due AND {both} THEN 1 ELSE 0 END) AS BIGINT) AS answered_pathways, "
             f"avg(CASE WHEN due AND {both} THEN cost_gbp END) AS answered_gbp, "
-            f"avg(CASE WHEN due AND NOT ({both}) THEN cost_gbp END) AS silent_gbp "
+            f"avg(CASE WHEN due AND NOT ({both}) THEN cost_gbp END) AS silent_gbp, "
+            f"{_costs('answered', both)}, {_costs('silent', silent)} "
             f"FROM this GROUP BY {heads} ORDER BY {heads}"
         ).to_pandas()
         answered, linked, due = (
@@ -119,7 +124,9 @@ class Outcomes(Result):
         )
         table.insert(len(by) + 4, "linkage_pct", 100 * linked / due)
         table.insert(len(by) + 5, "response_pct", 100 * answered / linked)
-        return table
+        silent_too = table["due_pathways"] - table["answered_pathways"] >= FEWEST
+        told, rest = _shares(table, "answered"), _shares(table, "silent").where(silent_too)
+        return table.assign(**{c: np.fmax(told[c], rest[c]) for c in BORNE})
 
     def events(self, by: Sequence[str] = ("pathway",)) -> pd.DataFrame:
         """Return what can be counted without a questionnaire, by group, and what cannot with the reason.
@@ -158,6 +165,17 @@ class Outcomes(Result):
             part[["value", "lower_95", "upper_95"]] = 100 * part[["value", "lower_95", "upper_95"]].astype(float)
             parts.append(part.rename(columns={"value": "value_pct"}))
         return pd.concat(parts, ignore_index=True)
+
+
+def _costs(whose: str, condition: str) -> str:
+    """Return the sums by which the shares of the dearest are told, of those due who fulfil a condition."""
+    cost = f"CASE WHEN due AND {condition} THEN cost_gbp END"
+    return f"max({cost}) AS {whose}_0, sum({cost} * {cost}) AS {whose}_1, sum({cost}) AS {whose}_2"
+
+
+def _shares(table: pd.DataFrame, whose: str) -> pd.DataFrame:
+    sums = [table.pop(f"{whose}_{n}").astype(float) for n in range(3)]
+    return shares_borne(*sums)
 
 
 def join_outcomes(

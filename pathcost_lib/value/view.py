@@ -14,7 +14,7 @@ from pathcost_lib.arguments import draw_count, number
 from pathcost_lib.benchmark import slope_index
 from pathcost_lib.codes import label
 from pathcost_lib.errors import InputError, require_one_of
-from pathcost_lib.pathways import Links
+from pathcost_lib.pathways import BORNE, Links, shares_borne
 from pathcost_lib.results import NotComputable, Result
 from pathcost_lib.sources import Relation
 from pathcost_lib.sources.quoting import quote_value
@@ -40,7 +40,7 @@ _MAP = ["pathways", "own_gbp", "own_qalys", "cost_gbp", "lower_95", "upper_95", 
 _MAP += ["qalys_upper_95", "expensive_no_better_pct", "cheaper_worse_pct", "cheap_no_worse_pct"]
 _MAP += ["worthwhile_pct", "cost_q", "qalys_q", "finding", "reason"]
 _COST = ["pathways", "mean_gbp", "qalys", "ratio_gbp", "lower_95", "upper_95", "bootstrap_lower_95"]
-_COST += ["bootstrap_upper_95", "mean_of_ratios_gbp", "reason"]
+_COST += ["bootstrap_upper_95", "mean_of_ratios_gbp", "reason", *BORNE]
 
 _RATIO = ["ratio_gbp", "lower_95", "upper_95"]
 _PLANE = ["icb_code", "pathways", "reference_pathways", "cost_gbp", "lower_95", "upper_95", "qalys", "qalys_lower_95"]
@@ -52,6 +52,8 @@ _ROWS += ["index_gbp", "bed_days", "gain", "qalys", "excess_gain", "excess_cost_
 @dataclass(frozen=True, eq=False)
 class ValueView(Result):
     """Value over all areas: no row of a patient is in it.
+
+    Tables with pounds of people have `pathways.BORNE`: what the dearest bear, for disclosure control.
 
     `pathways` are the pathways whose patients are counted in every part, and no others; `left_out` counts by reason the
     answers and patients that are not, `notes` the patients of whom a trait is not known or too rare.
@@ -110,9 +112,9 @@ class ValueView(Result):
                     lasts, fading=fading, schedule=schedule
                 )
                 said = f"{lasts:g} year{'s' * (lasts != 1)}{', fading to nothing' if fading else ''}"
-                scaled = base[["pathways", *_RATIO]].assign(**{c: base[c] * factor for c in _RATIO})
+                scaled = base[["pathways", *_RATIO, *BORNE]].assign(**{c: base[c] * factor for c in _RATIO})
                 rows.append(scaled.assign(gain_lasts=said, discount=rate))
-        return pd.concat(rows, ignore_index=True)[["gain_lasts", "discount", "pathways", *_RATIO]]
+        return pd.concat(rows, ignore_index=True)[["gain_lasts", "discount", "pathways", *_RATIO, *BORNE]]
 
     def plane(self, icb: str) -> pd.DataFrame:
         """Return an area's row of the cost-effectiveness plane: increments, their standard errors and correlation."""
@@ -121,16 +123,17 @@ class ValueView(Result):
         found, moments = (frame[frame["icb_code"] == icb] for frame in (self.increments.table, self.increments.moments))
         renamed = found.rename(columns={c: c.replace("effect", "qalys") for c in found.columns})
         cost, qalys = np.sqrt(moments["cost_var"]), np.sqrt(moments["effect_var"])
-        return renamed.assign(cost_se_gbp=cost, qalys_se=qalys, correlation=moments["both"] / (cost * qalys))[_PLANE]
+        renamed = renamed.assign(cost_se_gbp=cost, qalys_se=qalys, correlation=moments["both"] / (cost * qalys))
+        return renamed[_PLANE].merge(self.areas[["icb_code", *BORNE]], how="left")
 
     def curve(self, icb: str, thresholds: Sequence[float]) -> pd.DataFrame:
         """Return an area's net benefit and acceptability against the other areas, by threshold, with `pathways`."""
-        counts = self.plane(icb)["pathways"]
-        if isinstance(self.increments, NotComputable) or counts.empty:
+        plane = self.plane(icb)
+        if isinstance(self.increments, NotComputable) or plane.empty:
             return _none("threshold_gbp", "pathways", "net_benefit_gbp", "lower_95", "upper_95", "worthwhile_chance")
         benefit = self.increments.net_benefit(thresholds, unit=icb).drop(columns="icb_code")
-        benefit.insert(1, "pathways", counts.iloc[0])
-        return benefit
+        benefit.insert(1, "pathways", plane["pathways"].iloc[0])
+        return benefit.assign(**{share: plane[share].iloc[0] for share in BORNE})
 
     def margin(self, pathway: str) -> Margin | NotComputable:
         """Return what a QALY costs a service at its margin, for `budget_shift`: semi-fixed and variable cost only."""
@@ -232,7 +235,8 @@ def value_view(
 
     def mapped(name: str, by: str, cost: str) -> pd.DataFrame:
         table = tried(name, lambda: value_map(by=by, cost=cost).table, _none(by, *_MAP))
-        return table.rename(columns={c: c.replace("effect", "qalys") for c in table.columns})[[by, *_MAP]]
+        table = table.rename(columns={c: c.replace("effect", "qalys") for c in table.columns})[[by, *_MAP]]
+        return _with_borne(table, mine, by, cost.removeprefix("trimmed_"))
 
     against = partial(incremental, mine, cost="adjusted_cost_gbp", effect="adjusted_qalys")
     costs = partial(_costs, draws=draws, rng=rng)
@@ -296,7 +300,17 @@ def _costs(
 ) -> pd.DataFrame:
     found = cost_per_outcome(rows, by=by, cost=cost, effect="qalys", draws=draws, rng=rng).table
     found["reason"] = found["reason"].str.replace("effect", "health gain")
-    return found.rename(columns={"effect": "qalys"})
+    return _with_borne(found.rename(columns={"effect": "qalys"}), rows, by, cost)
+
+
+def _with_borne(table: pd.DataFrame, rows: pd.DataFrame, by: str, cost: str) -> pd.DataFrame:
+    """Return a table by group with how much of the cost the dearest one and two patients bear, for disclosure control.
+
+    Of costs as they are, where those that are shown are held at a trim point too: who is dear is dear there as well.
+    """
+    costs = rows.assign(squares=rows[cost] ** 2).groupby(by)
+    shares = shares_borne(costs[cost].max(), costs["squares"].sum(), costs[cost].sum())
+    return table.merge(shares.reset_index(), on=by, how="left")
 
 
 def _services(rows: pd.DataFrame, by: str, costs: Callable[..., pd.DataFrame]) -> pd.DataFrame:
@@ -356,6 +370,8 @@ def _panel(rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
         ("Access", "Weeks waited", "the tables hold no dates of referral"),
     ):
         parts.append(areas.assign(aim=aim, measure=measure, unit="", reason=reason, pathways=0))
+    # What is in pounds tells of who bears them.
+    parts = [_with_borne(p, rows, "icb_code", "cost_gbp") if "gbp" in set(p["unit"]) else p for p in parts]
     columns = [
         "icb_code",
         "aim",
@@ -368,6 +384,7 @@ def _panel(rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
         "upper_95",
         "reference",
         "reason",
+        *BORNE,
     ]
     table = pd.concat([p.reindex(columns=columns) for p in parts], ignore_index=True)
     order = ["Health", "Experience", "Access", "Resource use", "Inequality"]

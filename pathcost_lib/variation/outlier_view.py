@@ -19,7 +19,7 @@ from scipy import stats
 from pathcost_lib import arguments
 from pathcost_lib.codes import financial_year_bounds, label
 from pathcost_lib.errors import InputError, require_one_of
-from pathcost_lib.pathways import Definition, Links, summarise
+from pathcost_lib.pathways import BORNE, Definition, Links, shares_borne, summarise
 from pathcost_lib.results import NotComputable, Result
 from pathcost_lib.sources import Relation
 from pathcost_lib.sources.quoting import quote_value
@@ -53,8 +53,8 @@ FEWEST_PROVIDERS = 3
 class CostScreen(Result):
     """Every provider x pathway x part: `table` has pathway, part, provider_code, pathways, actual_gbp, expected_gbp,
     difference_pct, value_gbp (what an event of average case mix would cost), flag, q_value, stands_out, excess_gbp,
-    z_adjusted; `funnels` holds the limits, by "pathway/part"; `left_out` counts the comparisons that were not made, by
-    reason.
+    z_adjusted, and `pathways.BORNE` (for disclosure control); `funnels` holds the limits, by "pathway/part"; `left_out`
+    counts the comparisons that were not made, by reason.
     """  # noqa: D205
 
     funnels: FunnelResult | None
@@ -193,7 +193,15 @@ def screen_costs(providers: pd.DataFrame, *, fewest: int = 8) -> CostScreen:
     table["flag"] = funnels.table["flag"].to_numpy()
     found = screen({"cost": funnels}).table.rename(columns={"unit": "provider_code"})
     compared = table[[*_COMPARED, "indicator", "flag"]].merge(found[[*_JUDGED, "provider_code"]])
-    return CostScreen(compared, funnels, left_out)
+    return CostScreen(_with_borne(compared, providers, _NAMED), funnels, left_out)
+
+
+def _with_borne(table: pd.DataFrame, sums: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Return a table with how much its dearest one and two events bear, where the sums of costs tell."""
+    if not {"largest_gbp", "cost_squares", "actual_gbp"} <= {*sums}:
+        return table
+    shares = shares_borne(sums["largest_gbp"], sums["cost_squares"], sums["actual_gbp"])
+    return table.merge(pd.concat([sums[keys], shares], axis=1), on=keys, how="left")
 
 
 _COMPARED = [
@@ -271,7 +279,8 @@ def _known(table: pd.DataFrame, column: str) -> Array:
 @dataclass(frozen=True, eq=False)
 class Shrunken(Result):
     """Providers' differences from expected cost, shrunk: `table` has provider_code, pathways, difference_pct, lower_95,
-    upper_95, chance_above_pct (that the true difference exceeds the threshold), highest first.
+    upper_95, chance_above_pct (that the true difference exceeds the threshold), highest first, and for disclosure
+    control `pathways.BORNE`.
     """  # noqa: D205
 
     threshold: float
@@ -328,6 +337,10 @@ def shrink(cases: Relation, *, pathway: str, part: str, threshold: float = 10.0)
         chance_above_pct=100 * league["level"].map(beyond)
     )
     table.columns = ["provider_code", "pathways", "difference_pct", *table.columns[3:]]
+    if "cost_gbp" in cases.columns:
+        sums = "sum(cost_gbp) AS actual_gbp, max(cost_gbp) AS largest_gbp, sum(cost_gbp * cost_gbp) AS cost_squares"
+        costs = rows.query(f"SELECT provider_code, {sums} FROM this GROUP BY provider_code").to_pandas()
+        table = _with_borne(table, costs, ["provider_code"])
     try:
         nested: VarianceComponents = variance_components(
             rows, outcome="difference_pct", groups=["icb_code", "provider_code"]
@@ -341,7 +354,7 @@ def shrink(cases: Relation, *, pathway: str, part: str, threshold: float = 10.0)
 class Explained(Result):
     """The comparison that is furthest out, by phase and setting: `table` has cell, pathways, contacts, mean_gbp,
     lower_95, upper_95, reference_gbp (the other providers, so many that they have no limits here), difference_gbp, the
-    largest first; `row` the comparison, or the reason why there is none.
+    largest first, with `pathways.BORNE`; `row` the comparison, or the reason why there is none.
     """  # noqa: D205
 
     row: dict[str, Any] | NotComputable
@@ -403,11 +416,11 @@ def explain(links: Links, ledger: Relation, comparisons: pd.DataFrame, *, year: 
         parts, reason = None, str(error).rstrip(".")
     if parts is None:
         return Explained(pd.DataFrame(columns=columns), NotComputable(reason))
-    own = cells.loc[cells[unit] == row["provider_code"], ["phase", "setting", "pathways", "contacts", "se_gbp"]]
+    own = cells.loc[cells[unit] == row["provider_code"], ["phase", "setting", "pathways", "contacts", "se_gbp", *BORNE]]
     table = parts.merge(own, on=["phase", "setting"], how="left")
     table = table.rename(columns={"others_gbp": "reference_gbp"}).head(most)
     table = table.fillna({"pathways": own["pathways"].max(), "contacts": 0, "se_gbp": 0.0})
     half = stats.t.ppf(0.975, table["pathways"].clip(lower=2) - 1) * table["se_gbp"]
     table["lower_95"], table["upper_95"] = (table["mean_gbp"] - half).clip(lower=0), table["mean_gbp"] + half
     table["cell"] = [f"{label(p)}: {label(s)}" for p, s in zip(table["phase"], table["setting"], strict=True)]
-    return Explained(table[columns].assign(reference_lower_95=np.nan, reference_upper_95=np.nan), row)
+    return Explained(table[[*columns, *BORNE]].assign(reference_lower_95=np.nan, reference_upper_95=np.nan), row)

@@ -46,7 +46,8 @@ WHERE x.expected_gbp > 0;
 
 CREATE OR REPLACE TEMP VIEW providers AS
 SELECT pathway, part, provider_code, CAST(count(*) AS BIGINT) AS pathways, sum(cost_gbp) AS actual_gbp, sum(expected_gbp) AS expected_gbp,
-       sum(expected_gbp * expected_gbp) AS expected_squares, sum(difference_pct) AS differences, sum(difference_pct * difference_pct) AS squares
+       sum(expected_gbp * expected_gbp) AS expected_squares, sum(difference_pct) AS differences, sum(difference_pct * difference_pct) AS squares,
+       max(cost_gbp) AS largest_gbp, sum(cost_gbp * cost_gbp) AS cost_squares
 FROM cases
 GROUP BY pathway, part, provider_code;
 

@@ -76,7 +76,8 @@ def _found(name: str) -> list[Found]:
 
 
 def check_refused(name: str) -> None:
-    """Hold a pack with the plant against the product's own attacks, where they look for that kind."""
+    """Hold what has the plant, and what has not, against the product's own attacks: they refuse the first alone."""
     attack = ATTACKS[name]
+    planted.refused(held(0), attack.refused)
     with pytest.raises(InputError):
         planted.refused(attack.plant(held(0)), attack.refused)

@@ -14,6 +14,7 @@ from samples import BY, notebook
 from pathcost_lib import present
 from pathcost_lib.packs.attack import attack, attack_one, refuse
 from pathcost_lib.packs.audit import refuse_leaks_between
+from pathcost_lib.packs.finished import refuse_files
 from pathcost_lib.present import display
 
 PLANT = "2024-25/PLANT"
@@ -96,14 +97,19 @@ def patients(seed: int = 7, many: int = 14) -> np.ndarray:
 
 
 def refused(held: Held, by: str) -> None:
-    """Build what a pack with the plant would be, with the part of the product that stands at that door."""
+    """Hold what a reader would have against the part of the product that stands at that door."""
     shown = held.payloads
     if by == "rows":
-        refuse(attack_one(PLANT, shown[PLANT]))
+        refuse([leak for pack, books in shown.items() for leak in attack_one(pack, books)])
+    elif by == "files":
+        books = {source: text.encode() for source, text in held.packs["2024-25/A"].items()}
+        own = {n: c for n, c in held.files.items() if n.startswith("A/") or "/" not in n}
+        refuse_files(own | {f"{source}.ipynb": text for source, text in books.items()}, shown["2024-25/A"])
     elif by == "packs":
         refuse(attack(shown))
     elif by == "audit":
-        refuse_leaks_between(shown[PLANT])
+        for books in shown.values():
+            refuse_leaks_between(books)
     else:
         raise ValueError(by)
 

@@ -112,7 +112,11 @@ class Held:
 # -- attacks ----------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Attack:
-    """An attack, the plant that it must find, and by which part of the product a pack with the plant is refused."""
+    """An attack, the plant that it must find, and by which part of the product a pack with the plant is refused.
+
+    `refused` is a door of `planted.refused`, "releases" where `test_published_again` shows it, or empty where no part
+    of the product looks: then the reader's docstring says why.
+    """
 
     name: str
     subject: str

@@ -67,7 +67,7 @@ def _quotient(table, row, total, mean) -> Iterator[Found]:
         yield table.found("people from a total over a mean", n)
 
 
-@reader("counts", planted.row({"finding": "£3,010 a patient", "pathways": 15, "excess_gbp": 42140}))
+@reader("counts", planted.row({"finding": "£3,010 a patient", "pathways": 15, "excess_gbp": 42140}), "rows")
 def words_against_excess(held: Held) -> Iterator[Found]:
     """A reader with 04: so many pounds a patient in words, beside the excess in pounds."""
     for table, row in held.rows("excess_gbp", "pathways"):
@@ -156,7 +156,7 @@ def byar_inverted(held: Held) -> Iterator[Found]:
             yield table.found("events from Byar's limits", n)
 
 
-@reader("counts", planted.row({"pathway": "knee", "pathways": 15, "rate": round(14e5 / 61_300, 3)}))
+@reader("counts", planted.row({"pathway": "knee", "pathways": 15, "rate": round(14e5 / 61_300, 3)}), "rows")
 def rate_times_population(held: Held) -> Iterator[Found]:
     """A reader with 03 and the public population: a rate times people is the number of events."""
     for table, row in held.rows("rate", "pathways"):
@@ -167,7 +167,7 @@ def rate_times_population(held: Held) -> Iterator[Found]:
             yield table.found("events from a rate and the population", n)
 
 
-@reader("counts", planted.row({"pathway": "knee", "pathways": 15, "index": round(1400 / 17.3, 2)}))
+@reader("counts", planted.row({"pathway": "knee", "pathways": 15, "index": round(1400 / 17.3, 2)}), "rows")
 def index_times_expected(held: Held) -> Iterator[Found]:
     """A reader with 03 and public rates by age: an index times the events expected is the events observed."""
     for table, row in held.rows("index", "pathways"):
@@ -206,7 +206,7 @@ def two_levels_of_confidence(held: Held) -> Iterator[Found]:
             yield table.found("people from two levels of confidence", n)
 
 
-@reader("counts", planted.row({"pathways": 15, "sd_gbp": round(SD, 4), "se_gbp": round(SD / N**0.5, 4)}))
+@reader("counts", planted.row({"pathways": 15, "sd_gbp": round(SD, 4), "se_gbp": round(SD / N**0.5, 4)}), "rows")
 def spread_over_error(held: Held) -> Iterator[Found]:
     """A reader with a standard deviation and an error, which no notebook shows: their ratio squared is the people."""
     for table, row in held.rows("sd_gbp", "se_gbp", "pathways"):
@@ -271,7 +271,7 @@ def bootstrap_in_pence(held: Held) -> Iterator[Found]:
                 yield table.found(f"people from {column} in pence", n)
 
 
-@reader("counts", planted.row({"pathways": 15, "mean_days": round(65 / 14, 4)}))
+@reader("counts", planted.row({"pathways": 15, "mean_days": round(65 / 14, 4)}), "rows")
 def whole_days(held: Held) -> Iterator[Found]:
     """A reader with a mean stay: times people it is whole days."""
     for table, row in held.rows("mean_days", "pathways"):

@@ -33,7 +33,7 @@ _YEARS = [planted.instead("2024-25/A", "cumulative", lambda row: row.update(path
 _YEARS += [planted.instead("2023-24/A", "rates", lambda row: row.update(pathways=21))]
 
 
-@reader("definitions", lambda held: _YEARS[1](_YEARS[0](held)))
+@reader("definitions", lambda held: _YEARS[1](_YEARS[0](held)), "rows")
 def one_year_from_two(held: Held) -> Iterator[Found]:
     """A reader with 07, which counts all hips up to a year, and last year's 03: the rest are this year's."""
     for area in AREAS:
@@ -49,7 +49,7 @@ _HIPS = planted.instead("hip-and-knee/A", "whole", lambda row: row.update(pathwa
 _KNEES = planted.instead("2024-25/A", "whole", lambda row: row.update(pathways=19))
 
 
-@reader("definitions", lambda held: _HIPS(_KNEES(held)))
+@reader("definitions", lambda held: _HIPS(_KNEES(held)), "rows")
 def hip_and_knee_less_knee(held: Held) -> Iterator[Found]:
     """A reader with the packs of two pathways, of which one is part of the other: the rest are hips."""
     for both in held.tables(pack="hip-and-knee/A"):
@@ -135,12 +135,13 @@ def hidden_here_and_shown_there(held: Held) -> Iterator[Found]:
 
 def _nine(held: Held) -> Held:
     ranks = {"provider_code": ["P1", "P2"], "pathways": [10.0, 30.0], "mean_gbp": [9000.0, 8000.0]}
-    eight = planted.payload({**ranks, "stage_rank": [2.0, 1.0]}, name="ranks")
-    nine = planted.payload({**ranks, "stage_rank": [None, 1.0]}, name="ranks")
+    of = {**planted.KNEE, "icb_code": "A"}
+    eight = planted.payload({**ranks, "stage_rank": [2.0, 1.0]}, name="ranks", of=of)
+    nine = planted.payload({**ranks, "stage_rank": [None, 1.0]}, name="ranks", of=of)
     return planted.tables(nine, pack="fewest 9/A")(planted.tables(eight, pack="2024-25/A")(held.but(packs={})))
 
 
-@reader("definitions", _nine)
+@reader("definitions", _nine, "packs")
 def fewest_eight_against_nine(held: Held) -> Iterator[Found]:
     """A reader with two packs: who is ranked from eight pathways on, and not from nine, has eight."""
     for nine in held.tables("ranks", pack="fewest 9/A"):
@@ -156,7 +157,7 @@ def _windows(held: Held) -> Held:
     return planted.tables(shorter, pack="90 days/A")(planted.tables(longer, pack="120 days/A")(held))
 
 
-@reader("definitions", _windows)
+@reader("definitions", _windows, "rows")
 def nested_windows(held: Held) -> Iterator[Found]:
     """A reader with a pathway of 90 days and the same of 120: the contacts of the last thirty days."""
     for longer in held.tables("whole", pack="120 days/A"):
@@ -175,7 +176,7 @@ def _worths(gain: float) -> planted.Plant:
     return planted.tables(planted.payload(net, name="benefit"))
 
 
-@reader("definitions", _worths(22.417 / N))
+@reader("definitions", _worths(22.417 / N), "rows")
 def two_values_of_worth(held: Held) -> Iterator[Found]:
     """A reader with two packs that differ in what a QALY is worth: the slope is the mean gain, in whole thousandths."""
     for table in held.tables("benefit"):

@@ -76,7 +76,7 @@ def quantile_of_few(held: Held) -> Iterator[Found]:
                         yield table.found(column, row[column])
 
 
-@reader("pounds", planted.row({"pathways": 15, "median_gbp": 8123.45}))
+@reader("pounds", planted.row({"pathways": 15, "median_gbp": 8123.45}), "rows")
 def median_in_pence(held: Held) -> Iterator[Found]:
     """A reader with any table: a median to the penny is one person's cost, or half way between two."""
     for table in held.tables():
@@ -203,6 +203,7 @@ def star_among_the_first_twelve(held: Held) -> Iterator[Found]:
     planted.row(
         {"phase": "during", "inside_contacts": 300, "outside_contacts": "*", "mean_gbp": 21300, "outside_pct": 8.37}
     ),
+    "rows",
 )
 def share_of_hidden_pounds(held: Held) -> Iterator[Found]:
     """A reader with 02: a share of the cost that rests on contacts which are hidden, times the cost."""
@@ -260,7 +261,7 @@ def _noisy(held: Held) -> Held:
     return held
 
 
-@reader("pounds", _noisy)
+@reader("pounds", _noisy, "rows")
 def repetition_with_other_seeds(held: Held) -> Iterator[Found]:
     """A reader with the same pack built with many seeds: were rounding drawn anew, its mean would be exact."""
     drawn = [tb.rows[0] for tb in held.tables("booted") if tb.pack.startswith("seed ") or tb.pack == "2024-25/A"]
@@ -277,7 +278,7 @@ def _jittered(held: Held) -> Held:
     return held
 
 
-@reader("pounds", _jittered)
+@reader("pounds", _jittered, "rows")
 def limits_drawn_again(held: Held) -> Iterator[Found]:
     """A reader with the same pack built with many seeds: limits that move by less than an average patient's share."""
     for column in ("lower_95", "upper_95"):

@@ -210,7 +210,7 @@ def _opened(held: Held) -> Held:
     return planted.tables(pack, pack="2024-25/A")(planted.tables(grid, pack="explorer/A")(held))
 
 
-@reader("sums", _opened)
+@reader("sums", _opened, "rows")
 def explorer_beside_the_packs(held: Held) -> Iterator[Found]:
     """A reader with the explorer's views saved as workbooks, and the packs of the area and of its neighbour."""
     yield from _explorer(held, "contacts")

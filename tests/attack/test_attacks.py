@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import samples
+from published import payloads_of
 
 from pathcost_lib import present
 from pathcost_lib.errors import InputError
@@ -28,7 +30,7 @@ def _planted(columns: dict[str, Any], rule: str = "hes", of: dict[str, str] | No
     made = _payload(pd.DataFrame(columns), of, counts=[])
     frame = pd.DataFrame(columns)
     rows = [[v if isinstance(v, str) else float(v) for v in row] for row in frame.itertuples(index=False, name=None)]
-    numbers = [{**c, "number": c["key"] not in ("phase", "provider")} for c in made["columns"]]
+    numbers = [{**c, "number": c["key"] not in ("phase", "provider", "finding")} for c in made["columns"]]
     return {**made, "columns": numbers, "rows": rows, "rule": rule, "steps": {}}
 
 
@@ -46,6 +48,32 @@ ROWS: dict[str, dict[str, list[Any]]] = {
     "the largest": {"pathways": [15], "largest_gbp": [60000]},
     "a quantile of two": {"pathways": [15], "p90_days": [20]},
     "one person's cost in a wide interval": {"pathways": [15], "mean_gbp": [22000], "upper_95": [64000]},
+    "a rate to three places": {"pathways": [15], "rate": [22.838]},
+    "an index to two places": {"pathways": [15], "index": [80.92]},
+    "a median to the penny": {"pathways": [15], "median_gbp": [8123.45]},
+    "a mean of whole days": {"pathways": [15], "mean_days": [4.6429]},
+    "a deviation beside its error": {"pathways": [15], "sd_gbp": [7420.11], "se_gbp": [1983.11]},
+    "a difference in words beside an excess": {
+        "finding": ["Hips: £3.01k (20%) more per patient than expected"],
+        "pathways": [15],
+        "excess_gbp": [42140],
+    },
+    "a share of what is hidden": {"inside_contacts": [300], "outside_contacts": ["*"], "outside_pct": [8.4]},
+    "two values of worth": {
+        "threshold_gbp": [20000, 30000],
+        "pathways": [15, 15],
+        "net_benefit_gbp": [20000 * 1.601214 - 9000, 30000 * 1.601214 - 9000],
+    },
+    # By hand: g = 1.96² × 0.5² / (n × 1.6127²), 0.026376 of 14 and 0.000185 of 2,000; middle = 6123.45 / (1 - g).
+    "Fieller's limits beside another row's": {
+        "pathways": [15, 2000],
+        "qalys": [1.6127, 1.6127],
+        "ratio_gbp": [6123.45, 6123.45],
+        "lower_95": [4289.33, 5958.57],
+        "upper_95": [8289.34, 6290.59],
+    },
+    "few people in words": {"finding": ["Stroke: three patients wait"], "pathways": [40]},
+    "what may be a person's number": {"finding": ["as 9434765919"], "pathways": [40]},
     "a mean beside a star": {"pathways": ["*"], "mean_gbp": [20000]},
     "the rank of a star": {"pathways": ["*"], "stage_rank": [3]},
 }
@@ -126,3 +154,12 @@ def test_a_row_that_one_person_dominates_here_hides_nothing_of_everybody_s() -> 
     shown = present.disclose(table, counts="pathways", apart={"reference_pathways": ["reference_gbp"]}, in_order=True)
     assert shown.hidden["mean_gbp"].tolist() == [True, False]
     assert shown.hidden["reference_gbp"].tolist() == [False, False]
+
+
+@pytest.mark.property
+def test_in_one_pack_of_the_samples_that_pass_the_door_nothing_is_found() -> None:
+    """Whatever is looked for row by row, table by table: none of it is in what is honest."""
+    for seed in samples.SEEDS[::5]:
+        for pack, books in samples.published(seed).items():
+            shown = {source: payloads_of(text) for source, text in books.items()}
+            assert attack_one(pack, shown) == [], (seed, pack)

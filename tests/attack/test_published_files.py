@@ -20,6 +20,8 @@ import pytest
 from files import DRAWN, WRITTEN, picture, real_files, sample_files, sha
 from published import ATTACKS, Found, Held, known, of_subject, parts_of, reader, sheets_of
 
+from pathcost_lib.errors import InputError
+
 EXACT = 20194.857143
 _PATH = re.compile(r"(?:/home/|/Users/|/tmp/|/root/|[A-Z]:\\\\?Users)[\w./\\-]+")
 
@@ -62,14 +64,14 @@ def _page(words: str) -> planted.Plant:
     return planted.file("board-pack.html", lambda page: page.replace(b"</body>", f"{words}</body>".encode()))
 
 
-@reader("files", _page("<p>Each costs £20,194.86.</p>"))
+@reader("files", _page("<p>Each costs £20,194.86.</p>"), "files")
 def page_text(held: Held) -> Iterator[Found]:
     """A reader with a page and the notebooks: pounds in words or cells that are more exact than any table."""
     for name, content in _files(held, "board-pack.html"):
         yield from _exact(held, name, _plain(content))
 
 
-@reader("files", _page('<img alt="England £20,195, here £9,000.">'))
+@reader("files", _page('<img alt="England £20,195, here £9,000.">'), "files")
 def alternative_text(held: Held) -> Iterator[Found]:
     """A reader whose screen reader says what a picture shows."""
     for name, content in held.files.items():
@@ -80,7 +82,7 @@ def alternative_text(held: Held) -> Iterator[Found]:
             yield from _exact(held, name, content.decode())
 
 
-@reader("files", _page('<!-- 3 patients --><p hidden>7</p><td data-value="7321.5">'))
+@reader("files", _page('<!-- 3 patients --><p hidden>7</p><td data-value="7321.5">'), "files")
 def what_a_page_does_not_show(held: Held) -> Iterator[Found]:
     """A reader of the page's source: comments, hidden elements, values kept beside what is shown."""
     for name, content in _files(held, "board-pack.html"):
@@ -106,7 +108,7 @@ _CELL = _in_zip(
 )
 
 
-@reader("files", planted.file("board-pack.xlsx", _CELL))
+@reader("files", planted.file("board-pack.xlsx", _CELL), "files")
 def cells_of_a_sheet(held: Held) -> Iterator[Found]:
     """A reader with a workbook, whose formats show no pence while the cells have them."""
     for name, content in _files(held, ".xlsx"):
@@ -125,7 +127,7 @@ def _office(held: Held) -> Iterator[tuple[str, str, str]]:
 _CHART = _in_zip("xl/charts/chart1.xml", lambda s: s + f"<c:v>{EXACT}</c:v>".encode())
 
 
-@reader("files", planted.file("board-pack.xlsx", _CHART))
+@reader("files", planted.file("board-pack.xlsx", _CHART), "files")
 def numbers_kept_in_a_chart(held: Held) -> Iterator[Found]:
     """A reader who opens the chart of a workbook or slide: it keeps the numbers that it draws."""
     for name, part, text in _office(held):
@@ -137,7 +139,7 @@ def numbers_kept_in_a_chart(held: Held) -> Iterator[Found]:
 _HIDDEN = _in_zip("xl/workbook.xml", lambda s: s.replace(b"<sheet ", b'<sheet state="veryHidden" ', 1))
 
 
-@reader("files", planted.file("board-pack.xlsx", _HIDDEN))
+@reader("files", planted.file("board-pack.xlsx", _HIDDEN), "files")
 def hidden_sheets(held: Held) -> Iterator[Found]:
     """A reader who unhides: sheets, rows and columns that are there and not seen, names, what is kept of pivots."""
     for name, part, text in _office(held):
@@ -152,7 +154,9 @@ def hidden_sheets(held: Held) -> Iterator[Found]:
 
 
 @reader(
-    "files", planted.file("board-pack.xlsx", _in_zip("xl/comments1.xml", lambda s: b"<comment>3 patients</comment>"))
+    "files",
+    planted.file("board-pack.xlsx", _in_zip("xl/comments1.xml", lambda s: b"<comment>3 patients</comment>")),
+    "files",
 )
 def comments_and_notes(held: Held) -> Iterator[Found]:
     """A reader of comments in cells and of the notes below slides."""
@@ -166,7 +170,7 @@ def comments_and_notes(held: Held) -> Iterator[Found]:
 _AUTHOR = _in_zip("docProps/core.xml", lambda s: s.replace(b"<dc:creator>", b"<dc:creator>jane.doe"))
 
 
-@reader("files", planted.file("board-pack.xlsx", _AUTHOR))
+@reader("files", planted.file("board-pack.xlsx", _AUTHOR), "files")
 def document_properties(held: Held) -> Iterator[Found]:
     """A reader of a file's properties: who made it, when and where."""
     for name, part, text in _office(held):
@@ -193,7 +197,7 @@ def _run_by(held: Held) -> Held:
     return held.but(packs={**held.packs, "2024-25/A": {**held.packs["2024-25/A"], "02_pathway_cost": json.dumps(book)}})
 
 
-@reader("files", _run_by)
+@reader("files", _run_by, "files")
 def who_ran_a_notebook(held: Held) -> Iterator[Found]:
     """A reader of a notebook's metadata, and of any file: folders with somebody's name, papermill's notes."""
     for pack, books in held.packs.items():
@@ -209,7 +213,10 @@ def who_ran_a_notebook(held: Held) -> Iterator[Found]:
 
 @reader("files", planted.file("board-pack.pdf", lambda content: content + b"PLANT \xa320,194.86"))
 def text_of_a_pdf(held: Held) -> Iterator[Found]:
-    """A reader who takes the text out of a PDF and of slides."""
+    """A reader who takes the text out of a PDF and of slides.
+
+    Nothing in the product reads a PDF back: it is made from the same document as the page, which is read.
+    """
     for name, content in _files(held, ".pdf"):
         text = (
             content.decode("latin-1") if not content.startswith(b"%PDF") or b"PLANT" in content else _pdf_text(content)
@@ -227,7 +234,10 @@ def _pdf_text(content: bytes) -> str:
 
 @reader("files", planted.file("index.html", lambda page: page + f'<td data-order="{EXACT}">£20,000</td>'.encode()))
 def order_of_the_index(held: Held) -> Iterator[Found]:
-    """A reader of the page over all packs: by what are its rows sorted?"""
+    """A reader of the page over all packs: by what are its rows sorted?
+
+    Nothing in the product reads that page back: its numbers are those of the manifests, which are read.
+    """
     for name, content in _files(held, "index.html"):
         for value in re.findall(r'data-order="(-?[\d.]+)"', content.decode()):
             if abs(float(value)) not in held.numbers:
@@ -240,7 +250,7 @@ def _exact_manifest(content: bytes) -> bytes:
     return json.dumps(held).encode()
 
 
-@reader("files", planted.file("A/manifest.json", _exact_manifest))
+@reader("files", planted.file("A/manifest.json", _exact_manifest), "files")
 def figures_of_a_manifest(held: Held) -> Iterator[Found]:
     """A reader of manifest.json: the headline figures as they were written down."""
     for name, content in _files(held, "manifest.json"):
@@ -272,7 +282,10 @@ def _counted(content: bytes) -> bytes:
 
 @reader("files", planted.file("A/manifest.json", _counted))
 def digests_of_a_manifest(held: Held) -> Iterator[Found]:
-    """A reader with a manifest and a computer: whose digest is that of a small count, or of a table of one?"""
+    """A reader with a manifest and a computer: whose digest is that of a small count, or of a table of one?
+
+    Nothing in the product tries digests: those of a manifest are of whole files, which whoever has them knows.
+    """
     for name, content in _files(held, "manifest.json"):
         for digest in re.findall(r"\b[0-9a-f]{64}\b", content.decode()):
             if digest in _guesses():
@@ -297,7 +310,10 @@ def _few_released(content: bytes) -> bytes:
 
 @reader("files", planted.file("releases.json", _few_released))
 def digests_of_the_releases(held: Held) -> Iterator[Found]:
-    """A reader who got hold of releases.json, which is the user's alone: numbers of few people, by trying them all."""
+    """A reader who got hold of releases.json, which is the user's alone: numbers of few people, by trying them all.
+
+    Nothing in the product tries digests: the list is of rows of packs that were attacked before.
+    """
     for name, content in _files(held, "releases.json"):
         listed = [row for rows in json.loads(content)["packs"].values() for row in rows.values()]
         yield from (Found(name, r["table"], _short()[r["numbers"]]) for r in listed if r["numbers"] in _short())
@@ -325,7 +341,10 @@ def _drawn_exactly(held: Held) -> Held:
 
 @reader("files", _drawn_exactly)
 def coordinates_of_a_drawing(held: Held) -> Iterator[Found]:
-    """A reader who measures a drawing: by the ticks of its axis, each mark stands for so many pounds."""
+    """A reader who measures a drawing: by the ticks of its axis, each mark stands for so many pounds.
+
+    Nothing in the product measures drawings: `present.figure` draws what is disclosed, and takes nothing else.
+    """
     for name, content in _files(held, ".svg"):
         for value in _points(content.decode()):
             near = min((abs(abs(value) - v) for v in held.numbers), default=0.0)
@@ -355,6 +374,15 @@ def test_a_planted_leak_of_its_kind_is_found(name: str, folder: Path) -> None:
     out = sample_files(0, folder)
     assert not list(ATTACKS[name].run(out))
     assert list(ATTACKS[name].run(ATTACKS[name].plant(out)))
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("name", [name for name in NAMES if ATTACKS[name].refused])
+def test_a_pack_whose_files_have_the_plant_is_refused(name: str, folder: Path) -> None:
+    out = sample_files(0, folder)
+    planted.refused(out, "files")
+    with pytest.raises(InputError, match="say what its disclosed tables do not"):
+        planted.refused(ATTACKS[name].plant(out), "files")
 
 
 @pytest.mark.unit

@@ -24,6 +24,7 @@ from published import ATTACKS, Found, Held, System, known, of_subject, reader
 from samples import notebook
 
 from pathcost_lib import ledger, packs, pathways, sources
+from pathcost_lib.errors import InputError
 from pathcost_lib.explore.explorer import BREAKDOWNS, Explorer, View
 from pathcost_lib.present.display import TABLE, table_bundle
 
@@ -113,7 +114,7 @@ _BASIS = planted.payload(
 _SETTINGS = planted.payload({"setting": ["gp", "ae"], "contacts": ["*", 40.0], "mean_gbp": ["*", 99.0]}, name="setting")
 
 
-@reader("packs", planted.tables(_BASIS, _SETTINGS))
+@reader("packs", planted.tables(_BASIS, _SETTINGS), "rows")
 def cost_basis_beside_settings(held: Held) -> Iterator[Found]:
     """A reader with one pack's 02: a setting whose contacts are hidden, and whose cost bases show all of them."""
     for settings in held.tables("setting"):
@@ -125,7 +126,9 @@ def cost_basis_beside_settings(held: Held) -> Iterator[Found]:
 
 
 @reader(
-    "packs", planted.tables(planted.payload({"finding": ["Stroke: 3 patients wait"], "contacts": [40]}, name="words"))
+    "packs",
+    planted.tables(planted.payload({"finding": ["Stroke: 3 patients wait"], "contacts": [40]}, name="words")),
+    "rows",
 )
 def few_in_words(held: Held) -> Iterator[Found]:
     """A reader of all that is said in tables: a number of one to seven people, in figures or in words."""
@@ -138,6 +141,7 @@ def few_in_words(held: Held) -> Iterator[Found]:
 @reader(
     "packs",
     planted.tables(planted.payload({"finding": ["x"], "example": ["9434765919 on 2024-05-17"]}, name="examples")),
+    "rows",
 )
 def identifiers_in_examples(held: Held) -> Iterator[Found]:
     """A reader of 01, which is also what `check --out` writes: examples that are a person's number, or a day."""
@@ -167,9 +171,11 @@ def test_no_attack_on_rows_or_sums_finds_anything_in_three_packs(real: Real) -> 
 
 @pytest.mark.unit
 @pytest.mark.parametrize("name", of_subject("packs"))
-def test_a_planted_leak_of_its_kind_is_found(name: str) -> None:
+def test_a_planted_leak_of_its_kind_is_found_and_refused(name: str) -> None:
     assert not list(ATTACKS[name].run(Held({})))
     assert list(ATTACKS[name].run(ATTACKS[name].plant(Held({}))))
+    with pytest.raises(InputError):
+        planted.refused(ATTACKS[name].plant(Held({})), ATTACKS[name].refused)
 
 
 @pytest.mark.end_to_end

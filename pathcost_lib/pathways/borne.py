@@ -1,0 +1,34 @@
+"""How much of a group's cost its dearest one and two people bear, for disclosure control."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["BORNE", "shares_borne"]
+
+#: Of the cost of a group: that of its dearest person, and at most that of its dearest two together.
+BORNE = ("largest_share", "two_largest_share")
+
+
+def shares_borne(largest: pd.Series, squares: pd.Series, whole: pd.Series) -> pd.DataFrame:
+    """Return how much of each group's cost its dearest person bears, and how much its dearest two do at most.
+
+    Parameters
+    ----------
+    largest, squares, whole : Series of float
+        Of each group's costs of a person: the largest, the sum of squares, the sum; all in pounds or all in pence.
+
+    Returns
+    -------
+    DataFrame
+        largest_share, two_largest_share; missing where a group costs nothing, or less.
+
+    Notes
+    -----
+    The second largest is at most the root of the sum of squares without the largest's: a bound that lets no dominated
+    group through, and that one pass over the rows gives.
+    """
+    largest, whole = largest.astype(float), whole.where(whole > 0).astype(float)
+    second = np.sqrt((squares - largest**2).clip(lower=0))
+    return pd.DataFrame({BORNE[0]: largest / whole, BORNE[1]: (largest + second) / whole})
