@@ -68,7 +68,8 @@ class Cells:
     `registered` (people of the patients table), `population` (icb_code, age_from, sex, persons), `providers`,
     `events` (pathways by ICB, age, sex and part), `pieces` (contacts and cost by pathway, ICB, part, phase,
     setting, in_year), `pathways` (`summarise` by pathway and ICB), `counted` (icb_code, pathway: whose events are
-    known; None: those of all areas).
+    known; None: those of all areas), `tenths` (of areas whose cost is not in `costs` by tenth of deprivation: icb_code,
+    age_from, sex, deprivation_decile, persons, cost_gbp, variance; None: of all areas it is).
     """
 
     costs: pd.DataFrame
@@ -79,6 +80,7 @@ class Cells:
     pieces: pd.DataFrame
     pathways: pd.DataFrame
     counted: pd.DataFrame | None = None
+    tenths: pd.DataFrame | None = None
 
 
 def read(

@@ -19,7 +19,10 @@ __all__ = ["Comparison", "compare", "cost_basis", "outside_share", "passages", "
 
 #: A reference is told where units with this share of all pathways are in it.
 LEAST_KNOWN = 0.95
+#: Stands where a phase would, for all of them together.
+WHOLE = "whole_pathway"
 NOT_SHARED = "areas with over 5% of the pathways have too few such contacts to share theirs"
+ONE_UNIT = "the data hold one unit only, so there is nothing to compare with"
 #: Shares of a cell's cost that its one and its two dearest pathways bear.
 _BORNE = ("largest_share", "two_largest_share")
 
@@ -127,7 +130,7 @@ def compare(
         # The only unit is its own reference: shown twice, it would tell what is suppressed once.
         table[[c for c in table.columns if c.startswith("reference_")]] = np.nan
         table[["difference_gbp", f"difference_lower_{level}", f"difference_upper_{level}"]] = np.nan
-        table["reason"] = "the data hold one unit only, so there is nothing to compare with"
+        table["reason"] = ONE_UNIT
         return Comparison(table, unit, confidence)
     share_of_others = others["pathways"] / everyone["pathways"]
     freedom = _welch(ours, others)
@@ -174,7 +177,7 @@ def outside_share(
     -------
     DataFrame
         phase ("whole_pathway" last), pathways, inside_contacts, outside_contacts, outside_pct, reference_pct (of all
-        units). NaN where there is no cost to share out, no pathway, or one unit only.
+        units), reason. NaN where there is no cost to share out, no pathway, or one unit only.
     """
     frame = cells.assign(
         outside=(cells["provider_code"] != cells[index]).to_numpy(), at_focus=(cells[unit] == focus).to_numpy()
@@ -183,8 +186,8 @@ def outside_share(
     pathways = int(frame[frame["at_focus"]].groupby(index)["pathways"].first().sum())
     compared = len(cells[unit].unique()) > 1
     rows = []
-    for phase in [*phases, "whole_pathway"]:
-        part = frame if phase == "whole_pathway" else frame[frame["phase"] == phase]
+    for phase in [*phases, WHOLE]:
+        part = frame if phase == WHOLE else frame[frame["phase"] == phase]
         here = part[part["at_focus"]]
         rows.append(
             {
@@ -194,6 +197,7 @@ def outside_share(
                 "outside_contacts": int(here.loc[here["outside"], "contacts"].sum()),
                 "outside_pct": _percent_outside(here),
                 "reference_pct": _percent_outside(part) if compared else float("nan"),
+                "reason": "" if compared else ONE_UNIT,
             }
         )
     return pd.DataFrame(rows)
