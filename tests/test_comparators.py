@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pathcost_lib.comparators.prices import price_digests, unlike_prices
 from typer.testing import CliRunner
 
 from pathcost_lib import comparators, packs, pathways
@@ -23,12 +24,12 @@ from pathcost_lib.cli import app
 from pathcost_lib.comparators.club import NO_COMPARATOR
 from pathcost_lib.comparators.combine import combine, share_out
 from pathcost_lib.comparators.files import KEYS, NUMBERS, Shared
-from pathcost_lib.comparators.prices import price_digests, unlike_prices
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs.audit import audit_pack
 from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.packs.share import share
 from pathcost_lib.sources import open_dataset
+from pathcost_lib.sources.comparator import NO_OTHER
 from pathcost_lib.sources.dataset import Dataset
 
 YEAR = "2024-25"
@@ -214,6 +215,17 @@ def test_own_rows_and_the_files_of_the_others_are_compared_and_named(alone: Path
         assert set(who.others.table["icb_code"]) == {"QOP", "QUA"}
     with pytest.raises(InputError, match=r"'Midlands' and compare are both asked for"):
         comparators.compared_with(open_dataset(three), "Midlands", icb="QHL", year=YEAR, compare=str(club))
+
+
+@pytest.mark.end_to_end
+def test_where_files_do_not_serve_the_area_stands_alone_and_says_why(alone: Path, club: Path) -> None:
+    who = _who(alone, club).without("outcomes")
+    assert (who.areas, who.reference, who.others) == (("QHL",), NO_OTHER, None)
+    assert who.alone
+    assert who.note == who.lacks == NO_COMPARATOR["outcomes"]
+    rows = comparators.compared_with(open_dataset(alone), "England", icb="QHL", year=YEAR)
+    assert rows.without("outcomes") is rows
+    assert rows.lacks == ""
 
 
 @pytest.mark.end_to_end

@@ -124,6 +124,7 @@ CASES: dict[tuple[str, str], list[Case]] = {
     ("03", "seed"): [ok(7, "Opportunity", data="<england>", icb="QOP")],
     ("04", "icb"): [ok("QOP", MESSAGE, "All comparisons"), ICB],
     ("04", "pathway"): [ok("hip_replacement", "Shrunk"), no("knees", "Pathway 'knees' is not known")],
+    ("04", "compare"): [ok("<club>", MESSAGE, "All comparisons"), no("nowhere", "compare: there is no folder nowhere")],
     ("04", "part"): [ok("after", "Shrunk"), no("middle", "Part 'middle' is not known")],
     ("04", "year"): [ok("2023-24", MESSAGE), YEAR],
     ("04", "data"): [ok("<other>", MESSAGE, icb="QZ1"), DATA],
@@ -162,6 +163,7 @@ CASES: dict[tuple[str, str], list[Case]] = {
     ("07", "definition_file"): [ok("<own>", MESSAGE)],
     ("07", "year"): [ok("2023-24", MESSAGE), YEAR],
     ("07", "data"): [ok("<other>", MESSAGE, icb="QZ1"), DATA],
+    ("07", "compare"): [ok("<club>", MESSAGE), no("nowhere", "compare: there is no folder nowhere")],
     ("07", "price_base"): [ok("2023-24", "Cost per QALY"), PRICES],
     ("07", "reference"): [ok("Midlands", MESSAGE, "Cost per QALY", allow="few_areas"), REFERENCE, ELSEWHERE],
     ("07", "allow"): [

@@ -14,6 +14,7 @@ from pathcost_lib import paths
 from pathcost_lib.benchmark.cost_index import cost_index
 from pathcost_lib.benchmark.standardise import directly_standardised_rate, indirectly_standardised_ratio
 from pathcost_lib.codes import SETTINGS, financial_year_bounds
+from pathcost_lib.few import SMALLEST
 from pathcost_lib.ledger import coverage
 from pathcost_lib.pathways import Links, summarise
 from pathcost_lib.pathways.summary import chosen_pathways
@@ -49,7 +50,7 @@ _RATES = ["pathways", "rate", "lower_95", "upper_95", "reference_pathways", "ref
 _PROVIDERS = ["provider_code", "scope", "contacts", *_INDEX, "actual_gbp", "expected_gbp", "own_cost_pct", "reason"]
 ONE_AREA = "the data hold one area only, so there is nothing to compare with"
 NO_PEOPLE = "no population by age and sex, or no patients' ages and sexes, for this area and year"
-FEWEST_USERS = 8
+FEWEST_USERS = SMALLEST
 FEW_USERS = "fewer than eight people of known age and sex have a contact"
 PROTECTS = "not shown, because a setting of fewer than eight people could be worked out from it"
 #: People of the areas whose events are known, as a share of all that are compared: areas that cannot share theirs have

@@ -11,6 +11,7 @@ from scipy import stats
 
 from pathcost_lib.codes import COST_BASES, SETTINGS
 from pathcost_lib.errors import require_one_of
+from pathcost_lib.few import SMALLEST
 from pathcost_lib.pathways import Flow, Statement
 from pathcost_lib.results import Result
 
@@ -257,7 +258,7 @@ def passages(own: Flow, every: Flow) -> pd.DataFrame:
 
 
 def statement_table(
-    statement: Statement, *, compared_gbp: float, pathways: int, year: str, smallest: int = 8
+    statement: Statement, *, compared_gbp: float, pathways: int, year: str, smallest: int = SMALLEST
 ) -> pd.DataFrame:
     """Return where the ledger's pounds went, line by line, in exact pounds.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pandas as pd
@@ -38,6 +38,7 @@ NO_COMPARATOR = {
     "medians": "Median days have no comparator: a median of all areas cannot be made from what each shares.",
     "providers": "No comparator from other areas: files hold nothing of single providers, because the few patients "
     "whom an area sends to one could be worked out. Providers stand beside each other, by this area's patients only.",
+    "outcomes": "No comparator from other areas: files hold no outcomes of patients.",
 }
 
 
@@ -49,13 +50,18 @@ class Club(Compared):
     ----------
     others : Statistics or None
         What the other areas share; None where all are compared by rows.
+    lacks : str
+        Why files do not serve here, where the area stands alone because of that.
     """
 
     others: Statistics | None = None
+    lacks: str = ""
 
     @property
     def note(self) -> str:
         """What must be said of who is compared: all that share, by name, and who does not take part and why."""
+        if self.lacks:
+            return self.lacks
         if self.others is None:
             return super().note
         codes = [code for code in self.areas if code != self.icb]
@@ -68,6 +74,13 @@ class Club(Compared):
     def no_comparator(self, what: str) -> str:
         """Return why something has no comparator ("medians", "providers") where others share files; empty by rows."""
         return "" if self.others is None else NO_COMPARATOR[what]
+
+    def without(self, what: str) -> Club:
+        """Return the area alone, with the reason, where others share files and those do not hold `what`."""
+        if self.others is None:
+            return self
+        alone = replace(self, reference=NO_OTHER, areas=(self.icb,), left_out={}, others=None)
+        return replace(alone, lacks=NO_COMPARATOR[what])
 
     def settled_with(self, **beside: Any) -> dict[str, Any]:
         """Return what `present.disclose` is told of national figures: nothing where the other areas share files.
@@ -132,7 +145,7 @@ def compared_with(
     found = [one for one in read(compare) if one.icb != icb]
     digests = {d.name: definition_digest(d) for d in definitions}
     here: dict[str, Any] = {"year": year, "price base": price_base, "months": [str(m) for m in own.held.months]}
-    here["invented data"] = _invented(own.whole)
+    here["invented data"] = own.whole.invented
     prices = price_digests(table_or_empty(own.whole, "unit_costs"), year)
     _refuse_unlike(found, here, digests, prices, together)
     per_head = (contacts_of(own.whole, year) / persons_of(own.whole, year)).reindex([icb])
@@ -163,10 +176,6 @@ def compared_with(
 
 def _club(who: Compared, others: Statistics | None = None) -> Club:
     return Club(**{f.name: getattr(who, f.name) for f in fields(Compared)}, others=others)
-
-
-def _invented(dataset: Dataset) -> bool:
-    return dataset.folder is not None and (dataset.folder / "sample.json").is_file()
 
 
 def _refuse_unlike(

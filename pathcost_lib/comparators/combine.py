@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib.errors import InputError
+from pathcost_lib.few import LARGEST_SHARES, SMALLEST
 
 __all__ = ["OLDEST", "combine", "share_out", "squares_of"]
 
-SMALLEST = 8
 #: First age of the highest band, which is open.
 OLDEST = 90
-#: One person may bear half of a cell's cost, two four fifths (`present.protection`); how much they bear is bounded from
-#: the sum of squares, which hides some cells that need not be and none too few.
-_MOST, _MOST_OF_TWO = 0.5**2, 0.8**2 / 2
+#: How much one person, and two together, bear of a cell's cost is bounded from the sum of squares, which hides some
+#: cells that need not be and none too few.
+_MOST_SQUARES = min(LARGEST_SHARES["largest_share"] ** 2, LARGEST_SHARES["two_largest_share"] ** 2 / 2)
 BOTH = "all"
 _STEPS = 50
 
@@ -83,7 +83,7 @@ def _may_be_shown(cell: Mapping[str, Any], counts: Sequence[str]) -> bool:
         return True
     cost, squares = cell.get("cost_gbp", 0.0), cell.get("squares", 0.0)
     enough = all(cell[count] >= SMALLEST for count in counts)
-    return enough and bool(squares <= min(_MOST, _MOST_OF_TWO) * cost**2 + 1e-9)
+    return enough and bool(squares <= _MOST_SQUARES * cost**2 + 1e-9)
 
 
 def _band(first: float, last: float) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pathcost_lib import __version__, comparators, paths, pathways
 from pathcost_lib.benchmark import exchanged, icb_view, pathway_cost
+from pathcost_lib.benchmark.pathway_tables import disclose_pathway
 from pathcost_lib.codes import SETTINGS, financial_year_bounds
 from pathcost_lib.comparators.files import COLUMNS, KEYS, NUMBERS, Shared
 from pathcost_lib.comparators.prices import price_digests
@@ -19,7 +20,7 @@ from pathcost_lib.packs import releases
 from pathcost_lib.packs.attack import attack_one, refuse
 from pathcost_lib.packs.audit import refuse_leaks, refuse_leaks_between
 from pathcost_lib.packs.order import banner_of
-from pathcost_lib.present.disclosure import Disclosed, disclose, disclose_together
+from pathcost_lib.present.disclosure import Disclosed, disclose
 from pathcost_lib.present.display import TABLE, table_bundle
 from pathcost_lib.sources import compared_with, names, open_dataset
 from pathcost_lib.sources.comparator import Compared, contacts_of, persons_of
@@ -180,27 +181,18 @@ def _pathway_cost(
     by, icb, year = exchanged.BREAKDOWNS, who.icb, who.year
     at: dict[str, Any] = {"year": year, "held": who.held}
     summary = {name: pathways.summarise(links, ledger, ["icb_code", *split], **at) for name, split in by.items()}
-    # Not shared, but shown in 02, where it hides cells of the others.
-    basis = {"basis": ["setting", "cost_basis"]}
-    resting = pathways.summarise(links, ledger, ["icb_code", *basis["basis"]], **at)
-    tables = {"basis": pathway_cost.cost_basis(resting, None, unit="icb_code", focus=icb)}
     phases = [phase.name for phase in definition.phases]
-    tables |= exchanged.cost_of_pathway(summary, icb, phases)
-    of = {"what": "closed pathways", "year": year, "pathway": definition.title, "icb_code": icb}
-    safe = disclose_together(
-        tables,
-        counts=["pathways", "seen_pathways", "contacts"],
-        by={**by, **basis},
-        adds_up="mean_gbp",
-        everywhere=summary,
-        focus=("icb_code", icb),
-        kinds={"squared_deviations": "sum"},
-        of=of,
-    )
+    tables = exchanged.cost_of_pathway(summary, icb, phases)
+    # Not shared, but shown in 02, where it hides cells of the others.
+    resting = pathways.summarise(links, ledger, ["icb_code", "setting", "cost_basis"], **at)
+    tables["basis"] = pathway_cost.cost_basis(resting, None, unit="icb_code", focus=icb)
+    of = {"year": year, "pathway": definition.title}
+    safe = disclose_pathway(tables, icb=icb, **of, everywhere=summary, kinds={"squared_deviations": "sum"})
     # Of the parts no count but of contacts: all have the pathways of the whole.
     kept = {name: ["pathways"] if name == "whole" else by[name] for name in by}
     kept = {name: [*columns, "contacts", "mean_gbp", "squared_deviations"] for name, columns in kept.items()}
-    beside = _beside(links, ledger, tables["phase"][["phase", "seen_pathways"]], phases, who, of)
+    seen = tables["phase"][["phase", "seen_pathways"]]
+    beside = _beside(links, ledger, seen, phases, who, {**of, "icb_code": icb})
     return {**{name: safe[name].select(columns) for name, columns in kept.items()}, **beside}
 
 
