@@ -211,6 +211,11 @@ def opportunities(
     found = found[found["icb_code"] == icb].reset_index(drop=True)
     if found.empty:
         return pd.DataFrame(columns=_CLAIMS, dtype=float)
+    if cells.yearly is not None:  # the pathways of the months held are those of a part of the year
+        per_year = ["opportunity_gbp", "lower_95_gbp", "upper_95_gbp", "variable_gbp"]
+        found[per_year] = found[per_year].mul(
+            found["claim"].map(cells.yearly.set_index("pathway")["factor"]).fillna(1.0), axis=0
+        )
     scope = _scope(cells, icb)
     limit = scope.groupby("claim")["cost_gbp"].sum().reindex(found["claim"]).fillna(0.0).to_numpy()
     found["opportunity_gbp"] = found["opportunity_gbp"].clip(upper=limit)
@@ -235,6 +240,9 @@ def _to_compare(cells: Cells, costs: pd.DataFrame) -> pd.DataFrame:
     per_pathway["variable_share"] = per_pathway["variable_gbp"] / per_pathway["cost_gbp"].where(
         per_pathway["cost_gbp"] > 0
     )
+    if cells.yearly is not None:
+        known = cells.yearly.dropna(subset="factor")["pathway"]
+        per_pathway["mean_gbp"] = per_pathway["mean_gbp"].where(per_pathway["claim"].isin(known))
     per_person = costs[costs["setting"] != ALL].rename(columns={"setting": "claim", "value_gbp": "mean_gbp"})
     columns = ["icb_code", "claim", "persons", "mean_gbp", "se_gbp", "variable_share"]
     parts = [part[columns] for part in (per_pathway, per_person) if set(columns) <= set(part)]

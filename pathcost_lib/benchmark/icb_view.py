@@ -58,6 +58,7 @@ PROTECTS = "not shown, because a setting of fewer than eight people could be wor
 LEAST_KNOWN = 0.95
 UNKNOWN = "areas with over 5% of the people have too few to share theirs: without them the reference would be too high"
 NO_CONTACTS = "the data hold no contact of this area in this setting, so it is not compared"
+NOT_SCALED = "too few pathways close in these months of a whole year to scale the rate"
 NOT_WHOLE = "the data hold no contact of this area in one of the settings, so all of them together are not compared"
 
 
@@ -70,7 +71,8 @@ class Cells:
     `events` (pathways by ICB, age, sex and part), `pieces` (contacts and cost by pathway, ICB, part, phase,
     setting, in_year), `pathways` (`summarise` by pathway and ICB), `counted` (icb_code, pathway: whose events are
     known; None: those of all areas), `tenths` (of areas whose cost is not in `costs` by tenth of deprivation: icb_code,
-    age_from, sex, deprivation_decile, persons, cost_gbp, variance; None: of all areas it is).
+    age_from, sex, deprivation_decile, persons, cost_gbp, variance; None: of all areas it is), `yearly` (pathway,
+    factor: what scales those of the months held to a year, missing where that is not known; None: nothing is scaled).
     """
 
     costs: pd.DataFrame
@@ -82,6 +84,7 @@ class Cells:
     pathways: pd.DataFrame
     counted: pd.DataFrame | None = None
     tenths: pd.DataFrame | None = None
+    yearly: pd.DataFrame | None = None
 
 
 def read(
@@ -329,13 +332,18 @@ def event_rates(cells: Cells, icb: str) -> pd.DataFrame:
     table[["lower_95", "upper_95"]] = ours[["lower_95", "upper_95"]]
     table["reference_pathways"], table["reference_rate"] = all_icbs["events"], all_icbs["value"]
     table[_INDEX] = 100 * ratio[["ratio", "lower_95", "upper_95"]]
+    reason = ours["reason"].where(ours["reason"].str.startswith("missing"), "")
+    if cells.yearly is not None:
+        factor = table["pathway"].map(cells.yearly.set_index("pathway")["factor"])
+        per_year = ["rate", "lower_95", "upper_95", "reference_rate"]
+        table[per_year] = table[per_year].mul(factor, axis=0)
+        reason = reason.mask(factor.isna(), NOT_SCALED)
     if set(rows["icb_code"]) == {icb}:
         none = dict.fromkeys(["reference_pathways", "reference_rate", *_INDEX], np.nan)
         return table.assign(**none, reason=ONE_AREA)
     share = rows.groupby("pathway")["persons"].sum() / cells.population["persons"].sum()
     short = (share.reindex(table["pathway"]) < LEAST_KNOWN).to_numpy()
     table.loc[short, ["reference_pathways", "reference_rate", *_INDEX]] = np.nan
-    reason = ours["reason"].where(ours["reason"].str.startswith("missing"), "")
     return table.assign(reason=np.where(short, UNKNOWN, reason))
 
 
