@@ -336,6 +336,8 @@ def test_a_second_file_that_differs_by_few_people_is_refused(alone: Path, tmp_pa
     pq.write_table(activity.filter(~pc.field("patient_id").isin(cared)), fewer / "activity.parquet")
     with pytest.raises(InputError, match="perhaps by fewer than eight people"):
         share("QHL", tmp_path / "QHL.zip", data=fewer, **options)
+    with pytest.raises(InputError, match="would differ from those released before"):
+        share("QHL", tmp_path / "QHL.zip", data=alone, price_base="2023-24", **options)
     assert (tmp_path / "QHL.zip").read_bytes() == before
     assert first.manifest["banner"]
 
