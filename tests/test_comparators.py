@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pathcost_lib.comparators.prices import price_digests, unlike_prices
 from typer.testing import CliRunner
 
 from pathcost_lib import comparators, packs, pathways
@@ -24,6 +23,7 @@ from pathcost_lib.cli import app
 from pathcost_lib.comparators.club import NO_COMPARATOR
 from pathcost_lib.comparators.combine import combine, share_out
 from pathcost_lib.comparators.files import KEYS, NUMBERS, Shared
+from pathcost_lib.comparators.prices import price_digests, unlike_prices
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs.audit import audit_pack
 from pathcost_lib.packs.document import Section, read_section
