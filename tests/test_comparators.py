@@ -18,15 +18,19 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from pathcost_lib import comparators, packs, pathways
-from pathcost_lib.benchmark import icb_view, pathway_cost
+from pathcost_lib.benchmark import exchanged, icb_causes, icb_view, pathway_cost
 from pathcost_lib.cli import app
+from pathcost_lib.comparators.club import NO_COMPARATOR
 from pathcost_lib.comparators.combine import combine, share_out
 from pathcost_lib.comparators.files import KEYS, NUMBERS, Shared
+from pathcost_lib.comparators.prices import price_digests, unlike_prices
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs.audit import audit_pack
 from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.packs.share import share
 from pathcost_lib.sources import open_dataset
+from pathcost_lib.sources.comparator import NO_OTHER
+from pathcost_lib.sources.dataset import Dataset
 
 YEAR = "2024-25"
 NOTEBOOKS = {path.stem[:2]: path for path in packs.production_notebooks()}
@@ -100,7 +104,7 @@ def shared(icb: str = "QOP", **manifest: Any) -> Shared:
     table = pd.DataFrame([row | {"statistic": "population", "age_band": "0 to 4", "sex": "male", "persons": 12.5}])
     knees = pathways.load_definition("knee_replacement")
     said = {"icb": icb, "name": icb, "year": YEAR, "price_base": YEAR, "months": [], "banner": "", "lacking": {}}
-    said |= {"definitions": {knees.name: comparators.definition_digest(knees)}, "coverage_pct": {}}
+    said |= {"prices": {}, "definitions": {knees.name: comparators.definition_digest(knees)}, "coverage_pct": {}}
     return Shared(table, said | {"contacts": 100, "persons": 50} | manifest)
 
 
@@ -141,7 +145,7 @@ def _spoil(path: Path, how: str) -> None:
     ("how", "words"),
     [
         ("bytes", "QOP.zip cannot be read"),
-        ("format", "its format is not 1"),
+        ("format", "its format is not 2"),
         ("manifest", r"manifest.json: contacts is missing or no int"),
         ("digest", "is not what was written"),
         ("-3", "column persons: row 2 is no number that can be there"),
@@ -214,6 +218,17 @@ def test_own_rows_and_the_files_of_the_others_are_compared_and_named(alone: Path
 
 
 @pytest.mark.end_to_end
+def test_where_files_do_not_serve_the_area_stands_alone_and_says_why(alone: Path, club: Path) -> None:
+    who = _who(alone, club).without("outcomes")
+    assert (who.areas, who.reference, who.others) == (("QHL",), NO_OTHER, None)
+    assert who.alone
+    assert who.note == who.lacks == NO_COMPARATOR["outcomes"]
+    rows = comparators.compared_with(open_dataset(alone), "England", icb="QHL", year=YEAR)
+    assert rows.without("outcomes") is rows
+    assert rows.lacks == ""
+
+
+@pytest.mark.end_to_end
 def test_files_that_count_otherwise_are_refused_and_what_differs_is_named(
     alone: Path, club: Path, tmp_path: Path
 ) -> None:
@@ -221,6 +236,8 @@ def test_files_that_count_otherwise_are_refused_and_what_differs_is_named(
     other = {**one.manifest, "year": "2023-24", "price_base": "2022-23", "months": one.manifest["months"][:6]}
     other |= {"definitions": {**one.manifest["definitions"], "stroke": "0", "gout": "1"}, "banner": ""}
     other["definitions"].pop("hip_fracture")
+    other["prices"] = {**one.manifest["prices"], "day_case": "0", "home_visit": "1"}
+    other["prices"].pop("elective")
     comparators.write(replace(one, manifest=other), tmp_path / "QOP.zip")
     with pytest.raises(InputError) as caught:
         _who(alone, tmp_path)
@@ -233,6 +250,9 @@ def test_files_that_count_otherwise_are_refused_and_what_differs_is_named(
         "pathway stroke is defined otherwise",
         "pathway gout is linked there only",
         "pathway hip_fracture is linked here only",
+        "national prices of day_case differ",
+        "national prices of home_visit are there only",
+        "national prices of elective are here only",
     ):
         assert words in str(caught.value)
 
@@ -277,6 +297,16 @@ def test_what_a_pack_hides_is_not_in_the_file_and_both_together_give_nothing_awa
     # The file's own tables beside the pack's, as the audit of a pack reads them.
     closed = one.table[one.table["statistic"] == "pathways"]
     knees = one.table[(one.table["statistic"] == "pathway_cost") & (one.table["pathway"] == "knee_replacement")]
+    for name, statistic in (("Outside share", "outside"), ("Flow", "flow")):
+        (table,) = (p for p in shown["02_pathway_cost"] if p.get("name") == name)
+        heads, mine = [c["key"] for c in table["columns"]], one.table[one.table["statistic"] == statistic]
+        mine = mine[mine["pathway"] == "knee_replacement"]
+        words = [("phase",)] if name == "Outside share" else [("from_setting", "setting")]
+        number = "outside_pct" if name == "Outside share" else "mean_gbp"
+        here = {tuple(row[: len(words[0])]): row[heads.index(number)] for row in table["rows"]}
+        there = dict(zip(mine[[*words[0]]].itertuples(index=False, name=None), mine[number], strict=True))
+        assert {key: n for key, n in here.items() if n != "*"} == {key: n for key, n in there.items() if n == n}
+        assert not {key for key, n in here.items() if n == "*"} & set(there)
     (by_phase,) = (p for p in shown["02_pathway_cost"] if p.get("name") == "By phase")
     starred = {row[0] for row in by_phase["rows"] if row[1] == "*"}
     assert not starred & set(knees.loc[knees["setting"] == "", "phase"])
@@ -306,6 +336,8 @@ def test_a_second_file_that_differs_by_few_people_is_refused(alone: Path, tmp_pa
     pq.write_table(activity.filter(~pc.field("patient_id").isin(cared)), fewer / "activity.parquet")
     with pytest.raises(InputError, match="perhaps by fewer than eight people"):
         share("QHL", tmp_path / "QHL.zip", data=fewer, **options)
+    with pytest.raises(InputError, match="would differ from those released before"):
+        share("QHL", tmp_path / "QHL.zip", data=alone, price_base="2023-24", **options)
     assert (tmp_path / "QHL.zip").read_bytes() == before
     assert first.manifest["banner"]
 
@@ -343,71 +375,129 @@ def _tables(section: Section) -> dict[str, pd.DataFrame]:
     found = {}
     for table in section.tables:
         columns = [c["key"] for c in table.payload["columns"]]
-        words = [c["key"] for c in table.payload["columns"] if not c["number"] and c["key"] != "reason"]
+        labels = [c["key"] for c in table.payload["columns"] if not c["number"] or c["key"] == "decile"]
+        words = [label for label in labels if label != "reason"]
         frame = pd.DataFrame(table.payload["rows"], columns=columns).drop(columns="reason", errors="ignore")
         found[table.name] = frame.set_index(words).apply(pd.to_numeric, errors="coerce")
     return found
 
 
-#: Largest difference of each table of 03 between all rows and own rows with files, three areas of about 14,000 people.
-#: Limits of differences are in the unit of the measure, over its reference.
-LARGEST = {"Per person": 0.02, "All areas": 0.02, "Peers": 0.01}
+Tables = dict[str, pd.DataFrame]
+
+
+@pytest.fixture(scope="module")
+def beside(
+    alone: Path, club: Path, pack_of_three: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Section, Section]]:
+    """Return 02 and 03 from the rows of all three areas, and from own rows with the files of the others."""
+    out, found = tmp_path_factory.mktemp("beside"), {}
+    for number in ("02", "03"):
+        packs.execute(NOTEBOOKS[number], out / f"{number}.ipynb", {"data": str(alone), "compare": str(club)})
+        sections = (pack_of_three / NOTEBOOKS[number].name, out / f"{number}.ipynb")
+        found[number] = (read_section(sections[0]), read_section(sections[1]))
+    return found
+
+
+#: Of each table the largest difference from that of all rows, as a share of the number (of a difference: of the
+#: reference; of percentages: points over 100), and how many numbers are withheld. Three areas of about 14,000 people.
+LARGEST = {
+    "02": {
+        "Cost basis": (0.0, 0),
+        "By phase": (0.02, 2),
+        "By setting": (0.02, 2),
+        "By setting and phase": (0.07, 12),
+        "Flow": (0.1, 61),
+        "Outside share": (0.04, 2),
+    },
+    "03": {
+        "Per person": (0.005, 0),
+        "All areas": (0.005, 0),
+        "Rates": (0.15, 2),
+        "Peers": (0.005, 0),
+        "Opportunity": (0.0, 0),
+        "Deprivation": (0.02, 0),
+    },
+}
+#: What files do not carry, or what is of the own rows alone; each says so.
+NOT_COMPARED = {"02": {"Ranks", "Every pound once"}, "03": {"Providers", "Drivers"}}
 
 
 @pytest.mark.notebook
-def test_own_rows_with_the_others_files_are_the_pack_from_all_rows(
-    alone: Path, club: Path, pack_of_three: Path, tmp_path: Path
+@pytest.mark.parametrize("number", LARGEST)
+def test_every_table_from_own_rows_and_files_is_that_from_all_rows(
+    number: str, beside: dict[str, tuple[Section, Section]]
 ) -> None:
-    packs.execute(NOTEBOOKS["03"], tmp_path / "out.ipynb", {"data": str(alone), "compare": str(club)})
-    theirs = _tables(read_section(pack_of_three / NOTEBOOKS["03"].name))
-    section = read_section(tmp_path / "out.ipynb")
-    ours = _tables(section)
-    assert "Compared with 2 areas by the statistics that they share: QOP, QUA." in section.messages[0].text
-    assert "England" not in section.messages[0].text
-    # What is the area's own is the same to the last figure.
-    for name, columns in {
-        "Per person": ["value_gbp", "lower_95", "upper_95"],
-        "Rates": ["pathways", "rate", "lower_95", "upper_95"],
-        "Opportunity": ["value_gbp"],
-    }.items():
-        pd.testing.assert_frame_equal(theirs[name][columns], ours[name][columns])
-    own = theirs["Per person"]
-    for name, most in LARGEST.items():
-        a, b = theirs[name].align(ours[name], join="outer")
-        assert list(a.index) == list(b.index), name
-        assert (a.isna() == b.isna()).all().all(), name
-        size = own[["reference_gbp"]].to_numpy() if name == "Per person" else a.abs().clip(lower=1e-9)
-        largest = float(np.nanmax(((a - b).abs() / size).to_numpy()))
-        assert largest <= most, (name, largest)
-    # What no file holds is said not to be comparable, and is never zero.
-    assert ours["Drivers"]["difference_gbp"].isna().all()
-    assert set(ours["Deprivation"].index.get_level_values(0)) == {"NHS Birmingham and Solihull ICB"}
+    theirs, ours = (_tables(section) for section in beside[number])
+    assert list(theirs) == list(ours)
+    assert {*LARGEST[number], *NOT_COMPARED[number]} == set(ours)
+    found = {name: _difference(theirs[name], ours[name]) for name in LARGEST[number]}
+    assert all(largest <= LARGEST[number][name][0] for name, (largest, _) in found.items()), found
+    assert {name: withheld for name, (_, withheld) in found.items()} == {n: w for n, (_, w) in LARGEST[number].items()}
+
+
+def _difference(theirs: pd.DataFrame, ours: pd.DataFrame) -> tuple[float, int]:
+    """Return the largest difference of two tables, and how many numbers the second withholds."""
+    ours = ours.rename(index={"the areas compared": "England"})
+    assert sorted(ours.index) == sorted(theirs.index)
+    ours = ours.loc[theirs.index]
+    size = theirs.abs()
+    for column in theirs:
+        if column.startswith("difference_"):
+            size[column] = theirs["reference_gbp"].abs()
+        elif column.endswith("_pct"):
+            size[column] = 100.0
+    apart = ((ours - theirs).abs() / size).where(ours != theirs, 0.0).where(ours.notna() & theirs.notna())
+    return float(np.nanmax(apart.to_numpy(), initial=0.0)), int((ours.isna() & theirs.notna()).sum().sum())
 
 
 @pytest.mark.notebook
-def test_the_cost_of_a_pathway_beside_files_is_that_beside_rows_or_is_withheld(
-    alone: Path, club: Path, pack_of_three: Path, tmp_path: Path
+def test_what_is_the_areas_own_is_the_same_to_the_last_figure_and_nobody_is_england(
+    beside: dict[str, tuple[Section, Section]],
 ) -> None:
-    """A reference that is told differs by no more than its step: what both leave rounded to, of some 40 pathways."""
-    packs.execute(NOTEBOOKS["02"], tmp_path / "out.ipynb", {"data": str(alone), "compare": str(club)})
-    section = read_section(tmp_path / "out.ipynb")
-    theirs, ours = _tables(read_section(pack_of_three / NOTEBOOKS["02"].name)), _tables(section)
-    assert "in the areas compared" in section.messages[0].text
-    assert "Compared with 2 areas by the statistics that they share: QOP, QUA." in section.messages[0].text
-    told = 0
+    for number, (rows, files) in beside.items():
+        theirs, ours = _tables(rows), _tables(files)
+        assert "Compared with 2 areas by the statistics that they share: QOP, QUA." in files.messages[0].text
+        assert "England" not in files.messages[0].text
+        own = {
+            "02": {
+                "By phase": ["contacts", "mean_gbp", "lower_95", "upper_95"],
+                "By setting": ["contacts", "mean_gbp"],
+                "By setting and phase": ["contacts", "mean_gbp"],
+                "Flow": ["passages", "cases", "median_days", "p90_days", "mean_gbp"],
+                "Outside share": ["inside_contacts", "outside_contacts", "outside_pct"],
+            },
+            "03": {
+                "Per person": ["value_gbp", "lower_95", "upper_95"],
+                "Rates": ["pathways", "rate", "lower_95", "upper_95"],
+                "Opportunity": ["value_gbp"],
+            },
+        }
+        for name, columns in own[number].items():
+            a, b = theirs[name][columns], ours[name][columns]
+            pd.testing.assert_frame_equal(a, b.where(a.notna()), obj=name)
+
+
+@pytest.mark.notebook
+def test_what_files_do_not_carry_has_no_comparator_and_says_why(beside: dict[str, tuple[Section, Section]]) -> None:
+    pages = {number: {t.name: t for t in files.tables} for number, (_, files) in beside.items()}
+    for number, name, why in (
+        ("02", "Flow", "medians"),
+        ("02", "Ranks", "providers"),
+        ("03", "Providers", "providers"),
+    ):
+        assert NO_COMPARATOR[why] in pages[number][name].payload["note"]
+        (rows,) = (t for t in beside[number][0].tables if t.name == name)
+        assert NO_COMPARATOR[why] not in rows.payload["note"]
+    ours = {number: _tables(files) for number, (_, files) in beside.items()}
+    assert ours["02"]["Flow"]["reference_days"].isna().all()
+    assert ours["03"]["Drivers"]["difference_gbp"].isna().all()
+    drivers = pages["03"]["Drivers"].payload
+    at = [c["key"] for c in drivers["columns"]].index("reason")
+    assert {row[at] for row in drivers["rows"]} == {"peers share no contacts of pathways, so there is no base"}
+    # A reference is nowhere told where the area's own number is not.
     for name in ("By phase", "By setting", "By setting and phase"):
-        a, b = theirs[name], ours[name]
-        assert list(a.index) == list(b.index)
-        both = a["mean_gbp"].notna() & b["mean_gbp"].notna()
-        pd.testing.assert_frame_equal(a.loc[both, ["contacts", "mean_gbp"]], b.loc[both, ["contacts", "mean_gbp"]])
-        pair = pd.DataFrame({"rows": a["reference_gbp"], "files": b["reference_gbp"]}).dropna()
-        told += len(pair)
-        assert ((pair["files"] - pair["rows"]).abs() <= 0.1 * pair["rows"].abs()).all(), pair
-        # The reference is nowhere told where the area's own number is not.
-        assert b.loc[b["contacts"].isna(), "reference_gbp"].isna().all()
-    assert told >= 5
-    assert ours["Outside share"]["reference_pct"].isna().all()
-    assert ours["Flow"]["reference_cases"].isna().all()
+        table = ours["02"][name]
+        assert table.loc[table["contacts"].isna(), "reference_gbp"].isna().all()
 
 
 @pytest.mark.unit
@@ -453,3 +543,119 @@ def test_rates_have_no_reference_where_areas_with_many_people_share_none() -> No
     assert row["rate"] == pytest.approx(2000.0)
     small = replace(cells, population=people.assign(persons=[1000.0, 1000.0, 50.0]))
     assert icb_view.event_rates(small, "A").iloc[0]["reference_rate"] == pytest.approx(3000.0)
+
+
+def _statistics(*rows: dict[str, Any]) -> comparators.Statistics:
+    blank: dict[str, Any] = dict.fromkeys(KEYS, "") | dict.fromkeys(NUMBERS, np.nan)
+    return comparators.Statistics(pd.DataFrame([blank | row for row in rows]), {})
+
+
+@pytest.mark.unit
+def test_the_share_outside_is_that_of_all_areas_by_their_cost() -> None:
+    """10 pathways of £100, half outside, and 30 of £200, a tenth: (500 + 600) of (1,000 + 6,000) is 15.7%."""
+    whole = pd.DataFrame({"icb_code": ["A", "B"], "pathways": [10, 30], "mean_gbp": [100.0, 200.0]})
+    beside = {"whole": whole, "phase": whole.assign(phase="after")[["icb_code", "phase", "mean_gbp"]]}
+    table = pd.DataFrame({"phase": ["after", "whole_pathway"], "outside_pct": [50.0, 50.0], "reference_pct": np.nan})
+    row = {"statistic": "outside", "pathway": "x", "icb_code": "B", "phase": "after", "outside_pct": 10.0}
+    found = exchanged.outside_with_others(table, beside, _statistics(row), pathway="x", icb="A")
+    assert found["reference_pct"][0] == pytest.approx(1100 / 70)
+    assert np.isnan(found["reference_pct"][1]), "an area with three quarters of the pathways does not share the whole"
+    assert found["reason"].tolist() == ["", pathway_cost.NOT_SHARED]
+
+
+@pytest.mark.unit
+def test_passages_of_all_areas_are_told_where_all_that_have_pathways_share_theirs() -> None:
+    """20 passages of £50 and 60 of £90 are 80 of £80; nobody in the third area makes one."""
+    groups = pd.DataFrame({"icb_code": ["A", "B", "C"], "pathways": [10, 30, 20]})
+    passed = pd.DataFrame({"from_step": "admitted", "to_step": ["community", "outpatient"], "cases": 9, "passages": 20})
+    passed = passed.assign(mean_gbp=50.0, median_days=3.0, reference_days=3.0)
+    row = {"statistic": "flow", "pathway": "x", "icb_code": "B", "from_setting": "admitted", "setting": "community"}
+    row |= {"contacts": 60.0, "pathways": 25.0, "mean_gbp": 90.0}
+    none = row | {"icb_code": "C", "contacts": 0.0, "pathways": 0.0, "mean_gbp": np.nan}
+    found = exchanged.flow_with_others(passed, groups, _statistics(row, none), pathway="x", icb="A")
+    assert found["reference_cases"][0] == 34
+    assert found["reference_gbp"][0] == pytest.approx(80)
+    assert found.loc[1, ["reference_cases", "reference_gbp"]].isna().all()
+    assert found["reference_days"].isna().all()
+
+
+def _deprived(others: list[tuple[Any, ...]], own: list[tuple[Any, ...]]) -> icb_view.Cells:
+    """Return cells by area, age, tenth, persons and cost, each of whom has a contact and costs the same."""
+    columns = ["icb_code", "age_from", "deprivation_decile", "persons", "cost_gbp"]
+    mine = pd.DataFrame(own, columns=columns).assign(sex="male")
+    paid = mine.assign(
+        users=mine["persons"], squares=1e4 * mine["cost_gbp"] ** 2 / mine["persons"], setting="all_settings"
+    )
+    theirs = pd.DataFrame(others, columns=columns).assign(sex="male", variance=4.0) if others else None
+    none = pd.DataFrame()
+    return icb_view.Cells(
+        paid.drop(columns="persons"), mine.drop(columns="cost_gbp"), none, none, none, none, none, tenths=theirs
+    )
+
+
+@pytest.mark.unit
+def test_a_tenth_of_all_areas_is_told_where_areas_with_the_people_share_it() -> None:
+    """£10 a person in the first tenth and 30 in the second, here and there; the other area combines 2 and 3."""
+    own = [("A", 40, 1, 100, 1000.0), ("A", 40, 2, 100, 3000.0)]
+    table, _ = icb_causes.gradient(_deprived([("B", 40, 1.0, 300, 6000.0), ("B", 40, 2.0, 300, 9000.0)], own), "A")
+    told = table[table["area"] == "all"].set_index("decile")
+    assert told["value_gbp"].tolist() == pytest.approx([7000 / 400, 12000 / 400])
+    assert told["persons"].tolist() == [400, 400]
+    assert (told["upper_95"] - told["value_gbp"]).tolist() == pytest.approx([1.96 * 2 / 400] * 2, rel=1e-3)
+    table, _ = icb_causes.gradient(_deprived([("B", 40, 1.0, 300, 6000.0), ("B", 40, np.nan, 300, 9000.0)], own), "A")
+    told = table[table["area"] == "all"].set_index("decile")
+    assert told["value_gbp"].notna().tolist() == [True, False]
+    assert told["reason"].tolist() == ["", icb_view.UNKNOWN]
+
+
+@pytest.mark.unit
+def test_a_tenth_in_which_the_area_has_few_is_not_told_of_all_areas() -> None:
+    own = [("A", 40, 1, 5, 50.0), ("A", 40, 2, 100, 3000.0)]
+    table, _ = icb_causes.gradient(_deprived([("B", 40, 1.0, 300, 6000.0), ("B", 40, 2.0, 300, 9000.0)], own), "A")
+    told = table[table["area"] == "all"].set_index("decile")
+    assert told["reason"].tolist() == [icb_causes.FEW_HERE, ""]
+    assert np.isnan(told.loc[1, "value_gbp"])
+
+
+@pytest.mark.unit
+def test_each_count_of_a_cell_may_be_shown() -> None:
+    """Twenty registered of each age, of whom nine, three and nine have a contact."""
+    rows = ages({"female": [20, 20, 20]}).assign(users=[9.0, 3.0, 9.0])
+    assert combine(rows, "persons")["age_band"].tolist() == ["0 to 4", "5 to 9", "10 to 14"]
+    assert combine(rows, "persons", "users")["age_band"].tolist() == ["0 to 4", "5 to 14"]
+
+
+@pytest.mark.end_to_end
+def test_tenths_that_are_combined_share_no_cost_and_people_add_up(club: Path) -> None:
+    for one in comparators.read(club):
+        tenths = one.table[one.table["statistic"] == "deprivation"]
+        registered = one.table[one.table["statistic"] == "registered"]
+        combined = tenths["deprivation"].str.contains(" to ")
+        assert tenths["cost_gbp"].isna().tolist() == combined.tolist()
+        sums = registered.groupby("deprivation")["persons"].sum().reindex(tenths["deprivation"]).fillna(0.0)
+        # Each count stands for two more or fewer.
+        cells = registered.groupby("deprivation").size().reindex(tenths["deprivation"]).fillna(0.0)
+        assert (np.abs(sums.to_numpy() - tenths["persons"].to_numpy()) <= 2.5 * (cells.to_numpy() + 1)).all()
+
+
+@pytest.mark.unit
+def test_prices_are_the_same_where_those_of_the_year_are() -> None:
+    """Another provider's price, an older list and another source change nothing; a price of the year before does."""
+    columns = ["financial_year", "pod", "currency_code", "provider_code", "unit_cost", "unit", "source"]
+    rows = [(YEAR, "day_case", "HN22E", None, 5_000_000, "spell", "a"), (YEAR, "elective", "*", None, 1, "spell", "a")]
+    rows += [("2023-24", "day_case", "HN22E", None, 4_000_000, "spell", "a")]
+
+    def digests(*rows: tuple[Any, ...]) -> dict[str, str]:
+        table = pd.DataFrame(rows, columns=columns).assign(fixed_share=0.5, semi_fixed_share=0.2, variable_share=0.3)
+        return price_digests(Dataset.from_frames({"unit_costs": table}).unit_costs, YEAR)
+
+    held = digests(*rows)
+    assert set(held) == {"day_case", "elective"}
+    more = [
+        ("2021-22", "day_case", "HN22E", None, 9, "spell", "b"),
+        (YEAR, "day_case", "HN22E", "RRK", 9, "spell", "a"),
+    ]
+    assert digests(*[(*row[:-1], "b") for row in rows], *more) == held
+    other = digests(*rows[:2], (*rows[2][:4], 4_000_001, "spell", "a"))
+    assert unlike_prices(other, held) == ["national prices of day_case differ"]
+    assert unlike_prices({}, held) == ["national prices of day_case, elective are here only"]

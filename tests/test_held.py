@@ -102,3 +102,13 @@ def test_an_empty_month_of_few_contacts_may_be_chance():
     # One person with many contacts is one person.
     one = areas(QA={"acute": year}, QB={"acute": year[1:]}).query("SELECT * REPLACE (1 AS patient_id) FROM this")
     assert fewer_months(one, "2025-26", ["QA", "QB"]) == {}
+
+
+@pytest.mark.unit
+def test_a_title_names_the_months_of_part_of_a_year_and_a_headline_says_so():
+    part, year = (
+        months_held(activity({"acute": SEVEN}), "2026-27"),
+        months_held(activity({"acute": whole(2025)}), "2025-26"),
+    )
+    assert (part.period, year.period) == ("April to October 2026", "2025-26")
+    assert (part.part_note, year.part_note) == (part.note, "")

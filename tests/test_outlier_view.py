@@ -15,6 +15,7 @@ from pathcost_lib.pathways import link, load_definition
 from pathcost_lib.results import NotComputable
 from pathcost_lib.sample import generate
 from pathcost_lib.sources import Dataset, connect, open_dataset
+from pathcost_lib.sources.held import MonthsHeld
 from pathcost_lib.sources.names import organisations_in
 from pathcost_lib.variation import cost_cases, explain, monthly_signals, screen_costs, shrink
 from pathcost_lib.variation.dispersion import estimate_tau2
@@ -68,6 +69,22 @@ def test_what_the_dearest_event_bears_is_known_for_disclosure_control() -> None:
 
 
 _KEYS = ["pathway", "part", "provider_code"]
+
+
+@pytest.mark.unit
+def test_of_part_of_a_year_events_count_up_to_the_last_month_held_of_every_area() -> None:
+    data = Dataset.from_frames(make_tables(patients=120), connect())
+    _, links, found = linked(data, "knee_replacement")
+    months = pd.period_range("2024-04", "2024-05", freq="M")
+    held = MonthsHeld("2024-25", {"admitted": list(months)})
+    options = {"year": "2024-25", "held": held}
+    cases = cost_cases(links, data.activity, data.organisations, **options)["cases"].to_pandas()
+    days = links.pathways.to_pandas().set_index("pathway_id")["index_date"]
+    whole = found["cases"].to_pandas()
+    index = whole[whole["part"] == "index_event"]["pathway_id"]
+    late = pd.to_datetime(index.map(days)) > "2024-05-31"
+    assert late.any() and not late.all()
+    assert set(cases.loc[cases["part"] == "index_event", "pathway_id"]) == set(index[~late])
 
 
 def sums(costs: dict[str, list[float]], expected: float, indicator: str = "knee") -> pd.DataFrame:

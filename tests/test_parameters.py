@@ -12,10 +12,13 @@ from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from factories import make_tables, write_tables
 
@@ -119,11 +122,13 @@ CASES: dict[tuple[str, str], list[Case]] = {
         no("", "Midlands would be 2 areas only.*few_areas", reference="Midlands"),
         no("all", "'all' is not"),
     ],
+    ("03", "scale_part_year"): [ok(True, MESSAGE, "Per person", "Rates", data="<seven>")],
     ("03", "own_peers"): [ok("QUA", "Peers"), no("QUA QXX", "Unit 'QXX' is not known")],
     ("03", "draws"): [ok(100, "Opportunity", data="<england>", icb="QOP")],
     ("03", "seed"): [ok(7, "Opportunity", data="<england>", icb="QOP")],
     ("04", "icb"): [ok("QOP", MESSAGE, "All comparisons"), ICB],
     ("04", "pathway"): [ok("hip_replacement", "Shrunk"), no("knees", "Pathway 'knees' is not known")],
+    ("04", "compare"): [ok("<club>", MESSAGE, "All comparisons"), no("nowhere", "compare: there is no folder nowhere")],
     ("04", "part"): [ok("after", "Shrunk"), no("middle", "Part 'middle' is not known")],
     ("04", "year"): [ok("2023-24", MESSAGE), YEAR],
     ("04", "data"): [ok("<other>", MESSAGE, icb="QZ1"), DATA],
@@ -162,6 +167,7 @@ CASES: dict[tuple[str, str], list[Case]] = {
     ("07", "definition_file"): [ok("<own>", MESSAGE)],
     ("07", "year"): [ok("2023-24", MESSAGE), YEAR],
     ("07", "data"): [ok("<other>", MESSAGE, icb="QZ1"), DATA],
+    ("07", "compare"): [ok("<club>", MESSAGE), no("nowhere", "compare: there is no folder nowhere")],
     ("07", "price_base"): [ok("2023-24", "Cost per QALY"), PRICES],
     ("07", "reference"): [ok("Midlands", MESSAGE, "Cost per QALY", allow="few_areas"), REFERENCE, ELSEWHERE],
     ("07", "allow"): [
@@ -212,9 +218,14 @@ def files(three: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, st
     write_tables(folder / "broken", tables | {"activity": worse})
     # All areas of England, few people each: enough peers for an opportunity.
     generate(folder / "england", people=60_000)
+    # The first seven months of the year, and the year before.
+    held = pq.read_table(three / "activity" if (three / "activity").is_dir() else three / "activity.parquet")
+    shutil.copytree(three, folder / "seven", ignore=shutil.ignore_patterns("activity*"))
+    held = held.filter(pc.field("start_date") <= date(2024, 10, 31))
+    pq.write_table(held, folder / "seven" / "activity.parquet")
     for icb in ("QOP", "QUA"):
         share(icb, folder / "club" / f"{icb}.zip", data=three, year="2024-25", reports=folder / "reports")
-    made = {name: str(folder / name) for name in ("other", "broken", "england", "club")}
+    made = {name: str(folder / name) for name in ("other", "broken", "england", "club", "seven")}
     made |= {name: str(folder / f"{name}.{kind}") for name, kind in (("own", "toml"), ("future", "toml"))}
     return made | {"claims": str(folder / "claims.csv"), "three": str(three)}
 

@@ -9,16 +9,29 @@ import pandas as pd
 from scipy import stats
 
 from pathcost_lib.benchmark.drivers import pathway_drivers
-from pathcost_lib.benchmark.icb_view import ALL, GROUPS, NO_PEOPLE, STRATA, Cells, Z, of_known
+from pathcost_lib.benchmark.icb_view import (
+    ALL,
+    FEWEST_USERS,
+    GROUPS,
+    LEAST_KNOWN,
+    NO_PEOPLE,
+    STRATA,
+    UNKNOWN,
+    Cells,
+    Z,
+    of_known,
+)
 from pathcost_lib.benchmark.inequality import slope_index
 from pathcost_lib.benchmark.opportunity import deduplicate, opportunity
 from pathcost_lib.benchmark.peers import similar_peers
 
-__all__ = ["drivers", "gradient", "opportunities", "peers"]
+__all__ = ["drivers", "gradient", "opportunities", "peers", "people_by_tenth"]
 
 _FEATURES = ["under_20_pct", "over_65_pct", "over_85_pct", "mean_deprivation"]
 _CLAIMS = ["claim", "persons", "value_gbp", "target_gbp", "opportunity_gbp", "lower_95", "upper_95", "variable_gbp"]
 _CLAIMS += ["once_gbp", "once_variable_gbp", "cost_in_scope_gbp", "reason"]
+_GRADIENT = ["area", "decile", "persons", "value_gbp", "lower_95", "upper_95", "fitted_gbp", "reason"]
+FEW_HERE = "fewer than eight people of this area are in the tenth, and what the others share would tell of them"
 _DRIVERS = ["rate", "intensity", "setting_mix", "price"]
 
 
@@ -198,6 +211,11 @@ def opportunities(
     found = found[found["icb_code"] == icb].reset_index(drop=True)
     if found.empty:
         return pd.DataFrame(columns=_CLAIMS, dtype=float)
+    if cells.yearly is not None:  # the pathways of the months held are those of a part of the year
+        per_year = ["opportunity_gbp", "lower_95_gbp", "upper_95_gbp", "variable_gbp"]
+        found[per_year] = found[per_year].mul(
+            found["claim"].map(cells.yearly.set_index("pathway")["factor"]).fillna(1.0), axis=0
+        )
     scope = _scope(cells, icb)
     limit = scope.groupby("claim")["cost_gbp"].sum().reindex(found["claim"]).fillna(0.0).to_numpy()
     found["opportunity_gbp"] = found["opportunity_gbp"].clip(upper=limit)
@@ -222,6 +240,9 @@ def _to_compare(cells: Cells, costs: pd.DataFrame) -> pd.DataFrame:
     per_pathway["variable_share"] = per_pathway["variable_gbp"] / per_pathway["cost_gbp"].where(
         per_pathway["cost_gbp"] > 0
     )
+    if cells.yearly is not None:
+        known = cells.yearly.dropna(subset="factor")["pathway"]
+        per_pathway["mean_gbp"] = per_pathway["mean_gbp"].where(per_pathway["claim"].isin(known))
     per_person = costs[costs["setting"] != ALL].rename(columns={"setting": "claim", "value_gbp": "mean_gbp"})
     columns = ["icb_code", "claim", "persons", "mean_gbp", "se_gbp", "variable_share"]
     parts = [part[columns] for part in (per_pathway, per_person) if set(columns) <= set(part)]
@@ -281,7 +302,8 @@ def gradient(cells: Cells, icb: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     Returns
     -------
     deciles : DataFrame
-        area ("icb" or "all"), decile (1 = most deprived), persons, value_gbp, lower_95, upper_95, fitted_gbp.
+        area ("icb" or "all"), decile (1 = most deprived), persons, value_gbp, lower_95, upper_95, fitted_gbp, reason
+        (of a tenth of all areas that is not told).
     slopes : DataFrame
         area, sii, lower_95, upper_95 (pounds: least deprived less most deprived), rii, its limits, reason.
 
@@ -291,28 +313,28 @@ def gradient(cells: Cells, icb: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     (cost over what all ICBs' mean costs would give, times the mean of all), because a tenth of one ICB has too few
     people of some ages for direct. `slope_index` fits the line.
     """
-    keys = ["icb_code", *STRATA, "deprivation_decile"]
-    people = cells.registered.dropna(subset=keys)
-    paid = cells.costs.loc[cells.costs["setting"] == ALL, [*keys, "cost_gbp", "squares"]]
-    rows = people.merge(paid, on=keys, how="left").fillna({"cost_gbp": 0.0, "squares": 0.0})
+    rows = people_by_tenth(cells)
     if icb not in set(rows["icb_code"]):
         held = cells.registered.loc[cells.registered["icb_code"] == icb, "deprivation_decile"].notna().any()
         reason = "no patient's age and sex is held beside it" if held else "no deprivation is held"
-        none = pd.DataFrame(
-            columns=["area", "decile", "persons", "value_gbp", "lower_95", "upper_95", "fitted_gbp"], dtype=float
-        )
+        none = pd.DataFrame(columns=_GRADIENT, dtype=float)
         return none, pd.DataFrame({"area": ["icb", "all"], "sii": np.nan, "rii": np.nan, "reason": reason})
-    rows["decile"] = rows.pop("deprivation_decile").astype(int)
+    if cells.tenths is not None:
+        rows = pd.concat([rows, cells.tenths], ignore_index=True)
+    rows = rows.rename(columns={"deprivation_decile": "decile"})
     every = rows.groupby(STRATA)[["cost_gbp", "persons"]].transform("sum")
     rows["expected"] = rows["persons"] * every["cost_gbp"] / every["persons"]
-    free = (rows["persons"] - 1).where(rows["persons"] > 1, 1)
-    within = (rows["squares"] / 1e4 - rows["cost_gbp"] ** 2 / rows["persons"]).clip(lower=0)
-    rows["variance"] = within * rows["persons"] / free
     sums = ["persons", "cost_gbp", "expected", "variance"]
     areas = {"icb": rows[rows["icb_code"] == icb], "all": rows}
     if set(rows["icb_code"]) == {icb}:
         del areas["all"]  # one area is not compared with itself
     table = pd.concat([a.groupby("decile", as_index=False)[sums].sum().assign(area=name) for name, a in areas.items()])
+    table = table.astype({"decile": int})
+    table["reason"] = ""
+    if cells.tenths is not None:
+        reasons = table["decile"].map(_not_told(rows, icb)).astype(object).where(table["area"] == "all")
+        table["reason"] = reasons.fillna("").astype(str)
+        table.loc[reasons.notna(), sums] = np.nan
     scale = rows["cost_gbp"].sum() / rows["persons"].sum() / table["expected"].where(table["expected"] > 0)
     table["value_gbp"], table["se"] = scale * table["cost_gbp"], scale * np.sqrt(table["variance"])
     table["lower_95"], table["upper_95"] = table["value_gbp"] - Z * table["se"], table["value_gbp"] + Z * table["se"]
@@ -323,4 +345,37 @@ def gradient(cells: Cells, icb: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     rank = weight.groupby(table["area"]).cumsum() - weight / 2
     middle = (weight * table["value_gbp"]).groupby(table["area"]).transform("sum")
     table["fitted_gbp"] = middle + slope * (rank - 0.5)
-    return table[["area", "decile", "persons", "value_gbp", "lower_95", "upper_95", "fitted_gbp"]], slopes
+    return table[_GRADIENT], slopes
+
+
+def people_by_tenth(cells: Cells) -> pd.DataFrame:
+    """Return people by area, age, sex and tenth of deprivation with their cost, where all four are known.
+
+    Returns
+    -------
+    DataFrame
+        icb_code, age_from, sex, deprivation_decile, persons, users, cost_gbp, squares (pounds squared), variance (of
+        the cost of all of them together: the sum of squared deviations, times persons over persons less one).
+    """
+    keys = ["icb_code", *STRATA, "deprivation_decile"]
+    paid = cells.costs.loc[cells.costs["setting"] == ALL, [*keys, "users", "cost_gbp", "squares"]]
+    rows = cells.registered.dropna(subset=keys).merge(paid, on=keys, how="left")
+    rows = rows.fillna(dict.fromkeys(["users", "cost_gbp", "squares"], 0.0)).astype({"deprivation_decile": float})
+    rows["squares"] /= 1e4
+    within = (rows["squares"] - rows["cost_gbp"] ** 2 / rows["persons"]).clip(lower=0)
+    return rows.assign(variance=within * rows["persons"] / (rows["persons"] - 1).where(rows["persons"] > 1, 1))
+
+
+def _not_told(rows: pd.DataFrame, icb: str) -> dict[float, str]:
+    """Return the tenths that are not told of all areas, where those are known by what they share, and why.
+
+    A tenth that areas with over 5% of the people do not share, and one in which the area itself has 1 to 7: what the
+    others share is out, so that the rest would be the area's.
+    """
+    people = rows.groupby("icb_code")["persons"].sum()
+    tenths = rows.dropna(subset="decile")
+    known = tenths.pivot_table(index="decile", columns="icb_code", values="persons", aggfunc="sum")
+    known[icb] = known[icb].fillna(0.0)  # by rows, nobody is zero
+    reached = known.notna().mul(people, axis=1).sum(axis=1) / people.sum()
+    few = known[icb].between(1, FEWEST_USERS - 1)
+    return dict.fromkeys(known.index[reached < LEAST_KNOWN], UNKNOWN) | dict.fromkeys(known.index[few], FEW_HERE)

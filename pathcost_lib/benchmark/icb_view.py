@@ -14,6 +14,7 @@ from pathcost_lib import paths
 from pathcost_lib.benchmark.cost_index import cost_index
 from pathcost_lib.benchmark.standardise import directly_standardised_rate, indirectly_standardised_ratio
 from pathcost_lib.codes import SETTINGS, financial_year_bounds
+from pathcost_lib.few import SMALLEST
 from pathcost_lib.ledger import coverage
 from pathcost_lib.pathways import Links, summarise
 from pathcost_lib.pathways.summary import chosen_pathways
@@ -49,7 +50,7 @@ _RATES = ["pathways", "rate", "lower_95", "upper_95", "reference_pathways", "ref
 _PROVIDERS = ["provider_code", "scope", "contacts", *_INDEX, "actual_gbp", "expected_gbp", "own_cost_pct", "reason"]
 ONE_AREA = "the data hold one area only, so there is nothing to compare with"
 NO_PEOPLE = "no population by age and sex, or no patients' ages and sexes, for this area and year"
-FEWEST_USERS = 8
+FEWEST_USERS = SMALLEST
 FEW_USERS = "fewer than eight people of known age and sex have a contact"
 PROTECTS = "not shown, because a setting of fewer than eight people could be worked out from it"
 #: People of the areas whose events are known, as a share of all that are compared: areas that cannot share theirs have
@@ -57,6 +58,7 @@ PROTECTS = "not shown, because a setting of fewer than eight people could be wor
 LEAST_KNOWN = 0.95
 UNKNOWN = "areas with over 5% of the people have too few to share theirs: without them the reference would be too high"
 NO_CONTACTS = "the data hold no contact of this area in this setting, so it is not compared"
+NOT_SCALED = "too few pathways close in these months of a whole year to scale the rate"
 NOT_WHOLE = "the data hold no contact of this area in one of the settings, so all of them together are not compared"
 
 
@@ -68,7 +70,9 @@ class Cells:
     `registered` (people of the patients table), `population` (icb_code, age_from, sex, persons), `providers`,
     `events` (pathways by ICB, age, sex and part), `pieces` (contacts and cost by pathway, ICB, part, phase,
     setting, in_year), `pathways` (`summarise` by pathway and ICB), `counted` (icb_code, pathway: whose events are
-    known; None: those of all areas).
+    known; None: those of all areas), `tenths` (of areas whose cost is not in `costs` by tenth of deprivation: icb_code,
+    age_from, sex, deprivation_decile, persons, cost_gbp, variance; None: of all areas it is), `yearly` (pathway,
+    factor: what scales those of the months held to a year, missing where that is not known; None: nothing is scaled).
     """
 
     costs: pd.DataFrame
@@ -79,6 +83,8 @@ class Cells:
     pieces: pd.DataFrame
     pathways: pd.DataFrame
     counted: pd.DataFrame | None = None
+    tenths: pd.DataFrame | None = None
+    yearly: pd.DataFrame | None = None
 
 
 def read(
@@ -326,13 +332,18 @@ def event_rates(cells: Cells, icb: str) -> pd.DataFrame:
     table[["lower_95", "upper_95"]] = ours[["lower_95", "upper_95"]]
     table["reference_pathways"], table["reference_rate"] = all_icbs["events"], all_icbs["value"]
     table[_INDEX] = 100 * ratio[["ratio", "lower_95", "upper_95"]]
+    reason = ours["reason"].where(ours["reason"].str.startswith("missing"), "")
+    if cells.yearly is not None:
+        factor = table["pathway"].map(cells.yearly.set_index("pathway")["factor"])
+        per_year = ["rate", "lower_95", "upper_95", "reference_rate"]
+        table[per_year] = table[per_year].mul(factor, axis=0)
+        reason = reason.mask(factor.isna(), NOT_SCALED)
     if set(rows["icb_code"]) == {icb}:
         none = dict.fromkeys(["reference_pathways", "reference_rate", *_INDEX], np.nan)
         return table.assign(**none, reason=ONE_AREA)
     share = rows.groupby("pathway")["persons"].sum() / cells.population["persons"].sum()
     short = (share.reindex(table["pathway"]) < LEAST_KNOWN).to_numpy()
     table.loc[short, ["reference_pathways", "reference_rate", *_INDEX]] = np.nan
-    reason = ours["reason"].where(ours["reason"].str.startswith("missing"), "")
     return table.assign(reason=np.where(short, UNKNOWN, reason))
 
 

@@ -11,6 +11,7 @@ from scipy import stats
 
 from pathcost_lib.codes import COST_BASES, SETTINGS
 from pathcost_lib.errors import require_one_of
+from pathcost_lib.few import SMALLEST
 from pathcost_lib.pathways import BORNE, Flow, Statement
 from pathcost_lib.results import Result
 
@@ -19,7 +20,10 @@ __all__ = ["Comparison", "compare", "cost_basis", "outside_share", "passages", "
 
 #: A reference is told where units with this share of all pathways are in it.
 LEAST_KNOWN = 0.95
+#: Stands where a phase would, for all of them together.
+WHOLE = "whole_pathway"
 NOT_SHARED = "areas with over 5% of the pathways have too few such contacts to share theirs"
+ONE_UNIT = "the data hold one unit only, so there is nothing to compare with"
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +129,7 @@ def compare(
         # The only unit is its own reference: shown twice, it would tell what is suppressed once.
         table[[c for c in table.columns if c.startswith("reference_")]] = np.nan
         table[["difference_gbp", f"difference_lower_{level}", f"difference_upper_{level}"]] = np.nan
-        table["reason"] = "the data hold one unit only, so there is nothing to compare with"
+        table["reason"] = ONE_UNIT
         return Comparison(table, unit, confidence)
     share_of_others = others["pathways"] / everyone["pathways"]
     freedom = _welch(ours, others)
@@ -172,7 +176,7 @@ def outside_share(
     -------
     DataFrame
         phase ("whole_pathway" last), pathways, inside_contacts, outside_contacts, outside_pct, reference_pct (of all
-        units). NaN where there is no cost to share out, no pathway, or one unit only.
+        units), reason. NaN where there is no cost to share out, no pathway, or one unit only.
     """
     frame = cells.assign(
         outside=(cells["provider_code"] != cells[index]).to_numpy(), at_focus=(cells[unit] == focus).to_numpy()
@@ -181,8 +185,8 @@ def outside_share(
     pathways = int(frame[frame["at_focus"]].groupby(index)["pathways"].first().sum())
     compared = len(cells[unit].unique()) > 1
     rows = []
-    for phase in [*phases, "whole_pathway"]:
-        part = frame if phase == "whole_pathway" else frame[frame["phase"] == phase]
+    for phase in [*phases, WHOLE]:
+        part = frame if phase == WHOLE else frame[frame["phase"] == phase]
         here = part[part["at_focus"]]
         rows.append(
             {
@@ -192,6 +196,7 @@ def outside_share(
                 "outside_contacts": int(here.loc[here["outside"], "contacts"].sum()),
                 "outside_pct": _percent_outside(here),
                 "reference_pct": _percent_outside(part) if compared else float("nan"),
+                "reason": "" if compared else ONE_UNIT,
             }
         )
     return pd.DataFrame(rows)
@@ -251,7 +256,7 @@ def passages(own: Flow, every: Flow) -> pd.DataFrame:
 
 
 def statement_table(
-    statement: Statement, *, compared_gbp: float, pathways: int, year: str, smallest: int = 8
+    statement: Statement, *, compared_gbp: float, pathways: int, year: str, smallest: int = SMALLEST
 ) -> pd.DataFrame:
     """Return where the ledger's pounds went, line by line, in exact pounds.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pandas as pd
 
 from pathcost_lib.comparators.files import Shared, Statistics, definition_digest, read
+from pathcost_lib.comparators.prices import price_digests, unlike_prices
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources.comparator import (
     EVERYWHERE,
@@ -26,11 +27,19 @@ from pathcost_lib.sources.comparator import (
     compared_with as by_rows,
 )
 from pathcost_lib.sources.dataset import Dataset
+from pathcost_lib.sources.names import table_or_empty
 
 __all__ = ["SHARED", "Club", "compared_with"]
 
 #: What the areas of a club together are called: they are not England.
 SHARED = "the areas compared"
+#: What cannot be compared by what areas share, and why.
+NO_COMPARATOR = {
+    "medians": "Median days have no comparator: a median of all areas cannot be made from what each shares.",
+    "providers": "No comparator from other areas: files hold nothing of single providers, because the few patients "
+    "whom an area sends to one could be worked out. Providers stand beside each other, by this area's patients only.",
+    "outcomes": "No comparator from other areas: files hold no outcomes of patients.",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,13 +50,18 @@ class Club(Compared):
     ----------
     others : Statistics or None
         What the other areas share; None where all are compared by rows.
+    lacks : str
+        Why files do not serve here, where the area stands alone because of that.
     """
 
     others: Statistics | None = None
+    lacks: str = ""
 
     @property
     def note(self) -> str:
         """What must be said of who is compared: all that share, by name, and who does not take part and why."""
+        if self.lacks:
+            return self.lacks
         if self.others is None:
             return super().note
         codes = [code for code in self.areas if code != self.icb]
@@ -57,15 +71,27 @@ class Club(Compared):
         said += [f"Not compared: {code} ({why})." for code, why in self.left_out.items()]
         return " ".join(said)
 
+    def no_comparator(self, what: str) -> str:
+        """Return why something has no comparator ("medians", "providers") where others share files; empty by rows."""
+        return "" if self.others is None else NO_COMPARATOR[what]
+
+    def without(self, what: str) -> Club:
+        """Return the area alone, with the reason, where others share files and those do not hold `what`."""
+        if self.others is None:
+            return self
+        alone = replace(self, reference=NO_OTHER, areas=(self.icb,), left_out={}, others=None)
+        return replace(alone, lacks=NO_COMPARATOR[what])
+
     def settled_with(self, **beside: Any) -> dict[str, Any]:
         """Return what `present.disclose` is told of national figures: nothing where the other areas share files.
 
         What they share is out. No second area can be hidden to protect this one's small numbers, so the reference goes
-        with them: it stands in no group of its own (`apart`), and nothing is settled over areas (`everywhere`).
+        with them: it stands in no group of its own (`apart`), is not shown whatever goes (`exempt`), and nothing is
+        settled over areas (`everywhere`).
         """
         if self.others is None:
             return beside
-        return {name: value for name, value in beside.items() if name not in ("everywhere", "apart")}
+        return {name: value for name, value in beside.items() if name not in ("everywhere", "apart", "exempt")}
 
 
 def compared_with(
@@ -100,9 +126,9 @@ def compared_with(
     Raises
     ------
     InputError
-        As `sources.compared_with`; if a region is asked for as well; if files differ in definitions, price base, year,
-        months, or in being invented: each with what differs; if fewer than three areas are left and that is not
-        allowed.
+        As `sources.compared_with`; if a region is asked for as well; if files differ in definitions, price base,
+        national prices, year, months, or in being invented: each with what differs; if fewer than three areas are left
+        and that is not allowed.
 
     Examples
     --------
@@ -119,8 +145,9 @@ def compared_with(
     found = [one for one in read(compare) if one.icb != icb]
     digests = {d.name: definition_digest(d) for d in definitions}
     here: dict[str, Any] = {"year": year, "price base": price_base, "months": [str(m) for m in own.held.months]}
-    here["invented data"] = _invented(own.whole)
-    _refuse_unlike(found, here, digests, together)
+    here["invented data"] = own.whole.invented
+    prices = price_digests(table_or_empty(own.whole, "unit_costs"), year)
+    _refuse_unlike(found, here, digests, prices, together)
     per_head = (contacts_of(own.whole, year) / persons_of(own.whole, year)).reindex([icb])
     for one in found:
         per_head[one.icb] = one.manifest["contacts"] / one.manifest["persons"]
@@ -151,12 +178,12 @@ def _club(who: Compared, others: Statistics | None = None) -> Club:
     return Club(**{f.name: getattr(who, f.name) for f in fields(Compared)}, others=others)
 
 
-def _invented(dataset: Dataset) -> bool:
-    return dataset.folder is not None and (dataset.folder / "sample.json").is_file()
-
-
 def _refuse_unlike(
-    found: Iterable[Shared], here: Mapping[str, Any], digests: Mapping[str, str], together: bool
+    found: Iterable[Shared],
+    here: Mapping[str, Any],
+    digests: Mapping[str, str],
+    prices: Mapping[str, str],
+    together: bool,
 ) -> None:
     """Refuse files that do not count as this analysis does, each with all that differs."""
     lines = []
@@ -172,6 +199,7 @@ def _refuse_unlike(
                 unlike.append(f"pathway {name} is linked {'here' if pair[0] is None else 'there'} only")
             elif pair[0] != pair[1]:
                 unlike.append(f"pathway {name} is defined otherwise")
+        unlike += unlike_prices(said["prices"], prices)
         if unlike:
             lines.append(f"- {one.file} ({one.icb}): {'; '.join(unlike)}.")
     if lines:

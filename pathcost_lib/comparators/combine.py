@@ -9,20 +9,20 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib.errors import InputError
+from pathcost_lib.few import LARGEST_SHARES, SMALLEST
 
 __all__ = ["OLDEST", "combine", "share_out", "squares_of"]
 
-SMALLEST = 8
 #: First age of the highest band, which is open.
 OLDEST = 90
-#: One person may bear half of a cell's cost, two four fifths (`present.protection`); how much they bear is bounded from
-#: the sum of squares, which hides some cells that need not be and none too few.
-_MOST, _MOST_OF_TWO = 0.5**2, 0.8**2 / 2
+#: How much one person, and two together, bear of a cell's cost is bounded from the sum of squares, which hides some
+#: cells that need not be and none too few.
+_MOST_SQUARES = min(LARGEST_SHARES["largest_share"] ** 2, LARGEST_SHARES["two_largest_share"] ** 2 / 2)
 BOTH = "all"
 _STEPS = 50
 
 
-def combine(rows: pd.DataFrame, count: str) -> pd.DataFrame:
+def combine(rows: pd.DataFrame, *counts: str) -> pd.DataFrame:
     """Return the cells of one area's table with adjacent ages combined until each may be shown.
 
     Parameters
@@ -30,8 +30,8 @@ def combine(rows: pd.DataFrame, count: str) -> pd.DataFrame:
     rows : DataFrame
         age_from, sex, the count, and what adds up over people: cost_gbp and squares (pounds squared) among it where
         there are costs. One row for each age and sex of the population, those without anybody as 0.
-    count : str
-        Column of the people (or pathways) in a cell.
+    *counts : str
+        Columns of the people (or pathways) in a cell: each may be shown.
 
     Returns
     -------
@@ -48,28 +48,28 @@ def combine(rows: pd.DataFrame, count: str) -> pd.DataFrame:
     sums = [c for c in rows.columns if c not in ("age_from", "sex")]
     found: list[dict[str, Any]] = []
     for sex, part in rows.sort_values("age_from").groupby("sex"):
-        cells = _closed(part, sums, count)
+        cells = _closed(part, sums, counts)
         found += [{**cell, "sex": sex} for cell in cells]
-    if not all(_may_be_shown(cell, count) for cell in found):
+    if not all(_may_be_shown(cell, counts) for cell in found):
         both = rows.groupby("age_from", as_index=False)[sums].sum()
-        found = [{**cell, "sex": BOTH} for cell in _closed(both, sums, count)]
-    if not all(_may_be_shown(cell, count) for cell in found):
+        found = [{**cell, "sex": BOTH} for cell in _closed(both, sums, counts)]
+    if not all(_may_be_shown(cell, counts) for cell in found):
         found = []
     table = pd.DataFrame(found, columns=["first", "last", "sex", *sums])
     bands = [_band(a, b) for a, b in zip(table.pop("first"), table.pop("last"), strict=True)]
     return table.assign(age_band=pd.Series(bands, dtype=str))
 
 
-def _closed(rows: pd.DataFrame, sums: Sequence[str], count: str) -> list[dict[str, Any]]:
+def _closed(rows: pd.DataFrame, sums: Sequence[str], counts: Sequence[str]) -> list[dict[str, Any]]:
     cells: list[dict[str, Any]] = []
     current: dict[str, Any] | None = None
     for row in rows.to_dict("records"):
         one = {"first": row["age_from"], "last": row["age_from"], **{c: row[c] for c in sums}}
         current = one if current is None else _together(current, one, sums)
-        if _may_be_shown(current, count):
+        if _may_be_shown(current, counts):
             cells.append(current)
             current = None
-    while current is not None and cells and not _may_be_shown(current, count):
+    while current is not None and cells and not _may_be_shown(current, counts):
         current = _together(cells.pop(), current, sums)
     return cells if current is None else [*cells, current]
 
@@ -78,11 +78,12 @@ def _together(a: Mapping[str, Any], b: Mapping[str, Any], sums: Iterable[str]) -
     return {"first": a["first"], "last": b["last"], **{c: a[c] + b[c] for c in sums}}
 
 
-def _may_be_shown(cell: Mapping[str, Any], count: str) -> bool:
-    if cell[count] == 0:
+def _may_be_shown(cell: Mapping[str, Any], counts: Sequence[str]) -> bool:
+    if all(cell[count] == 0 for count in counts):
         return True
     cost, squares = cell.get("cost_gbp", 0.0), cell.get("squares", 0.0)
-    return bool(cell[count] >= SMALLEST and squares <= min(_MOST, _MOST_OF_TWO) * cost**2 + 1e-9)
+    enough = all(cell[count] >= SMALLEST for count in counts)
+    return enough and bool(squares <= _MOST_SQUARES * cost**2 + 1e-9)
 
 
 def _band(first: float, last: float) -> str:

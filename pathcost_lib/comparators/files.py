@@ -23,9 +23,9 @@ from pathcost_lib.errors import InputError
 
 __all__ = ["COLUMNS", "FORMAT", "KEYS", "NUMBERS", "Shared", "Statistics", "definition_digest", "read", "write"]
 
-FORMAT = 1
+FORMAT = 2
 #: What a row is of; empty where it is not split by it.
-KEYS = ("statistic", "pathway", "phase", "setting", "age_band", "sex", "deprivation")
+KEYS = ("statistic", "pathway", "phase", "from_setting", "setting", "age_band", "sex", "deprivation")
 #: What a row holds; empty where it does not apply. An empty cell is not known, and never zero.
 NUMBERS = (
     "persons",
@@ -35,9 +35,10 @@ NUMBERS = (
     "mean_gbp",
     "variable_gbp",
     "squared_deviations",
+    "outside_pct",
 )
 #: Of those, what is never less than zero.
-_NEVER_NEGATIVE = ("persons", "pathways", "contacts", "squared_deviations")
+_NEVER_NEGATIVE = ("persons", "pathways", "contacts", "squared_deviations", "outside_pct")
 COLUMNS = (*KEYS, *NUMBERS)
 _STATISTICS, _MANIFEST = "statistics.csv", "manifest.json"
 #: A file of one area has a few thousand rows.
@@ -51,6 +52,7 @@ _SAID: dict[str, type] = {
     "price_base": str,
     "months": list,
     "definitions": dict,
+    "prices": dict,
     "contacts": int,
     "persons": int,
     "coverage_pct": dict,
@@ -68,7 +70,8 @@ class Shared:
     table : DataFrame
         Rows of `COLUMNS`; numbers are as they were disclosed, missing where they are not known.
     manifest : mapping
-        icb, name, year, price_base, months, definitions (digest by pathway), contacts, persons, coverage_pct, lacking
+        icb, name, year, price_base, months, definitions (digest by pathway), prices
+        (digest by POD), contacts, persons, coverage_pct, lacking
         (what the file does not hold, and why), banner.
     file : str
         Name of the file.

@@ -18,6 +18,7 @@ from pathcost_lib.packs.runner import Parameter, check_parameters, parameters_of
 from pathcost_lib.pathways import load_definition
 from pathcost_lib.scenarios import load_scenario
 from pathcost_lib.sources import names, open_dataset, taking_part
+from pathcost_lib.sources.dataset import is_invented
 from pathcost_lib.sources.dated import under_codes_of
 
 __all__ = ["SYNTHETIC", "Order", "banner_of", "place_order", "production_notebooks", "safe_name"]
@@ -34,7 +35,7 @@ def production_notebooks() -> list[Path]:
 
 def banner_of(folder: Path) -> str:
     """Return what every page made from a folder of tables must bear: that they are the sample's, which is invented."""
-    return SYNTHETIC if (folder / "sample.json").is_file() else ""
+    return SYNTHETIC if is_invented(folder) else ""
 
 
 def safe_name(text: str) -> str:

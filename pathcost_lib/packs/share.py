@@ -10,15 +10,17 @@ import pandas as pd
 
 from pathcost_lib import __version__, comparators, paths, pathways
 from pathcost_lib.benchmark import exchanged, icb_view, pathway_cost
+from pathcost_lib.benchmark.pathway_tables import disclose_pathway
 from pathcost_lib.codes import SETTINGS, financial_year_bounds
 from pathcost_lib.comparators.files import COLUMNS, KEYS, NUMBERS, Shared
+from pathcost_lib.comparators.prices import price_digests
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.ledger import cost_activity
 from pathcost_lib.packs import releases
 from pathcost_lib.packs.attack import attack_one, refuse
 from pathcost_lib.packs.audit import refuse_leaks, refuse_leaks_between
 from pathcost_lib.packs.order import banner_of
-from pathcost_lib.present.disclosure import Disclosed, disclose, disclose_together
+from pathcost_lib.present.disclosure import Disclosed, disclose
 from pathcost_lib.present.display import TABLE, table_bundle
 from pathcost_lib.sources import compared_with, names, open_dataset
 from pathcost_lib.sources.comparator import Compared, contacts_of, persons_of
@@ -95,7 +97,8 @@ def share(
     safe, lacking = _disclosed(cells, icb, year, titles, gone)
     visible = set(safe["pathways"].frame["pathway"])
     for pathway in (name for name in alone if titles[name] in visible):
-        safe |= {f"pathway_cost/{pathway}/{name}": table for name, table in alone[pathway].items()}
+        safe |= {f"pathway_cost/{pathway}/{name}": alone[pathway][name] for name in exchanged.BREAKDOWNS}
+        safe |= {f"{name}/{pathway}": alone[pathway][name] for name in ("outside", "flow")}
     _audit(safe, icb, year, reports or paths.reports())
     coverage = icb_view.coverage_of(who.whole.activity, people["population"], icb, year=year)
     banner = banner_of(Path(data))
@@ -106,6 +109,7 @@ def share(
         "price_base": price_base or year,
         "months": [str(month) for month in who.held.months],
         "definitions": {d.name: comparators.definition_digest(d) for d in definitions},
+        "prices": price_digests(names.table_or_empty(who.whole, "unit_costs"), year),
         # Rounded as counts are: they say whether the area's data are thin.
         "contacts": int(5 * round(contacts_of(who.whole, year)[icb] / 5)),
         "persons": int(5 * round(persons_of(who.whole, year)[icb] / 5)),
@@ -149,14 +153,14 @@ def _disclosed(
     short = sorted(settings - set(costs["setting"]) - {icb_view.ALL})
     if short:  # the sum over settings is not known either
         costs = costs[costs["setting"] != icb_view.ALL]
-    contact, by_age, registered = (
-        {"what": what, **said} for what in ("people with a contact", "closed pathways by age", "registered")
-    )
+    whats = ("people with a contact", "closed pathways by age", "registered", "registered by age")
+    contact, by_age, registered, registered_by_age = ({"what": what, **said} for what in whats)
     safe = {
         "costs": disclose(costs, counts="persons", kinds=spread, of=contact, in_order=True),
         "events": disclose(events, counts="pathways", of=by_age, in_order=True),
         "pathways": closed.rows((~closed.frame["pathway"].isin(hidden)).to_numpy().nonzero()[0]),
-        "deprivation": disclose(raw["deprivation"], counts="persons", of=registered, in_order=True),
+        "deprivation": disclose(raw["deprivation"], counts="persons", kinds=spread, of=registered, in_order=True),
+        "registered": disclose(raw["registered"], counts="persons", of=registered_by_age, in_order=True),
         "population": disclose(raw["population"], counts=[]),
     }
     names_of = {title: name for name, title in titles.items()}
@@ -172,37 +176,52 @@ def _disclosed(
 def _pathway_cost(
     ledger: Relation, definition: pathways.Definition, patients: Relation, who: Compared
 ) -> dict[str, Disclosed]:
-    """Return the cost of one pathway, linked alone, by phase and setting, settled as notebook 02 settles it."""
+    """Return what 02 shows of one pathway, linked alone, settled as it settles it: cost, other providers, passages."""
     links = pathways.link(ledger, definition, patients=patients)
     by, icb, year = exchanged.BREAKDOWNS, who.icb, who.year
     at: dict[str, Any] = {"year": year, "held": who.held}
     summary = {name: pathways.summarise(links, ledger, ["icb_code", *split], **at) for name, split in by.items()}
-    # Not shared, but shown in 02, where it hides cells of the others.
-    basis = {"basis": ["setting", "cost_basis"]}
-    resting = pathways.summarise(links, ledger, ["icb_code", *basis["basis"]], **at)
-    tables = {"basis": pathway_cost.cost_basis(resting, None, unit="icb_code", focus=icb)}
     phases = [phase.name for phase in definition.phases]
-    safe = disclose_together(
-        {**exchanged.cost_of_pathway(summary, icb, phases), **tables},
-        counts=["pathways", "seen_pathways", "contacts"],
-        by={**by, **basis},
-        adds_up="mean_gbp",
-        everywhere=summary,
-        focus=("icb_code", icb),
-        kinds={"squared_deviations": "sum"},
-        of={"what": "closed pathways", "year": year, "pathway": definition.title, "icb_code": icb},
-    )
+    tables = exchanged.cost_of_pathway(summary, icb, phases)
+    # Not shared, but shown in 02, where it hides cells of the others.
+    resting = pathways.summarise(links, ledger, ["icb_code", "setting", "cost_basis"], **at)
+    tables["basis"] = pathway_cost.cost_basis(resting, None, unit="icb_code", focus=icb)
+    of = {"year": year, "pathway": definition.title}
+    safe = disclose_pathway(tables, icb=icb, **of, everywhere=summary, kinds={"squared_deviations": "sum"})
     # Of the parts no count but of contacts: all have the pathways of the whole.
     kept = {name: ["pathways"] if name == "whole" else by[name] for name in by}
     kept = {name: [*columns, "contacts", "mean_gbp", "squared_deviations"] for name, columns in kept.items()}
-    return {name: safe[name].select(columns) for name, columns in kept.items()}
+    seen = tables["phase"][["phase", "seen_pathways"]]
+    beside = _beside(links, ledger, seen, phases, who, {**of, "icb_code": icb})
+    return {**{name: safe[name].select(columns) for name, columns in kept.items()}, **beside}
+
+
+def _beside(
+    links: pathways.Links, ledger: Relation, seen: pd.DataFrame, phases: list[str], who: Compared, of: dict[str, str]
+) -> dict[str, Disclosed]:
+    """Return what 02 shows beside the cost of a pathway, as it shows it: cost at other providers, and passages."""
+    at: dict[str, Any] = {"year": who.year, "held": who.held}
+    cells = pathways.summarise(links, ledger, ["icb_code", "index_provider_code", "phase", "provider_code"], **at)
+    outside = pathway_cost.outside_share(cells, unit="icb_code", focus=who.icb, phases=phases)
+    outside = outside.drop(columns=["reference_pct", "reason"]).merge(seen, how="left")
+    counts = ["pathways", "seen_pathways", "inside_contacts", "outside_contacts"]
+    options: dict[str, Any] = {"totals": [[]], "in_order": True}
+    own = pathways.flow(links, ledger, icb=who.icb, **at)
+    passed = pathway_cost.passages(own, own)[["from_step", "to_step", "passages", "cases", "mean_gbp"]]
+    return {
+        "outside": disclose(outside, counts=counts, of={**of, "what": "inside and outside"}, **options),
+        "flow": disclose(passed, counts=["passages", "cases"], of={**of, "what": "passages"}),
+    }
 
 
 def _audit(safe: Mapping[str, Disclosed], icb: str, year: str, reports: Path) -> None:
     """Hold the file against pencil and paper, against itself, and against what is released, as a pack is."""
     shown = {name: table_bundle(table, name=name, title=f"{name}: {icb}")[TABLE] for name, table in safe.items()}
-    for what in dict.fromkeys(name.rpartition("/")[0] for name in shown):  # tables of one pathway add up
-        refuse_leaks(_SOURCE, [payload for name, payload in shown.items() if name.rpartition("/")[0] == what])
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for name, payload in shown.items():  # the cost of one pathway is in several tables, which add up
+        groups.setdefault(name.rpartition("/")[0] if name.startswith("pathway_cost/") else name, []).append(payload)
+    for payloads in groups.values():
+        refuse_leaks(_SOURCE, payloads)
     refuse_leaks_between({_SOURCE: [*shown.values()]})
     pack = f"{year}/{icb}/shared"
     refuse(attack_one(pack, {_SOURCE: [*shown.values()]}))
@@ -216,7 +235,12 @@ def _long(safe: Mapping[str, Disclosed], names_of: Mapping[str, str]) -> pd.Data
         statistic, *of = name.split("/")
         frame = disclosed.frame.assign(statistic=statistic, **({"pathway": of[0]} if of else {}))
         # What is hidden is not in the file; a setting in which nobody is seen is zero, and said to be.
-        parts += [frame[frame["contacts"].notna()], *_nobody(frame)] if of else [frame]
+        if statistic == "pathway_cost":
+            parts += [frame[frame["contacts"].notna()], *_nobody(frame)]
+        elif statistic == "outside":
+            parts.append(frame[["statistic", "pathway", "phase", "outside_pct"]].dropna(subset="outside_pct"))
+        else:
+            parts.append(_passages(frame) if statistic == "flow" else frame)
     parts = [part.reindex(columns=[*COLUMNS]) for part in parts]
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
     table["pathway"] = table["pathway"].replace(dict(names_of))
@@ -231,3 +255,16 @@ def _nobody(frame: pd.DataFrame) -> list[pd.DataFrame]:
     keys = frame[[c for c in ("statistic", "pathway", "phase") if c in frame]].drop_duplicates()
     rest = pd.DataFrame({"setting": [s for s in SETTINGS if s not in set(frame["setting"])]})
     return [keys.merge(rest, how="cross").assign(contacts=0.0, mean_gbp=0.0, squared_deviations=0.0)]
+
+
+def _passages(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return passages by the columns of the format, those that nobody makes as zero, without those that are hidden."""
+    frame = frame.rename(columns={"from_step": "from_setting", "to_step": "setting"})
+    frame = frame.rename(columns={"passages": "contacts", "cases": "pathways"})
+    every = pd.MultiIndex.from_product([SETTINGS, SETTINGS], names=["from_setting", "setting"]).to_frame(index=False)
+    every = every[every["from_setting"] != every["setting"]]
+    every = every.merge(frame[["statistic", "pathway"]].iloc[:1], how="cross")
+    rows = every.merge(frame, how="left", on=list(every.columns), indicator="held")
+    never = (rows.pop("held") == "left_only").to_numpy()
+    rows.loc[never, ["contacts", "pathways"]] = 0.0
+    return rows[rows["contacts"].notna()]

@@ -31,8 +31,7 @@ def coverage_banner(dataset: Dataset, *, icb: str, year: str) -> None:
     """
     called = organisation_names(table_or_empty(dataset, "organisations"))
     cells = coverage_of_one(coverage_of_all(dataset, year=year), icb)
-    held = months_held(dataset.activity, year)
-    when = year if held.is_whole or not held.months else held.words
+    when = months_held(dataset.activity, year).period
     line = coverage_line(cells, area=called.get(icb, icb), year=when)
     message(" ".join([line, *lacking(dataset, icb)]))
 

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.few import SMALLEST
 from pathcost_lib.present.areas import ALL_AREAS, hidden_by_area
 from pathcost_lib.present.precision import KINDS, Resting, kind_of, mean_steps, release
 from pathcost_lib.present.protection import SHARES, Line, dominated, members, nested_lines, protect, starts_of
@@ -55,7 +56,7 @@ RULES = {
         f"Counts of 1 to {smallest - 1}, and whatever rests on them, are shown as *; other counts are rounded to the "
         "nearest 5, and other numbers so that no single patient can be told from them.",
     )
-    for name, smallest in (("hes", 8), ("mental_health", 7), ("omop", 5))
+    for name, smallest in (("hes", SMALLEST), ("mental_health", 7), ("omop", 5))
 }
 
 

@@ -26,10 +26,12 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import lsmr
 
+from pathcost_lib.few import LARGEST_SHARES
+
 __all__ = ["SHARES", "Line", "dominated", "exposed", "members", "nested_lines", "protect", "starts_of"]
 
-#: The largest share of a row's cost that one person, and that two together, may bear. Choice and sources: `disclosure`.
-SHARES = {"largest_share": 0.5, "two_largest_share": 0.8}
+#: Columns of a row with the share of its cost that one person, and that two together, bear, and the most they may.
+SHARES = LARGEST_SHARES
 #: The least room between the least and the most that a suppressed cell's pounds can be, as a share of the most.
 _ROOM = 0.2
 

@@ -106,11 +106,16 @@ class Compared:
             codes = [code for code, reason in self.left_out.items() if reason == why]
             if not (self.alone and why == NO_DATA):
                 said.append(f"Not compared: {named(codes)} ({why}).")
-        if self.fewer:
-            some = "; ".join(f"{area} ({words})" for area, words in list(self.fewer.items())[:3])
-            more = f" and {len(self.fewer) - 3} more" if len(self.fewer) > 3 else ""
-            said.append(f"Fewer months than others hold (they look cheap where all months count): {some}{more}.")
-        return " ".join(said)
+        return " ".join([*said, self.fewer_note]).strip()
+
+    @property
+    def fewer_note(self) -> str:
+        """Which areas hold fewer months than others; empty where none does."""
+        if not self.fewer:
+            return ""
+        some = "; ".join(f"{area} ({words})" for area, words in list(self.fewer.items())[:3])
+        more = f" and {len(self.fewer) - 3} more" if len(self.fewer) > 3 else ""
+        return f"Fewer months than others hold (they look cheap where all months count): {some}{more}."
 
 
 def named(codes: Sequence[str]) -> str:

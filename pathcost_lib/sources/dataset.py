@@ -30,7 +30,10 @@ from pathcost_lib.sources.files import find_tables, read_source, source_name, un
 from pathcost_lib.sources.quoting import quote_name
 from pathcost_lib.sources.remember import RememberingEngine, Store
 
-__all__ = ["TABLES", "Dataset", "column_problems", "open_dataset"]
+__all__ = ["INVENTED", "TABLES", "Dataset", "column_problems", "is_invented", "open_dataset"]
+
+#: File that stands beside the sample's tables and says how it was made.
+INVENTED = "sample.json"
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ class Dataset:
     def __iter__(self) -> Iterator[str]:
         return iter(self.tables)
 
+    @property
+    def invented(self) -> bool:
+        """Whether the tables are the sample's, which is invented."""
+        return self.folder is not None and is_invented(self.folder)
+
     @classmethod
     def from_frames(cls, frames: Mapping[str, pd.DataFrame], engine: Engine | None = None) -> Dataset:
         """Build a dataset from tables in memory (lessons and tests). Nothing is refused: `check` says what is wrong."""
@@ -74,6 +82,11 @@ class Dataset:
             casts = dict(_cast(column) for column in contract.columns if column.name in blank)
             tables[name] = _as_contract(engine.register(name, arrow), casts)
         return cls(engine, tables)
+
+
+def is_invented(folder: Path) -> bool:
+    """Return whether a folder holds the sample's tables, which are invented."""
+    return (folder / INVENTED).is_file()
 
 
 def open_dataset(folder: str | Path, engine: Engine | None = None, *, remember: bool = False) -> Dataset:

@@ -66,6 +66,16 @@ class MonthsHeld:
         return "a year" if self.is_whole or not self.months else f"in {self.words}"
 
     @property
+    def period(self) -> str:
+        """What a title names: the year or, of part of one, the months held."""
+        return self.year if self.is_whole or not self.months else self.words
+
+    @property
+    def part_note(self) -> str:
+        """What a headline must say: `note` where the year is not whole, else nothing."""
+        return "" if self.is_whole else self.note
+
+    @property
     def days(self) -> tuple[date, date]:
         """First and last day of the year or, of part of one, of the months held."""
         if self.is_whole or not self.months:

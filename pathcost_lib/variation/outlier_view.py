@@ -22,6 +22,7 @@ from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.pathways import BORNE, Definition, Links, shares_borne, summarise
 from pathcost_lib.results import NotComputable, Result
 from pathcost_lib.sources import Relation
+from pathcost_lib.sources.held import MonthsHeld
 from pathcost_lib.sources.quoting import quote_value
 from pathcost_lib.variation.funnel import FunnelResult, funnel
 from pathcost_lib.variation.multilevel import VarianceComponents, variance_components
@@ -85,7 +86,9 @@ class CostScreen(Result):
         )
 
 
-def cost_cases(links: Links, activity: Relation, organisations: Relation, *, year: str) -> dict[str, Relation]:
+def cost_cases(
+    links: Links, activity: Relation, organisations: Relation, *, year: str, held: MonthsHeld | None = None
+) -> dict[str, Relation]:
     """Return `cases` (one row per index event and part), `providers` (their sums) and `left_out`, all in the engine.
 
     `left_out` has pathway, part, reason and number: events without any cost, contacts without one, and events whose
@@ -99,6 +102,9 @@ def cost_cases(links: Links, activity: Relation, organisations: Relation, *, yea
         Tables of the dataset.
     year : str
         Events count up to the end of this financial year, a part only where the data hold the whole of it.
+    held : MonthsHeld, optional
+        Months of the year that the area's data hold: of part of a year events count up to the last of them, of every
+        area, so that like months are compared.
 
     Notes
     -----
@@ -107,7 +113,7 @@ def cost_cases(links: Links, activity: Relation, organisations: Relation, *, yea
     columns_in(activity, ["activity_id", "currency_code", "start_date"], what="activity")
     columns_in(organisations, ["org_code", "icb_code", "valid_from"], what="organisations")
     extent = activity.require_extent()
-    last = min(extent.last_start, financial_year_bounds(year)[1])
+    last = min(extent.last_start, held.days[1] if held else financial_year_bounds(year)[1])
     settings = pd.DataFrame({"data_from": [extent.first_start], "data_to": [last], "fewest": [FEWEST_IN_MIX]})
     rows = [
         (d.name, p.name, _part(d, p.from_day, p.to_day), p.from_day, p.to_day)
@@ -372,7 +378,15 @@ class Explained(Result):
 _NAMED = ["pathway", "part", "provider_code"]
 
 
-def explain(links: Links, ledger: Relation, comparisons: pd.DataFrame, *, year: str, most: int = 8) -> Explained:
+def explain(
+    links: Links,
+    ledger: Relation,
+    comparisons: pd.DataFrame,
+    *,
+    year: str,
+    held: MonthsHeld | None = None,
+    most: int = 8,
+) -> Explained:
     """Split the pathway cost of the provider that is furthest out into phase and setting, beside all other providers.
 
     Parameters
@@ -383,6 +397,8 @@ def explain(links: Links, ledger: Relation, comparisons: pd.DataFrame, *, year: 
         Rows of `screen_costs`, such as one area's.
     year : str
         Financial year in which the pathways' windows close: whole pathways only.
+    held : MonthsHeld, optional
+        As in `cost_cases`.
     most : int
         Cells shown.
 
@@ -407,7 +423,7 @@ def explain(links: Links, ledger: Relation, comparisons: pd.DataFrame, *, year: 
     row = {str(name): value for name, value in furthest.to_dict("records")[0].items()}
     unit = "index_provider_code"
     try:
-        cells = summarise(links, ledger, ["pathway", unit, "phase", "setting"], year=year)
+        cells = summarise(links, ledger, ["pathway", unit, "phase", "setting"], year=year, held=held)
         cells = cells[cells["pathway"] == row["pathway"]]
         few = row["provider_code"] not in set(cells[unit]) or cells[unit].nunique() < 2
         reason = "too few whole pathways close in the year"

@@ -13,10 +13,11 @@ from pathcost_lib import paths
 from pathcost_lib.arguments import number, number_list
 from pathcost_lib.codes import financial_year_bounds, label
 from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.few import SMALLEST
 from pathcost_lib.ledger import coverage
 from pathcost_lib.sample.generate import SIZES
 from pathcost_lib.sources import published
-from pathcost_lib.sources.dataset import Dataset
+from pathcost_lib.sources.dataset import INVENTED, Dataset, is_invented
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.held import months_held
 from pathcost_lib.sources.names import icb_codes
@@ -26,7 +27,6 @@ __all__ = ["DemandInputs", "dataset_inputs", "official_growth", "official_inputs
 
 _SQL = Path(__file__).with_name("outlook.sql")
 _RATES = "icb_activity_rates_*.csv*"
-_FEW = 8  # fewer people or contacts than this are not shown, so nothing may be projected from them
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def dataset_inputs(dataset: Dataset, ledger: Relation, *, icb: str, year: str) -
     now = people[(people["year"] == first.year) & (people["variant"] == "principal")].set_index(["age", "sex"])
     expected = (rates["rate"] * now["persons"]).groupby("pod").sum()  # rates by pod, age and sex; people by age and sex
     pods.loc[~(pods["pod"].map(expected) > 0), "reason"] = "use by age and sex is not known"
-    pods.loc[(pods[["contacts", "persons"]] < _FEW).any(axis=1), "reason"] = "fewer than eight people"
+    pods.loc[(pods[["contacts", "persons"]] < SMALLEST).any(axis=1), "reason"] = "fewer than eight people"
     pods.loc[pods["cost_gbp"].isna(), "reason"] = "no contact has a cost"
     why = "; ".join(pods["reason"].drop_duplicates())
     reason = "" if (pods["reason"] == "").any() else f"No service of this ICB can be projected: {why}."
@@ -125,10 +125,10 @@ def dataset_inputs(dataset: Dataset, ledger: Relation, *, icb: str, year: str) -
 
 
 def _sample_note(dataset: Dataset) -> str:
-    about = dataset.folder / "sample.json" if dataset.folder else None
-    if about is None or not about.exists():
+    if dataset.folder is None or not is_invented(dataset.folder):
         return ""
-    share = 100 * SIZES["default"] / json.loads(about.read_text(encoding="utf-8"))["people"]
+    about = json.loads((dataset.folder / INVENTED).read_text(encoding="utf-8"))
+    share = 100 * SIZES["default"] / about["people"]
     return f"The sample is invented and holds one in {share:,.0f} of England's people; pounds are on that scale."
 
 

@@ -1,0 +1,10 @@
+"""Of how many people a number may be shown, and how much of it one of them may bear: one place for all floors."""
+
+from __future__ import annotations
+
+__all__ = ["LARGEST_SHARES", "SMALLEST"]
+
+#: Fewest people of whom a number is shown: NHS England's rule for hospital episodes (`present.disclosure`).
+SMALLEST = 8
+#: The largest share of a cost that one person, and that two together, may bear. Sources: `present.disclosure`.
+LARGEST_SHARES = {"largest_share": 0.5, "two_largest_share": 0.8}
