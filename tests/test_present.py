@@ -133,6 +133,15 @@ def test_no_shown_row_or_column_of_a_grid_has_exactly_one_hidden_cell(counts: li
 
 
 @pytest.mark.unit
+@pytest.mark.parametrize("name", ["contacts", "people", "patients", "n"])
+def test_what_is_said_to_count_is_rounded_as_a_count_whatever_its_name(name: str) -> None:
+    table = pd.DataFrame({"setting": ["a", "b", "c"], name: [412, 188, 33], "all_of_them": [4121, 1883, 331]})
+    shown = present.disclose(table, counts=name, apart={"all_of_them": []})
+    assert shown.frame[name].tolist() == [410, 190, 35]
+    assert shown.frame["all_of_them"].tolist() == [4120, 1885, 330]
+
+
+@pytest.mark.unit
 def test_unknown_rule_and_column_are_refused() -> None:
     table = pd.DataFrame({"contacts": [9]})
     with pytest.raises(InputError, match=r"Disclosure rule 'x' is not known.*hes"):

@@ -326,7 +326,9 @@ class _System:
         kinds: Mapping[str, str],
     ) -> None:
         self.frames, self.rule, self.names, self.others, self.by = frames, rule, names, others, by
-        self.adds_up, self.exempt, self.kinds = adds_up, exempt, kinds
+        self.adds_up, self.exempt = adds_up, exempt
+        # What is said to count is rounded as a count, whatever its name.
+        self.kinds = dict.fromkeys([*names, *others], "count") | dict(kinds)
         self.starts, self.lines = starts_of(frames), nested_lines(frames, by)
         self.small = np.concatenate([dominated(f) for f in frames.values()]) if names else np.zeros(self.size, bool)
         self.hide = np.zeros(self.size, dtype=bool)
