@@ -27,6 +27,7 @@ def test_version_and_help_answer():
         assert command in shown
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_a_sample_is_made_once_and_checks_clean(tmp_path: Path):
     made = pathcost("sample", "--people", "tiny", "--out", tmp_path / "sample", "--jobs", 1)
@@ -49,6 +50,7 @@ def test_check_prints_what_is_wrong_without_a_patient_and_fails(tmp_path: Path):
     assert "7000000" not in checked.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 @pytest.mark.parametrize(
     ("arguments", "said"),

@@ -204,6 +204,7 @@ def _who(data: Path, folder: Path, **options: Any) -> comparators.Club:
     return comparators.compared_with(open_dataset(data), "England", **(given_ | options))
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_own_rows_and_the_files_of_the_others_are_compared_and_named(alone: Path, three: Path, club: Path) -> None:
     for data in (alone, three):  # the own area's rows, whatever else the data hold, and not its own file
@@ -217,6 +218,7 @@ def test_own_rows_and_the_files_of_the_others_are_compared_and_named(alone: Path
         comparators.compared_with(open_dataset(three), "Midlands", icb="QHL", year=YEAR, compare=str(club))
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_where_files_do_not_serve_the_area_stands_alone_and_says_why(alone: Path, club: Path) -> None:
     who = _who(alone, club).without("outcomes")
@@ -228,6 +230,7 @@ def test_where_files_do_not_serve_the_area_stands_alone_and_says_why(alone: Path
     assert rows.lacks == ""
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_files_that_count_otherwise_are_refused_and_what_differs_is_named(
     alone: Path, club: Path, tmp_path: Path
@@ -257,6 +260,7 @@ def test_files_that_count_otherwise_are_refused_and_what_differs_is_named(
         assert words in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_a_thin_file_is_left_out_with_the_reason_and_two_areas_are_too_few(
     alone: Path, club: Path, tmp_path: Path
@@ -271,6 +275,7 @@ def test_a_thin_file_is_left_out_with_the_reason_and_two_areas_are_too_few(
 
 
 # -- what is shared ----------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_no_cell_of_a_file_is_of_one_to_seven_and_counts_are_rounded(club: Path) -> None:
     for one in comparators.read(club):
@@ -282,6 +287,7 @@ def test_no_cell_of_a_file_is_of_one_to_seven_and_counts_are_rounded(club: Path)
         assert (club / one.file).stat().st_size < 20_000_000 / 41
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_what_a_pack_hides_is_not_in_the_file_and_both_together_give_nothing_away(
     club: Path, pack_of_three: Path
@@ -320,6 +326,7 @@ def test_what_a_pack_hides_is_not_in_the_file_and_both_together_give_nothing_awa
     assert all(known[title] == n for title, n in rows), "the same cell with two numbers"
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_a_second_file_that_differs_by_few_people_is_refused(alone: Path, tmp_path: Path) -> None:
     options: dict[str, Any] = {"year": YEAR, "reports": tmp_path}
@@ -342,6 +349,7 @@ def test_a_second_file_that_differs_by_few_people_is_refused(alone: Path, tmp_pa
     assert first.manifest["banner"]
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_what_is_no_area_and_no_file_is_refused(three: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="ICB 'QXX' is not known"):
@@ -350,6 +358,7 @@ def test_what_is_no_area_and_no_file_is_refused(three: Path, tmp_path: Path) -> 
         share("QHL", tmp_path / "a.csv", data=three, year=YEAR, reports=tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_the_commands_share_and_compare(
     alone: Path, three: Path, club: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -422,6 +431,7 @@ LARGEST = {
 NOT_COMPARED = {"02": {"Ranks", "Every pound once"}, "03": {"Providers", "Drivers"}}
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 @pytest.mark.parametrize("number", LARGEST)
 def test_every_table_from_own_rows_and_files_is_that_from_all_rows(
@@ -450,6 +460,7 @@ def _difference(theirs: pd.DataFrame, ours: pd.DataFrame) -> tuple[float, int]:
     return float(np.nanmax(apart.to_numpy(), initial=0.0)), int((ours.isna() & theirs.notna()).sum().sum())
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_what_is_the_areas_own_is_the_same_to_the_last_figure_and_nobody_is_england(
     beside: dict[str, tuple[Section, Section]],
@@ -477,6 +488,7 @@ def test_what_is_the_areas_own_is_the_same_to_the_last_figure_and_nobody_is_engl
             pd.testing.assert_frame_equal(a, b.where(a.notna()), obj=name)
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_what_files_do_not_carry_has_no_comparator_and_says_why(beside: dict[str, tuple[Section, Section]]) -> None:
     pages = {number: {t.name: t for t in files.tables} for number, (_, files) in beside.items()}
@@ -625,6 +637,7 @@ def test_each_count_of_a_cell_may_be_shown() -> None:
     assert combine(rows, "persons", "users")["age_band"].tolist() == ["0 to 4", "5 to 14"]
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_tenths_that_are_combined_share_no_cost_and_people_add_up(club: Path) -> None:
     for one in comparators.read(club):

@@ -124,6 +124,7 @@ def test_q_profile_interval_solves_its_equation() -> None:
         assert stats.chi2.cdf(q, 41) == pytest.approx(quantile, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @pytest.mark.parametrize("measure", MEASURES)
 def test_corrected_intervals_cover_the_truth(measure) -> None:

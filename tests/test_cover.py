@@ -114,6 +114,7 @@ def test_the_grounds_of_a_monthly_series_are_its_test_with_false_alarms_controll
     assert found == {"A": True, "b": False}
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_the_cover_of_a_pack_names_nobody_but_on_sure_grounds(pack_of_three: Path, three: Path) -> None:
     others = names.provider_names(open_dataset(three).organisations)
@@ -147,6 +148,7 @@ def test_a_gap_is_said_with_its_central_figure_and_its_range(gap: tuple[float, f
 
 
 # -- invented data are said to be invented ----------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_every_page_slide_sheet_and_the_index_say_that_the_data_are_invented(pack_of_three: Path) -> None:
     pages = pypdf.PdfReader(pack_of_three / packs.FORMATS["pdf"].file).pages

@@ -103,6 +103,7 @@ def test_drivers_and_interaction_add_exactly_at_every_cell_and_sum(given_, rando
     assert costs[money].to_numpy().sum() == costs["cost_gbp"].sum()
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @laws
 @given(settings_of())
@@ -343,6 +344,7 @@ def test_observed_growth_against_statsmodels():
         observed_growth(pd.concat([cells, cells]))
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_planted_demand_trends_of_the_sample_are_recovered(tmp_path):
     folder = generate(tmp_path / "sample", people=60_000)

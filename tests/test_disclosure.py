@@ -106,6 +106,7 @@ def _solved(national: dict[str, pd.DataFrame], shown: Shown, column: str) -> lis
     return [stars[c] for c in cells.met(list(stars), 1.0 if column == "contacts" else 1e-3)]
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_no_small_number_can_be_solved_for_on_two_hundred_samples() -> None:
     for seed in range(200):
@@ -115,6 +116,7 @@ def test_no_small_number_can_be_solved_for_on_two_hundred_samples() -> None:
             assert _solved(national, shown, column) == [], (seed, column)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_the_attacker_finds_what_tables_disclosed_one_by_one_give_away() -> None:
     found = 0
@@ -124,6 +126,7 @@ def test_the_attacker_finds_what_tables_disclosed_one_by_one_give_away() -> None
     assert found > 10
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_the_national_figure_less_the_other_packs_gives_nothing_away() -> None:
     for seed in range(40):

@@ -75,6 +75,7 @@ rows = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(base=rows, current=rows, seed=st.integers(0, 99))
 @pytest.mark.property
@@ -147,6 +148,7 @@ def test_pathway_drivers_by_hand():
     assert "unit price £12,450.00" in found.summary
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 10_000))
 @pytest.mark.property

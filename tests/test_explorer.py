@@ -76,6 +76,7 @@ def test_a_view_is_the_national_summary_sliced(explorer: Explorer) -> None:
     assert frame.set_index("currency_code")["mean_gbp"].to_dict() == pytest.approx(wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_what_is_suppressed_cannot_be_opened(folder: Path, tmp_path: Path) -> None:
     """A provider outside the area with three contacts is not named in the choices, and its row bears no number."""
@@ -93,6 +94,7 @@ def test_what_is_suppressed_cannot_be_opened(folder: Path, tmp_path: Path) -> No
     assert sum("*" in row for row in look.tables[0][TABLE]["rows"]) == frame["mean_gbp"].isna().sum()
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_providers_are_not_compared_with_all_areas_but_parts_are(explorer: Explorer) -> None:
     assert explorer.disclosed(START).frame["reference_gbp"].isna().all()
@@ -110,6 +112,7 @@ def test_providers_are_not_compared_with_all_areas_but_parts_are(explorer: Explo
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_the_code_of_a_view_makes_the_view(explorer: Explorer) -> None:
     view = START.into("A1")
@@ -130,6 +133,7 @@ def test_starts_where_most_pathways_are_and_refuses_what_is_not_there(explorer: 
             explorer.look(replace(START, **wrong))
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_the_page_follows_its_controls(page: ExplorerPage) -> None:
     first = page.figure.value, page.table.value, page.status.value, page.code.value

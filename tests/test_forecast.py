@@ -50,6 +50,7 @@ def test_seasonal_naive_by_hand():
     assert test.table["mase"][0] == pytest.approx(12.0 / np.mean(differences))
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_planted_trend_is_recovered_and_the_naive_beaten():
     series = planted()
@@ -64,6 +65,7 @@ def test_planted_trend_is_recovered_and_the_naive_beaten():
     assert inside.all()
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 @pytest.mark.parametrize("method", [m for m in METHODS if m != "counts"])
 def test_covid_is_left_out(method):
@@ -78,6 +80,7 @@ def test_covid_is_left_out(method):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_no_model_beats_the_naive_on_a_series_that_repeats():
     months = pd.period_range("2021-08", periods=40, freq="M")
@@ -132,6 +135,7 @@ def test_months_written_as_text_are_read_as_months():
     pd.testing.assert_frame_equal(ours, forecast(series, 3, method="seasonal_naive").table)
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 @pytest.mark.parametrize("first", ["2019-04", "2019-10", "2020-04"])
 def test_a_series_that_begins_before_or_in_the_break_is_forecast(first):
@@ -163,6 +167,7 @@ def test_calibration_is_the_conformal_quantile_and_student_before_there_are_erro
     assert fc._multiplier(0.8, scores, 10) == pytest.approx(8.0, abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_limits_do_not_look_ahead():
     series = planted(noise=0.05, months=pd.period_range("2019-04", "2024-09", freq="M"))
@@ -174,6 +179,7 @@ def test_limits_do_not_look_ahead():
         assert both[column].to_numpy() == pytest.approx(both[f"{column}_whole"].to_numpy())
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_a_small_service_with_empty_months_is_forecast_and_its_limits_hold():
     months = pd.period_range("2021-08", periods=60, freq="M")
@@ -210,6 +216,7 @@ def test_one_series_that_fails_does_not_stop_the_others():
         monthly_outlook(long, names=["goood"])
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_a_model_that_cannot_be_fitted_is_named_and_the_others_go_on(monkeypatch):
     def fails(y, horizon):

@@ -396,6 +396,7 @@ def test_order_does_not_matter_and_flags_follow_scores(seed: int, overdispersion
 
 
 # -- calibration: quick; benchmarks/funnel.py is the full one --
+@pytest.mark.slow
 @pytest.mark.property
 @pytest.mark.parametrize("units", [10, 300])
 @pytest.mark.parametrize("kind", list(BENCHMARK["TRUTH"]))

@@ -169,6 +169,7 @@ def test_a_setting_of_seven_users_and_the_one_that_would_give_it_away_have_no_nu
     pd.testing.assert_frame_equal(table.drop(ICBS[0]), whole.drop(ICBS[0]))  # it still counts in England
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_under_the_null_the_difference_is_claimed_no_more_often_than_by_chance() -> None:
     claimed = []
@@ -188,6 +189,7 @@ def test_observed_over_expected_weighs_to_one_hundred(read: tuple) -> None:
     assert all(row["lower_95"] < row["rate"] < row["upper_95"] for row in tables)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_provider_index_covers_one_hundred_at_its_nominal_rate() -> None:
     """Twenty providers with lognormal costs and the same prices, few contacts each, 30 seeds: 600 intervals."""

@@ -76,6 +76,7 @@ def mutated(text: str, seed: int) -> bytes:
     return data[:at] if kind == "cut" else data
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @pytest.mark.parametrize("name", TABLES)
 def test_two_hundred_mutated_copies_of_each_table_are_read_right_or_refused(tmp_path, name):
@@ -203,6 +204,7 @@ def test_one_person_has_one_pseudonym_however_the_nhs_number_is_written_and_a_ke
         local_key(path)
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_no_identifier_of_the_input_is_in_any_output_or_word(tmp_path):
     source = tmp_path / "source"
@@ -335,6 +337,7 @@ def test_a_postgresql_server_with_the_same_tables_gives_the_same_ledger(postgres
     assert imported_from(url, tmp_path, monkeypatch) == total(plain) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_odbc_gives_the_same_ledger(postgres, tmp_path, monkeypatch):
     drivers = sorted(Path("/usr/lib").glob("*/odbc/psqlodbcw.so"))

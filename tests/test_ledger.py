@@ -236,6 +236,7 @@ def oracle(frame: pd.DataFrame, mff_mode: str, base: str) -> list[int | None]:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(max_examples=40, deadline=None)
 @given(data=tables(), mode=st.sampled_from(["adjust", "pay", "none"]), base=st.sampled_from(["2023-24", "2024-25"]))

@@ -137,6 +137,7 @@ def awkward_rows() -> st.SearchStrategy[list[list[str]]]:
     return st.lists(odd | wild, max_size=12)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(max_examples=60, deadline=None)
 @given(
@@ -160,6 +161,7 @@ def test_each_row_and_penny_is_kept_or_reported(tmp_path_factory, rows, encoding
     assert money.unreadable_rows == sum(pence is None for _, pence in fates)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_two_hundred_damaged_files_are_read_right_or_refused(tmp_path):
     rows = [[f"a{n}", "SENTINEL7", *GOOD[2:]] for n in range(30)]

@@ -81,6 +81,7 @@ def test_everything_agrees_with_dense_matrices(groups: list[str], method: str) -
         np.testing.assert_allclose(blups["sd"], want["sds"][group], rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.oracle
 @pytest.mark.parametrize("method", ["reml", "ml"])
 @pytest.mark.parametrize("groups", [["icb", "provider"], ["icb", "provider", "site"]])
@@ -245,6 +246,7 @@ def test_bad_input_is_said(change: dict, words: str) -> None:
         variance_components(frame, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @given(st.integers(0, 1000), st.floats(-1e6, 1e6), st.floats(1e-3, 1e3))
 @settings(max_examples=8, deadline=None)
@@ -261,6 +263,7 @@ def test_units_and_order_do_not_matter(seed: int, shift: float, scale: float) ->
     assert after.log_likelihood == pytest.approx(before.log_likelihood - 597 * np.log(scale) + np.log(10), rel=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_intervals_of_variances_cover_the_truth() -> None:
     covered = {"icb": [], "residual": []}

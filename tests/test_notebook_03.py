@@ -28,6 +28,7 @@ def thin(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 # -- the sample's planted truths --
+@pytest.mark.slow
 @pytest.mark.unit
 def test_planted_dear_and_cheap_providers_are_found(tmp_path: Path) -> None:
     """About 15 operations for each large trust: enough to see 40 % above and 30 % below the average."""
@@ -48,6 +49,7 @@ def test_planted_dear_and_cheap_providers_are_found(tmp_path: Path) -> None:
 
 
 # -- the notebook --
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_runs_for_all_pathways_of_a_whole_england(tmp_path: Path) -> None:
     section = shown(tmp_path, icb="QOP", draws=200, data=str(generate(tmp_path / "sample", people=60_000)))
@@ -67,6 +69,7 @@ def test_runs_for_all_pathways_of_a_whole_england(tmp_path: Path) -> None:
     assert sum(steps[:-1]) == pytest.approx(steps[-1], abs=0.25 * sum(map(abs, steps)))
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_thin_data_claim_nothing(thin: str, tmp_path: Path) -> None:
     section = shown(tmp_path, icb="QZ2", pathway="knee_replacement", data=thin, draws=100)
@@ -77,6 +80,7 @@ def test_thin_data_claim_nothing(thin: str, tmp_path: Path) -> None:
     assert (len(section.figures), len(section.tables)) == (7, 8)
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 @pytest.mark.parametrize(
     ("left_out", "said"),
@@ -96,6 +100,7 @@ def test_one_area_or_no_people_are_said_to_be_so(left_out: tuple[str, ...], said
     assert "per person: " not in section.messages[0].text
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 @pytest.mark.parametrize(
     ("wrong", "said"),

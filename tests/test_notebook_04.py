@@ -142,6 +142,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return generate(tmp_path_factory.mktemp("outliers") / "sample", people=1_500_000, icbs=icbs)
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_on_the_sample_the_message_names_the_planted_step_and_every_flag_has_its_caution(
     sample: Path, tmp_path: Path
@@ -164,6 +165,7 @@ def test_on_the_sample_the_message_names_the_planted_step_and_every_flag_has_its
     assert any("at the index event" in row[1] and "limits" in row[4] for row in knee)
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 @pytest.mark.parametrize("kind", ["thin", "one ICB", "no prices"])
 def test_thin_data_are_not_computable_with_a_reason(kind: str, tmp_path: Path) -> None:
@@ -181,6 +183,7 @@ def test_thin_data_are_not_computable_with_a_reason(kind: str, tmp_path: Path) -
     assert kind == "thin" or "Where the variation lies cannot be computed" in notes
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_it_stops_at_once_on_a_part_that_is_not_known(tmp_path: Path) -> None:
     data = str(write_tables(tmp_path / "data", make_tables(patients=6)))

@@ -44,6 +44,7 @@ def section(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Section:
     return shown(sample, tmp_path_factory.mktemp("run"), icb="QJG")
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_drivers_and_interaction_are_the_total_in_the_table_shown(section: Section) -> None:
     steps = table(section, "Drivers")["change_gbp"]
@@ -53,6 +54,7 @@ def test_drivers_and_interaction_are_the_total_in_the_table_shown(section: Secti
     assert steps.iloc[-1] > steps.iloc[0] > 1e6
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_the_message_has_the_interval_of_the_table_and_says_that_the_sample_is_a_sample(section: Section) -> None:
     cost = table(section, "Cost by year")
@@ -66,6 +68,7 @@ def test_the_message_has_the_interval_of_the_table_and_says_that_the_sample_is_a
     assert "80% interval" in " ".join(f.alt for f in section.figures)
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_settings_add_up_and_the_gap_is_cost_less_funding(section: Section) -> None:
     cost = table(section, "Cost by year")
@@ -82,6 +85,7 @@ def test_settings_add_up_and_the_gap_is_cost_less_funding(section: Section) -> N
     assert both["efficiency_gbp"] == pytest.approx(both["cost_gbp"] * (1 - 0.989**16), rel=2 * THREE_FIGURES)
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_the_base_is_the_ledger_of_the_year(section: Section, sample: Path) -> None:
     dataset = sources.open_dataset(sample)
@@ -96,6 +100,7 @@ def test_the_base_is_the_ledger_of_the_year(section: Section, sample: Path) -> N
     assert (left_out["reason"].fillna("") == "").mean() > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 @pytest.mark.parametrize("missing", [("population",), ("population", "patients"), ()])
 def test_where_nothing_can_be_projected_every_block_says_why(missing: tuple[str, ...], tmp_path: Path) -> None:
@@ -108,6 +113,7 @@ def test_where_nothing_can_be_projected_every_block_says_why(missing: tuple[str,
     assert why in table(section, "Drivers")["not_computable"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_it_stops_on_a_scenario_without_demand(sample: Path, tmp_path: Path) -> None:
     with pytest.raises(NotebookError, match="cell 3: Scenario 'bed_closure' has no demand part"):
@@ -132,6 +138,7 @@ def test_tornado_of_cost_by_hand() -> None:
     assert found.loc["price_pct", ["low", "high"]].tolist() == pytest.approx([1050 * 1.01, 1050 * 1.03])
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_a_month_that_copies_the_year_before_is_left_out() -> None:
     months = pd.period_range("2021-04", periods=36, freq="M")
@@ -163,6 +170,7 @@ def test_short_pounds(value: float, said: str) -> None:
     assert short_pounds(value, plus="") == said
 
 
+@pytest.mark.slow
 @pytest.mark.published
 def test_official_figures_run_and_agree_with_the_projection(sample: Path, public_data: Path, tmp_path: Path) -> None:
     section = shown(sample, tmp_path, icb="QHL", scenario="official_groups", official=str(public_data))

@@ -62,6 +62,7 @@ def _frame(section: Section, name: str) -> pd.DataFrame:
 # -- the notebook -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_tables_of_the_notebook_are_the_library_s(data: str, local: scenarios.Local, tmp_path: Path) -> None:
     section = _run(tmp_path, icb="QZ2", data=data, draws=200, seed=5)
@@ -89,6 +90,7 @@ def test_tables_of_the_notebook_are_the_library_s(data: str, local: scenarios.Lo
     assert short_pounds(abs(system["net_present_value_gbp"])).lstrip("+") in section.messages[0].text
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_the_seed_example_in_a_pack(data: str, tmp_path: Path) -> None:
     # Brown, HFMA, March 2018: payment cut £1.0m, £0.5m of it variable; worked off over four years.
@@ -104,6 +106,7 @@ def test_the_seed_example_in_a_pack(data: str, tmp_path: Path) -> None:
     assert "the commissioner gains £4.67m (no uncertainty stated)" in section.messages[0].text
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_the_system_total_of_a_pack_is_the_library_s_under_capitation(data: str, tmp_path: Path) -> None:
     # A host that is otherwise in no scheme: the system gains, in words as in the table.
@@ -122,6 +125,7 @@ def test_the_system_total_of_a_pack_is_the_library_s_under_capitation(data: str,
     assert "The schemes act on 100% of the scenario's own baseline (£10.0m of £10.0m)" in section.messages[0].text
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 @pytest.mark.parametrize(
     ("without", "values", "said"),
@@ -143,6 +147,7 @@ def test_says_why_it_is_not_computable(
     assert all(said in f.alt for f in section.figures)
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 @pytest.mark.parametrize(
     ("wrong", "said"),

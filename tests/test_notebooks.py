@@ -92,6 +92,7 @@ def test_pathway_cost_stops_in_cell_three_with_what_is_allowed(
     assert not (tmp_path / "out.ipynb").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_pathway_cost_shows_its_message_coverage_figures_and_tables(data: str, tmp_path: Path) -> None:
     path = next(p for p in NOTEBOOKS if p.stem == "02_pathway_cost")

@@ -71,6 +71,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: write_tables(tmp_path_factory.mktemp(name), make()[0]) for name, make in CASES.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 @pytest.mark.parametrize("key", ["02", "03", "04", "07"])
 @pytest.mark.parametrize("case", CASES)

@@ -38,6 +38,7 @@ def claim(df: pd.DataFrame, target: str | float = "median", seed: int = 1, **opt
     return benchmark.opportunity(df, **COLUMNS, target=target, rng=np.random.default_rng(seed), **options).table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.oracle
 def test_where_nothing_differs_nothing_is_claimed_beyond_the_nominal_rate(target):
@@ -63,6 +64,7 @@ def test_the_usual_method_does_claim_by_chance():
     assert np.mean(shares) > 0.10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.oracle
 def test_limits_cover_the_true_opportunity_and_luck_is_shrunk_away(target):
@@ -291,6 +293,7 @@ def test_claims_without_cost_behind_them_are_refused():
     assert nothing.table["deduplicated_gbp"].tolist() == [0]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 100_000))
 @pytest.mark.property

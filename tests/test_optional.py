@@ -224,6 +224,7 @@ def test_a_column_left_out_is_one_of_nulls(name: str, tmp_path: Path) -> None:
 
 
 # -- each, where it matters --------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.notebook
 @pytest.mark.parametrize(("name", "key"), [(name, key) for name, lost in LOST.items() for key in lost.said])
 def test_a_notebook_says_what_is_lost_and_shows_the_rest_as_it_was(
@@ -293,6 +294,7 @@ def read_tables(folder: Path) -> Tables:
     return {n: pq.read_table(p, partitioning=None) for n in CONTRACTS for p in folder.glob(f"{n}*")}
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 @pytest.mark.parametrize(
     ("case", "key"),
@@ -327,6 +329,7 @@ def in_pence(three: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tables(tmp_path_factory.mktemp("pence") / "data", _in_pence(read_tables(three)))
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 @pytest.mark.parametrize("key", ["02", "03", "04", "07"])
 def test_a_cost_a_hundred_times_too_small_stops_with_the_numbers_unless_allowed(key: str, in_pence: Path) -> None:
@@ -337,6 +340,7 @@ def test_a_cost_a_hundred_times_too_small_stops_with_the_numbers_unless_allowed(
     assert run(key, {**values, "allow": "index,reference"}).tables
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 @pytest.mark.parametrize("key", ["02", "03", "07"])
 def test_a_reference_of_two_areas_stops_unless_allowed(key: str, three: Path, tmp_path: Path) -> None:
@@ -368,6 +372,7 @@ def test_all_notebooks_without_two(pair: tuple[str, str], small: Path, tmp_path:
         check(key, data, pair, _full(small, key))
 
 
+@pytest.mark.slow
 @sweep
 @pytest.mark.notebook
 @pytest.mark.parametrize("name", PAIRED)

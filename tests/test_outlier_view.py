@@ -160,6 +160,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple:
     return data, truth, *linked(data, "knee_replacement", "hip_replacement")
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_planted_outliers_are_found(planted: tuple) -> None:
     """Of six planted effects of a quarter or more on 20 to 45 cases, at least five; few false alarms among the rest."""
@@ -186,6 +187,7 @@ def test_planted_outliers_are_found(planted: tuple) -> None:
         assert direction[outlier["pathway"], "index_event", outlier["provider_code"]] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_shrinking_keeps_the_planted_ones_apart_and_draws_small_numbers_in(planted: tuple) -> None:
     _, truth, _, _, found = planted
@@ -207,6 +209,7 @@ def test_shrinking_keeps_the_planted_ones_apart_and_draws_small_numbers_in(plant
     )
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_the_flag_is_driven_by_the_planted_phase(planted: tuple) -> None:
     _, truth, ledger, links, found = planted
@@ -220,6 +223,7 @@ def test_the_flag_is_driven_by_the_planted_phase(planted: tuple) -> None:
     assert none.table.empty and isinstance(none.row, NotComputable)
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_planted_step_change_is_the_first_sure_signal(planted: tuple) -> None:
     data, truth, *_ = planted
@@ -258,6 +262,7 @@ def test_chance_of_a_signal_agrees_with_a_direct_simulation() -> None:
     assert _chance(24, 12, 400, 1) == pytest.approx(expected, abs=0.06)
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_months_that_cannot_be_judged(planted: tuple) -> None:
     data = planted[0]

@@ -185,6 +185,7 @@ def _workbooks(sample: Sample, *, planted: bool = False) -> dict[str, Read]:
 
 
 # -- the attack -------------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.property
 @pytest.mark.parametrize("first", range(0, 200, 25))
 def test_from_the_workbooks_of_a_pack_and_its_neighbour_no_small_number_can_be_solved_for(first: int) -> None:
@@ -196,12 +197,14 @@ def test_from_the_workbooks_of_a_pack_and_its_neighbour_no_small_number_can_be_s
             assert _solved(read, sample, column) == [], (seed, column)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_the_attacker_finds_what_a_notebook_gives_away_that_looks_at_itself_only() -> None:
     found = [bool(_solved(_workbooks(s, planted=True), s, "cost_gbp")) for s in map(_sample, range(20))]
     assert sum(found) > 5
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_the_audit_of_a_whole_pack_is_silent_where_nothing_can_be_solved_for_and_finds_what_is_planted() -> None:
     leaks = []
@@ -250,6 +253,7 @@ def test_the_figures_behind_a_message_are_attacked_too() -> None:
     assert list(audit_pack({"02_x": Section("02_x", "T", blocks).shown})) == ["02_x: t, mean_gbp"]
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_pages_and_workbook_star_the_same_cells_and_the_page_is_no_more_exact() -> None:
     for seed in range(10):
@@ -265,6 +269,7 @@ def test_pages_and_workbook_star_the_same_cells_and_the_page_is_no_more_exact() 
                         assert abs(float(re.sub(r"[£,]", "", text)) - value) <= 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_notebooks_that_count_the_same_pathways_hide_the_same_areas_whatever_their_contacts() -> None:
     """02 links one pathway and splits it; 03 links all, so that its contacts differ, and does not."""
@@ -347,6 +352,7 @@ def test_the_log_says_of_each_table_how_many_rows_were_suppressed_by_which_rule_
 
 
 # -- real packs -------------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_from_all_files_of_three_neighbours_packs_no_small_count_and_none_of_its_pounds_can_be_read(
     tmp_path: Path,
@@ -427,6 +433,7 @@ present.table(shown, name="t", title="{title}")
 present.expect(figures=0, tables=1)"""
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_a_pack_with_a_leak_planted_across_two_notebooks_is_not_built(tmp_path: Path) -> None:
     data = write_tables(tmp_path / "data", make_tables(patients=6))

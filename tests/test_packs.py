@@ -455,6 +455,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tables(tmp_path_factory.mktemp("data"), make_tables(patients=240))
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_a_failed_run_keeps_the_old_pack_and_leaves_nothing_half_written(data: Path, tmp_path: Path) -> None:
     notebook = _notebook(tmp_path / "01_x.ipynb", PARAMETERS, ("raise ValueError('no')", ["pack"]))
@@ -481,6 +482,7 @@ present.table(shown, name="t", title="t")
 present.expect(figures=0, tables=1)"""
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_packs_are_attacked_together_before_any_is_in_place(data: Path, tmp_path: Path) -> None:
     """England has another number in QZ2's pack. The two that agree stand; nothing was in place before all were made."""
@@ -500,6 +502,7 @@ def test_packs_are_attacked_together_before_any_is_in_place(data: Path, tmp_path
     assert {p.name for p in year.iterdir()} == {"QZ1", "QZ3", "index.html"}
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_a_run_that_is_stopped_puts_in_place_what_was_ready(data: Path, tmp_path: Path) -> None:
     notebook = _notebook(tmp_path / "02_x.ipynb", PARAMETERS, (_EVERYBODY_S, ["pack"]))
@@ -523,6 +526,7 @@ def test_a_run_that_ended_between_the_renames_is_mended(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["QZ1"]
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_a_pack_reconciles_to_the_ledger_and_is_the_same_twice(data: Path, tmp_path: Path) -> None:
     one, two = (
@@ -579,6 +583,7 @@ def test_a_pack_reconciles_to_the_ledger_and_is_the_same_twice(data: Path, tmp_p
     assert set(manifest["outputs"]) == set(names[:4])
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_a_pack_of_one_area_without_prices_or_population(tmp_path: Path) -> None:
     """As with records from elsewhere: costs recorded in the activity, one area, no population."""

@@ -294,6 +294,7 @@ def test_every_parameter_of_every_notebook_is_in_the_table_with_another_value_th
         assert all(case.changes or case.refused for case in CASES[key]), key
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 @pytest.mark.parametrize("name", _runs())
 def test_a_parameter_does_what_it_says_or_is_refused(name: str, results: dict[str, Section | str]) -> None:
@@ -311,6 +312,7 @@ def test_a_parameter_does_what_it_says_or_is_refused(name: str, results: dict[st
     assert not same, f"{parameter}={case.value!r} changes nothing in {same}"
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_another_reference_is_another_comparator_by_the_right_amount(
     results: dict[str, Section | str], three: Path
@@ -330,6 +332,7 @@ def test_another_reference_is_another_comparator_by_the_right_amount(
 
 
 # -- what a command asks for ------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_a_pathway_or_a_file_reaches_every_notebook_that_takes_one(three: Path, files: dict[str, str]) -> None:
     takers = [path for path in NOTEBOOKS.values() if "pathway" in parameters_of(path)]
@@ -348,6 +351,7 @@ def test_a_pathway_or_a_file_reaches_every_notebook_that_takes_one(three: Path, 
         settings("hip_fracture", definition_file=files["own"])
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_two_scenarios_of_one_kind_are_refused_in_words(three: Path) -> None:
     options: dict[str, Any] = {"year": "2024-25", "data": three}

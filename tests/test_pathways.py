@@ -67,6 +67,7 @@ def day_by_day(
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(max_examples=60, deadline=None)
 @given(
@@ -274,6 +275,7 @@ def answers(data: dict[str, pd.DataFrame], overlap: str, threads: int, *, hold: 
     return [rows.drop(columns="share").to_dict("list"), links.statement(ledger), table]
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(max_examples=15, deadline=None)
 @given(data=tables(max_size=30, patients=3), seed=st.integers(0, 99), overlap=st.sampled_from(OVERLAP_RULES))

@@ -50,6 +50,7 @@ def test_long_zero_day_open_and_future_stays_sum_to_themselves():
     assert counts["days"].tolist() == [400, 1, 17, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(max_examples=40, deadline=None)
 @given(data=tables(), by=st.sampled_from(["month", "financial_year"]))
@@ -130,6 +131,7 @@ def test_the_named_stays_sum_to_themselves_over_months_years_and_phases(start, n
             assert mine[column].sum() == whole[column][0] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(max_examples=20, deadline=None)
 @given(data=tables(max_size=20, patients=3), overlap=st.sampled_from(["nearest_index", "equal_split"]))

@@ -53,6 +53,7 @@ def _row(n: int, mean: float, spread: float, population: int) -> pd.DataFrame:
 
 
 # -- each count of a class gives the same release ---------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.property
 @settings(deadline=None, max_examples=60)
 @given(CLASSES, POUNDS, st.floats(0.01, 2.0), st.integers(20_000, 2_000_000))
@@ -62,6 +63,7 @@ def test_every_count_of_a_class_gives_the_same_release(middle: int, mean: float,
         pd.testing.assert_frame_equal(shown[0].frame, other.frame, check_exact=True)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(deadline=None, max_examples=60)
 @given(CLASSES, POUNDS, st.integers(20_000, 2_000_000))

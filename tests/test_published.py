@@ -129,6 +129,7 @@ def test_departments_go_to_known_points_of_delivery_and_units():
     assert (table["pod"].isna() == table["left_out_because"].notna()).all()
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(max_examples=40, deadline=None)
 @given(

@@ -191,6 +191,7 @@ def shown(folder: Path, **values: object) -> Section:
     return read_section(folder / "out.ipynb")
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_notebook_01_shows_what_is_planted_for_one_area_and_names_nobody(tmp_path: Path):
     def break_them(activity: pd.DataFrame) -> None:
@@ -209,6 +210,7 @@ def test_notebook_01_shows_what_is_planted_for_one_area_and_names_nobody(tmp_pat
     assert not IDENTIFIERS.search((tmp_path / "out.ipynb").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_notebook_01_stops_a_pack_of_unsound_data_unless_told_to_go_on(tmp_path: Path):
     data = write_tables(tmp_path / "data", with_activity(lambda a: a.__setitem__("units", 0)))
@@ -218,6 +220,7 @@ def test_notebook_01_stops_a_pack_of_unsound_data_unless_told_to_go_on(tmp_path:
     assert "Not fit for a pack without saying so: activity, units" in section.messages[0].text
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_check_writes_the_report_as_a_page_and_a_workbook_even_of_bare_activity(tmp_path: Path):
     """Without prices, population, quantum or organisations what cannot be computed says why."""

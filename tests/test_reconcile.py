@@ -83,6 +83,7 @@ def test_an_adjusted_ledger_and_a_year_without_accounts_are_refused():
         statement(data, accounts([("A1", "2019-20", "admitted", 1, 0, 0)]))
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(max_examples=25, deadline=None)
 @given(data=tables())

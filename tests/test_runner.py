@@ -144,6 +144,7 @@ def test_digests_tell_a_changed_file_a_new_name_and_a_missing_file(tmp_path: Pat
     assert not freshness.same(noted, [tmp_path])
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_what_a_notebook_reads_is_noted(tmp_path: Path) -> None:
     reads = tmp_path / "reads.json"
@@ -177,6 +178,7 @@ def test_a_pathway_and_a_scenario_go_to_the_notebooks_that_take_them(data: Path,
 
 
 # -- runs -------------------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_all_packs_then_nothing_then_only_what_has_changed(data: Path, tmp_path: Path) -> None:
     extra = tmp_path / "extra.csv"
@@ -229,6 +231,7 @@ def test_all_packs_then_nothing_then_only_what_has_changed(data: Path, tmp_path:
     _nothing_left(tmp_path / "reports")
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_a_failure_and_a_killed_kernel_do_not_stop_the_rest(data: Path, tmp_path: Path) -> None:
     code = "if icb == 'QZ1': raise ValueError('not here')\nif icb == 'QZ2': os.kill(os.getpid(), signal.SIGKILL)"
@@ -251,6 +254,7 @@ def _kill(number: int) -> int:
     return number
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_a_killed_worker_fails_its_own_task_only_and_is_replaced() -> None:
@@ -265,6 +269,7 @@ def test_a_killed_worker_fails_its_own_task_only_and_is_replaced() -> None:
     assert "ended from outside" in builder._said(results[1], Path("02_x.ipynb"))
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_a_worker_is_renewed_after_so_many_tasks_and_where_it_is_killed_at_rest(
     monkeypatch: pytest.MonkeyPatch,
@@ -286,6 +291,7 @@ def test_a_worker_is_renewed_after_so_many_tasks_and_where_it_is_killed_at_rest(
     assert len({*seen}) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_the_main_process_killed_leaves_no_process_and_no_half_pack(data: Path, tmp_path: Path) -> None:
@@ -319,6 +325,7 @@ def _parents(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_two_runs_at_once_on_one_icb(data: Path, tmp_path: Path) -> None:
     options = OPTIONS | {"data": data, "out": tmp_path / "reports", "notebooks": [_notebook(tmp_path / "01_x.ipynb")]}
@@ -351,6 +358,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_a_full_disk_and_a_read_only_one_keep_the_old_pack(data: Path, tmp_path: Path, small_disk: Path) -> None:
     code = "print('x' * int(open('size').read()) if os.path.exists('size') else '')".replace(
@@ -371,6 +379,7 @@ def test_a_full_disk_and_a_read_only_one_keep_the_old_pack(data: Path, tmp_path:
         packs.build("QZ1", **options, force=True)
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_verify_says_what_differs(data: Path, tmp_path: Path) -> None:
     options = OPTIONS | {"data": data, "out": tmp_path / "reports", "notebooks": [_notebook(tmp_path / "01_x.ipynb")]}
@@ -408,6 +417,7 @@ def test_verify_says_what_differs(data: Path, tmp_path: Path) -> None:
         verify(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_a_forged_pack_with_a_forged_manifest_fails_with_the_key(data: Path, tmp_path: Path) -> None:
     key, formats = tmp_path / "sign.key", ("html", "pdf", "xlsx", "pptx")
@@ -462,6 +472,7 @@ def test_a_forged_pack_with_a_forged_manifest_fails_with_the_key(data: Path, tmp
 MODULES = ["pathcost_lib.ledger", "pathcost_lib.present", "ipykernel.kernelapp"]
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kernels are ordinary ones where there is no fork")
 def test_warm_kernels_are_alone_draw_their_figures_and_leave_nothing(
@@ -504,6 +515,7 @@ def test_warm_kernels_are_alone_draw_their_figures_and_leave_nothing(
     assert not server.is_running()
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_an_ordinary_kernel_stands_in_where_the_server_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -539,6 +551,7 @@ def test_a_kernel_that_does_not_start_is_tried_again_a_cell_is_not(
         runner.execute(notebook, tmp_path / "out.ipynb", {"icb": "QZ1"})
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_a_cell_that_takes_too_long_ends_and_its_kernel_too(tmp_path: Path) -> None:
     notebook = _notebook(
@@ -551,6 +564,7 @@ def test_a_cell_that_takes_too_long_ends_and_its_kernel_too(tmp_path: Path) -> N
 
 
 # -- warnings and names -----------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_a_library_s_warning_is_no_output_and_what_a_cell_writes_itself_is(tmp_path: Path) -> None:
     warned = "import warnings, sys\nwarnings.warn('Glyph 128512 missing from font', UserWarning)\n"
@@ -585,6 +599,7 @@ def test_names_are_made_fit_to_print_at_one_door(tmp_path: Path) -> None:
     assert max(map(len, called.values())) <= names.LONGEST_NAME
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 @pytest.mark.parametrize("stem", ["02_pathway_cost", "04_outliers"])
 def test_odd_names_of_organisations_stop_no_notebook(stem: str, tmp_path: Path) -> None:

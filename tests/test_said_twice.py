@@ -167,6 +167,7 @@ def _last_place(value: float) -> float:
     return float(10.0 ** int(digits.as_tuple().exponent))
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_what_a_pack_states_more_than_once_is_one_number(sections: dict[str, Section], pack_of_three: Path) -> None:
     parameters = json.loads((pack_of_three / "manifest.json").read_text(encoding="utf-8"))["parameters"]
@@ -223,6 +224,7 @@ def test_pounds_of_several_years_are_said_on_the_cover_and_those_of_one_are_not(
     assert price_bases(Section("d", "D", (Table(payload),)), {}) == {"2022-23"}
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_a_pack_has_one_price_base_or_says_on_its_cover_that_it_has_not(
     sections: dict[str, Section], pack_of_three: Path

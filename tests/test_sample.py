@@ -91,6 +91,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.unit
 def test_same_bytes_again_whatever_the_workers(tiny: Sample, tmp_path: Path) -> None:
     first = _hashes(tiny.folder)

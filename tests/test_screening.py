@@ -94,6 +94,7 @@ def test_screening_finds_what_is_planted_and_says_how_large() -> None:
     assert "does not stand out" in table.iloc[-1]["in_words"]
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_screening_nothing_finds_nothing_mostly() -> None:
     any_found = [screen({"r": ratio_funnel(many(s))}).table["stands_out"].any() for s in range(15)]
@@ -366,6 +367,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict]:
     return {"costs": costs, "activity": data.activity}, json.loads((folder / "truth.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_planted_variance_components_are_found(planted: tuple) -> None:
     tables, truth = planted
@@ -386,6 +388,7 @@ def test_planted_variance_components_are_found(planted: tuple) -> None:
     assert np.corrcoef(whole, drawn)[0, 1] > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_planted_outliers_are_found(planted: tuple) -> None:
     tables, truth = planted
@@ -413,6 +416,7 @@ def test_planted_outliers_are_found(planted: tuple) -> None:
     assert len(three & others) <= 0.02 * len(others) + 1
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_planted_step_change_is_found(planted: tuple) -> None:
     tables, truth = planted

@@ -58,6 +58,7 @@ def test_triangular_and_empirical_against_scipy_and_numpy():
 # -- draws that stay the same -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**40), st.text(max_size=8), st.integers(1, 60), st.integers(0, 40))

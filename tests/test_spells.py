@@ -162,6 +162,7 @@ def groups(frame: pd.DataFrame) -> set[frozenset]:
     return {frozenset(g) for g in found}
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(max_examples=25, deadline=None)
 @given(data=tables(patients=2), how=st.sampled_from(["fce", "spell"]), apart=st.booleans())

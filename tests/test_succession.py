@@ -88,6 +88,7 @@ def test_forty_two_icbs_become_thirty_six():
     assert "12 ended before, 3 of them split" in followed.summary
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(deadline=None, max_examples=300)
 @given(

@@ -193,6 +193,7 @@ def test_transfers_add_to_nil_and_everything_adds_up(system):
     assert (r[parts] >= -1e-6).all().all()
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @laws
 @given(systems(), st.floats(0, 1))
@@ -231,6 +232,7 @@ def test_never_saves_more_than_the_cost_in_scope(system):
     assert (impact.released.groupby("financial_year")["full_cost_gbp"].sum() <= scope * (1 + 1e-9)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @laws
 @given(systems(), st.randoms())

@@ -185,6 +185,7 @@ def files(draw: st.DrawFn) -> dict[str, Any]:
     return FILE | {"baseline": rows, "intervention": schemes, "payment": payment, "names": names}
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(files(), st.integers(1, 3))

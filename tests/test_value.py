@@ -113,6 +113,7 @@ def test_fiellers_limits_are_where_the_test_of_the_ratio_turns(seed: int, effect
         assert optimize.brentq(beyond, found["ratio_gbp"], far) == pytest.approx(found["upper_95"], rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_fieller_and_bootstrap_agree_on_well_behaved_data_and_hold_the_truth() -> None:
     held = {"": 0, "bootstrap_": 0}
@@ -309,6 +310,7 @@ def test_where_nothing_differs_nothing_is_found() -> None:
     np.testing.assert_allclose(findings[four].sum(axis=1), 100)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_more_expensive_and_no_better_is_found_and_more_expensive_but_better_is_not() -> None:
     dear = [find(england(s, special=(3000, 0.0), spread=400)).set_index("unit") for s in range(20)]
@@ -340,6 +342,7 @@ def test_few_patients_make_no_finding_and_few_units_no_map() -> None:
     assert worth.between(0, 100).all()
 
 
+@pytest.mark.slow
 @pytest.mark.regression
 def test_a_one_sided_probability_over_an_interval_that_holds_zero_states_nothing() -> None:
     # Issue 16: a trust was "more expensive and no better (95 % probable)" on -£131 to +£1,783.

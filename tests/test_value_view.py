@@ -117,6 +117,7 @@ def view_of(folder: Path, **options: Any) -> value.ValueView:
     return value.value_view(links, data.activity, data.patients, data.outcomes, year="2024-25", **options)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_the_planted_expensive_and_no_better_provider_is_found_and_no_average_one_is(sample: Path) -> None:
     truth = json.loads((sample / "truth.json").read_text(encoding="utf-8"))
@@ -219,6 +220,7 @@ def run(tmp_path: Path, **parameters: object) -> Section:
     return read_section(tmp_path / "out.ipynb")
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_on_the_sample_the_notebook_finds_the_planted_provider(sample: Path, tmp_path: Path) -> None:
     section = run(tmp_path, icb="QU9", pathway="hip_replacement", data=str(sample))
@@ -234,6 +236,7 @@ def test_on_the_sample_the_notebook_finds_the_planted_provider(sample: Path, tmp
     assert everyone["bootstrap_upper_95"] == pytest.approx(everyone["upper_95"], rel=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 @pytest.mark.parametrize("kind", ["no outcomes", "no patients", "another instrument", "few"])
 def test_without_a_health_gain_there_is_a_reason_and_no_number(kind: str, tmp_path: Path) -> None:
@@ -254,6 +257,7 @@ def test_without_a_health_gain_there_is_a_reason_and_no_number(kind: str, tmp_pa
     assert "QALYs (95%" not in str([t.payload for t in section.tables if t.name != "Triple aim"])
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 def test_a_pathway_without_outcomes_has_no_section_and_one_sentence_says_why(sample: Path, tmp_path: Path) -> None:
     # Issue 16: a hip-fracture pack showed £4,192 per QALY of hip and knee replacement on its cover.
@@ -266,6 +270,7 @@ def test_a_pathway_without_outcomes_has_no_section_and_one_sentence_says_why(sam
     assert "replacement" not in str(section.blocks)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_one_pathway_alone_costs_per_qaly_what_it_costs_beside_others(sample: Path) -> None:
     together, alone = (view_of(sample, pathway=name) for name in ("", "knee_replacement"))

@@ -84,6 +84,7 @@ def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> list[Held]:
     return [_rebuilt(seed, folder) for seed in samples.SEEDS]
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @pytest.mark.parametrize("name", NAMES)
 def test_three_late_patients_tell_nothing_in_200_honest_samples(name: str, rebuilt: list[Held]) -> None:

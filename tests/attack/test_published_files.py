@@ -390,6 +390,7 @@ def test_a_drawing_has_marks_that_can_be_measured(folder: Path) -> None:
     assert len(list(_points(sample_files(0, folder).files["A/figure.svg"].decode()))) >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_found_in_the_files_of_a_pack(name: str, pack_of_three: Path) -> None:

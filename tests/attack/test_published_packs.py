@@ -157,6 +157,7 @@ SUMS = ["total_less_rows", "setting_less_phases", "pounds_of_a_setting_less_phas
 SUMS += ["pounds_of_all_tables", "area_less_its_providers", "two_numbers_for_one_cell"]
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_no_attack_on_rows_or_sums_finds_anything_in_three_packs(real: Real) -> None:
     rows = [n for subject in ("counts", "pounds") for n in of_subject(subject)]
@@ -178,6 +179,7 @@ def test_a_planted_leak_of_its_kind_is_found_and_refused(name: str) -> None:
         planted.refused(ATTACKS[name].plant(Held({})), ATTACKS[name].refused)
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_no_cell_of_the_tables_by_setting_and_phase_is_shown_that_is_of_fewer_than_eight_people(real: Real) -> None:
     shown = 0
@@ -192,6 +194,7 @@ def test_no_cell_of_the_tables_by_setting_and_phase_is_shown_that_is_of_fewer_th
     assert shown > 40
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 @pytest.mark.parametrize("which", ["held", "explored"])
 def test_no_cell_of_the_cost_basis_is_shown_that_is_of_fewer_than_eight_people(real: Real, which: str) -> None:
@@ -204,11 +207,13 @@ def test_no_cell_of_the_cost_basis_is_shown_that_is_of_fewer_than_eight_people(r
     assert not few
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_the_cost_basis_shows_no_setting_that_is_hidden(real: Real) -> None:
     assert not list(ATTACKS["cost_basis_beside_settings"].run(real.held))
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_no_contacts_inside_or_outside_are_shown_that_are_of_fewer_than_eight_people(real: Real) -> None:
     few = []
@@ -225,6 +230,7 @@ def test_no_contacts_inside_or_outside_are_shown_that_are_of_fewer_than_eight_pe
     assert not few
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 @pytest.mark.parametrize("name", ["england", "explorer"])
 def test_areas_and_views_together_tell_no_small_number(real: Real, name: str) -> None:

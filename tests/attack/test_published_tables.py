@@ -13,6 +13,7 @@ from published import of_subject
 NAMES = [name for subject in ("counts", "pounds", "sums", "definitions") for name in of_subject(subject)]
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_found_in_200_honest_samples(name: str) -> None:

@@ -76,6 +76,7 @@ def explorer_in_voila(page: Page, address: str) -> Locator:
 OPENED = {"lab": explorer_in_lab, "voila": explorer_in_voila}
 
 
+@pytest.mark.slow
 def test_lab_opens_at_the_start_notebook_which_runs_from_top_to_bottom(watched, lab: str):
     page = watched.page
     page.goto(lab, timeout=SLOW)
@@ -151,6 +152,7 @@ def every_control_is_reached_by_tab_with_its_focus_to_be_seen(explorer: Locator)
     expect(explorer.locator(".pathcost-table").first).to_contain_text("Primary care")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["lab", "voila"])
 def test_the_explorer_by_mouse_and_by_keyboard(place: str, watched, request: pytest.FixtureRequest, tmp_path: Path):
     explorer = OPENED[place](watched.page, request.getfixturevalue(place))
@@ -161,6 +163,7 @@ def test_the_explorer_by_mouse_and_by_keyboard(place: str, watched, request: pyt
     every_control_is_reached_by_tab_with_its_focus_to_be_seen(explorer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_keeps_within_its_width(watch, voila: str, width: int):
     seen = watch(width, 2400)

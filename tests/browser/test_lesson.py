@@ -35,6 +35,7 @@ def answer(page: Page, name: str, working: str) -> None:
     page.keyboard.press("Shift+Enter")
 
 
+@pytest.mark.slow
 def test_a_learner_goes_from_a_hint_to_a_pass_that_is_saved(lesson: tuple[Page, Path]) -> None:
     page, folder = lesson
     assert [path.name for path in folder.glob("*.ipynb")] == ["02_the_million_pound_cut.ipynb"]
@@ -55,6 +56,7 @@ def test_a_learner_goes_from_a_hint_to_a_pass_that_is_saved(lesson: tuple[Page, 
     assert list(held) == ["2.1"]
 
 
+@pytest.mark.slow
 def test_the_slider_moves_the_numbers(lesson: tuple[Page, Path]) -> None:
     page, _ = lesson
     told = page.get_by_text("trust −£500,000")

@@ -78,6 +78,7 @@ def pages(browser: Browser) -> Iterator[Any]:
         context.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 def test_axe_finds_nothing_and_nothing_leaves_the_file(pages: Any, path: Path, size: str, scheme: str) -> None:
@@ -87,6 +88,7 @@ def test_axe_finds_nothing_and_nothing_leaves_the_file(pages: Any, path: Path, s
     assert left == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_the_page_fits_its_width_and_what_is_wider_scrolls_by_itself(pages: Any, path: Path, size: str) -> None:
     page, _ = pages(path, SIZES[size])
@@ -95,6 +97,7 @@ def test_the_page_fits_its_width_and_what_is_wider_scrolls_by_itself(pages: Any,
     assert page.evaluate(f"{small}.length") == 0
 
 
+@pytest.mark.slow
 def test_the_table_of_packs_sorts_by_key_and_says_so(pages: Any, tmp_path: Path) -> None:
     path = tmp_path / "index.html"
     path.write_text(render_index(_lines(), year="2024-25"), encoding="utf-8")

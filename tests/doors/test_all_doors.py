@@ -37,6 +37,7 @@ def test_every_public_function_has_a_case(room):
 ALL = [(room, name) for room in ROOMS for name in public_functions(room)]
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @pytest.mark.parametrize(("room", "name"), ALL, ids=[f"{room}.{name}" for room, name in ALL])
 def test_no_fault_gives_another_number_without_a_word(room, name):
