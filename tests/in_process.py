@@ -19,11 +19,17 @@ from pathcost_lib.present import display
 NOTEBOOKS = {path.stem[:2]: path for path in packs.production_notebooks()}
 
 
-def run(key: str, values: Mapping[str, Any]) -> Section:
-    """Return what a production notebook ("03") shows at these parameters; its errors are raised as they are."""
+def run(key: str, values: Mapping[str, Any], edits: Mapping[str, str] | None = None) -> Section:
+    """Return what a production notebook ("03") shows at these parameters; its errors are raised as they are.
+
+    `edits` are what an analyst changes in the cells: a text that stands in one place, and the text in its place.
+    """
     notebook = NOTEBOOKS[key]
     check_parameters(notebook, values)
     book = nbformat.read(notebook, as_version=4)
+    for before, after in (edits or {}).items():
+        (cell,) = (cell for cell in book.cells if before in cell.source)
+        cell.source = cell.source.replace(before, after)
     scope: dict[str, Any] = {"__name__": "__main__"}
     with (
         patch.object(display, "_shown", {"figures": 0, "tables": 0}),

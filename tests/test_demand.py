@@ -22,16 +22,16 @@ from pathcost_lib.scenarios import (
     Growth,
     capacity,
     cost_path,
-    demand_outlook,
     do_nothing_gap,
-    load_scenario,
     observed_growth,
     official_growth,
     official_inputs,
     official_months,
     project,
+    simulate_demand,
     tornado,
 )
+from pathcost_lib.scenarios.demand import words
 from pathcost_lib.scenarios.demand.projection import ACTIVITY_DRIVERS
 
 SEXES = ("female", "male")
@@ -437,19 +437,110 @@ def test_official_growth_by_two_routes(official):
 
 
 @pytest.mark.unit
-def test_an_outlook_says_why_nothing_is_left_and_what_is_wrong_with_its_coverage():
-    inputs, scenario = cases_outlook.starting_point(), load_scenario("official_groups")
+def test_inputs_say_why_nothing_is_left_and_what_is_wrong_with_their_coverage():
+    inputs = cases_outlook.starting_point()
     with pytest.raises(InputError, match=r"Every POD of the outlook is left out.*too few \(\d+\)"):
-        demand_outlook(replace(inputs, pods=inputs.pods.assign(reason="too few")), scenario, draws=100)
-    held = inputs.coverage
-    for wrong, words in (
-        (pd.concat([held, held]), "must hold each key once"),
-        (held.iloc[1:], "A setting has no row of coverage"),
-        (held.assign(reason=""), "coverage_pct must be a number"),
-        (held.drop(columns="reason"), "lack reason"),
+        replace(inputs, pods=inputs.pods.assign(reason="too few"))
+    covered = inputs.coverage
+    for wrong, said in (
+        (pd.concat([covered, covered]), "must hold each key once"),
+        (covered.iloc[1:], "A setting has no row of coverage"),
+        (covered.assign(reason=""), "coverage_pct must be a number"),
+        (covered.drop(columns="reason"), "lack reason"),
     ):
-        with pytest.raises(InputError, match=words):
-            demand_outlook(replace(inputs, coverage=wrong), scenario, draws=100)
+        with pytest.raises(InputError, match=said):
+            replace(inputs, coverage=wrong)
+    nothing = pd.DataFrame()
+    why = replace(inputs, people=nothing, rates=nothing, pods=nothing, coverage=nothing, reason="No people.")
+    assert why.reason == "No people."  # inputs that say why nothing can be projected need no tables
+
+
+@pytest.mark.unit
+def test_inputs_of_one_service_are_its_rows_and_its_activity():
+    inputs = replace(cases_outlook.starting_point(), actual=True)
+    first, second = inputs.pods["pod"].iloc[:2]
+    contacts = inputs.pods.set_index("pod")["contacts"]
+    one = inputs.only(first)
+    assert one.pods["pod"].tolist() == [first] and set(one.rates["pod"]) == {first}
+    base = one.base_activity
+    assert base.to_dict("records") == [{"pod": first, "activity": contacts[first], "icb_code": inputs.icb}]
+    assert cases_outlook.starting_point().base_activity is None  # the rates alone give it
+    out = replace(inputs, pods=inputs.pods.assign(reason=np.where(inputs.pods["pod"] == first, "too few", "")))
+    assert first not in set(out.base_activity["pod"]) and len(out.base_activity) == len(inputs.pods) - 1
+    assert out.only([second]).pods["pod"].tolist() == [second]
+    for pod in (first, "no such"):
+        with pytest.raises(InputError, match="POD to project"):
+            out.only([second, pod])
+    with pytest.raises(InputError, match="no rows"):
+        inputs.only([])
+
+
+@pytest.mark.unit
+def test_growth_of_some_services_keeps_what_is_assumed_of_them_and_of_all():
+    growth = Growth(
+        non_demographic_pct={"a": 1.0, "b": 2.0, "*": 3.0}, waiting_list_pct={"b": 5.0}, price_pct=1.5, scenario="s"
+    )
+    only = growth.only(["a", "c"])
+    assert (only.non_demographic_pct, only.waiting_list_pct) == ({"a": 1.0, "*": 3.0}, {})
+    assert (only.price_pct, only.scenario) == (1.5, "s")
+    assert growth.only(["b"]).waiting_list_pct == {"b": 5.0}
+
+
+@pytest.mark.unit
+def test_costs_of_groups_by_hand_and_what_groups_are_refused():
+    # 100 people, then 110; use 1 of pod0 and 2 of pod1 a head at £10 and £5; pay and prices 10 % up.
+    population = people(np.array([[[[100.0]], [[110.0]]]]))
+    rates = use(np.array([[[1.0]], [[2.0]]]))
+    simulation = simulate_demand(
+        population, rates, Growth(price_pct=10.0), base_year=2024, horizon=2025, draws=4_000, rng=1
+    )
+    groups = {"both": ["pod0", "pod1"], "first": ["pod0"]}
+    table = simulation.costs(groups, unit_cost_gbp={"pod0": 10.0, "pod1": 5.0}).set_index(["group", "year"])
+    known = ["p50_gbp", "lower_80", "upper_80", "mean_gbp", "central_gbp"]
+    assert table.loc[("both", 2024), known].tolist() == [2000.0] * 5  # nothing to be unsure of
+    assert table.loc[("first", 2024), known].tolist() == [1000.0] * 5
+    assert table["central_gbp"].tolist() == pytest.approx([2000, 2420, 1000, 1210])
+    # Poisson counts of 110 and 220 at £11 and £5.50: variance 110 x 121 + 220 x 30.25.
+    sd = np.sqrt(110 * 121 + 220 * 30.25)
+    reach = table.loc[("both", 2025), ["lower_80", "upper_80"]].to_numpy(float)
+    assert reach == pytest.approx(2420 + np.array([-1, 1]) * stats.norm.ppf(0.9) * sd, rel=0.005)
+    assert table["compounding_bias_pct"].to_numpy() == pytest.approx(np.zeros(4), abs=1e-9)
+    free = simulation.costs({"both": groups["both"]}, unit_cost_gbp={"pod0": 10.0, "pod1": 0.0})
+    assert free["central_gbp"].tolist() == pytest.approx([1000, 1210])
+    unit = {"pod0": 10.0, "pod1": 5.0}
+    for wrong, said in (
+        ({"x": ["pod9"]}, "POD of group x"),
+        ({"x": []}, "Group x names no POD"),
+        ({}, "groups must give"),
+        (["pod0"], "groups must give"),
+    ):
+        with pytest.raises(InputError, match=said):
+            simulation.costs(wrong, unit_cost_gbp=unit)
+    for costs in ({"pod0": 10.0}, {"pod0": 10.0, "pod1": np.nan}, {"pod0": 10.0, "pod1": -1.0}):
+        with pytest.raises(InputError, match="unit_cost_gbp"):
+            simulation.costs(groups, unit_cost_gbp=costs)
+
+
+@pytest.mark.unit
+def test_assumptions_are_named_with_the_values_they_take():
+    growth = Growth(
+        non_demographic_pct={"pod0": Distribution("interval", (-1.0, 2.0)), "*": Distribution("interval", (0.0, 0.5))},
+        price_pct=Distribution("interval", (0.0, 1.0)),
+    )
+    model = DemandModel(people(np.full((1, 2, 1, 1), 100.0)), use(np.ones((2, 1, 1))), base_year=2024, horizon=2025)
+    swings = tornado(model, growth, year=2025)
+    at = swings.set_index("assumption")
+    assert at.loc["non_demographic_pct.pod0", ["p10", "p90"]].tolist() == pytest.approx([-1.0, 2.0])
+    assert at["central"].tolist() == pytest.approx([100 * 1.005 + 100 * 1.0025] * 3)
+    named = words.assumptions(swings, {"pod0": "Day case"})
+    assert dict(zip(named["assumption"], named["assumed"], strict=True)) == {
+        "Use: Day case": "−1.00 to 2.00 % a year",
+        "Use: all other services": "0.00 to 0.50 % a year",
+        "Pay and prices": "0.00 to 1.00 % a year",
+    }
+    assert named["low"].tolist() == swings["low"].tolist()
+    certain = tornado(model, Growth(), year=2025)
+    assert certain.empty and words.assumptions(certain, {}).empty
 
 
 @pytest.mark.unit

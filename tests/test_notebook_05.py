@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from factories import make_tables, write_tables
+from in_process import run
 
 from pathcost_lib import ledger, packs, paths, sources
 from pathcost_lib.packs.document import Section, read_section
@@ -111,6 +112,58 @@ def test_where_nothing_can_be_projected_every_block_says_why(missing: tuple[str,
     assert (len(section.figures), len(section.tables)) == (6, 8)
     assert all(why in f.alt for f in section.figures[:5])
     assert why in table(section, "Drivers")["not_computable"][0]
+
+
+VARIANT = "variant = max(variants, key=variants.get)"
+PODS = 'pods = inputs.pods[inputs.pods["reason"] == ""]'
+
+
+@pytest.mark.slow
+@pytest.mark.notebook
+@pytest.mark.parametrize(
+    ("before", "after", "name", "rises"),
+    [
+        (VARIANT, 'variant = "low_population"', "Size and age of the population", False),
+        (VARIANT, 'variant = "high_population"', "Size and age of the population", True),
+        ("growth = futures.demand.growth\n", "growth = scenarios.Growth(price_pct=2.0)\n", "Pay and prices", True),
+    ],
+)
+def test_an_analyst_changes_the_population_or_the_growth_in_one_line(
+    before: str, after: str, name: str, rises: bool, section: Section, sample: Path
+) -> None:
+    other = run("05", {"data": str(sample), "icb": "QJG", "draws": 100}, {before: after})
+    was, now = (table(one, "Drivers").set_index("driver")["change_gbp"] for one in (section, other))
+    assert (now[name] > 1.02 * was[name]) if rises else (now[name] < 0.98 * was[name])
+    assert now["Base year"] == was["Base year"]
+    assert now.iloc[:-1].sum() == pytest.approx(now.iloc[-1], rel=THREE_FIGURES)
+
+
+@pytest.mark.slow
+@pytest.mark.notebook
+def test_an_analyst_takes_one_service_only_or_another_scope_of_health(section: Section, sample: Path) -> None:
+    values = {"data": str(sample), "icb": "QJG", "draws": 100}
+    one = run("05", values, {PODS: 'pods = inputs.pods[inputs.pods["pod"] == "ae_type1"]'})
+    assert table(one, "Base year")["setting"].tolist() == ["emergency"]
+    assert table(one, "Gap")["scope"].unique().tolist() == ["Health"]
+    assert table(one, "Growth by service").set_index("service")["growth_pct"].notna().sum() == 1
+    narrow = run("05", values, {'isin(["social_care"])': 'isin(["social_care", "community"])'})
+    was, now = (table(s, "Gap").set_index(["scope", "year"])["cost_gbp"] for s in (section, narrow))
+    assert now["Health", 2024] < was["Health", 2024]
+    assert now["Health and social care", 2024] == was["Health and social care", 2024]
+
+
+@pytest.mark.slow
+@pytest.mark.notebook
+def test_it_ends_in_three_changes_worked_which_no_pack_holds(
+    section: Section, sample: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("05", {"data": str(sample), "icb": "QJG", "draws": 100})
+    said = capsys.readouterr().out
+    assert [line.partition(":")[0] for line in said.splitlines()][:3] == [
+        "as above", "another variant", "no growth in use"
+    ]  # fmt: skip
+    assert len(said.splitlines()) == 4 and "high_population" in said
+    assert not any("Make it yours" in str(block) for block in section.blocks)
 
 
 @pytest.mark.slow

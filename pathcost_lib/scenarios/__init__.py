@@ -36,18 +36,17 @@ from pathcost_lib.scenarios.change.system import (
 )
 from pathcost_lib.scenarios.change.view import SystemView, system_view, usual_claims
 from pathcost_lib.scenarios.demand.forecasting import Backtest, Forecast, backtest, forecast, join_long_run
+from pathcost_lib.scenarios.demand.inputs import (
+    DemandInputs,
+    dataset_inputs,
+    official_growth,
+    official_inputs,
+)
 from pathcost_lib.scenarios.demand.monthly import (
     MonthlyOutlook,
     monthly_activity,
     monthly_outlook,
     official_months,
-)
-from pathcost_lib.scenarios.demand.outlook import DemandOutlook, demand_outlook
-from pathcost_lib.scenarios.demand.outlook_inputs import (
-    DemandInputs,
-    dataset_inputs,
-    official_growth,
-    official_inputs,
 )
 from pathcost_lib.scenarios.demand.projection import (
     CostPath,
@@ -72,7 +71,6 @@ __all__ = [
     "CostPath",
     "DemandInputs",
     "DemandModel",
-    "DemandOutlook",
     "DemandSimulation",
     "Distribution",
     "Forecast",
@@ -97,7 +95,6 @@ __all__ = [
     "control_totals",
     "cost_path",
     "dataset_inputs",
-    "demand_outlook",
     "discount_factors",
     "do_nothing_gap",
     "flexible_budget",

@@ -19,8 +19,8 @@ the value at the mean rate (Jensen's inequality): tables show both and the diffe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -116,6 +116,15 @@ class Growth:
             name: value if isinstance(value, Distribution) else Distribution("fixed", (number(value, name),))
             for name, value in flat.items()
         }
+
+    def only(self, pods: Iterable[str]) -> Growth:
+        """Return the assumptions on these PODs and on all ("*"): one on a POD that is not projected has no effect."""
+        kept = {*pods, "*"}
+        use, backlog = (
+            {pod: value for pod, value in by_pod.items() if pod in kept}
+            for by_pod in (self.non_demographic_pct, self.waiting_list_pct)
+        )
+        return replace(self, non_demographic_pct=use, waiting_list_pct=backlog)
 
 
 def exact(values: ArrayLike, bits: int) -> FloatArray:
@@ -642,6 +651,8 @@ def do_nothing_gap(
 
 
 _AXES = ("icb_code", "pod", "year")
+#: What intervals are called where they are of cost.
+_COSTS = {"p50": "p50_gbp", "p10": "lower_80", "p90": "upper_80", "mean": "mean_gbp", "central": "central_gbp"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -707,6 +718,48 @@ class DemandSimulation(Result):
         rate, noise = _sum(self.draws, each * price, by), _sum(self.draws, (each * price) ** 2, by)
         central = _sum(self.central[..., None], each * price_central, by)[..., 0]
         return _summary(rate, noise, central, self.labels, by, self.noise)
+
+    def costs(self, groups: Mapping[str, Collection[str]], *, unit_cost_gbp: Mapping[str, float]) -> pd.DataFrame:
+        """Return the cost of groups of PODs by year, with its 80 % interval.
+
+        Intervals of parts do not add up to that of the whole, so each group is summed draw by draw. The base year is
+        what was recorded, or what the rates give: there is nothing to be unsure of, and its limits are the cost.
+
+        Parameters
+        ----------
+        groups : mapping of name to PODs
+            They may overlap: a setting, and all settings.
+        unit_cost_gbp : mapping of POD to GBP
+            One for each POD; 0 for a POD that is not to count.
+
+        Returns
+        -------
+        DataFrame
+            group, year, p50_gbp, lower_80 and upper_80 (p10 and p90, GBP), mean_gbp, central_gbp (every assumption at
+            its mean), compounding_bias_pct (mean against central).
+
+        Raises
+        ------
+        InputError
+            If there is no group, a group names no POD or one that is not simulated, or a POD has no unit cost.
+        """
+        pods = self.labels["pod"]
+        unit = dict(zip(pods, _unit_costs(unit_cost_gbp, pods), strict=True))
+        if not isinstance(groups, Mapping) or not groups:
+            raise InputError("groups must give the PODs of each name, such as {'emergency': ['ae_type1']}.")
+        tables = []
+        for group, names in groups.items():
+            members = as_list(names)
+            if not members:
+                raise InputError(f"Group {group} names no POD.")
+            for pod in members:
+                require_one_of(pod, pods, what=f"POD of group {group}")
+            own = {pod: cost if pod in members else 0.0 for pod, cost in unit.items()}
+            table = self.intervals(("year",), unit_cost_gbp=own).rename(columns=_COSTS)
+            table.loc[:0, list(_COSTS.values())] = table["central_gbp"].iloc[0]
+            tables.append(table.assign(group=group))
+        whole = pd.concat(tables, ignore_index=True)
+        return whole[["group", "year", *_COSTS.values(), "compounding_bias_pct"]]
 
 
 def _unit_costs(unit_cost_gbp: Mapping[str, float], pods: Sequence[str]) -> FloatArray:
@@ -823,23 +876,22 @@ def tornado(
     Returns
     -------
     DataFrame
-        assumption, low, high, swing; largest swing first.
+        assumption, p10 and p90 (its own values), low and high (the total at them), central (the total with every
+        assumption at its mean), swing; largest swing first.
     """
     require_one_of(str(year), map(str, model.years), what="Year of the projection")
     each = None if unit_cost_gbp is None else _unit_costs(unit_cost_gbp, model.pods)
     assumptions = growth.assumptions()
     uncertain = [name for name, a in assumptions.items() if a.kind != "fixed"]
-    columns = 2 * len(uncertain)
+    columns = 2 * len(uncertain) + 1  # the last one is central
     drawn = {name: np.full(columns, a.mean) for name, a in assumptions.items()}
+    ends = np.array([assumptions[name].ppf([0.1, 0.9]) for name in uncertain]).reshape(-1, 2)
     for place, name in enumerate(uncertain):
-        drawn[name][2 * place : 2 * place + 2] = assumptions[name].ppf([0.1, 0.9])
+        drawn[name][2 * place : 2 * place + 2] = ends[place]
     at = model.years.index(year)
-    total = np.empty(0)
-    if uncertain:
-        by_pod = model.activity(growth, drawn)[:, :, at].sum(axis=0)
-        total = by_pod.sum(axis=0)
-        if each is not None:
-            total = each @ by_pod * model.factors(growth, drawn)["price"][at]
-    table = pd.DataFrame({"assumption": uncertain, "low": total[0::2], "high": total[1::2]})
+    by_pod = model.activity(growth, drawn)[:, :, at].sum(axis=0)
+    total = by_pod.sum(axis=0) if each is None else each @ by_pod * model.factors(growth, drawn)["price"][at]
+    table = pd.DataFrame({"assumption": uncertain, "p10": ends[:, 0], "p90": ends[:, 1]})
+    table = table.assign(low=total[:-1:2], high=total[1::2], central=total[-1])
     table["swing"] = (table["high"] - table["low"]).abs()
     return table.sort_values("swing", ascending=False, ignore_index=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,46 @@ from pathcost_lib.present.format import interval, short_pounds
 #: An amount that is no change: without a sign before it.
 _POUNDS = partial(short_pounds, plus="")
 
+#: What a reader calls the columns of `CostPath.table`, in the order of the steps.
+DRIVERS = {
+    "base_gbp": "Base year",
+    "demographic_gbp": "Size and age of the population",
+    "health_status_gbp": "Health at a given age",
+    "non_demographic_gbp": "Use at a given age",
+    "level_up_gbp": "Levelling up",
+    "waiting_list_gbp": "Backlog of the year",
+    "price_gbp": "Pay and prices",
+    "interaction_gbp": "Interaction",
+    "cost_gbp": "Last year",
+}
+_ASSUMPTIONS = {
+    "non_demographic_pct": ("Use", "% a year"),
+    "waiting_list_pct": ("Backlog", "% of a year's activity"),
+    "health_status_years": ("Health at a given age", "years of age a year"),
+    "level_up_share": ("Levelling up", "of the gap"),
+    "price_pct": ("Pay and prices", "% a year"),
+}
+
+
+def assumptions(swings: pd.DataFrame, services: Mapping[str, str]) -> pd.DataFrame:
+    """Return swings with each assumption in words, and what is assumed in place of its values.
+
+    Parameters
+    ----------
+    swings : DataFrame
+        From `scenarios.tornado`.
+    services : mapping of POD to str
+        What each POD is called; "*" stands for all other services.
+    """
+    rows = []
+    for assumption, low, high in zip(swings["assumption"], swings["p10"], swings["p90"], strict=True):
+        kind, _, pod = str(assumption).partition(".")
+        name, measure = _ASSUMPTIONS[kind]
+        name += f": {services.get(pod, 'all other services')}" if pod else ""
+        rows.append((name, f"{low:.2f} to {high:.2f} {measure}".replace("-", "−")))
+    named = pd.DataFrame(rows, columns=["assumption", "assumed"], index=swings.index)
+    return pd.concat([named, swings.drop(columns=["assumption", "p10", "p90"])], axis=1)
+
 
 def outlook_message(cost: Disclosed, gap: Disclosed, drivers: Disclosed, *, area: str, price_base: str) -> str:
     """Return the message: cost in the last year and its interval, the gap to funding, and the largest driver.
@@ -20,7 +61,7 @@ def outlook_message(cost: Disclosed, gap: Disclosed, drivers: Disclosed, *, area
     Parameters
     ----------
     cost, gap, drivers : Disclosed
-        Tables of a `scenarios.DemandOutlook`.
+        Tables of notebook 05.
     area, price_base : str
         The organisation; the financial year of the pounds.
 
@@ -63,7 +104,7 @@ def gap_decision(gap: Disclosed, tornado: Disclosed | None = None) -> dict[str, 
     Parameters
     ----------
     gap, tornado : Disclosed
-        Tables of a `scenarios.DemandOutlook`; the gap's last year is the headline figure.
+        Tables of notebook 05; the gap's last year is the headline figure.
     """
     last = gap.headline(["gap_gbp", "gap_lower_80", "gap_upper_80"])
     if last is None or last.frame.isna().any(axis=None):

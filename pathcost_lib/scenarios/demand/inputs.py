@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from pathcost_lib import paths
-from pathcost_lib.arguments import number, number_list
-from pathcost_lib.codes import financial_year_bounds, label
+from pathcost_lib.arguments import (
+    as_list,
+    no_gaps,
+    number,
+    number_list,
+    numbers,
+    one_row_each,
+    refuse,
+    require_columns,
+    whole_numbers,
+)
+from pathcost_lib.codes import SETTINGS, financial_year_bounds, label
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.few import SMALLEST
 from pathcost_lib.ledger import coverage
@@ -25,7 +35,7 @@ from pathcost_lib.sources.quoting import quote_value
 
 __all__ = ["DemandInputs", "dataset_inputs", "official_growth", "official_inputs"]
 
-_SQL = Path(__file__).with_name("outlook.sql")
+_SQL = Path(__file__).with_name("inputs.sql")
 _RATES = "icb_activity_rates_*.csv*"
 
 
@@ -50,6 +60,13 @@ class DemandInputs:
         What must be said beside the numbers.
     reason : str
         Why nothing can be projected; empty if it can.
+
+    Raises
+    ------
+    InputError
+        Where no reason is given: if a table lacks a column or a number, holds a POD twice or a setting that is not one
+        of `codes.SETTINGS`, rates and PODs do not go together, every POD is left out, or the coverage has a setting
+        twice, or lacks one of the PODs or the reason of a missing figure; each by name.
     """
 
     icb: str
@@ -61,6 +78,59 @@ class DemandInputs:
     actual: bool
     note: str = ""
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.reason:
+            self._check()
+
+    def only(self, pods: str | Iterable[str]) -> DemandInputs:
+        """Return the starting point of these PODs alone; each must be one that can be projected."""
+        wanted = as_list(pods)
+        for pod in wanted:
+            require_one_of(pod, self.pods.loc[self.pods["reason"] == "", "pod"], what="POD to project")
+        rows, rates = self.pods["pod"].isin(wanted), self.rates["pod"].isin(wanted)
+        return replace(self, pods=self.pods[rows], rates=self.rates[rates])
+
+    @property
+    def base_activity(self) -> pd.DataFrame | None:
+        """What was recorded in the base year (icb_code, pod, activity); None where the rates alone give it."""
+        if not self.actual:
+            return None
+        kept = self.pods.loc[self.pods["reason"] == "", ["pod", "contacts"]]
+        return kept.rename(columns={"contacts": "activity"}).assign(icb_code=self.icb)
+
+    def _check(self) -> None:
+        """Refuse inputs of which a sum would forget a part without a word."""
+        require_columns(self.people, ["year"], what="people of the outlook")
+        whole_numbers(self.people, "year", [])
+        require_columns(self.rates, ["pod"], what="rates of the outlook")
+        pods = self.pods
+        words, amounts = ["service", "setting", "reason"], ["contacts", "cost_gbp", "uncosted"]
+        one_row_each(pods, ["pod"], [*words, *amounts, "unit_cost_gbp"], what="PODs of the outlook")
+        no_gaps(pods, words, what="PODs of the outlook")
+        for setting in pods["setting"]:
+            require_one_of(setting, SETTINGS, what="Setting of the PODs")
+        kept = pods[pods["reason"] == ""]
+        if kept.empty:
+            why = "; ".join(f"{reason} ({count})" for reason, count in pods["reason"].value_counts().items())
+            raise InputError(f"Every POD of the outlook is left out, so nothing can be projected: {why}.")
+        for amount in amounts:
+            numbers(kept, amount, ["pod"])
+        refuse(kept, ~kept["pod"].isin(self.rates["pod"]).to_numpy(), ["pod"], "A POD has no rate of use")
+        strange = ~self.rates["pod"].isin(pods["pod"]).to_numpy()
+        refuse(self.rates, strange, ["pod"], "A rate is of a POD not in `pods`")
+        _check_coverage(self.coverage, kept)
+
+
+def _check_coverage(covered: pd.DataFrame, kept: pd.DataFrame) -> None:
+    """Refuse a coverage that would double a setting, or leave one without a figure and without a reason."""
+    what = "coverage of the outlook"
+    one_row_each(covered, ["setting"], ["coverage_pct", "reason"], what=what)
+    no_gaps(covered, ["reason"], what=what)
+    for setting in covered["setting"]:
+        require_one_of(setting, SETTINGS, what="Setting of the coverage")
+    refuse(kept, ~kept["setting"].isin(covered["setting"]).to_numpy(), ["setting"], "A setting has no row of coverage")
+    numbers(covered[covered["coverage_pct"].notna() | (covered["reason"] == "")], "coverage_pct", ["setting"])
 
 
 def dataset_inputs(dataset: Dataset, ledger: Relation, *, icb: str, year: str) -> DemandInputs:
