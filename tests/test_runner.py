@@ -294,10 +294,17 @@ def test_a_worker_is_renewed_after_so_many_tasks_and_where_it_is_killed_at_rest(
 @pytest.mark.slow
 @pytest.mark.end_to_end
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_the_main_process_killed_leaves_no_process_and_no_half_pack(data: Path, tmp_path: Path) -> None:
+def test_the_main_process_killed_leaves_no_process_and_no_half_pack(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waiting, flag = tmp_path / "waiting", tmp_path / "wait"
     flag.touch()
-    code = f"open({str(waiting)!r}, 'w').close()\nif os.path.exists({str(flag)!r}): time.sleep(120)"
+    # No folder of the machine may stand in a pack, so the notebook finds its own through the environment.
+    monkeypatch.setenv("WAITS_IN", str(tmp_path))
+    code = (
+        "here = os.environ['WAITS_IN']\nopen(f'{here}/waiting', 'w').close()\n"
+        "if os.path.exists(f'{here}/wait'): time.sleep(120)"
+    )
     notebook = _notebook(tmp_path / "01_x.ipynb", code)
     options = OPTIONS | {"data": data, "out": tmp_path / "reports", "notebooks": [notebook]}
     call = f"from pathlib import *\nfrom pathcost_lib import packs\npacks.build_all(**{options!r}, jobs=1)"
@@ -360,10 +367,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.slow
 @pytest.mark.end_to_end
-def test_a_full_disk_and_a_read_only_one_keep_the_old_pack(data: Path, tmp_path: Path, small_disk: Path) -> None:
-    code = "print('x' * int(open('size').read()) if os.path.exists('size') else '')".replace(
-        "'size'", repr(str(tmp_path / "size"))
-    )
+def test_a_full_disk_and_a_read_only_one_keep_the_old_pack(
+    data: Path, tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIZE", str(tmp_path / "size"))
+    code = "size = os.environ['SIZE']\nprint('x' * int(open(size).read()) if os.path.exists(size) else '')"
     options = OPTIONS | {"data": data, "out": small_disk, "notebooks": [_notebook(tmp_path / "01_x.ipynb", code)]}
     options |= {"formats": ("xlsx",)}
     assert not packs.build("QZ1", **options).failures

@@ -231,8 +231,8 @@ def describe_grid(table: pd.DataFrame, *, area: str, value: str = "mean_gbp", mo
     top = table.dropna(subset=[value]).nlargest(most, value).to_dict("records")
     said = "; ".join(f"{say(r['setting'])}, {say(r['phase']).lower()}: {pounds(r[value])}" for r in top)
     hidden = int(table[value].isna().sum())
-    most = f"Most expensive: {said or 'none shown'}"
-    return f"Cost per patient in {area} by setting and phase. {most}. Cells suppressed: {hidden}."
+    listed = f"Most expensive: {said or 'none shown'}"
+    return f"Cost per patient in {area} by setting and phase. {listed}. Cells suppressed: {hidden}."
 
 
 def waterfall(ax: Axes, table: pd.DataFrame, *, by: str, area: str, reference: str = "England") -> Axes:

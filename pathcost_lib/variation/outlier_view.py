@@ -204,7 +204,7 @@ def screen_costs(providers: pd.DataFrame, *, fewest: int = 8) -> CostScreen:
 
 def _with_borne(table: pd.DataFrame, sums: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Return a table with how much its dearest one and two events bear, where the sums of costs tell."""
-    if not {"largest_gbp", "cost_squares", "actual_gbp"} <= {*sums}:
+    if not {*_SPREAD, "actual_gbp"} <= {*sums}:
         return table
     shares = shares_borne(sums["largest_gbp"], sums["cost_squares"], sums["actual_gbp"])
     return table.merge(pd.concat([sums[keys], shares], axis=1), on=keys, how="left")
@@ -220,6 +220,8 @@ _COMPARED = [
     "difference_pct",
     "value_gbp",
 ]
+#: From which follows how much the one and two most expensive events bear, for disclosure control.
+_SPREAD = ["largest_gbp", "cost_squares"]
 _JUDGED = ["indicator", "z_adjusted", "q_value", "stands_out", "excess_gbp"]
 
 
@@ -272,6 +274,9 @@ def _checked(providers: pd.DataFrame) -> pd.DataFrame:
     arguments.require_unique(providers, keys, what="costs of the providers")
     checked = {column: arguments.numbers(providers, column, keys) for column in amounts}
     checked["pathways"] = arguments.numbers(providers, "pathways", keys, above=0.0)
+    if any(column in providers for column in _SPREAD):  # one without the other would hide nothing
+        arguments.require_columns(providers, _SPREAD, what="costs of the providers")
+        checked |= {column: arguments.numbers(providers, column, keys) for column in _SPREAD}
     return providers.assign(**checked, differences=_known(providers, "differences"))
 
 
@@ -419,7 +424,7 @@ def explain(
     arguments.require_unique(comparisons, _NAMED, what="comparisons")
     for column in [c for c in (*_COMPARED, *_JUDGED) if c not in (*_NAMED, "indicator", "stands_out")]:
         _known(comparisons, column)
-    furthest = comparisons.iloc[[int(comparisons["z_adjusted"].abs().argmax())]]
+    furthest = comparisons.iloc[[int(comparisons["z_adjusted"].abs().argmax())]][[*_COMPARED, "flag", *_JUDGED]]
     row = {str(name): value for name, value in furthest.to_dict("records")[0].items()}
     unit = "index_provider_code"
     try:
