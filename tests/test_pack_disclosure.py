@@ -322,6 +322,49 @@ def test_pounds_of_everybody_s_hidden_cells_are_not_told_by_those_that_are_shown
     assert _told_of_everybody(sample) == []
 
 
+def _everybody_shown_to(sample: Sample, area: str) -> dict[tuple[str, ...], bool]:
+    """Return whether an area's tables, as those of notebook 02 are settled, show everybody's figure of each row."""
+    tables = {}
+    for name, by in BY.items():
+        every = (
+            sample[name].groupby(by, as_index=False)["contacts"].sum()
+            if by
+            else sample[name][["contacts"]].sum().to_frame().T
+        )
+        own = _own(sample[name], area).assign(pathways=50, mean_gbp=1.0, reference_gbp=1.0)
+        many = own[by].merge(every, how="left")["contacts"] if by else every["contacts"]
+        tables[name] = own.assign(reference_contacts=many.to_numpy())
+    basis = _own(sample["setting"], area).assign(pathways=50)
+    shown = present.disclose_together(
+        {**tables, "basis": basis},
+        counts=["pathways", "contacts"],
+        by={**BY, "basis": ["setting"]},
+        apart={"reference_contacts": ["reference_gbp"]},
+        everywhere={n: sample[n].assign(pathways=50, mean_gbp=sample[n]["cost_gbp"] / 50) for n in BY},
+        focus=("icb_code", area),
+        adds_up="mean_gbp",
+    )
+    return {
+        (name, *row[1:]): pd.notna(row[0])
+        for name, by in BY.items()
+        for row in shown[name].frame[["reference_gbp", *by]].itertuples(index=False, name=None)
+    }
+
+
+@pytest.mark.property
+def test_what_is_shown_of_everybody_is_the_same_in_every_area_s_pack_whatever_rows_it_lacks() -> None:
+    hidden = 0
+    for seed in range(12):
+        sample = _sample(seed)
+        thin = {n: t[~((t["icb_code"] == AREAS[0]) & (t["contacts"] < 30) & (n != "whole"))] for n, t in sample.items()}
+        said = [_everybody_shown_to(thin, area) for area in AREAS]
+        for cell in {c for one in said for c in one}:
+            answers = {one[cell] for one in said if cell in one}
+            assert len(answers) == 1, (seed, cell)
+            hidden += False in answers
+    assert hidden > 10
+
+
 @pytest.mark.unit
 def test_two_small_numbers_that_are_nearly_as_large_as_small_ones_can_be_take_a_third_with_them() -> None:
     """By hand: 7 and 7 are 14; who knows that both are small knows both."""

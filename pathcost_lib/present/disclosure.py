@@ -382,12 +382,15 @@ class _System:
     def _hide(self, counts: Sequence[str], over_areas: Mapping[str, set[Any]], area: str, *, own: bool) -> None:
         """Hide rows that are small by some counts, those hidden over all areas, and what protects them.
 
-        The pounds of a pack's own area protect nothing of everybody's: else one pack would hide what others show.
+        What is hidden of everybody is settled over all areas, where these are given: here an area has its own rows
+        only, so that one pack would hide what others show.
         """
         values = self._counted(counts)
         self.small = self.small | ((values > 0) & (values < self.rule.smallest)).any(axis=1)
         self.hide = self.hide | self.small | _rows_in(self.frames, self.by, over_areas, area)
-        if len(counts) and self.hide.any():
+        counted = {name for name, frame in self.frames.items() if {*counts} & {*frame}}
+        settled = not own and counted <= {*over_areas}
+        if len(counts) and self.hide.any() and not settled:
             people = values[:, -1]
             lines = [line for line in self.lines if not np.isnan(people[line.cells]).any()]
             money = self._pounds(values) if own and self.adds_up else {}
