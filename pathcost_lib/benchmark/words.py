@@ -81,9 +81,14 @@ def opportunity_sentence(claims: Disclosed, *, span: str = "a year") -> str:
     full, variable = found["once_gbp"].sum(), found["once_variable_gbp"].sum()
     names = ", ".join(say(name).replace("_", " ") for name in found["claim"])
     return (
-        f"Above the target beyond chance: {names}; {pounds(full)} {span} at full cost, each pound once, of which "
-        f"{pounds(variable)} is variable cost. Case mix and need beyond age and sex are not adjusted for."
+        f"Above the target beyond chance: {names}; {_sum(full)} {span} at full cost, each pound once, of which "
+        f"{_sum(variable)} is variable cost. Case mix and need beyond age and sex are not adjusted for."
     )
+
+
+def _sum(total: float) -> str:
+    """Return a sum of rounded pounds in words: three figures, for its parts bear no more."""
+    return short_pounds(total, plus="")
 
 
 def left_out_sentence(counts: Mapping[str, int]) -> str:
@@ -189,7 +194,7 @@ def opportunity_decision(claims: Disclosed, costs: Disclosed, *, span: str = "a 
         largest = found.sort_values("once_gbp").iloc[-1]
         said = (
             f"Decide whether to look into {say(largest['claim'])} first: {pounds(largest['once_gbp'])} of the "
-            f"{pounds(found['once_gbp'].sum())} {span} above the target, at full cost and before case mix is looked at."
+            f"{_sum(found['once_gbp'].sum())} {span} above the target, at full cost and before case mix is looked at."
         )
     part = "" if span == "a year" else f" {span}"
     return {

@@ -132,7 +132,8 @@ def _by_counts(values: np.ndarray, hide: np.ndarray, lines: Sequence[Line], smal
         changed = [_widen(values, hide, line, smallest) for line in lines]
         if any(changed):
             continue
-        bare, touched = set(np.flatnonzero(exposed(hide, lines)).tolist()), set[int]()
+        # A row of nobody may be known: it is hidden only because what stands beside it is.
+        bare, touched = set(np.flatnonzero(exposed(hide, lines) & (values > 0)).tolist()), set[int]()
         for line in lines:
             cells = line.cells
             free = cells[~hide[cells]]
