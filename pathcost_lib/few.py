@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["LARGEST_SHARES", "SMALLEST"]
+__all__ = ["LARGEST_SHARES", "NEWEST", "SMALLEST"]
 
 #: Fewest people of whom a number is shown: NHS England's rule for hospital episodes (`present.disclosure`).
 SMALLEST = 8
 #: The largest share of a cost that one person, and that two together, may bear. Sources: `present.disclosure`.
 LARGEST_SHARES = {"largest_share": 0.5, "two_largest_share": 0.8}
+#: Column of a table that counts all years up to one: how many of a row's people the year before does not count. Where
+#: they are few, the tables of both years would tell of them.
+NEWEST = "newest"

@@ -69,7 +69,8 @@ def test_every_breakdown_adds_up_to_the_same_pathway_cost_and_every_drill_to_its
 def test_a_view_is_the_national_summary_sliced(explorer: Explorer) -> None:
     data = explorer.dataset
     costed = ledger.cost_activity(data.activity, data.unit_costs, data.organisations, price_base="2024-25")
-    links = pathways.link(costed, pathways.load_definition("knee_replacement"), patients=data.patients)
+    every = [pathways.load_definition(name) for name in pathways.available()]
+    links = pathways.link(costed, every, patients=data.patients).of("knee_replacement")
     cells = pathways.summarise(links, costed, by=["icb_code", "currency_code"], year="2024-25")
     wanted = cells[cells["icb_code"] == "QZ1"].set_index("currency_code")["mean_gbp"].to_dict()
     frame = explorer._compared(replace(START, breakdown="currency_code"), ["currency_code"])

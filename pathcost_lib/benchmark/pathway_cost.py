@@ -275,7 +275,7 @@ def statement_table(
     """
     attributed = statement.attributed_pence
     split = {
-        f"In complete pathways whose window closes in {year}": round(100 * compared_gbp),
+        f"In complete pathways of this kind whose window closes in {year}": round(100 * compared_gbp),
         "In other pathways": attributed - round(100 * compared_gbp),
     }
     lines = {

@@ -104,7 +104,6 @@ def compared_with(
     compare: str = "",
     definitions: Iterable[Any] = (),
     price_base: str = "",
-    together: bool = True,
 ) -> Club:
     """Return who an area is compared with: by the rows of the data, or by what other organisations share.
 
@@ -116,12 +115,9 @@ def compared_with(
         Folder of shared files (`files.read`); empty: all areas are compared by the rows of the data. With a folder the
         data's own rows count for the area itself only, and a file of the area itself is not read.
     definitions : iterable of Definition
-        Pathways that are linked here; those of every file must be the same.
+        Pathways that are linked here; those of every file must be the same. None: no pathway is compared.
     price_base : str
         Financial year of the pounds.
-    together : bool
-        The definitions are linked together, as a file's are for 03. Else each is linked alone, as in 02, and a file may
-        have others too.
 
     Raises
     ------
@@ -147,7 +143,7 @@ def compared_with(
     here: dict[str, Any] = {"year": year, "price base": price_base, "months": [str(m) for m in own.held.months]}
     here["invented data"] = own.whole.invented
     prices = price_digests(table_or_empty(own.whole, "unit_costs"), year)
-    _refuse_unlike(found, here, digests, prices, together)
+    _refuse_unlike(found, here, digests, prices)
     per_head = (contacts_of(own.whole, year) / persons_of(own.whole, year)).reindex([icb])
     for one in found:
         per_head[one.icb] = one.manifest["contacts"] / one.manifest["persons"]
@@ -183,7 +179,6 @@ def _refuse_unlike(
     here: Mapping[str, Any],
     digests: Mapping[str, str],
     prices: Mapping[str, str],
-    together: bool,
 ) -> None:
     """Refuse files that do not count as this analysis does, each with all that differs."""
     lines = []
@@ -193,7 +188,7 @@ def _refuse_unlike(
         there |= {"invented data": bool(said["banner"])}
         differs = [what for what in here if there[what] != here[what]]
         unlike = [f"{what} {_said(there[what])}, here {_said(here[what])}" for what in differs]
-        for name in sorted({*digests, *(said["definitions"] if together else ())}):
+        for name in sorted({*digests, *(said["definitions"] if digests else ())}):
             pair = said["definitions"].get(name), digests.get(name)
             if None in pair:
                 unlike.append(f"pathway {name} is linked {'here' if pair[0] is None else 'there'} only")

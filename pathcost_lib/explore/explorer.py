@@ -172,7 +172,7 @@ class Explorer:
         self.pathways = {name: pathways.load_definition(name) for name in pathways.available()}
         self._held: dict[tuple[str, str], tuple[Links, Relation]] = {}
         self._who: dict[tuple[str, str], Compared] = {}
-        self._ledgers: dict[str, Relation] = {}
+        self._together: dict[tuple[str, str], Links] = {}
         self._dated: dict[str, tuple[str, Dataset]] = {}
         self._coverage: dict[tuple[str, str], pd.DataFrame] = {}
         self._systems: dict[tuple[str, str, str], dict[tuple[str, ...], Disclosed]] = {}
@@ -315,12 +315,7 @@ class Explorer:
         dated, held = self._codes_of(view.year)
         if (view.pathway, dated) not in self._held:
             definition = self._definition(view)
-            if dated not in self._ledgers:
-                prices = names.table_or_empty(held, "unit_costs")
-                self._ledgers[dated] = ledger.cost_activity(
-                    held.activity, prices, held.organisations, price_base=self.price_base
-                )
-            links = pathways.link(self._ledgers[dated], definition, patients=names.table_or_empty(held, "patients"))
+            links = self._linked_together(definition, dated, held).of(definition.name)
             codes = held.activity.having("activity_id", links.links)
             codes = codes.query("SELECT activity_id, currency_code FROM this").materialise()
             self._held[view.pathway, dated] = links, codes
@@ -330,6 +325,15 @@ class Explorer:
         # Values come from the tables themselves; a quote in one is doubled.
         tests = " AND ".join(f"{quote_name(column)} = {quote_value(value)}" for column, value in view.within)
         return replace(links, links=links.links.query(f"SELECT * FROM this WHERE {tests}")), codes
+
+    def _linked_together(self, definition: Definition, dated: str, held: Dataset) -> Links:
+        """Return the links of a pathway and of those that are linked with it."""
+        key = definition.overlap, dated
+        if key not in self._together:
+            prices, patients = (names.table_or_empty(held, name) for name in ("unit_costs", "patients"))
+            costed = ledger.cost_activity(held.activity, prices, held.organisations, price_base=self.price_base)
+            self._together[key] = pathways.link(costed, pathways.linked_with(definition), patients=patients)
+        return self._together[key]
 
     def _definition(self, view: View) -> Definition:
         return self.pathways[require_one_of(view.pathway, self.pathways, what="Pathway")]

@@ -91,14 +91,14 @@ def share(
         raise InputError(f"{icb}: {icb_view.NO_PEOPLE}. Nothing can be shared without.")
     titles = {d.name: d.title for d in definitions}
     held = set(cells.pathways.loc[cells.pathways["icb_code"] == icb, "pathway"])
-    alone = {d.name: _pathway_cost(ledger, d, people["patients"], who) for d in definitions if d.name in held}
-    # What is hidden of a pathway linked alone is hidden linked with the others, and the reverse.
-    gone = {titles[name] for name, tables in alone.items() if tables["whole"].frame["contacts"].isna().any()}
+    costs = {d.name: _pathway_cost(ledger, links.of(d.name), who) for d in definitions if d.name in held}
+    # What the table of costs hides, that of rates hides, and the reverse.
+    gone = {titles[name] for name, tables in costs.items() if tables["whole"].frame["contacts"].isna().any()}
     safe, lacking = _disclosed(cells, icb, year, titles, gone)
     visible = set(safe["pathways"].frame["pathway"])
-    for pathway in (name for name in alone if titles[name] in visible):
-        safe |= {f"pathway_cost/{pathway}/{name}": alone[pathway][name] for name in exchanged.BREAKDOWNS}
-        safe |= {f"{name}/{pathway}": alone[pathway][name] for name in ("outside", "flow")}
+    for pathway in (name for name in costs if titles[name] in visible):
+        safe |= {f"pathway_cost/{pathway}/{name}": costs[pathway][name] for name in exchanged.BREAKDOWNS}
+        safe |= {f"{name}/{pathway}": costs[pathway][name] for name in ("outside", "flow")}
     _audit(safe, icb, year, reports or paths.reports())
     coverage = icb_view.coverage_of(who.whole.activity, people["population"], icb, year=year)
     banner = banner_of(Path(data))
@@ -173,11 +173,9 @@ def _disclosed(
     return safe, lacking
 
 
-def _pathway_cost(
-    ledger: Relation, definition: pathways.Definition, patients: Relation, who: Compared
-) -> dict[str, Disclosed]:
-    """Return what 02 shows of one pathway, linked alone, settled as it settles it: cost, other providers, passages."""
-    links = pathways.link(ledger, definition, patients=patients)
+def _pathway_cost(ledger: Relation, links: pathways.Links, who: Compared) -> dict[str, Disclosed]:
+    """Return what 02 shows of one pathway, settled as it settles it: cost, other providers, passages."""
+    (definition,) = links.definitions
     by, icb, year = exchanged.BREAKDOWNS, who.icb, who.year
     at: dict[str, Any] = {"year": year, "held": who.held}
     summary = {name: pathways.summarise(links, ledger, ["icb_code", *split], **at) for name, split in by.items()}

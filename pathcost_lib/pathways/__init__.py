@@ -1,7 +1,7 @@
 """Pathways: definitions, the link from ledger rows to pathways, and their summaries."""
 
-from pathcost_lib.pathways.borne import BORNE, shares_borne
-from pathcost_lib.pathways.definition import Definition, Phase, available, load_definition
+from pathcost_lib.pathways.borne import BORNE, NEWEST, shares_borne
+from pathcost_lib.pathways.definition import Definition, Phase, available, linked_with, load_definition
 from pathcost_lib.pathways.flow import Flow, flow
 from pathcost_lib.pathways.link import Links, Statement, link
 from pathcost_lib.pathways.phases import split_phases
@@ -9,6 +9,7 @@ from pathcost_lib.pathways.summary import summarise
 
 __all__ = [
     "BORNE",
+    "NEWEST",
     "Definition",
     "Flow",
     "Links",
@@ -17,6 +18,7 @@ __all__ = [
     "available",
     "flow",
     "link",
+    "linked_with",
     "load_definition",
     "shares_borne",
     "split_phases",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-__all__ = ["BORNE", "shares_borne"]
+from pathcost_lib.few import NEWEST
+
+__all__ = ["BORNE", "NEWEST", "shares_borne"]
 
 #: Of the cost of a group: that of its dearest person, and at most that of its dearest two together.
 BORNE = ("largest_share", "two_largest_share")

@@ -24,6 +24,7 @@ __all__ = [
     "Phase",
     "anywhere",
     "available",
+    "linked_with",
     "load_definition",
     "phases_of",
 ]
@@ -123,6 +124,28 @@ def load_definition(name: str | Path) -> Definition:
         require_one_of(str(name), available(), what="Pathway")
         path = paths.pathway_definitions() / f"{name}.toml"
     return _parse(read_toml(path, "pathway"), path.name)
+
+
+def linked_with(chosen: Definition) -> tuple[Definition, ...]:
+    """Return the pathways that are linked together with one: all that are shipped if it is one of them, else it alone.
+
+    Each notebook and the explorer link by this rule, so that a pathway has one cost whichever shows it. Two ways to
+    share out the contacts of overlapping windows would differ by few people, which tells of them.
+
+    Raises
+    ------
+    InputError
+        If a shipped definition breaks a rule.
+
+    Examples
+    --------
+    >>> import pathcost_lib as pc
+    >>> from pathcost_lib import pathways
+    >>> [definition.name for definition in pathways.linked_with(pc.load_definition("stroke"))][:2]
+    ['copd_exacerbation', 'diabetes_complication']
+    """
+    shipped = tuple(load_definition(name) for name in available())
+    return tuple(d for d in shipped if d.overlap == chosen.overlap) if chosen in shipped else (chosen,)
 
 
 def _parse(raw: dict[str, Any], file: str) -> Definition:

@@ -11,7 +11,7 @@ import pandas as pd
 from pathcost_lib.errors import InputError
 from pathcost_lib.pathways.definition import INDEX_FIELDS, Definition, anywhere, phases_of
 from pathcost_lib.sources.engine import Relation
-from pathcost_lib.sources.quoting import quote_value
+from pathcost_lib.sources.quoting import quote_value, quote_values
 
 __all__ = ["Links", "Statement", "link"]
 
@@ -59,6 +59,12 @@ class Links:
     links: Relation
     pathways: Relation
     definitions: tuple[Definition, ...]
+
+    def of(self, *names: str) -> Links:
+        """Return some of the pathways that were linked together, each with the pounds that it has beside the others."""
+        test = f"SELECT * FROM this WHERE pathway IN ({quote_values(names)})"
+        definitions = tuple(d for d in self.definitions if d.name in names)
+        return Links(self.links.query(test), self.pathways.query(test), definitions)
 
     def statement(self, ledger: Relation) -> Statement:
         """Count the ledger, what is in a pathway and what is in none, separately; all within whole pence."""

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib.present.precision import mean_steps
-from pathcost_lib.present.protection import Line, dominated, members, nested_lines, protect, starts_of
+from pathcost_lib.present.protection import Line, members, nested_lines, protect, starts_of, telling
 
 __all__ = ["ALL_AREAS", "hidden_by_area"]
 
@@ -52,7 +52,7 @@ def hidden_by_area(
         held = table[[count for count in counts if count in table]]
         first, last = held.iloc[:, 0].astype(float), held.ffill(axis=1).iloc[:, -1].astype(float)
         areas = table[keys[name]].assign(people=first.fillna(0.0), value=last.fillna(0.0))
-        areas["small"] = _small(held, smallest) | dominated(table)
+        areas["small"] = _small(held, smallest) | telling(table)
         areas["pounds"] = table[adds_up].astype(float) if adds_up in table else np.nan
         areas["step"] = mean_steps(areas["pounds"], held, base)
         whole = areas.assign(**{unit: ALL_AREAS}).groupby(keys[name])[["people", "value"]].sum().reset_index()

@@ -5,8 +5,9 @@ The HES rule: 0 stays; 1 to 7 is shown as `*`; other counts go to the nearest 5;
 least 4,000. Where totals are shown over a grouping, one suppressed row alone in its group could be had by
 subtraction, so a second row of that group is suppressed with it. How exact every other number may be is `precision`.
 
-Two rules more. Dominance: a row is suppressed in which one person bears more than half of the cost, or two together
+Three rules more. Dominance: a row is suppressed in which one person bears more than half of the cost, or two together
 more than four fifths. Order: suppressed rows stand last, by their labels, unless the rows have an order of their own.
+Years: a row that counts all years up to one is suppressed where the last of them adds one to seven people.
 
 Sources: NHS England, Hospital Episode Statistics analysis guide, disclosure control for sub-national figures.
 Dominance: Hundepool A. et al., Statistical Disclosure Control (Wiley 2012), chapter 4, the (n, k) rule; ACRO, the
@@ -23,10 +24,10 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib.errors import InputError, require_one_of
-from pathcost_lib.few import SMALLEST
+from pathcost_lib.few import NEWEST, SMALLEST
 from pathcost_lib.present.areas import ALL_AREAS, hidden_by_area
 from pathcost_lib.present.precision import KINDS, Resting, kind_of, mean_steps, release
-from pathcost_lib.present.protection import SHARES, Line, dominated, members, nested_lines, protect, starts_of
+from pathcost_lib.present.protection import SHARES, Line, members, nested_lines, protect, starts_of, telling
 
 __all__ = ["MARK", "RULES", "Disclosed", "Rule", "disclose", "disclose_together"]
 
@@ -161,7 +162,8 @@ def disclose(
     ----------
     table : DataFrame
         Text columns say what a row is; every number of a row rests on the row's counts. Columns `largest_share` and
-        `two_largest_share` (of a row's cost, that of its dearest one and two people) decide on dominance and go.
+        `two_largest_share` (of a row's cost, that of its dearest one and two people) decide on dominance and go; so
+        does `newest` (of a count of several years, how many the year before does not count): 1 to 7 are suppressed.
     counts : str or sequence of str
         Columns that count people or contacts; the last adds up over rows. A row with any of them too small is
         suppressed. Empty: the table counts nobody (prices, organisations), or whole areas; nothing is suppressed, and
@@ -330,10 +332,10 @@ class _System:
         # What is said to count is rounded as a count, whatever its name.
         self.kinds = dict.fromkeys([*names, *others], "count") | dict(kinds)
         self.starts, self.lines = starts_of(frames), nested_lines(frames, by)
-        self.small = np.concatenate([dominated(f) for f in frames.values()]) if names else np.zeros(self.size, bool)
+        self.small = np.concatenate([telling(f) for f in frames.values()]) if names else np.zeros(self.size, bool)
         self.hide = np.zeros(self.size, dtype=bool)
         for name, frame in frames.items():
-            frames[name] = frame.drop(columns=[c for c in SHARES if c in frame])
+            frames[name] = frame.drop(columns=[c for c in (*SHARES, NEWEST) if c in frame])
         self.hidden = {name: pd.DataFrame(False, index=f.index, columns=f.columns) for name, f in frames.items()}
         self.steps = {name: pd.DataFrame(0.0, index=f.index, columns=f.columns) for name, f in frames.items()}
 

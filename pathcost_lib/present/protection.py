@@ -26,9 +26,9 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import lsmr
 
-from pathcost_lib.few import LARGEST_SHARES
+from pathcost_lib.few import LARGEST_SHARES, NEWEST, SMALLEST
 
-__all__ = ["SHARES", "Line", "dominated", "exposed", "members", "nested_lines", "protect", "starts_of"]
+__all__ = ["SHARES", "Line", "exposed", "members", "nested_lines", "protect", "starts_of", "telling"]
 
 #: Columns of a row with the share of its cost that one person, and that two together, bear, and the most they may.
 SHARES = LARGEST_SHARES
@@ -62,12 +62,18 @@ def members(frame: pd.DataFrame, by: Sequence[str]) -> dict[tuple[Any, ...], np.
     return {key: np.array(rows) for key, rows in found.items()}
 
 
-def dominated(frame: pd.DataFrame) -> np.ndarray:
-    """Return the rows in which one person, or two, bear too much of the cost, where the frame says how much they do."""
+def telling(frame: pd.DataFrame) -> np.ndarray:
+    """Return the rows that tell of few people however many they count, where the frame says so.
+
+    One person, or two, bear too much of the cost; or few are new, so that the year before, taken from this one, is
+    theirs.
+    """
     rows = np.zeros(len(frame), dtype=bool)
     for column, most in SHARES.items():
         if column in frame:
             rows |= (frame[column] > most).to_numpy(dtype=bool)
+    if NEWEST in frame:
+        rows |= ((frame[NEWEST] > 0) & (frame[NEWEST] < SMALLEST)).to_numpy(dtype=bool)
     return rows
 
 

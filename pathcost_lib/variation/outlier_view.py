@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from scipy import stats
 from pathcost_lib import arguments
 from pathcost_lib.codes import financial_year_bounds, label
 from pathcost_lib.errors import InputError, require_one_of
-from pathcost_lib.pathways import BORNE, Definition, Links, shares_borne, summarise
+from pathcost_lib.pathways import BORNE, NEWEST, Definition, Links, shares_borne, summarise
 from pathcost_lib.results import NotComputable, Result
 from pathcost_lib.sources import Relation
 from pathcost_lib.sources.held import MonthsHeld
@@ -54,8 +55,8 @@ FEWEST_PROVIDERS = 3
 class CostScreen(Result):
     """Every provider x pathway x part: `table` has pathway, part, provider_code, pathways, actual_gbp, expected_gbp,
     difference_pct, value_gbp (what an event of average case mix would cost), flag, q_value, stands_out, excess_gbp,
-    z_adjusted, and `pathways.BORNE` (for disclosure control); `funnels` holds the limits, by "pathway/part"; `left_out`
-    counts the comparisons that were not made, by reason.
+    z_adjusted, and `pathways.BORNE` and `NEWEST` (for disclosure control); `funnels` holds the limits, by
+    "pathway/part"; `left_out` counts the comparisons that were not made, by reason.
     """  # noqa: D205
 
     funnels: FunnelResult | None
@@ -114,7 +115,8 @@ def cost_cases(
     columns_in(organisations, ["org_code", "icb_code", "valid_from"], what="organisations")
     extent = activity.require_extent()
     last = min(extent.last_start, held.days[1] if held else financial_year_bounds(year)[1])
-    settings = pd.DataFrame({"data_from": [extent.first_start], "data_to": [last], "fewest": [FEWEST_IN_MIX]})
+    before = financial_year_bounds(year)[0] - timedelta(days=1)  # the last day that the pack of the year before counts
+    settings = {"data_from": extent.first_start, "data_to": last, "year_before": before, "fewest": FEWEST_IN_MIX}
     rows = [
         (d.name, p.name, _part(d, p.from_day, p.to_day), p.from_day, p.to_day)
         for d in links.definitions
@@ -125,9 +127,8 @@ def cost_cases(
         from_day=("from_day", "min"), to_day=("to_day", "max")
     )
     inputs = {"pathways": links.pathways, "links": links.links, "activity": activity, "organisations": organisations}
-    steps = activity.engine.run(
-        Path(__file__).with_name("outlier_view.sql"), {**inputs, "parts": parts, "reach": reach, "settings": settings}
-    )
+    tables = {"parts": parts, "reach": reach, "settings": pd.DataFrame([settings])}
+    steps = activity.engine.run(Path(__file__).with_name("outlier_view.sql"), {**inputs, **tables})
     return {name: steps[name] for name in ("cases", "providers", "left_out")}
 
 
@@ -203,11 +204,12 @@ def screen_costs(providers: pd.DataFrame, *, fewest: int = 8) -> CostScreen:
 
 
 def _with_borne(table: pd.DataFrame, sums: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Return a table with how much its dearest one and two events bear, where the sums of costs tell."""
+    """Return a table with how much its dearest one and two events bear, and how many are new, where the sums tell."""
     if not {*_SPREAD, "actual_gbp"} <= {*sums}:
         return table
     shares = shares_borne(sums["largest_gbp"], sums["cost_squares"], sums["actual_gbp"])
-    return table.merge(pd.concat([sums[keys], shares], axis=1), on=keys, how="left")
+    told = pd.concat([sums[keys], shares, sums[[c for c in (NEWEST,) if c in sums]]], axis=1)
+    return table.merge(told, on=keys, how="left")
 
 
 _COMPARED = [
@@ -348,8 +350,9 @@ def shrink(cases: Relation, *, pathway: str, part: str, threshold: float = 10.0)
         chance_above_pct=100 * league["level"].map(beyond)
     )
     table.columns = ["provider_code", "pathways", "difference_pct", *table.columns[3:]]
-    if "cost_gbp" in cases.columns:
+    if {"cost_gbp", NEWEST} <= {*cases.columns}:
         sums = "sum(cost_gbp) AS actual_gbp, max(cost_gbp) AS largest_gbp, sum(cost_gbp * cost_gbp) AS cost_squares"
+        sums = f"{sums}, sum({NEWEST}) AS {NEWEST}"
         costs = rows.query(f"SELECT provider_code, {sums} FROM this GROUP BY provider_code").to_pandas()
         table = _with_borne(table, costs, ["provider_code"])
     try:

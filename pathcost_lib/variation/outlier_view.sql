@@ -1,5 +1,5 @@
 -- Cost of each part of each pathway beside what the same index currency costs on average.
--- Reads: pathways, links, activity, organisations, parts (pathway, phase, part), reach (pathway, part, from_day, to_day), settings (data_from, data_to, fewest).
+-- Reads: pathways, links, activity, organisations, parts (pathway, phase, part), reach (pathway, part, from_day, to_day), settings (data_from, data_to, year_before, fewest).
 
 -- 1. Index events with their case mix: the index event's currency, rare ones together.
 CREATE OR REPLACE TEMP TABLE events AS
@@ -20,7 +20,8 @@ GROUP BY k.pathway, k.pathway_id, t.part;
 CREATE OR REPLACE TEMP TABLE costs AS
 SELECT e.pathway, e.pathway_id, r.part, e.provider_code, e.mix,
        CASE WHEN c.pathway_id IS NULL THEN 0.0 ELSE CAST(c.cost_pence AS DOUBLE) / 100 END AS cost_gbp,
-       coalesce(c.unpriced, 0) AS unpriced
+       coalesce(c.unpriced, 0) AS unpriced,
+       CASE WHEN e.index_date + CAST(r.to_day AS INTEGER) <= s.year_before OR (e.complete AND e.index_date <= s.year_before) THEN 0 ELSE 1 END AS newest
 FROM events AS e
 JOIN reach AS r ON r.pathway = e.pathway
 CROSS JOIN settings AS s
@@ -47,7 +48,7 @@ WHERE x.expected_gbp > 0;
 CREATE OR REPLACE TEMP VIEW providers AS
 SELECT pathway, part, provider_code, CAST(count(*) AS BIGINT) AS pathways, sum(cost_gbp) AS actual_gbp, sum(expected_gbp) AS expected_gbp,
        sum(expected_gbp * expected_gbp) AS expected_squares, sum(difference_pct) AS differences, sum(difference_pct * difference_pct) AS squares,
-       max(cost_gbp) AS largest_gbp, sum(cost_gbp * cost_gbp) AS cost_squares
+       max(cost_gbp) AS largest_gbp, sum(cost_gbp * cost_gbp) AS cost_squares, CAST(sum(newest) AS BIGINT) AS newest
 FROM cases
 GROUP BY pathway, part, provider_code;
 

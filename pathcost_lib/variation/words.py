@@ -56,7 +56,7 @@ def _finding(row: Mapping[Any, Any], names: Mapping[str, str], titles: Mapping[s
     level = "sure" if row["stands_out"] else row["flag"].rsplit("_", 1)[-1]
     return {
         "provider": names.get(row["provider_code"], row["provider_code"]),
-        "finding": f"{title}: {_size(row)} than expected {WHERE[row['part']]}",
+        "finding": f"{title}: {_size(row)} {WHERE[row['part']]}",
         "how_sure": SURE[level],
         "may_be_warranted_by": WARRANTED[row["part"]] if level != "within" else "",
     }
@@ -65,11 +65,11 @@ def _finding(row: Mapping[Any, Any], names: Mapping[str, str], titles: Mapping[s
 def _size(row: Mapping[Any, Any]) -> str:
     """Return the difference of a released row in words: pounds for each patient, and per cent."""
     if pd.isna(row["excess_gbp"]) or not row["pathways"]:
-        return "how much more or less cannot be shown"
+        return "the difference from expected cannot be shown"
     each = np.array([abs(row["excess_gbp"]) / row["pathways"]])
     each = nearest(each, step_of(each, np.array([row["pathways"]])))
     side = "more" if row["excess_gbp"] > 0 else "less"
-    return f"{pounds(each[0])} ({percent(abs(row['difference_pct']))}) {side} per patient"
+    return f"{pounds(each[0])} ({percent(abs(row['difference_pct']))}) {side} per patient than expected"
 
 
 def series_words(series: pd.DataFrame, *, names: Mapping[str, str]) -> pd.DataFrame:

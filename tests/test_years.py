@@ -1,0 +1,63 @@
+"""Counts of all years up to one: what two years' packs show of the same row never differs by one to seven people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pathcost_lib import ledger, pathways, present, sources, variation
+from pathcost_lib.few import SMALLEST
+from pathcost_lib.sample import generate
+from pathcost_lib.sources import Dataset
+
+YEARS = ("2023-24", "2024-25")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder: Path = tmp_path_factory.mktemp("years")
+    generate(folder, people="default", icbs=("QHL", "QOP", "QUA", "QR1", "QE1", "QWO"))
+    return sources.open_dataset(folder)
+
+
+@pytest.mark.unit
+def test_few_new_people_hide_a_row_and_none_or_many_do_not() -> None:
+    table = pd.DataFrame({"provider": list("ABCDE"), "pathways": [40, 40, 40, 40, 5], "newest": [0, 1, 7, 8, 5]})
+    shown = present.disclose(table, counts="pathways", in_order=True)
+    assert list(shown.frame.columns) == ["provider", "pathways"]
+    assert shown.hidden["pathways"].tolist() == [False, True, True, False, True]
+
+
+def _differing(tables: list[pd.DataFrame], keys: list[str]) -> pd.Series:
+    """Return by how many people the rows differ that both years' tables show, beside their keys."""
+    shown = []
+    for table in tables:
+        may = present.disclose(table.assign(place=np.arange(len(table))), counts="pathways", exempt=["place"])
+        places = may.frame.loc[~may.hidden["pathways"], "place"]
+        shown.append(table.iloc[places.astype(int)].set_index(keys)["pathways"].astype(float))
+    both = pd.concat(shown, axis=1, keys=YEARS).dropna()
+    return both[YEARS[1]] - both[YEARS[0]]
+
+
+@pytest.mark.property
+def test_two_years_of_comparisons_differ_by_nobody_or_by_eight(data: Dataset) -> None:
+    costed = ledger.cost_activity(data.activity, data.unit_costs, data.organisations, price_base="2024-25")
+    definitions = [pathways.load_definition(name) for name in pathways.available()]
+    links = pathways.link(costed, definitions, patients=data.patients)
+    tables, truth = [], []
+    for year in YEARS:
+        cases = variation.cost_cases(links, data.activity, data.organisations, year=year)
+        providers = cases["providers"].to_pandas()
+        truth.append(providers.set_index(["pathway", "part", "provider_code"])["pathways"])
+        tables.append(variation.screen_costs(providers).table)
+    # What is new by the column is what is new by the two years themselves.
+    known = pd.concat(truth, axis=1, keys=YEARS).fillna(0)
+    newest = providers.set_index(["pathway", "part", "provider_code"])["newest"]
+    assert ((known[YEARS[1]] - known[YEARS[0]]) == newest.reindex(known.index).fillna(0)).all()
+    unsettled = [table.drop(columns="newest") for table in tables]
+    keys = ["pathway", "part", "provider_code"]
+    assert _differing(unsettled, keys).between(1, SMALLEST - 1).any(), "nothing to be found here: no test"
+    assert not _differing(tables, keys).between(1, SMALLEST - 1).any()
