@@ -1,4 +1,7 @@
-"""Counts of all years up to one: what two years' packs show of the same row never differs by one to seven people."""
+"""Definitions inside the grid of which one counts part of the other: no difference between them tells of few people.
+
+Two years of a count of all years up to one; an area's people and a provider's.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linprog
 
 from pathcost_lib import ledger, pathways, present, sources, variation
 from pathcost_lib.few import SMALLEST
@@ -61,3 +67,22 @@ def test_two_years_of_comparisons_differ_by_nobody_or_by_eight(data: Dataset) ->
     keys = ["pathway", "part", "provider_code"]
     assert _differing(unsettled, keys).between(1, SMALLEST - 1).any(), "nothing to be found here: no test"
     assert not _differing(tables, keys).between(1, SMALLEST - 1).any()
+
+
+@pytest.mark.property
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.lists(st.integers(0, 40), min_size=3, max_size=3), min_size=2, max_size=4))
+def test_areas_and_providers_never_tell_that_few_of_an_area_went_to_a_provider(cells: list[list[int]]) -> None:
+    people = np.array(cells)
+    areas, providers = people.sum(axis=1), people.sum(axis=0)
+    known = np.zeros((people.shape[0] + people.shape[1], *people.shape))
+    for area in range(people.shape[0]):
+        known[area, area, :] = 1
+    for provider in range(people.shape[1]):
+        known[people.shape[0] + provider, :, provider] = 1
+    known = known.reshape(len(known), -1)
+    for place in range(people.size):
+        at_most = linprog(-np.eye(people.size)[place], A_eq=known, b_eq=np.r_[areas, providers], method="highs")
+        area, provider = np.unravel_index(place, people.shape)
+        # As many as the smaller of the two may be in the cell: where both are shown, that is eight or more.
+        assert -at_most.fun == pytest.approx(min(areas[area], providers[provider]))
