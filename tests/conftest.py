@@ -7,8 +7,12 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+from hypothesis import settings
 
 mpl.use("Agg")
+# A busy machine is no fault of the code: how long an example takes decides nothing.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 MARKERS = {"unit", "oracle", "property", "regression", "notebook", "end_to_end", "published"}
 

@@ -652,7 +652,7 @@ BEDS = ["elective", "non_elective", "day_case", "mental_health_bed_day", "rehabi
 
 
 @pytest.mark.property
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(frames=tables())
 def test_counts_agree_with_a_count_by_hand_on_awkward_activity(frames):
     report = checked(frames)
@@ -675,7 +675,7 @@ def test_counts_agree_with_a_count_by_hand_on_awkward_activity(frames):
 
 
 @pytest.mark.property
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(frames=tables(max_size=8))
 def test_no_row_is_silent_when_rows_repeat(frames):
     activity = pd.concat([frames["activity"], frames["activity"].sample(5, replace=True, random_state=1)])

@@ -71,7 +71,7 @@ def test_a_cell_that_one_person_dominates_is_combined_further() -> None:
 
 
 @pytest.mark.property
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 30), min_size=38, max_size=38))
 def test_combined_cells_add_up_and_none_is_of_one_to_seven(counts: list[int]) -> None:
     rows = ages({"female": [*map(float, counts[:19])], "male": [*map(float, counts[19:])]})

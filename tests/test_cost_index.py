@@ -122,7 +122,7 @@ def test_without_variances_the_limits_cover_the_true_index():
     assert 0.92 < held / (100 * providers) < 0.98
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), providers=st.integers(2, 9))
 @pytest.mark.property
 def test_indices_average_to_100_whatever_the_order_of_rows(seed, providers):

@@ -76,7 +76,7 @@ def settings_of(draw):
     return population, rates, growth
 
 
-laws = settings(max_examples=20, deadline=None)
+laws = settings(max_examples=20)
 SPAN = {"base_year": 2024, "horizon": 2028}
 PARTS = ["base_activity", *(f"{d}_activity" for d in ACTIVITY_DRIVERS), "interaction_activity"]
 

@@ -179,7 +179,7 @@ def test_two_small_cells_that_are_small_together_take_a_third_with_them() -> Non
 
 
 @pytest.mark.property
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 40), min_size=12, max_size=12), st.sampled_from(sorted(present.disclosure.RULES)))
 def test_the_audit_of_a_pack_finds_nothing_in_tables_disclosed_together(counts: list[int], rule: str) -> None:
     keys = [(s, p) for s in "wxyz" for p in "abc"]

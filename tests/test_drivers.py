@@ -76,7 +76,7 @@ rows = st.dictionaries(
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(base=rows, current=rows, seed=st.integers(0, 99))
 @pytest.mark.property
 def test_effects_sum_to_the_penny_in_any_order_of_rows(base, current, seed):
@@ -149,7 +149,7 @@ def test_pathway_drivers_by_hand():
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(0, 10_000))
 @pytest.mark.property
 def test_pathway_drivers_add_up_whatever_is_missing(seed):

@@ -377,7 +377,7 @@ def test_many_indicators_in_one_call_are_the_single_ones() -> None:
 
 @pytest.mark.property
 @given(st.integers(0, 10_000), st.sampled_from(["none", "multiplicative", "additive"]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_order_does_not_matter_and_flags_follow_scores(seed: int, overdispersion: str) -> None:
     rng = np.random.default_rng(seed)
     frame = BENCHMARK["simulate"]("ratio", "additive", 40, rng)

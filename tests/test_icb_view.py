@@ -276,10 +276,10 @@ def test_a_dear_setting_is_claimed_once_and_a_usual_one_is_not() -> None:
     assert (table["once_gbp"] <= table["opportunity_gbp"]).all()
     assert (table["once_gbp"] <= table["cost_in_scope_gbp"]).all()
     said = icb_sentences.opportunity_sentence(present.disclose(claims, counts="persons"))
-    assert said.startswith("Above the target beyond chance: Outpatient; £")
+    assert said.startswith("Above the target by more than chance: Outpatient; £")
     usual = icb_causes.opportunities(cells, costs, "Q04", peers, draws=500, rng=np.random.default_rng(1))
     said = icb_sentences.opportunity_sentence(present.disclose(usual, counts="persons"))
-    assert said == "No opportunity is claimed: none of 3 comparisons is above its target beyond chance."
+    assert said == "No opportunity is claimed: none of 3 comparisons is above its target by more than chance."
 
 
 @pytest.mark.unit

@@ -238,7 +238,7 @@ def oracle(frame: pd.DataFrame, mff_mode: str, base: str) -> list[int | None]:
 
 @pytest.mark.slow
 @pytest.mark.property
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=tables(), mode=st.sampled_from(["adjust", "pay", "none"]), base=st.sampled_from(["2023-24", "2024-25"]))
 def test_the_ledger_agrees_with_row_by_row_pricing_and_no_row_is_lost(data, mode, base):
     made = Dataset.from_frames(data)

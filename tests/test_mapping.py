@@ -139,7 +139,7 @@ def awkward_rows() -> st.SearchStrategy[list[list[str]]]:
 
 @pytest.mark.slow
 @pytest.mark.property
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=awkward_rows(),
     encoding=st.sampled_from(["utf-8", "cp1252", "latin-1", "utf-16", "utf-8-sig"]),

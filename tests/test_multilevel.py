@@ -249,7 +249,7 @@ def test_bad_input_is_said(change: dict, words: str) -> None:
 @pytest.mark.slow
 @pytest.mark.property
 @given(st.integers(0, 1000), st.floats(-1e6, 1e6), st.floats(1e-3, 1e3))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_units_and_order_do_not_matter(seed: int, shift: float, scale: float) -> None:
     frame = patients(8)
     moved = frame.assign(cost=shift + scale * frame["cost"], age=frame["age"] / 10 + 5).sample(

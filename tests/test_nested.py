@@ -70,7 +70,7 @@ def test_two_years_of_comparisons_differ_by_nobody_or_by_eight(data: Dataset) ->
 
 
 @pytest.mark.property
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.lists(st.integers(0, 40), min_size=3, max_size=3), min_size=2, max_size=4))
 def test_areas_and_providers_never_tell_that_few_of_an_area_went_to_a_provider(cells: list[list[int]]) -> None:
     people = np.array(cells)

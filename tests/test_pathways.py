@@ -69,7 +69,7 @@ def day_by_day(
 
 @pytest.mark.slow
 @pytest.mark.property
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     data=tables(max_size=30, patients=3),
     overlap=st.sampled_from(["nearest_index", "equal_split"]),
@@ -277,7 +277,7 @@ def answers(data: dict[str, pd.DataFrame], overlap: str, threads: int, *, hold: 
 
 @pytest.mark.slow
 @pytest.mark.property
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=tables(max_size=30, patients=3), seed=st.integers(0, 99), overlap=st.sampled_from(OVERLAP_RULES))
 def test_answers_do_not_depend_on_row_order_threads_or_whether_links_are_held(data, seed, overlap):
     shuffled = {name: frame.sample(frac=1, random_state=seed) for name, frame in data.items()}

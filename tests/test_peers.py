@@ -71,7 +71,7 @@ def test_bad_features_are_refused(features):
     assert flat.left_out == ("country",)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1_000))
 @pytest.mark.property
 def test_peers_do_not_depend_on_the_order_of_rows_nor_on_units_of_measure(seed):

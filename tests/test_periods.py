@@ -52,7 +52,7 @@ def test_long_zero_day_open_and_future_stays_sum_to_themselves():
 
 @pytest.mark.slow
 @pytest.mark.property
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=tables(), by=st.sampled_from(["month", "financial_year"]))
 def test_pieces_are_the_row_to_the_penny(data, by):
     made = Dataset.from_frames(data)
@@ -133,7 +133,7 @@ def test_the_named_stays_sum_to_themselves_over_months_years_and_phases(start, n
 
 @pytest.mark.slow
 @pytest.mark.property
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(data=tables(max_size=20, patients=3), overlap=st.sampled_from(["nearest_index", "equal_split"]))
 def test_pieces_over_phases_are_the_linked_row_to_the_penny(data, overlap):
     made, ledger = costed(data)

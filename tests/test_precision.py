@@ -55,7 +55,7 @@ def _row(n: int, mean: float, spread: float, population: int) -> pd.DataFrame:
 # -- each count of a class gives the same release ---------------------------------------------------------------------
 @pytest.mark.slow
 @pytest.mark.property
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(CLASSES, POUNDS, st.floats(0.01, 2.0), st.integers(20_000, 2_000_000))
 def test_every_count_of_a_class_gives_the_same_release(middle: int, mean: float, share: float, population: int) -> None:
     shown = [present.disclose(_row(n, mean, share * mean, population), counts="pathways") for n in _of_class(middle)]
@@ -65,7 +65,7 @@ def test_every_count_of_a_class_gives_the_same_release(middle: int, mean: float,
 
 @pytest.mark.slow
 @pytest.mark.property
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(CLASSES, POUNDS, st.integers(20_000, 2_000_000))
 def test_total_over_mean_and_rate_times_population_give_the_rounded_count(
     middle: int, mean: float, population: int
@@ -80,7 +80,7 @@ def test_total_over_mean_and_rate_times_population_give_the_rounded_count(
 
 
 @pytest.mark.property
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(CLASSES, POUNDS, st.floats(0.01, 2.0))
 def test_a_released_number_is_within_its_step_and_an_interval_still_covers(
     middle: int, mean: float, share: float
@@ -94,7 +94,7 @@ def test_a_released_number_is_within_its_step_and_an_interval_still_covers(
 
 
 @pytest.mark.property
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(CLASSES, st.floats(0.5, 99.5))
 def test_a_share_whose_divisor_alone_is_shown_fits_every_divisor_of_the_class(middle: int, percent: float) -> None:
     table = pd.DataFrame({"unusual_rows": [middle], "high_pct": [100 * round(middle * percent / 100) / middle]})
@@ -108,7 +108,7 @@ def test_a_share_whose_divisor_alone_is_shown_fits_every_divisor_of_the_class(mi
 
 
 @pytest.mark.property
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(8, 400), POUNDS), min_size=2, max_size=6), st.integers(0, 5))
 def test_a_cell_rounds_as_itself_whatever_stands_beside_it(cells: list[tuple[int, float]], turned: int) -> None:
     table = pd.DataFrame(cells, columns=["pathways", "mean_gbp"]).assign(place=[f"p{n}" for n in range(len(cells))])
@@ -194,7 +194,7 @@ def test_words_and_pounds_of_a_finding_give_the_rounded_count() -> None:
 
 
 @pytest.mark.property
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.integers(100, 3_000_000), min_size=13, max_size=17))
 def test_that_a_mean_of_pence_times_the_count_is_whole_tells_no_count(pence: list[int]) -> None:
     mean = sum(pence) / len(pence) / 100
@@ -209,7 +209,7 @@ def test_that_a_mean_of_pence_times_the_count_is_whole_tells_no_count(pence: lis
 
 
 @pytest.mark.property
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(st.floats(500, 40_000), min_size=20, max_size=60), st.floats(500, 40_000))
 def test_two_groups_that_differ_by_one_patient_do_not_give_that_patients_cost(costs: list[float], one: float) -> None:
     """A pathway of one's own without one currency gave £24,268.60. Even with both counts known, it is within a mean."""
@@ -298,7 +298,7 @@ def test_a_table_that_counts_nobody_keeps_three_figures_and_an_unknown_kind_is_r
 
 
 @pytest.mark.property
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(9, 60), st.floats(100, 50_000))
 def test_page_workbook_and_payload_hold_no_more_than_the_release(n: int, mean: float) -> None:
     table = pd.DataFrame({"phase": ["a"], "pathways": [n], "mean_gbp": [mean]})

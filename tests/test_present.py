@@ -315,7 +315,7 @@ def test_message_names_a_difference_only_where_the_interval_leaves_zero_out() ->
     coverage = pd.DataFrame({"setting": ["community", "admitted"], "coverage_pct": [61.0, 100.0]})
     said = {"area": "A", "title": "Knee", "reference": "England"}
     unsure = sentences.pathway_message(_whole(-10.0, 700.0), coverage, **said)
-    assert "no difference is shown (−£10 to +£700)" in unsure
+    assert "no clear difference (−£10 to +£700)" in unsure
     assert "61% (Community) to 100% (Admitted)" in unsure
     assert "no more than that" in unsure
     sure = sentences.pathway_message(_whole(20.0, 700.0), coverage, **said)

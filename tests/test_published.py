@@ -131,7 +131,7 @@ def test_departments_go_to_known_points_of_delivery_and_units():
 
 @pytest.mark.slow
 @pytest.mark.property
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rows=st.lists(
         st.tuples(

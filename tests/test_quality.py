@@ -202,7 +202,9 @@ def test_notebook_01_shows_what_is_planted_for_one_area_and_names_nobody(tmp_pat
     section = shown(tmp_path, icb="QZ2", data=str(data))
     assert (section.title, len(section.tables)) == ("Are the data sound?", 11)
     assert section.messages[0].text.startswith("Data quality, ICB QZ2: ")
-    assert "0 errors and 2 warnings" in section.messages[0].text and "stands in the way" in section.messages[0].text
+    assert (
+        "0 errors and 2 warnings" in section.messages[0].text and "serious enough to stop" in section.messages[0].text
+    )
     tables = {table.name: table.payload["rows"] for table in section.tables}
     assert tables["Findings"][0][:3] == ["Activity, primary procedure: not an OPCS-4 code like W401", "Warning", 10]
     assert all("of QZ2" in row[0] for row in tables["By provider"])

@@ -76,7 +76,7 @@ def test_draws_are_the_same_whatever_their_number_and_the_order_of_rows():
     np.testing.assert_array_equal(alone, first[:, 1])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(values=st.lists(st.floats(-50, 50), min_size=1, max_size=15), se=st.floats(0, 10))
 @pytest.mark.property
 def test_ranks_are_ranks(values, se):

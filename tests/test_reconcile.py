@@ -85,7 +85,7 @@ def test_an_adjusted_ledger_and_a_year_without_accounts_are_refused():
 
 @pytest.mark.slow
 @pytest.mark.property
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=tables())
 def test_it_closes_for_every_provider(data):
     result = statement(data, data["quantum"], mff="pay")

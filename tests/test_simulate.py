@@ -60,7 +60,7 @@ def test_triangular_and_empirical_against_scipy_and_numpy():
 
 @pytest.mark.slow
 @pytest.mark.property
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**40), st.text(max_size=8), st.integers(1, 60), st.integers(0, 40))
 def test_a_draw_depends_on_its_number_and_name_alone(seed, name, count, start):
     whole = uniforms(name, start + count + 7, seed=seed)
@@ -70,7 +70,7 @@ def test_a_draw_depends_on_its_number_and_name_alone(seed, name, count, start):
 
 
 @pytest.mark.property
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.floats(-0.3, 0.9))
 def test_other_assumptions_and_blocks_change_nothing(seed, rho):
     few = {"a": INTERVAL, "b": INTERVAL, "c": INTERVAL}

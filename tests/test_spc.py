@@ -138,7 +138,7 @@ def test_outside_a_limit_outranks_a_trend_and_a_turning_point_belongs_to_the_lat
 
 @pytest.mark.property
 @given(st.lists(st.integers(0, 12), min_size=8, max_size=40), st.integers(2, 8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_nhs_readings_are_those_of_the_rules_told_one_by_one(values: list[int], baseline: int) -> None:
     """Each rule written again, point by point, as NHS England words it."""
     table = xmr(values, baseline=baseline, improvement="higher").table
@@ -380,7 +380,7 @@ def test_bad_input_is_said() -> None:
 
 @pytest.mark.property
 @given(st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=40), st.floats(0.01, 100), st.floats(-1e3, 1e3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_units_do_not_matter(values: list[float], scale: float, shift: float) -> None:
     rounded = np.round(values, 2)
     before, after = xmr(rounded).table, xmr(rounded * scale + shift).table

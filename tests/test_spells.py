@@ -164,7 +164,7 @@ def groups(frame: pd.DataFrame) -> set[frozenset]:
 
 @pytest.mark.slow
 @pytest.mark.property
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=tables(patients=2), how=st.sampled_from(["fce", "spell"]), apart=st.booleans())
 def test_every_admitted_row_is_in_one_spell_and_every_pound_counts_once(data, how, apart):
     made = Dataset.from_frames(data)

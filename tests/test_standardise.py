@@ -413,7 +413,7 @@ def test_deciles_as_text_are_in_their_order(deciles):
 # --- laws
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), areas=st.integers(1, 12))
 @pytest.mark.property
 def test_row_order_changes_nothing_and_groups_do_not_meet(seed, areas):
@@ -431,7 +431,7 @@ def test_row_order_changes_nothing_and_groups_do_not_meet(seed, areas):
     assert (table["value"] <= table["upper_95"] + 1e-9).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000))
 @pytest.mark.property
 def test_indirect_against_the_pool_averages_to_one(seed):

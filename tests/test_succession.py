@@ -90,7 +90,7 @@ def test_forty_two_icbs_become_thirty_six():
 
 @pytest.mark.slow
 @pytest.mark.property
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     pence=st.lists(st.integers(-(10**15), 10**15), min_size=1, max_size=5),
     weights=st.lists(st.integers(1, 1000), min_size=1, max_size=5),

@@ -166,7 +166,7 @@ def systems(draw):
     return interventions, frame
 
 
-laws = settings(max_examples=20, deadline=None)
+laws = settings(max_examples=20)
 YEARS = range(2024, 2028)
 
 

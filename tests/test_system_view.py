@@ -187,7 +187,7 @@ def files(draw: st.DrawFn) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.property
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(files(), st.integers(1, 3))
 def test_every_view_adds_up_to_the_system(content: dict[str, Any], most: int) -> None:
     require_whole(look(content, most=most))

@@ -90,7 +90,7 @@ def test_nothing_that_is_said_holds_the_answer(task: Exercise) -> None:
 
 
 @pytest.mark.property
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(NUMBERS), st.floats(allow_nan=False, allow_infinity=True))
 def test_any_other_number_gets_a_hint_and_not_the_answer(task: Exercise, answer: float) -> None:
     verdict = judge(task, answer)

@@ -94,7 +94,7 @@ def test_fiellers_limits_are_those_of_an_independent_implementation() -> None:
 
 
 @pytest.mark.property
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 10_000), st.floats(0.1, 2.0))
 def test_fiellers_limits_are_where_the_test_of_the_ratio_turns(seed: int, effect: float) -> None:
     rows = patients(60, effect=effect, seed=seed)
@@ -201,7 +201,7 @@ def test_dominance_and_extended_dominance_as_published() -> None:
 
 
 @pytest.mark.property
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=12, unique=True))
 def test_the_frontier_is_what_some_threshold_would_choose(points: list[tuple[int, int]]) -> None:
     options = pd.DataFrame(points, columns=["cost", "effect"]).reset_index(names="option")

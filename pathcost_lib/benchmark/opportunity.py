@@ -217,7 +217,7 @@ def opportunity(
         reason=np.select(
             [claimed, ~usable, ~tested],
             ["", "fewer than 2 patients, or no standard error", lacking],
-            "not above the target beyond chance",
+            "not above the target by more than chance",
         ),
     )
     named_as_peers = set() if peers is None else {*peers["unit"], *peers["peer"]}

@@ -59,7 +59,7 @@ def variation_message(
         note = ""
     elif low <= 0 <= high:
         there, reach = pounds(row["reference_gbp"]), interval(low, high, signed_pounds)
-        said += f", against {there} in {reference}: no difference is shown ({reach})."
+        said += f", against {there} in {reference}: no clear difference ({reach})."
     else:
         said += (
             f": {pounds(abs(step))} {'more' if step > 0 else 'less'} than in {reference} "
@@ -77,12 +77,13 @@ def opportunity_sentence(claims: Disclosed, *, span: str = "a year") -> str:
         tested = int(claims.frame["target_gbp"].notna().sum())
         if not tested:
             return "No opportunity is computable: too few areas to compare with, or too few people."
-        return f"No opportunity is claimed: none of {tested} comparisons is above its target beyond chance."
+        return f"No opportunity is claimed: none of {tested} comparisons is above its target by more than chance."
     full, variable = found["once_gbp"].sum(), found["once_variable_gbp"].sum()
     names = ", ".join(say(name).replace("_", " ") for name in found["claim"])
     return (
-        f"Above the target beyond chance: {names}; {_sum(full)} {span} at full cost, each pound once, of which "
-        f"{_sum(variable)} is variable cost. Case mix and need beyond age and sex are not adjusted for."
+        f"Above the target by more than chance: {names}; {_sum(full)} {span} at full cost, each pound once. Of that "
+        f"{_sum(variable)} is variable cost, which stops with the activity. Case mix and need beyond age and sex are not "
+        "adjusted for."
     )
 
 
@@ -158,7 +159,7 @@ def _difference(row: Mapping[str, Any], reference: str) -> str:
         return f", against {pounds(row['reference_gbp'])} in {reference}; too few pathways to say whether they differ."
     reach = interval(low, high, signed_pounds)
     if low <= 0 <= high:
-        return f", against {pounds(row['reference_gbp'])} in {reference}: no difference is shown ({reach})."
+        return f", against {pounds(row['reference_gbp'])} in {reference}: no clear difference ({reach})."
     direction = "more" if step > 0 else "less"
     return (
         f": {pounds(abs(step))} {direction} than in {reference} ({pounds(row['reference_gbp'])}; difference {reach}), "
@@ -193,8 +194,8 @@ def opportunity_decision(claims: Disclosed, costs: Disclosed, *, span: str = "a 
     if len(found):
         largest = found.sort_values("once_gbp").iloc[-1]
         said = (
-            f"Decide whether to look into {say(largest['claim'])} first: {pounds(largest['once_gbp'])} of the "
-            f"{_sum(found['once_gbp'].sum())} {span} above the target, at full cost and before case mix is looked at."
+            f"Decide whether to review {say(largest['claim'])} first: {pounds(largest['once_gbp'])} of the "
+            f"{_sum(found['once_gbp'].sum())} {span} above the target, at full cost and not adjusted for case mix."
         )
     part = "" if span == "a year" else f" {span}"
     return {

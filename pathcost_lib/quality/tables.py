@@ -47,9 +47,9 @@ def in_words(report: QualityReport, *, area: str) -> str:
     costs = disclose(grave[["rows", "cost_gbp"]], counts="rows", in_order=True).frame["cost_gbp"]
     if len(costs) and costs.max() >= 1:
         row = grave.iloc[int(costs.argmax())]
-        said += f" The most money in these data lies on: {_finding(row)} ({short_pounds(costs.max(), plus='')})."
+        said += f" The largest issue by value is {_finding(row)} ({short_pounds(costs.max(), plus='')})."
     if report.blocking.empty:
-        return f"{said} Nothing found stands in the way of a pack."
+        return f"{said} No errors were serious enough to stop this pack."
     blocks = "; ".join(_finding(row) for _, row in report.blocking.iterrows())
     return f"{said} Not fit for a pack without saying so: {blocks}."
 
