@@ -130,7 +130,7 @@ def data(
         Path | None, typer.Argument(help="Folder of publications that you have downloaded; subfolders too.")
     ] = None,
 ) -> None:
-    """List the published figures at hand: from where, of which year, under which licence."""
+    """List the reference data, each with its source, year and licence."""
     from pathcost_lib.sources import published
 
     for row in published.holdings(folder).itertuples():
@@ -169,7 +169,7 @@ def pack(
         Path | None, typer.Option(help="Sign with this key of your own, made if there is none; keep it from others.")
     ] = None,
 ) -> None:
-    """Build board packs, and the page over them; what has not changed is not made again."""
+    """Build board packs, and the page over them. Only what has changed is rebuilt."""
     from tqdm import tqdm
 
     from pathcost_lib import packs
@@ -236,7 +236,7 @@ def verify(
         typer.Option("--from", help="Where data or files that lay outside the project are; repeat for more."),
     ] = None,
 ) -> None:
-    """Say whether a pack is as it was built, and whether it can be built again."""
+    """Check that a pack is unchanged since it was built, and that it can be built again."""
     from pathcost_lib.packs.verify import verify as check_pack
 
     found = check_pack(pack, key=key, places=places or ())
@@ -274,7 +274,7 @@ def explore(
     open_explorer(_data(data), port=port, browser=browser, as_root=as_root)
 
 
-teach = typer.Typer(help="Ten lessons and a capstone with exercises that answer back.", no_args_is_help=True)
+teach = typer.Typer(help="Ten lessons and a capstone with exercises with instant feedback.", no_args_is_help=True)
 app.add_typer(teach, name="teach")
 
 
