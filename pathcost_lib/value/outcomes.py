@@ -15,9 +15,9 @@ from pathcost_lib.errors import InputError
 from pathcost_lib.pathways import BORNE, Links, shares_borne
 from pathcost_lib.results import Result
 from pathcost_lib.sources import Relation
-from pathcost_lib.sources.quoting import quote_name, quote_values
+from pathcost_lib.sources.quoting import quote_name, quote_value, quote_values
 
-__all__ = ["INSTRUMENTS", "Instrument", "Outcomes", "join_outcomes"]
+__all__ = ["INSTRUMENTS", "Instrument", "Outcomes", "join_outcomes", "pathways_with_outcomes"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ READMISSION_DAYS, DEATH_DAYS = 30, 90
 #: Patients below which no mean cost of those who answered, or did not, is shown.
 FEWEST = 8
 
+QALY_INSTRUMENT = "eq5d_index"
 OUTCOME_COLUMNS = ("patient_id", "pathway", "instrument", "stage", "measured_on", "score")
 #: Columns of the dataset's tables that the join reads.
 _NEEDED = {
@@ -178,6 +179,20 @@ def _shares(table: pd.DataFrame, whose: str) -> pd.DataFrame:
     return shares_borne(*sums)
 
 
+def pathways_with_outcomes(outcomes: Relation) -> list[str]:
+    """Return the pathways that have scores of the EQ-5D index both before and after."""
+    lacking = [column for column in OUTCOME_COLUMNS if column not in outcomes.columns]
+    if lacking:
+        raise InputError(f"The table outcomes lacks {', '.join(lacking)}.")
+    names = outcomes.query(
+        f"SELECT pathway FROM this WHERE instrument = {quote_value(QALY_INSTRUMENT)} AND stage IN ('pre', 'post') "
+        "AND pathway IS NOT NULL AND patient_id IS NOT NULL AND measured_on IS NOT NULL AND score IS NOT NULL "
+        "GROUP BY pathway "
+        "HAVING count(DISTINCT stage) = 2 ORDER BY pathway"
+    )
+    return [str(name) for name in names.to_arrow()["pathway"].to_pylist()]
+
+
 def join_outcomes(
     links: Links,
     activity: Relation,
@@ -185,7 +200,7 @@ def join_outcomes(
     outcomes: Relation,
     *,
     year: str,
-    instrument: str = "eq5d_index",
+    instrument: str = QALY_INSTRUMENT,
     whole: bool = False,
 ) -> Outcomes:
     """Join what patients reported, and what became of them, to their pathways and the cost of these.
