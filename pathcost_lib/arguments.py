@@ -60,13 +60,13 @@ def as_list(keys: str | Iterable[str] | None) -> list[str]:
     return [] if keys is None else [keys] if isinstance(keys, str) else list(keys)
 
 
-def require_columns(df: pd.DataFrame, columns: Iterable[str], *, what: str) -> None:
-    """Raise `InputError` if `df` is no table, lacks a column, or has no rows."""
+def require_columns(df: pd.DataFrame, columns: Iterable[str], *, what: str, may_be_empty: bool = False) -> None:
+    """Raise `InputError` if `df` is no table, lacks a column, or has no rows where it needs one."""
     table(df, what=what)
     missing = [column for column in columns if column not in df.columns]
     if missing:
         raise InputError(f"The {what} lack {', '.join(missing)}. Columns: {', '.join(map(str, df.columns))}.")
-    if df.empty:
+    if df.empty and not may_be_empty:
         raise InputError(f"The {what} have no rows.")
 
 

@@ -30,6 +30,11 @@ class Result:
     table: pd.DataFrame
 
     @property
+    def reason(self) -> str:
+        """Why the table has no rows; empty where it has, and in a result that refuses instead."""
+        return ""
+
+    @property
     def summary(self) -> str:
         """One paragraph in words; subclasses say more."""
         return f"{type(self).__name__}: {len(self.table):,} rows"

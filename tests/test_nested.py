@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from pathcost_lib import ledger, pathways, present, sources, variation
+from pathcost_lib import ledger, pathways, present, sources, value, variation
 from pathcost_lib.few import SMALLEST
 from pathcost_lib.sample import generate
 from pathcost_lib.sources import Dataset
@@ -86,3 +86,27 @@ def test_areas_and_providers_never_tell_that_few_of_an_area_went_to_a_provider(c
         area, provider = np.unravel_index(place, people.shape)
         # As many as the smaller of the two may be in the cell: where both are shown, that is eight or more.
         assert -at_most.fun == pytest.approx(min(areas[area], providers[provider]))
+
+
+@pytest.mark.property
+def test_two_years_of_outcomes_differ_by_what_is_marked_as_new(data: Dataset) -> None:
+    costed = ledger.cost_activity(data.activity, data.unit_costs, data.organisations, price_base="2024-25")
+    definitions = [pathways.load_definition(name) for name in ("hip_replacement", "knee_replacement")]
+    links = pathways.link(costed, definitions, patients=data.patients)
+    joined = [value.join_outcomes(links, data.activity, data.patients, data.outcomes, year=year) for year in YEARS]
+    before, now = (
+        one.pairs.groupby("provider_code").agg(pathways=("gain", "size"), newest=("newest", "sum")) for one in joined
+    )
+    step = now["pathways"] - before["pathways"].reindex(now.index).fillna(0)
+    assert (step == now["newest"]).all()
+    assert _differing([before.reset_index(), now.reset_index()], ["provider_code"]).between(1, SMALLEST - 1).sum() == 0
+    # Of who answered: the fewest that any of its counts has more than the year before.
+    counts = ["pathways", "due_pathways", "linked_pathways", "answered_pathways"]
+    was, then = (one.response(["provider_code"]).set_index("provider_code") for one in joined)
+    more = then[counts] - was[counts].reindex(then.index).fillna(0)
+    assert (then["newest"] == more.where(more > 0).min(axis=1).fillna(0)).all()
+    # Of what became of them: the fewer of people and events.
+    keys = ["icb_code", "measure"]
+    was, then = (one.events(["icb_code"]).set_index(keys) for one in joined)
+    more = then[["pathways", "events"]] - was[["pathways", "events"]].reindex(then.index).fillna(0)
+    assert (then["newest"] == more.where(more > 0).min(axis=1).fillna(0)).all()

@@ -162,7 +162,7 @@ CASES: dict[tuple[str, str], list[Case]] = {
     ("06", "draws"): [ok(100, "Worth")],
     ("06", "seed"): [ok(7, "Worth")],
     ("07", "icb"): [ok("QOP", MESSAGE, "Cost per QALY"), ICB],
-    # Of the three areas the sample has outcomes of knees only: hips have no section (test_value_view has both).
+    # Of the three areas the sample has outcomes of knees only: hips have no section (test_notebook_07 has both).
     ("07", "pathway"): [ok("hip_replacement", MESSAGE), no("knees", "'knees' is not known")],
     ("07", "definition_file"): [ok("<own>", MESSAGE)],
     ("07", "year"): [ok("2023-24", MESSAGE), YEAR],

@@ -336,8 +336,9 @@ def test_few_patients_make_no_finding_and_few_units_no_map() -> None:
     assert row["expensive_no_better_pct"] > 95 and row["lower_95"] > 0
     assert (row["finding"], row["reason"]) == ("not sure", "fewer than 30 patients") and np.isnan(row["cost_q"])
     assert find(rows, fewest=29).set_index("unit").loc["P00", "finding"] == "more expensive and no better"
-    with pytest.raises(InputError, match="three units"):
-        find(rows[rows["unit"].isin(["P01", "P02"])])
+    two = rows[rows["unit"].isin(["P01", "P02"])]
+    placed = value.quadrants(two, by="unit", cost="cost", effect="gain", rng=np.random.default_rng(1))
+    assert placed.table.empty and "three units" in placed.reason
     worth = find(england(2), worth_gbp=20_000 * 9)["worthwhile_pct"]
     assert worth.between(0, 100).all()
 

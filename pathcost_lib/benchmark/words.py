@@ -82,8 +82,8 @@ def opportunity_sentence(claims: Disclosed, *, span: str = "a year") -> str:
     names = ", ".join(say(name).replace("_", " ") for name in found["claim"])
     return (
         f"Above the target by more than chance: {names}; {_sum(full)} {span} at full cost, each pound once. Of that "
-        f"{_sum(variable)} is variable cost, which stops with the activity. Case mix and need beyond age and sex are not "
-        "adjusted for."
+        f"{_sum(variable)} is variable cost, which stops with the activity. Case mix and need beyond age and sex are "
+        "not adjusted for."
     )
 
 

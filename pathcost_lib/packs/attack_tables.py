@@ -126,8 +126,11 @@ def _fieller(payload: Payload) -> Leaks:
 def _variance(row: Mapping[str, float], people: int) -> tuple[float, float]:
     """Return between what the variance of gains lies, were a row's limits those of so many people."""
     ends = []
+    half = (grain(row["lower_95"]) + grain(row["upper_95"])) / 2
+    if abs(row["lower_95"] + row["upper_95"]) / 2 <= half:  # the middle may be zero: the limits tell nothing
+        return -math.inf, math.inf
     for sign in (-1, 1):
-        middle = (row["lower_95"] + row["upper_95"]) / 2 + sign * (grain(row["lower_95"]) + grain(row["upper_95"])) / 2
+        middle = (row["lower_95"] + row["upper_95"]) / 2 + sign * half
         g = 1 - (row["ratio_gbp"] - sign * grain(row["ratio_gbp"]) / 2) / middle
         ends.append(g * people * (row["qalys"] + sign * grain(row["qalys"]) / 2) ** 2 / _Z**2)
     return min(ends), max(ends)

@@ -24,7 +24,7 @@ from pathcost_lib.packs import freshness, manifest, proof, releases
 from pathcost_lib.packs.agreement import price_base_warning
 from pathcost_lib.packs.attack import attack, attack_one, payloads_of, refuse, released_payloads
 from pathcost_lib.packs.audit import refuse_leaks_between
-from pathcost_lib.packs.document import Document, read_section
+from pathcost_lib.packs.document import Document, Prose, read_section
 from pathcost_lib.packs.finished import refuse_files
 from pathcost_lib.packs.index import write_index
 from pathcost_lib.packs.order import Order, place_order, production_notebooks, safe_name
@@ -397,7 +397,8 @@ def _render(
     made = manifest.make_manifest(about, document, work)
     text = json.dumps(made, indent=2, ensure_ascii=False)
     (work / manifest.NAME).write_text(text + "\n", encoding="utf-8", newline="\n")
-    refuse_files({file.name: file.read_bytes() for file in work.iterdir()}, shown)
+    prose = [block.markdown for section in sections for block in section.blocks if isinstance(block, Prose)]
+    refuse_files({file.name: file.read_bytes() for file in work.iterdir()}, shown, prose)
     return made, rows
 
 

@@ -45,7 +45,9 @@ _PARTS = re.compile(r"/comments|threadedComment|pivotCache|externalLink|connecti
 _FIGURES_SAID, _FIGURES_KEPT = 5, 6
 
 
-def refuse_files(files: Mapping[str, bytes], shown: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+def refuse_files(
+    files: Mapping[str, bytes], shown: Mapping[str, Sequence[Mapping[str, Any]]], prose: Sequence[str] = ()
+) -> None:
     """Refuse a pack whose files say what its disclosed tables do not.
 
     Raises
@@ -53,12 +55,12 @@ def refuse_files(files: Mapping[str, bytes], shown: Mapping[str, Sequence[Mappin
     InputError
         With files and what is wrong; never a value.
     """
-    if leaks := list(dict.fromkeys(f"{name}: {how}" for name, how in file_leaks(files, shown))):
+    if leaks := list(dict.fromkeys(f"{name}: {how}" for name, how in file_leaks(files, shown, prose))):
         raise InputError(f"The files of this pack say what its disclosed tables do not: {'; '.join(leaks[:5])}.")
 
 
 def file_leaks(
-    files: Mapping[str, bytes], shown: Mapping[str, Sequence[Mapping[str, Any]]]
+    files: Mapping[str, bytes], shown: Mapping[str, Sequence[Mapping[str, Any]]], prose: Sequence[str] = ()
 ) -> Iterator[tuple[str, str]]:
     """Yield what the files of a pack say that its tables do not: the file, and what.
 
@@ -68,9 +70,12 @@ def file_leaks(
         By name.
     shown : mapping of str to sequence of mapping
         Payloads of all tables and figures behind messages, by notebook.
+    prose : sequence of str
+        The texts between, which stand in the notebooks and come from no data: their pounds may be said again.
     """
     rows = (row for payloads in shown.values() for payload in payloads for row in payload["rows"])
     numbers = {_plain(v) for row in rows for v in row if is_number(v)}
+    numbers |= {_plain(float(said.replace(",", ""))) for text in prose for said in _POUNDS.findall(text)}
     for name, content in files.items():
         if name.endswith((".xlsx", ".pptx")):
             found = _office(content, numbers)

@@ -1,6 +1,6 @@
 """Pathways: definitions, the link from ledger rows to pathways, and their summaries."""
 
-from pathcost_lib.pathways.borne import BORNE, NEWEST, shares_borne
+from pathcost_lib.pathways.borne import BORNE, shares_borne
 from pathcost_lib.pathways.definition import Definition, Phase, available, linked_with, load_definition
 from pathcost_lib.pathways.flow import Flow, flow
 from pathcost_lib.pathways.link import Links, Statement, link
@@ -9,7 +9,6 @@ from pathcost_lib.pathways.summary import summarise
 
 __all__ = [
     "BORNE",
-    "NEWEST",
     "Definition",
     "Flow",
     "Links",

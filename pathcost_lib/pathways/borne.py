@@ -1,4 +1,4 @@
-"""How much of a group's cost its dearest one and two people bear, for disclosure control."""
+"""What disclosure control needs to know of a group beside its counts."""
 
 from __future__ import annotations
 
@@ -7,24 +7,30 @@ import pandas as pd
 
 from pathcost_lib.few import NEWEST
 
-__all__ = ["BORNE", "NEWEST", "shares_borne"]
+__all__ = ["BORNE", "shares_borne"]
 
-#: Of the cost of a group: that of its dearest person, and at most that of its dearest two together.
-BORNE = ("largest_share", "two_largest_share")
+#: Of the cost of a group: that of its dearest person, and at most that of its dearest two together. Of its people: how
+#: many the year before does not count, where all years up to one are counted.
+BORNE = ("largest_share", "two_largest_share", NEWEST)
 
 
-def shares_borne(largest: pd.Series, squares: pd.Series, whole: pd.Series) -> pd.DataFrame:
+def shares_borne(
+    largest: pd.Series, squares: pd.Series, whole: pd.Series, newest: pd.Series | None = None
+) -> pd.DataFrame:
     """Return how much of each group's cost its dearest person bears, and how much its dearest two do at most.
 
     Parameters
     ----------
     largest, squares, whole : Series of float
         Of each group's costs of a person: the largest, the sum of squares, the sum; all in pounds or all in pence.
+    newest : Series of int, optional
+        Of a count of all years up to one: how many of each group's people the year before does not count.
 
     Returns
     -------
     DataFrame
-        largest_share, two_largest_share; missing where a group costs nothing, or less.
+        largest_share, two_largest_share, newest; missing where a group costs nothing, or less, and where one year is
+        counted.
 
     Notes
     -----
@@ -33,4 +39,5 @@ def shares_borne(largest: pd.Series, squares: pd.Series, whole: pd.Series) -> pd
     """
     largest, whole = largest.astype(float), whole.where(whole > 0).astype(float)
     second = np.sqrt((squares - largest**2).clip(lower=0))
-    return pd.DataFrame({BORNE[0]: largest / whole, BORNE[1]: (largest + second) / whole})
+    shares = pd.DataFrame({BORNE[0]: largest / whole, BORNE[1]: (largest + second) / whole})
+    return shares.assign(**{NEWEST: np.nan if newest is None else newest.astype(float)})

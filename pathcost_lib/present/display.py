@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from pathcost_lib.errors import InputError
 from pathcost_lib.present import style
 from pathcost_lib.present.chart import Chart
+from pathcost_lib.present.described import form_of
 from pathcost_lib.present.disclosure import MARK, Disclosed
 from pathcost_lib.present.format import ABSENT, LIMIT, heading, interval, say, unit, units_of
 from pathcost_lib.present.naming import Named
@@ -228,9 +229,9 @@ def figure(
     *,
     name: str,
     title: str,
-    alt: str,
+    alt: str | None = None,
     note: str = "",
-    height: float = 3.4,
+    height: float | None = None,
     tall: float | None = None,
     slide: bool = False,
     **options: Any,
@@ -246,9 +247,9 @@ def figure(
     name, title, note : str
         Short name; caption; what to know before reading it.
     alt : str
-        What the figure says, for those who cannot see it.
+        What the figure says, for those who cannot see it; the figure's own (`described.describes`) if not given.
     height, tall : float
-        Height in inches of the page form, and of the phone form (1.25 times the other if not given).
+        Height in inches of the page form, and of the phone form; the figure's own if not given.
     slide : bool
         Whether slides show it, as a picture: where no chart of theirs shows the same.
 
@@ -259,6 +260,11 @@ def figure(
     """
     if _left["out"]:
         return
+    _require(data, title, "figure")
+    own = form_of(function)
+    alt = own.alt(data.frame, options) if alt is None else alt
+    if height is None:
+        height, tall = own.sizes(data.frame)
     said = {"name": name, "title": title, "alt": alt, "note": note}
     bundle = figure_bundle(function, data, **said, height=height, tall=tall, slide=slide, **options)
     display(bundle, raw=True)

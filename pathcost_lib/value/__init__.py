@@ -3,13 +3,11 @@
 from pathcost_lib.value.budget import NHS_MARGIN, BudgetShift, Margin, budget_shift
 from pathcost_lib.value.gain import Adjusted, adjust, discounted_years
 from pathcost_lib.value.incremental import NICE_RANGES_GBP, THRESHOLDS_GBP, Incremental, dominance, incremental
-from pathcost_lib.value.outcomes import INSTRUMENTS, Outcomes, join_outcomes
+from pathcost_lib.value.outcomes import INSTRUMENTS, Outcomes, join_outcomes, pathways_with_outcomes
 from pathcost_lib.value.quadrants import Quadrants, quadrants
 from pathcost_lib.value.ratio import CostPerOutcome, cost_per_outcome
-from pathcost_lib.value.view import ALL_AREAS, ValueView, pathways_with_outcomes, value_view
 
 __all__ = [
-    "ALL_AREAS",
     "INSTRUMENTS",
     "NHS_MARGIN",
     "NICE_RANGES_GBP",
@@ -21,7 +19,6 @@ __all__ = [
     "Margin",
     "Outcomes",
     "Quadrants",
-    "ValueView",
     "adjust",
     "budget_shift",
     "cost_per_outcome",
@@ -31,5 +28,4 @@ __all__ = [
     "join_outcomes",
     "pathways_with_outcomes",
     "quadrants",
-    "value_view",
 ]

@@ -1,6 +1,6 @@
 """Figures of notebook 07: each takes an `ax` and a table, draws, and returns the `ax`.
 
-`describe_...` is a figure's alternative text.
+`describe_...` is a figure's alternative text, which it carries with its size.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse
 
 from pathcost_lib.present import style
+from pathcost_lib.present.described import describes
 from pathcost_lib.present.format import interval, percent, pounds, signed_pounds, tick_pounds, unit
 from pathcost_lib.present.shapes import axis_title, empty, key, margin_text, rows_down
 from pathcost_lib.variation.figures import own_points
@@ -77,6 +78,7 @@ def _cross(ax: Axes) -> None:
             ax.text(x, y, f"{cost}, {gain}", transform=ax.transAxes, ha=side, va=end, color=style.MUTED, fontsize=8)
 
 
+@describes(value_map, height=4.6, tall=5.2)
 def describe_value_map(table: pd.DataFrame, *, own: Mapping[str, str], by: str, reason: str = "") -> str:
     """Return the alternative text: where the area's are, and what is found of them and of the others."""
     shown = table.dropna(subset=["cost_gbp"])
@@ -104,7 +106,7 @@ def cost_effectiveness_plane(ax: Axes, table: pd.DataFrame, *, area: str, worth_
     ax : Axes
         Where to draw.
     table : DataFrame
-        One row of `ValueView.plane`.
+        One row: cost_gbp, qalys, their standard errors cost_se_gbp and qalys_se, and their correlation.
     area : str
         What the area is called.
     worth_gbp : float
@@ -137,7 +139,7 @@ def cost_effectiveness_plane(ax: Axes, table: pd.DataFrame, *, area: str, worth_
     line = Line2D([], [], color=style.MUTED, lw=0.9, ls=(0, (4, 2)))
     point = Line2D([], [], ls="", marker="o", ms=7, color=style.FOCUS)
     worth = f"Below and right of the line: worth it at {tick_pounds(worth_gbp)} a QALY"
-    texts = [area, "Within: 50% and 95% of the doubt", worth]
+    texts = [area, "Shaded: 50% and 95% uncertainty regions", worth]
     key(ax, [point, region, line], texts, columns=1 if style.compact(ax) else 2)
     return ax
 
@@ -151,6 +153,7 @@ def _region(row: pd.Series, reach: float, alpha: float) -> Ellipse:
     return Ellipse((row["qalys"], row["cost_gbp"]), width, height, angle=angle, color=style.FOCUS, alpha=alpha, lw=0)
 
 
+@describes(cost_effectiveness_plane, height=4.2, tall=4.8)
 def describe_cost_effectiveness_plane(table: pd.DataFrame, *, area: str, reason: str = "") -> str:
     """Return the alternative text: both differences with intervals."""
     shown = table.dropna(subset=["cost_gbp"])
@@ -195,6 +198,7 @@ def acceptability(ax: Axes, table: pd.DataFrame, *, thresholds: Sequence[float],
     return ax
 
 
+@describes(acceptability)
 def describe_acceptability(table: pd.DataFrame, *, thresholds: Sequence[float], reason: str = "") -> str:
     """Return the alternative text: the probability at each threshold."""
     shown = table.dropna(subset=["worthwhile_chance"])
@@ -248,6 +252,7 @@ def triple_aim(ax: Axes, table: pd.DataFrame, *, area: str, reference: str = "En
     return ax
 
 
+@describes(triple_aim, height=4.8, tall=6.0)
 def describe_triple_aim(table: pd.DataFrame, *, area: str, reference: str = "England") -> str:
     """Return the alternative text: each measure, its interval, and all areas; or why it is not held."""
     said = []

@@ -13,17 +13,28 @@ from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
 from pathcost_lib.scenarios import discount_factors
 
-__all__ = ["Adjusted", "adjust", "complete_patients", "discounted_years", "group_means", "one_level", "without"]
+__all__ = [
+    "NO_PATIENTS",
+    "Adjusted",
+    "adjust",
+    "complete_patients",
+    "discounted_years",
+    "group_means",
+    "one_level",
+    "without",
+]
 
 #: Rows below which a level of a factor is taken with the commonest: too few to have a coefficient of its own.
 FEWEST_IN_LEVEL = 5
+#: Why a step has no rows whose table of patients has none: where nobody has a gain, each step says so and no more.
+NO_PATIENTS = "there are no patients"
 
 
 @dataclass(frozen=True, eq=False)
 class Adjusted(Result):
     """`table` is the complete rows with `excess_<outcome>`; `coefficients` of, term, estimate, se; `r_squared` the
     share of variance explained, missing where the outcome does not vary. `left_out` counts the rows without a value by
-    reason; `notes` the patients whose trait is not known or too rare to have a coefficient.
+    reason; `notes` the patients whose trait is not known or too rare to have a coefficient. `reason`: `NO_PATIENTS`.
     """  # noqa: D205
 
     coefficients: pd.DataFrame
@@ -31,10 +42,13 @@ class Adjusted(Result):
     residual_sd: float
     left_out: dict[str, int] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
+    reason: str = ""
 
     @property
     def summary(self) -> str:
         """How much the case mix explains, and how many could not be counted."""
+        if self.reason:
+            return f"Not computable: {self.reason}."
         many = f"{len(self.table):,} patients{without(self.left_out)}"
         if np.isnan(self.r_squared):
             return f"The outcome does not vary between {many}"
@@ -58,9 +72,12 @@ def complete_patients(
     Raises
     ------
     InputError
-        If a column is absent, a number is infinite or text, or no patient has all of them.
+        If a column is absent, a number is infinite or text, or of some patients none has all of them. Of none, none is
+        returned.
     """
-    require_columns(rows, [*labels, *numbers], what=what)
+    require_columns(rows, [*labels, *numbers], what=what, may_be_empty=True)
+    if rows.empty:
+        return rows.astype(dict.fromkeys(numbers, float)), {}
     read = {}
     for name in numbers:
         if not pd.api.types.is_numeric_dtype(rows[name]):
@@ -124,8 +141,11 @@ def adjust(
     """
     import statsmodels.api as sm  # slow to import, and only this function needs it
 
-    require_columns(rows, [outcome, *numbers, *factors], what="patients")
+    require_columns(rows, [outcome, *numbers, *factors], what="patients", may_be_empty=True)
     rows, left_out = complete_patients(rows, labels=[within] if within else [], numbers=[outcome, *numbers])
+    if rows.empty:
+        none = pd.DataFrame(columns=["term", "estimate", "se", "of"])
+        return Adjusted(rows.assign(**{f"excess_{outcome}": 0.0}), none, np.nan, np.nan, reason=NO_PATIENTS)
     excess = np.empty(len(rows))
     total, left, freedom, tables = 0.0, 0.0, 0, list[pd.DataFrame]()
     notes = {f"{name} not known": n for name in factors if (n := int(rows[name].isna().sum()))}
@@ -197,7 +217,9 @@ def group_means(rows: pd.DataFrame, *, by: str, cost: str, effect: str, pooled: 
     grouped = rows.groupby(by, sort=True)
     n = grouped.size().rename("pathways")
     means = grouped[[cost, effect]].mean().set_axis(["cost", "effect"], axis=1)
-    c, e = (rows[name] - rows[by].map(means[column]) for name, column in ((cost, "cost"), (effect, "effect")))
+    c, e = (
+        rows[name] - rows[by].map(means[column]).astype(float) for name, column in ((cost, "cost"), (effect, "effect"))
+    )
     products = pd.DataFrame({"cost_var": c * c, "effect_var": e * e, "both": c * e}).groupby(rows[by]).sum()
     if pooled:
         spread = products * 0 + products.sum() / max(int((n - 1).sum()), 1)

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from pathcost_lib.arguments import number_list, refuse, require_columns, require_unique
-from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.arguments import no_gaps, number_list, refuse, require_columns, require_unique
+from pathcost_lib.errors import require_one_of
 from pathcost_lib.intervals import limit_columns
 from pathcost_lib.results import Result
 from pathcost_lib.value.gain import complete_patients, group_means, one_level, without
@@ -29,16 +29,20 @@ THRESHOLDS_GBP = (12_936.0, 15_000.0, *NICE_RANGES_GBP["from April 2026"])
 @dataclass(frozen=True, eq=False)
 class Incremental(Result):
     """Differences from the reference by unit, and (`moments`) what net benefit at any threshold needs. `left_out`
-    counts the patients without a unit, a cost or an effect, and the units of fewer than two patients.
+    counts the patients without a unit, a cost or an effect, and the units of fewer than two patients. Where nothing
+    can be compared there are no rows, and the result's own `reason` says why.
     """  # noqa: D205
 
     moments: pd.DataFrame
     by: str
     left_out: dict[str, int] = field(default_factory=dict)
+    reason: str = ""
 
     @property
     def summary(self) -> str:
         """How many are shown to differ."""
+        if self.reason:
+            return f"Not computable: {self.reason}."
         counts = self.table["quadrant"].value_counts()
         kinds = ", ".join(f"{n} {name}" for name, n in counts.items())
         return f"Of the point estimates: {kinds}{without(self.left_out)}"
@@ -115,7 +119,7 @@ def incremental(
     Raises
     ------
     InputError
-        If the reference is not one of the units, or fewer than two groups have two patients or more.
+        If a column is absent or holds text for a number, or the reference is not one of the units.
     """
     confidence = one_level(confidence)
     rows, left_out = complete_patients(rows, labels=[by], numbers=[cost, effect])
@@ -134,8 +138,7 @@ def incremental(
     against = pd.concat(parts, ignore_index=True) if parts else own.iloc[:0]
     against = against[against["pathways"] > 1].reset_index(drop=True)
     own = own[own[by].isin(against[by])].reset_index(drop=True)
-    if own.empty:
-        raise InputError("There is nothing to compare: fewer than two groups have two patients or more.")
+    why = "There is nothing to compare: fewer than two groups have two patients or more" if own.empty else ""
     moments = own[[by, "pathways"]].assign(
         cost=own["cost"] - against["cost"],
         effect=own["effect"] - against["effect"],
@@ -164,10 +167,10 @@ def incremental(
         **{f"ratio_{name}": ratio[name] for name in ratio.columns[1:-1]},
         reason=ratio["reason"],
     )
-    return Incremental(table, moments, by, left_out)
+    return Incremental(table, moments, by, left_out, why)
 
 
-def dominance(options: pd.DataFrame, *, option: str, cost: str, effect: str) -> pd.DataFrame:
+def dominance(options: pd.DataFrame, *, option: str, cost: str, effect: str, within: str = "") -> pd.DataFrame:
     """Return options in order of cost, with who is dominated and the incremental ratios of the others.
 
     Parameters
@@ -177,14 +180,16 @@ def dominance(options: pd.DataFrame, *, option: str, cost: str, effect: str) -> 
         each stands against doing nothing: give a row of zero cost and effect).
     option, cost, effect : str
         Columns: name, each once; mean cost, pounds; mean effect.
+    within : str, optional
+        Column: options are alternatives of those alike in it only (variants of one service, say).
 
     Returns
     -------
     DataFrame
-        option, cost, effect, status (frontier, dominated, extended dominance; "the same" as the option above it; "not
-        comparable"), incremental_gbp, incremental_effect, ratio_gbp (against the next cheaper on the frontier; missing
-        for the cheapest and for those dominated), reason (why an option cannot be compared: it has no cost, say; such
-        options come last and take no part).
+        One row an option, none where there are none: option, cost, effect, status (frontier, dominated, extended
+        dominance; "the same" as the option above it; "not comparable"), incremental_gbp, incremental_effect, ratio_gbp
+        (against the next cheaper on the frontier; missing for the cheapest and for those dominated), reason (why an
+        option cannot be compared: it has no cost, say; such options come last and take no part); and `within`.
 
     Raises
     ------
@@ -196,11 +201,20 @@ def dominance(options: pd.DataFrame, *, option: str, cost: str, effect: str) -> 
     Johannesson and Weinstein, Journal of Health Economics 1993;12:459. Dominated: another costs no more and gives no
     less. Extended dominance: a mix of two others gives as much for less.
     """
-    require_columns(options, [option, cost, effect], what="options")
+    named = [option, cost, effect, *([within] if within else [])]
+    require_columns(options, named, what="options", may_be_empty=True)
+    if options.empty:
+        return options[named].assign(status="", incremental_gbp=0.0, incremental_effect=0.0, ratio_gbp=0.0, reason="")
+    if within:
+        no_gaps(options, [within], what="options")
+        require_unique(options, [option], what="options")
+        parts = options.groupby(within, sort=True)
+        of = {"option": option, "cost": cost, "effect": effect}
+        return pd.concat([dominance(part, **of).assign(**{within: name}) for name, part in parts], ignore_index=True)
     refuse(options, options[option].isna().to_numpy(), [], f"{option} must name each option")
     require_unique(options, [option], what="options")
-    named = options[[option, cost, effect]]
-    complete, _ = complete_patients(named, labels=[option], numbers=[cost, effect], what="options")
+    measured = options[[option, cost, effect]]
+    complete, _ = complete_patients(measured, labels=[option], numbers=[cost, effect], what="options")
     table = complete.sort_values([cost, effect], ascending=[True, False], ignore_index=True, kind="stable")
     c, e = table[cost].to_numpy(dtype=float), table[effect].to_numpy(dtype=float)
     status = np.full(len(table), "extended dominance", dtype=object)
@@ -216,7 +230,7 @@ def dominance(options: pd.DataFrame, *, option: str, cost: str, effect: str) -> 
     for low, high in pairwise(frontier):
         steps.loc[high] = [c[high] - c[low], e[high] - e[low], _slope(c, e, low, high)]
     table = table.assign(status=status).join(steps).assign(reason="")
-    rest = named[~named[option].isin(table[option])]
+    rest = measured[~measured[option].isin(table[option])]
     if rest.empty:
         return table
     why = np.where(rest[cost].isna(), f"no {cost}", f"no {effect}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,9 @@ from pathcost_lib.errors import InputError
 from pathcost_lib.pathways import BORNE, Links, shares_borne
 from pathcost_lib.results import Result
 from pathcost_lib.sources import Relation
-from pathcost_lib.sources.quoting import quote_name, quote_values
+from pathcost_lib.sources.quoting import quote_name, quote_value, quote_values
 
-__all__ = ["INSTRUMENTS", "Instrument", "Outcomes", "join_outcomes"]
+__all__ = ["INSTRUMENTS", "Instrument", "Outcomes", "join_outcomes", "pathways_with_outcomes"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ READMISSION_DAYS, DEATH_DAYS = 30, 90
 #: Patients below which no mean cost of those who answered, or did not, is shown.
 FEWEST = 8
 
+QALY_INSTRUMENT = "eq5d_index"
 OUTCOME_COLUMNS = ("patient_id", "pathway", "instrument", "stage", "measured_on", "score")
 #: Columns of the dataset's tables that the join reads.
 _NEEDED = {
@@ -57,9 +59,10 @@ _NEEDED = {
 class Outcomes(Result):
     """`table` is the response by pathway (see `response`); `cases` has a row a pathway, in the engine; `pairs` are
     those with a score before and after and a cost: pathway, pathway_id, icb_code, provider_code, pod, currency_code,
-    age_from, sex, deprivation_decile, cost_gbp, of which marginal_gbp (semi-fixed and variable) and index_gbp (in the
-    phase of the index event), bed_days, pre, post, gain. `left_out` counts by reason the answers that are not used, and
-    the patients who answered twice but have no cost; `notes` the pairs of which a trait is not known.
+    age_from, sex, deprivation_decile, newest (1 where the year before does not count it), cost_gbp, of which
+    marginal_gbp (semi-fixed and variable) and index_gbp (in the phase of the index event), bed_days, pre, post, gain.
+    `left_out` counts by reason the answers that are not used, and the patients who answered twice but have no cost;
+    `notes` the pairs of which a trait is not known.
     """  # noqa: D205
 
     cases: Relation
@@ -108,6 +111,8 @@ class Outcomes(Result):
         """
         heads = ", ".join(map(quote_name, by))
         both = "pre IS NOT NULL AND post IS NOT NULL"
+        since = "due AND due_since"
+        newest = _newest("newest = 1", since, f"{since} AND pre IS NOT NULL", f"{since} AND {both}")
         silent = f"NOT ({both})"
         table = self.cases.query(
             f"SELECT {heads}, CAST(count(*) AS BIGINT) AS pathways, "
@@ -116,7 +121,7 @@ class Outcomes(Result):
             f"CAST(sum(CASE WHEN due AND {both} THEN 1 ELSE 0 END) AS BIGINT) AS answered_pathways, "
             f"avg(CASE WHEN due AND {both} THEN cost_gbp END) AS answered_gbp, "
             f"avg(CASE WHEN due AND NOT ({both}) THEN cost_gbp END) AS silent_gbp, "
-            f"{_costs('answered', both)}, {_costs('silent', silent)} "
+            f"{_costs('answered', both)}, {_costs('silent', silent)}, {newest} "
             f"FROM this GROUP BY {heads} ORDER BY {heads}"
         ).to_pandas()
         answered, linked, due = (
@@ -126,7 +131,9 @@ class Outcomes(Result):
         table.insert(len(by) + 5, "response_pct", 100 * answered / linked)
         silent_too = table["due_pathways"] - table["answered_pathways"] >= FEWEST
         told, rest = _shares(table, "answered"), _shares(table, "silent").where(silent_too)
-        return table.assign(**{c: np.fmax(told[c], rest[c]) for c in BORNE})
+        table = table.assign(**{c: np.fmax(told[c], rest[c]) for c in BORNE})
+        new = table.filter(regex="^newest_")
+        return table.drop(columns=new.columns).assign(newest=_fewest(new))
 
     def events(self, by: Sequence[str] = ("pathway",)) -> pd.DataFrame:
         """Return what can be counted without a questionnaire, by group, and what cannot with the reason.
@@ -135,13 +142,16 @@ class Outcomes(Result):
         -------
         DataFrame
             The `by` columns; measure (readmitted, died, usual_residence); pathways; events (how many); value_pct
-            with lower_95, upper_95 (Wilson); reason where there is no value.
+            with lower_95, upper_95 (Wilson); reason where there is no value; newest (`pathways.BORNE`).
         """
         heads = ", ".join(map(quote_name, by))
         counts = self.cases.query(
             f"SELECT {heads}, CAST(count(*) AS BIGINT) AS pathways, "
             "CAST(count(readmitted) AS BIGINT) AS of_readmitted, CAST(sum(readmitted) AS BIGINT) AS readmitted, "
-            "CAST(sum(died) AS BIGINT) AS died, CAST(0 AS BIGINT) AS usual_residence "
+            "CAST(sum(died) AS BIGINT) AS died, CAST(0 AS BIGINT) AS usual_residence, "
+            "CAST(sum(newest) AS BIGINT) AS newest, CAST(sum(newest * died) AS BIGINT) AS newest_died, "
+            "CAST(sum(CASE WHEN readmitted IS NOT NULL THEN newest END) AS BIGINT) AS newest_of_readmitted, "
+            "CAST(sum(newest * readmitted) AS BIGINT) AS newest_readmitted "
             f"FROM this GROUP BY {heads} ORDER BY {heads}"
         ).to_pandas()
         reasons = {
@@ -153,14 +163,16 @@ class Outcomes(Result):
         for measure, reason in reasons.items():
             counted = counts.assign(pathways=counts["of_readmitted" if measure == "readmitted" else "pathways"])
             counted = counted if reason else counted[counted["pathways"] > 0]
+            people = "newest_of_readmitted" if measure == "readmitted" else "newest"
+            new = counted[[people]] if reason else counted[[people, f"newest_{measure}"]]
             part = counted[[*by, "pathways"]].assign(
-                measure=measure, reason=reason, events=np.nan if reason else counted[measure]
+                measure=measure, reason=reason, events=np.nan if reason else counted[measure], newest=_fewest(new)
             )
             if not reason and len(part):
                 limits = proportion(counted, by=list(by), events=measure, population="pathways").table
                 part = part.merge(limits[[*by, "value", "lower_95", "upper_95"]], on=list(by), how="left")
             part = part.reindex(
-                columns=[*by, "measure", "pathways", "events", "value", "lower_95", "upper_95", "reason"]
+                columns=[*by, "measure", "pathways", "events", "value", "lower_95", "upper_95", "reason", "newest"]
             )
             part[["value", "lower_95", "upper_95"]] = 100 * part[["value", "lower_95", "upper_95"]].astype(float)
             parts.append(part.rename(columns={"value": "value_pct"}))
@@ -173,9 +185,34 @@ def _costs(whose: str, condition: str) -> str:
     return f"max({cost}) AS {whose}_0, sum({cost} * {cost}) AS {whose}_1, sum({cost}) AS {whose}_2"
 
 
+def _newest(*conditions: str) -> str:
+    """Return how many fulfil each condition, all of them conditions that the year before does not count them."""
+    sums = (f"sum(CASE WHEN {condition} THEN 1 ELSE 0 END)" for condition in conditions)
+    return ", ".join(f"CAST({one} AS BIGINT) AS newest_{n}" for n, one in enumerate(sums))
+
+
+def _fewest(sums: pd.DataFrame) -> pd.Series:
+    """Return the smallest sum of each row that is not zero: 0 where all are."""
+    return sums.where(sums > 0).min(axis=1).fillna(0.0)
+
+
 def _shares(table: pd.DataFrame, whose: str) -> pd.DataFrame:
     sums = [table.pop(f"{whose}_{n}").astype(float) for n in range(3)]
     return shares_borne(*sums)
+
+
+def pathways_with_outcomes(outcomes: Relation) -> list[str]:
+    """Return the pathways that have scores of the EQ-5D index both before and after."""
+    lacking = [column for column in OUTCOME_COLUMNS if column not in outcomes.columns]
+    if lacking:
+        raise InputError(f"The table outcomes lacks {', '.join(lacking)}.")
+    names = outcomes.query(
+        f"SELECT pathway FROM this WHERE instrument = {quote_value(QALY_INSTRUMENT)} AND stage IN ('pre', 'post') "
+        "AND pathway IS NOT NULL AND patient_id IS NOT NULL AND measured_on IS NOT NULL AND score IS NOT NULL "
+        "GROUP BY pathway "
+        "HAVING count(DISTINCT stage) = 2 ORDER BY pathway"
+    )
+    return [str(name) for name in names.to_arrow()["pathway"].to_pylist()]
 
 
 def join_outcomes(
@@ -185,7 +222,7 @@ def join_outcomes(
     outcomes: Relation,
     *,
     year: str,
-    instrument: str = "eq5d_index",
+    instrument: str = QALY_INSTRUMENT,
     whole: bool = False,
 ) -> Outcomes:
     """Join what patients reported, and what became of them, to their pathways and the cost of these.
@@ -238,6 +275,7 @@ def join_outcomes(
     settings = {
         "data_from": first,
         "data_to": last,
+        "year_before": financial_year_bounds(year)[0] - timedelta(days=1),
         "instrument": instrument,
         "pre_days": PRE_DAYS,
         "post_from": POST_FROM,
@@ -253,7 +291,7 @@ def join_outcomes(
     cases = steps["cases"]
     pairs = cases.query(
         "SELECT pathway, pathway_id, icb_code, provider_code, pod, currency_code, age_from, sex, deprivation_decile, "
-        "cost_gbp, marginal_gbp, index_gbp, bed_days, pre, post, post - pre AS gain FROM this "
+        "newest, cost_gbp, marginal_gbp, index_gbp, bed_days, pre, post, post - pre AS gain FROM this "
         "WHERE pre IS NOT NULL AND post IS NOT NULL AND cost_gbp IS NOT NULL AND index_gbp IS NOT NULL "
         "ORDER BY pathway, pathway_id"
     ).to_pandas()

@@ -11,7 +11,6 @@ from scipy import special, stats
 from pathcost_lib.arguments import draw_count, generator, number, share
 from pathcost_lib.benchmark.shrinkage import posterior_draws
 from pathcost_lib.benchmark.streams import Streams
-from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
 from pathcost_lib.value.gain import complete_patients, group_means, without
 from pathcost_lib.variation.screening import adjust_pvalues
@@ -23,21 +22,37 @@ FEWEST_UNITS = 3  # a spread between units needs three
 #: modelled records (docs/calibration-value.md), as costs and gains of fewer are too skewed for a normal mean.
 FEWEST_PATIENTS = 30
 NOT_SURE = "not sure"
+#: Of the table, after the unit.
+COLUMNS = ["pathways", "own_gbp", "own_effect", "cost_gbp", "lower_95", "upper_95", "effect", "effect_lower_95"]
+COLUMNS += ["effect_upper_95", "expensive_better_pct", "expensive_worse_pct", "cheaper_better_pct", "cheaper_worse_pct"]
+COLUMNS += [
+    "expensive_no_better_pct",
+    "cheap_no_worse_pct",
+    "worthwhile_pct",
+    "cost_q",
+    "effect_q",
+    "finding",
+    "reason",
+]
 
 
 @dataclass(frozen=True, eq=False)
 class Quadrants(Result):
     """Units on the value map; `finding` is "not sure" where the rule states nothing, and `reason` why not. `left_out`
-    counts the patients without a unit, a cost or an effect.
+    counts the patients without a unit, a cost or an effect. With fewer than three units, or patients who do not vary,
+    the table has no rows and the result's own `reason` says so.
     """  # noqa: D205
 
     matters: float
     false_discovery: float
     left_out: dict[str, int] = field(default_factory=dict)
+    reason: str = ""
 
     @property
     def summary(self) -> str:
         """How many of each finding."""
+        if self.reason:
+            return f"Not computable: {self.reason}."
         findings = self.table.loc[self.table["finding"] != NOT_SURE, "finding"].value_counts()
         named = "; ".join(f"{n} {name}" for name, n in findings.items()) or "none stands out"
         return (
@@ -91,7 +106,7 @@ def quadrants(
     Raises
     ------
     InputError
-        Fewer than three units, patients who do not vary, or an argument out of range.
+        If a column is absent or holds text for a number, or an argument is out of range.
 
     Notes
     -----
@@ -114,7 +129,8 @@ def quadrants(
     units = group_means(rows, by=by, cost=cost, effect=effect, pooled=True)
     variances = units[["cost_var", "effect_var"]].to_numpy()
     if len(units) < FEWEST_UNITS or not (variances > 0).all():
-        raise InputError("A value map needs three units or more, whose patients differ in cost and in effect.")
+        why = "A value map needs three units or more, whose patients differ in cost and in effect"
+        return Quadrants(pd.DataFrame(columns=[by, *COLUMNS]), matters, false_discovery, left_out, why)
     correlation = float(units["both"].iloc[0] / np.sqrt(variances[0].prod()))
     streams, shared = Streams(rng, units[by]), Streams(rng, ["cost", "effect"])
     which = special.ndtr(shared.normal(draws))

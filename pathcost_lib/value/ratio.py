@@ -12,7 +12,7 @@ from pathcost_lib.arguments import draw_count, generator
 from pathcost_lib.benchmark.streams import Streams
 from pathcost_lib.intervals import Limits, fieller_limits, limit_columns
 from pathcost_lib.results import Result
-from pathcost_lib.value.gain import complete_patients, group_means, one_level, without
+from pathcost_lib.value.gain import NO_PATIENTS, complete_patients, group_means, one_level, without
 
 __all__ = ["HALF_A_PENNY", "CostPerOutcome", "cost_per_outcome", "ratio_columns"]
 
@@ -23,14 +23,17 @@ HALF_A_PENNY = 0.005  # a difference in mean cost below this is none
 @dataclass(frozen=True, eq=False)
 class CostPerOutcome(Result):
     """Cost per unit of effect by group. `ratio_gbp` and its limits are missing where `reason` says why; `left_out`
-    counts the patients that lack a group, a cost or an effect.
+    counts the patients that lack a group, a cost or an effect. `reason`: `gain.NO_PATIENTS`.
     """  # noqa: D205
 
     left_out: dict[str, int] = field(default_factory=dict)
+    reason: str = ""
 
     @property
     def summary(self) -> str:
         """The groups' ratios in words."""
+        if self.reason:
+            return f"Not computable: {self.reason}."
         said = [
             f"{row['group']}: " + (row["reason"] or f"£{row['ratio_gbp']:,.0f}")
             for row in self.table.rename(columns={self.table.columns[0]: "group"}).to_dict("records")
@@ -113,7 +116,8 @@ def cost_per_outcome(
     table = table.rename(columns={"cost": "mean_gbp"})[[by, "pathways", "mean_gbp", "effect"]].assign(
         **levels.drop(columns="reason"), **{f"bootstrap_{name}": limit for name, limit in boot.items()}
     )
-    return CostPerOutcome(table.assign(mean_of_ratios_gbp=odd, reason=levels["reason"]), left_out)
+    table = table.assign(mean_of_ratios_gbp=odd, reason=levels["reason"])
+    return CostPerOutcome(table, left_out, "" if len(rows) else NO_PATIENTS)
 
 
 def _resampled(values: np.ndarray, generator: np.random.Generator, draws: int) -> np.ndarray:

@@ -11,10 +11,12 @@ import pandas as pd
 from pathcost_lib.codes import label
 from pathcost_lib.present.disclosure import Disclosed, disclose
 from pathcost_lib.present.format import count, interval, percent, pounds, say, signed_pounds
-from pathcost_lib.value import NICE_RANGES_GBP, THRESHOLDS_GBP
+from pathcost_lib.value import NICE_RANGES_GBP, THRESHOLDS_GBP, discounted_years
 from pathcost_lib.value.figures import FLAGS, say_measure
 
 __all__ = [
+    "HEADINGS",
+    "assumption",
     "map_headings",
     "map_table",
     "named",
@@ -25,6 +27,35 @@ __all__ = [
     "thresholds_note",
     "value_message",
 ]
+
+
+#: Headings of the notebook's tables where the column's own name will not do.
+HEADINGS = {
+    "answered_gbp": "Cost, answered",
+    "silent_gbp": "Cost, did not answer",
+    "mean_gbp": "Cost per patient",
+    "ratio_gbp": "Cost per QALY",
+    "mean_of_ratios_gbp": "Mean of ratios (not to be used)",
+    "marginal_gbp": "Cost per QALY at the margin",
+    "worthwhile_chance": "Probability above zero",
+}
+
+
+def assumption(years: float, *, fading: bool) -> str:
+    """Return how a gain becomes QALYs, as `discounted_years` has it.
+
+    Examples
+    --------
+    >>> assumption(10.0, fading=False).partition(",")[0]
+    'A gain is taken to build up over half a year and to last 10 years: 9.1 years at the full gain'
+    """
+    lasts = f"{'fade to nothing over' if fading else 'last'} {years:g} years"
+    whole = discounted_years(years, fading=fading)
+    after = ", and less after year 30" if years > 30 else ""
+    return (
+        f"A gain is taken to build up over half a year and to {lasts}: {whole:.1f} years at the full gain, health "
+        f"discounted at 1.5% a year{after}. Patients who did not answer are taken to gain as much as those who did."
+    )
 
 
 def operations(pathways: Sequence[str]) -> str:
@@ -74,9 +105,9 @@ def value_message(
     Parameters
     ----------
     costs : Disclosed
-        Rows of the area and of all areas, in that order: `ValueView.areas`.
+        Rows of the area and of all areas, in that order.
     providers, response : Disclosed
-        `ValueView.providers`; the area's row of `ValueView.response`.
+        The value map of providers; the area's row of `Outcomes.response`.
     area, reference : str
         What the two are called.
     own : mapping of str to str
@@ -125,7 +156,7 @@ def response_line(response: Disclosed) -> str:
 
 
 def response_table(response: pd.DataFrame, *, icb: str, area: str) -> Disclosed:
-    """Return an area's row of `ValueView.response` as it may be shown: no mean cost of one to seven who were silent."""
+    """Return an area's row of `Outcomes.response` as it may be shown: no mean cost of one to seven who were silent."""
     row = named(response, by="icb_code", names={icb: area})
     silent = row["due_pathways"] - row["answered_pathways"]
     row["silent_gbp"] = row["silent_gbp"].where(~silent.between(1, 7))

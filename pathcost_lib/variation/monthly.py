@@ -45,8 +45,8 @@ class MonthlySignals(Result):
         if self.series.empty:
             return "No monthly series is long and large enough for limits."
         return (
-            f"{len(self.series)} monthly series; {int(self.series['signal'].sum())} show an unusual change in the year; "
-            f"about {self.chance * len(self.series):.0f} would by chance alone."
+            f"{len(self.series)} monthly series; {int(self.series['signal'].sum())} show an unusual change in the "
+            f"year; about {self.chance * len(self.series):.0f} would by chance alone."
         )
 
 

@@ -20,7 +20,7 @@ from scipy import stats
 from pathcost_lib import arguments
 from pathcost_lib.codes import financial_year_bounds, label
 from pathcost_lib.errors import InputError, require_one_of
-from pathcost_lib.pathways import BORNE, NEWEST, Definition, Links, shares_borne, summarise
+from pathcost_lib.pathways import BORNE, Definition, Links, shares_borne, summarise
 from pathcost_lib.results import NotComputable, Result
 from pathcost_lib.sources import Relation
 from pathcost_lib.sources.held import MonthsHeld
@@ -55,7 +55,7 @@ FEWEST_PROVIDERS = 3
 class CostScreen(Result):
     """Every provider x pathway x part: `table` has pathway, part, provider_code, pathways, actual_gbp, expected_gbp,
     difference_pct, value_gbp (what an event of average case mix would cost), flag, q_value, stands_out, excess_gbp,
-    z_adjusted, and `pathways.BORNE` and `NEWEST` (for disclosure control); `funnels` holds the limits, by
+    z_adjusted, and `pathways.BORNE` (for disclosure control); `funnels` holds the limits, by
     "pathway/part"; `left_out` counts the comparisons that were not made, by reason.
     """  # noqa: D205
 
@@ -207,9 +207,8 @@ def _with_borne(table: pd.DataFrame, sums: pd.DataFrame, keys: list[str]) -> pd.
     """Return a table with how much its dearest one and two events bear, and how many are new, where the sums tell."""
     if not {*_SPREAD, "actual_gbp"} <= {*sums}:
         return table
-    shares = shares_borne(sums["largest_gbp"], sums["cost_squares"], sums["actual_gbp"])
-    told = pd.concat([sums[keys], shares, sums[[c for c in (NEWEST,) if c in sums]]], axis=1)
-    return table.merge(told, on=keys, how="left")
+    shares = shares_borne(sums["largest_gbp"], sums["cost_squares"], sums["actual_gbp"], sums.get("newest"))
+    return table.merge(pd.concat([sums[keys], shares], axis=1), on=keys, how="left")
 
 
 _COMPARED = [
@@ -350,9 +349,9 @@ def shrink(cases: Relation, *, pathway: str, part: str, threshold: float = 10.0)
         chance_above_pct=100 * league["level"].map(beyond)
     )
     table.columns = ["provider_code", "pathways", "difference_pct", *table.columns[3:]]
-    if {"cost_gbp", NEWEST} <= {*cases.columns}:
+    if {"cost_gbp", "newest"} <= {*cases.columns}:
         sums = "sum(cost_gbp) AS actual_gbp, max(cost_gbp) AS largest_gbp, sum(cost_gbp * cost_gbp) AS cost_squares"
-        sums = f"{sums}, sum({NEWEST}) AS {NEWEST}"
+        sums = f"{sums}, sum(newest) AS newest"
         costs = rows.query(f"SELECT provider_code, {sums} FROM this GROUP BY provider_code").to_pandas()
         table = _with_borne(table, costs, ["provider_code"])
     try:

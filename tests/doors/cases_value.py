@@ -47,7 +47,7 @@ def _adjusted(**arguments: Any) -> dict[str, Any]:
     found = value.adjust(**arguments)
     excess = found.table.sort_values("qalys")["excess_qalys"].to_numpy()
     names = {"coefficients": found.coefficients, "r_squared": found.r_squared, "residual_sd": found.residual_sd}
-    return {**names, "excess": excess, "left_out": found.left_out, "notes": found.notes}
+    return {**names, "excess": excess, "left_out": found.left_out, "notes": found.notes, "reason": found.reason}
 
 
 def _margin(**arguments: Any) -> dict[str, Any]:
@@ -135,8 +135,23 @@ def _with_outcomes(*, outcomes: pd.DataFrame) -> dict[str, float]:
     return dict.fromkeys(value.pathways_with_outcomes(data.outcomes), 1.0)
 
 
-def _view(*, patients: pd.DataFrame, outcomes: pd.DataFrame, **options: Any) -> value.ValueView:
-    return value.value_view(**_tables(66, patients, outcomes), **options)
+def _steps(*, patients: pd.DataFrame, outcomes: pd.DataFrame, years: float, draws: int, **options: Any) -> Any:
+    """Take the steps of notebook 07 from tables."""
+    joined = value.join_outcomes(**_tables(66, patients, outcomes), **options)
+    gain = value.adjust(joined.pairs, "gain", numbers=["pre"], factors=["age_from", "sex"], within="pathway")
+    rows = value.adjust(gain.table, "cost_gbp", factors=["sex"], within="pathway").table
+    rows = rows.assign(qalys=value.discounted_years(years) * (rows["excess_gain"] + rows["gain"].mean()))
+    columns: dict[str, Any] = {"by": "icb_code", "cost": "cost_gbp", "effect": "qalys"}
+    against = value.incremental(rows, **columns)
+    return {
+        "reasons": joined.left_out | joined.notes | gain.notes,
+        "response": joined.response(["icb_code"]),
+        "events": joined.events(["icb_code"]),
+        "ratios": value.cost_per_outcome(rows, draws=draws, rng=_rng(), **columns),
+        "map": value.quadrants(rows, worth_gbp=20_000.0, draws=draws, rng=_rng(), **columns),
+        "increments": against,
+        "benefit": against.net_benefit(),
+    }
 
 
 ASKED = {
@@ -145,6 +160,11 @@ ASKED = {
 }
 UNANSWERED = {
     ("outcomes", "a row missing"): "a patient who has not answered is not in the mean; response says how many have",
+}
+OTHER_OPTIONS = {
+    ("options", "a row missing"): "rows are options: the others are compared without it",
+    ("options", "option mislabelled"): "a name is a label only: the same numbers, which are sorted by it here",
+    ("options", "no rows"): "without options none is compared: an area may have no patients with a gain",
 }
 OPTIONS = pd.DataFrame(
     {"option": ["usual", "a", "b", "c"], "cost": [0.0, 10.0, 12.0, 30.0], "effect": [0.0, 2.0, 1.5, 3.0]}
@@ -181,14 +201,24 @@ CASES: dict[str, Case | list[Case]] = {
         value.discounted_years,
         lambda: {"years": 10.0, "build_up": 0.5, "fading": True, "schedule": "green_book_health"},
     ),
-    "dominance": Case(
-        value.dominance,
-        lambda: {"options": OPTIONS.copy(), "option": "option", "cost": "cost", "effect": "effect"},
-        legitimate={
-            ("options", "a row missing"): "rows are options: the others are compared without it",
-            ("options", "option mislabelled"): "a name is a label only: the same numbers, which are sorted by it here",
-        },
-    ),
+    "dominance": [
+        Case(
+            value.dominance,
+            lambda: {"options": OPTIONS.copy(), "option": "option", "cost": "cost", "effect": "effect"},
+            legitimate=OTHER_OPTIONS,
+        ),
+        Case(
+            value.dominance,
+            lambda: {
+                "options": OPTIONS.assign(of=["hips", "hips", "knees", "knees"]),
+                "option": "option",
+                "cost": "cost",
+                "effect": "effect",
+                "within": "of",
+            },
+            legitimate=OTHER_OPTIONS | {("options", "of mislabelled"): "an option of another group is alone in it"},
+        ),
+    ],
     "incremental": [
         Case(value.incremental, lambda: _of_patients(confidence=0.95), legitimate=GROUPED),
         Case(value.incremental, lambda: _of_patients(reference="P0", confidence=0.9), legitimate=GROUPED),
@@ -222,19 +252,15 @@ CASES: dict[str, Case | list[Case]] = {
         lambda: _of_patients(matters=0.05, worth_gbp=20_000.0, false_discovery=0.05, fewest=30, draws=300, rng=_rng()),
         legitimate={("rows", "a row twice"): OTHER_PATIENTS},
     ),
-    "value_view": Case(
-        _view,
+    "Outcomes": Case(
+        _steps,
         lambda: {
             "patients": _people(66),
             "outcomes": _answers(66),
-            "pathway": "knee_replacement",
             "year": "2024-25",
             "years": 10.0,
-            "fading": False,
             "whole": False,
-            "worth_gbp": 20_000.0,
             "draws": 200,
-            "seed": 1,
         },
         legitimate=UNANSWERED,
     ),

@@ -7,12 +7,14 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 from factories import activity_frame, activity_row, make_tables, organisations, typed, unit_costs, write_tables
+from in_process import run as run_here
 
 from pathcost_lib import ledger, packs, pathways, value
-from pathcost_lib.errors import InputError
 from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.present import style
 from pathcost_lib.present.disclosure import disclose
@@ -109,12 +111,24 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return generate(tmp_path_factory.mktemp("value") / "sample", people=5_000_000, icbs=icbs)
 
 
-def view_of(folder: Path, **options: Any) -> value.ValueView:
+def cases_of(folder: Path, pathway: str = "") -> tuple[value.Outcomes, pd.DataFrame]:
+    """Take the notebook's steps up to patients of like case mix, with the cost of the index event at its trim point."""
     data = open_dataset(folder)
     costed = ledger.cost_activity(data.activity, data.unit_costs, data.organisations, price_base="2024-25")
     defined = [pathways.load_definition(name) for name in value.pathways_with_outcomes(data.outcomes)]
     links = pathways.link(costed, defined, patients=data.patients)
-    return value.value_view(links, data.activity, data.patients, data.outcomes, year="2024-25", **options)
+    joined = value.join_outcomes(links, data.activity, data.patients, data.outcomes, year="2024-25")
+    joined = joined.of(pathway) if pathway else joined
+    fifth = np.ceil(joined.pairs["deprivation_decile"].astype(float) / 2)
+    rows = joined.pairs.assign(deprivation_fifth=fifth, qalys=value.discounted_years(10.0) * joined.pairs["gain"])
+    traits = {"numbers": ["pre"], "factors": ["age_from", "sex", "deprivation_fifth"]}
+    rows = value.adjust(rows, "gain", within="pathway", **traits).table
+    rows = value.adjust(rows, "index_gbp", within="pathway", factors=["currency_code", "age_from", "sex"]).table
+    adjusted = rows.groupby("pathway")["excess_index_gbp"]
+    low, high = adjusted.transform("quantile", 0.25), adjusted.transform("quantile", 0.75)
+    trimmed = rows["excess_index_gbp"].clip(low - 1.5 * (high - low), high + 1.5 * (high - low))
+    gain = value.discounted_years(10.0) * (rows["excess_gain"] + rows["gain"].mean())
+    return joined, rows.assign(trimmed_gbp=trimmed + rows["index_gbp"].mean(), adjusted_qalys=gain)
 
 
 @pytest.mark.slow
@@ -122,17 +136,19 @@ def view_of(folder: Path, **options: Any) -> value.ValueView:
 def test_the_planted_expensive_and_no_better_provider_is_found_and_no_average_one_is(sample: Path) -> None:
     truth = json.loads((sample / "truth.json").read_text(encoding="utf-8"))
     planted = truth["dear_and_no_better"]
-    found = view_of(sample, pathway=planted["pathway"])
-    assert found.pathways == (planted["pathway"],) and found.table["pathway"].tolist() == [planted["pathway"]]
-    found = found.providers.set_index("provider_code")
-    row = found.loc[planted["provider_code"]]
-    print(found.loc[found["finding"] != "", ["pathways", "own_gbp", "cost_gbp", "expensive_no_better_pct", "finding"]])
+    joined, rows = cases_of(sample, planted["pathway"])
+    assert {*rows["pathway"]} == {planted["pathway"]} == {*joined.table["pathway"]}
+    matters = value.INSTRUMENTS["eq5d_index"].matters * value.discounted_years(10.0)
+    columns = {"by": "provider_code", "cost": "trimmed_gbp", "effect": "adjusted_qalys"}
+    placed = value.quadrants(rows, **columns, matters=matters, rng=np.random.default_rng(20250401)).table
+    placed = placed.set_index("provider_code")
+    row = placed.loc[planted["provider_code"]]
     assert row["finding"] == "more expensive and no better" and row["cost_q"] < 0.001
-    assert row["lower_95"] > 0 and row["qalys_lower_95"] < 0.2
+    assert row["lower_95"] > 0 and row["effect_lower_95"] < 0.2
     # Planted: 1.35 times the cost of the index event, £8,500 to £9,500 on average.
     assert row["own_gbp"] == pytest.approx(0.35 * 8_900, abs=1_300)
     effects = pd.Series(truth["variance_components_log_cost"]["provider_log_effect"])
-    others = found.drop(planted["provider_code"])
+    others = placed.drop(planted["provider_code"])
     dear = others.index[others["finding"] == "more expensive and no better"]
     cheap = others.index[others["finding"] == "cheaper and no worse"]
     wrong = (effects[dear] <= 0).sum() + (effects[cheap] >= 0).sum()
@@ -270,22 +286,75 @@ def test_a_pathway_without_outcomes_has_no_section_and_one_sentence_says_why(sam
     assert "replacement" not in str(section.blocks)
 
 
+def table(section: Section, name: str) -> pd.DataFrame:
+    payload = next(t.payload for t in section.tables if t.name == name)
+    return pd.DataFrame(payload["rows"], columns=[c["key"] for c in payload["columns"]])
+
+
 @pytest.mark.slow
 @pytest.mark.property
 def test_one_pathway_alone_costs_per_qaly_what_it_costs_beside_others(sample: Path) -> None:
-    together, alone = (view_of(sample, pathway=name) for name in ("", "knee_replacement"))
-    assert together.pathways == ("hip_replacement", "knee_replacement") and alone.pathways == ("knee_replacement",)
-    beside = together.table.set_index("pathway").loc[["knee_replacement"]].drop(columns="status")
-    pd.testing.assert_frame_equal(alone.table.set_index("pathway").drop(columns="status"), beside)
-    everyone = alone.areas.set_index("icb_code").loc[value.ALL_AREAS]
-    assert everyone["ratio_gbp"] == pytest.approx(beside["ratio_gbp"].iloc[0])
-    both = together.areas.set_index("icb_code").loc[value.ALL_AREAS]
-    assert both["pathways"] == together.table["pathways"].sum()
+    (_, together), (joined, alone) = (cases_of(sample, name) for name in ("", "knee_replacement"))
+    assert {*together["pathway"]} == {"hip_replacement", "knee_replacement"}
     # Every part is of that one alone.
-    assert alone.providers["pathways"].sum() == alone.icbs["pathways"].sum() == beside["pathways"].iloc[0]
-    assert alone.response["pathways"].sum() < together.response["pathways"].sum()
-    with pytest.raises(InputError, match="Pathway 'hip'"):
-        view_of(sample, pathway="hip")
+    assert {*alone["pathway"]} == {"knee_replacement"} == {*joined.table["pathway"]}
+    knees = together[together["pathway"] == "knee_replacement"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone.drop(columns=["trimmed_gbp", "adjusted_qalys"]), knees[alone.columns[:-2]])
+    random = {"cost": "cost_gbp", "effect": "qalys", "draws": 200}
+    one, both = (
+        value.cost_per_outcome(rows, by="pathway", rng=np.random.default_rng(1), **random).table.set_index("pathway")
+        for rows in (alone, together)
+    )
+    pd.testing.assert_frame_equal(one, both.loc[["knee_replacement"]])
+
+
+@pytest.fixture(scope="module")
+def section(sample: Path) -> Section:
+    return run_here("07", {"data": str(sample), "icb": "QU9"})
+
+
+@pytest.mark.slow
+@pytest.mark.notebook
+@pytest.mark.parametrize(
+    ("before", "after", "name", "column", "rises"),
+    [
+        ("whole=False", "whole=True", "Services", "mean_gbp", True),
+        ("fading, trim = False, 1.5", "fading, trim = True, 1.5", "Services", "ratio_gbp", True),
+        ("fewest = 60 ", "fewest = 10**6 ", "Services", "pathways", False),
+    ],
+)
+def test_an_analyst_changes_a_step_in_one_line(
+    before: str, after: str, name: str, column: str, rises: bool, section: Section, sample: Path
+) -> None:
+    other = run_here("07", {"data": str(sample), "icb": "QU9"}, {before: after})
+    was, now = (table(one, name)[column] for one in (section, other))
+    assert (now > was).all() if rises else now.empty and len(was) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.notebook
+def test_it_ends_in_three_changes_worked_which_no_pack_holds(section: Section) -> None:
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    (place,) = (n for n, cell in enumerate(cells) if cell.source.startswith("## Make it yours"))
+    assert "three changes" in cells[place].source.lower() and len(cells) == place + 3
+    assert not {"pack"} & {*cells[place].metadata.get("tags", []), *cells[place + 1].metadata.get("tags", [])}
+    assert not any("Make it yours" in str(block) for block in section.blocks)
+
+
+@pytest.mark.unit
+def test_a_step_without_patients_has_no_rows_and_its_reason(joined: value.Outcomes) -> None:
+    none = joined.pairs.iloc[:0].assign(qalys=0.0)
+    adjusted = value.adjust(none, "gain", numbers=["pre"], factors=["sex"], within="pathway")
+    columns = {"by": "icb_code", "cost": "cost_gbp", "effect": "qalys"}
+    ratio = value.cost_per_outcome(none, rng=np.random.default_rng(1), **columns)
+    placed = value.quadrants(none, rng=np.random.default_rng(1), **columns)
+    against = value.incremental(none, **columns)
+    for result in (adjusted, ratio, placed, against):
+        assert result.table.empty and result.reason and result.summary == f"Not computable: {result.reason}."
+    assert against.net_benefit().empty and "excess_gain" in adjusted.table
+    full = value.quadrants(pd.DataFrame({"u": list("AAABBBCCC"), "c": range(9), "e": [1, 2, 4] * 3}),
+                           by="u", cost="c", effect="e", rng=np.random.default_rng(1))  # fmt: skip
+    assert [*full.table.columns[1:]] == [*placed.table.columns[1:]] and full.reason == ""
 
 
 @pytest.mark.unit

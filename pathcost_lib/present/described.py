@@ -1,0 +1,64 @@
+"""What a figure carries beside its drawing: the function that says it in words, and its size."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+__all__ = ["Form", "describes", "form_of"]
+
+Draw = Callable[..., Axes]
+Describe = Callable[..., str]
+#: Inches, or how many a table needs.
+Height = float | Callable[[pd.DataFrame], float]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A figure's alternative text and size."""
+
+    describe: Describe | None = None
+    height: Height = 3.4
+    tall: float | None = None
+
+    def alt(self, frame: pd.DataFrame, options: Mapping[str, Any]) -> str:
+        """Return the alternative text from what is drawn, with those of the figure's options that it takes."""
+        if self.describe is None:
+            return ""
+        takes = inspect.signature(self.describe).parameters
+        return self.describe(frame, **{name: value for name, value in options.items() if name in takes})
+
+    def sizes(self, frame: pd.DataFrame) -> tuple[float, float | None]:
+        """Return the height of the page form, and of the phone form if it is not in proportion, in inches."""
+        return (self.height(frame) if callable(self.height) else self.height), self.tall
+
+
+_FORMS: dict[Draw, Form] = {}
+
+
+def describes(figure: Draw, *, height: Height = 3.4, tall: float | None = None) -> Callable[[Describe], Describe]:
+    """Mark a function as the alternative text of a figure, and give that figure its size.
+
+    Parameters
+    ----------
+    figure : callable
+        What the function below describes: takes `ax`, a table and options.
+    height, tall : float
+        Inches of the page form, or a function of the table that returns them; and of the phone form.
+    """
+
+    def mark(describe: Describe) -> Describe:
+        _FORMS[figure] = Form(describe, height, tall)
+        return describe
+
+    return mark
+
+
+def form_of(figure: Draw) -> Form:
+    """Return what a figure carries; a plain size and no text where it carries nothing."""
+    return _FORMS.get(figure, Form())
