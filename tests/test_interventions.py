@@ -81,7 +81,7 @@ def test_ready_scenarios_run(name):
     ("changes", "key", "says"),
     [
         ({"select": {"pod": ["electve"]}}, "pod", "Did you mean elective"),
-        ({"select": {"currency_code": ["HN' OR 1=1"]}}, "currency_code", "must list codes"),
+        ({"select": {"currency_code": ["HN' OR 1=1"]}}, "currency_code", "must be a code of letters, digits, and _"),
         ({"select": {}}, "intervention.select", "Allowed: setting"),
         ({"effect": 1.2}, "effect", "from 0 to 1"),
         ({"effect": {"low": 0.5, "high": 0.1}}, "effect", "must rise"),
@@ -148,7 +148,7 @@ def test_numbers_as_people_write_them_are_told_by_line(tmp_path, line, says):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"running_gbp": float("nan")}, "running_gbp: is nan"),
+        ({"running_gbp": float("nan")}, r"first: running_gbp must be a finite number, not nan"),
         ({"running_gbp": "£382,158"}, "without quotes, £ and commas: 382158"),
         ({"stay_share": 60}, "write 0.6 for 60 %"),
     ],
