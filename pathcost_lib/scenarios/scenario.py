@@ -107,7 +107,7 @@ def load_scenario(name: str | Path) -> Scenario:
     [('Buy a tenth less of one contract', 'avoid')]
     >>> cut.baseline[["pod", "activity", "cost_gbp", "fixed_gbp"]]
                 pod  activity    cost_gbp  fixed_gbp
-    0  non_elective      4000  10000000.0  5000000.0
+    0  non_elective    4000.0  10000000.0  5000000.0
     """
     path = Path(name)
     if path.suffix != ".toml":

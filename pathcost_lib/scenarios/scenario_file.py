@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, Union
 import pandas as pd
 from pydantic import Field, PlainValidator, WithJsonSchema, create_model, model_validator
 
+from pathcost_lib import codes
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.scenarios.change.checks import CHECKS
 from pathcost_lib.scenarios.change.interventions import (
@@ -385,15 +386,28 @@ class CheckTable(Table):
         return {key: value for key, value in self if key not in ("kind", "source")}
 
 
+#: Units of arguments by the end of their names; the calculations themselves check them.
+_UNITS = {
+    "_gbp": "GBP, of at least 0",
+    "_share": "share, from 0 to 1",
+    "utilisation_pct": "%, from 1 to 100",
+    "_pct": "%, from 0 to 100",
+    "elasticity": "from -1 to 0",
+    "members": "of at least 1",
+    "organisations": "of at least 1",
+}
+
+
 def _check_table(kind: str) -> type[CheckTable]:
     """Return the table of a ready calculation, made from its signature."""
     types, calculation = get_type_hints(CHECKS[kind]), CHECKS[kind]
-    fields: dict[str, Any] = {
-        name: (types[name], ... if parameter.default is parameter.empty else parameter.default)
-        for name, parameter in signature(calculation).parameters.items()
-    }
+    fields: dict[str, Any] = {"kind": (Literal[kind], Field(description="Which calculation"))}
+    for name, parameter in signature(calculation).parameters.items():
+        unit = next((unit for ending, unit in _UNITS.items() if name.endswith(ending)), "of at least 0")
+        default = ... if parameter.default is parameter.empty else parameter.default
+        meaning = codes.words(name.removesuffix("_gbp").removesuffix("_pct")).capitalize()
+        fields[name] = (Annotated[types[name], Limits(unit=unit)], Field(default, description=meaning))
     about = (calculation.__doc__ or "").partition("\n")[0]
-    fields["kind"] = (Literal[kind], ...)
     return create_model(kind, __base__=CheckTable, __doc__=about, **fields)
 
 

@@ -69,9 +69,10 @@ class _Rule:
 
 @dataclass(frozen=True)
 class OneOf(_Rule):
-    """A text that is one of those allowed."""
+    """A text that is one of those allowed; `called` ("a POD") stands for a long list of them on a page."""
 
     allowed: tuple[str, ...]
+    called: str = ""
 
     def check(self, value: str) -> str:
         """Return the value, or raise what the message is made from."""
@@ -84,7 +85,7 @@ class OneOf(_Rule):
         return {"enum": list(self.allowed)}
 
     def __str__(self) -> str:
-        return ", ".join(self.allowed)
+        return self.called or ", ".join(map(repr, self.allowed))
 
 
 @dataclass(frozen=True)
@@ -158,8 +159,8 @@ Word = Annotated[str, Like(*PATTERNS["word"])]
 Code = Annotated[str, Like(*PATTERNS["code"])]
 Currency = Annotated[str, Like(*PATTERNS["currency"])]
 Year = Annotated[str, _FinancialYear()]
-Setting = Annotated[str, OneOf(SETTINGS)]
-Pod = Annotated[str, OneOf(tuple(PODS))]
+Setting = Annotated[str, OneOf(SETTINGS, "a setting")]
+Pod = Annotated[str, OneOf(tuple(PODS), "a POD")]
 
 
 class Choice(Table):
