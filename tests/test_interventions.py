@@ -134,6 +134,9 @@ def test_files_that_are_not_scenarios(tmp_path):
     [
         ("cost_gbp = 382,158", "line 2, cost_gbp: write 382,158 without £ and commas: 382158"),
         ("cost_gbp = £382,158  # from the ledger", "line 2, cost_gbp: write £382,158 without £ and commas: 382158"),
+        ("cost_gbp = £1.2m", "line 2, cost_gbp: write £1.2m in full: 1200000"),
+        ("effect = { low = 5%, high = 15% }", "line 2, effect: write 5% as 0.05, or as 5 where the key ends in _pct"),
+        ("start = 2025-26", 'line 2, start: write 2025-26 in quotation marks: "2025-26"'),
         ("title = Mine", r"line 2, column 9\): 'title = Mine'"),
     ],
 )

@@ -9,7 +9,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, Union, get_type_hints
 
 import pandas as pd
-from pydantic import Field, PlainValidator, WithJsonSchema, create_model, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, create_model, model_validator
 
 from pathcost_lib import codes
 from pathcost_lib.errors import InputError, require_one_of
@@ -77,6 +77,16 @@ Assumption = Annotated[
 ]
 
 
+def _share(assumption: Distribution) -> Distribution:
+    """Refuse an effect whose stated values are no shares; an interval's tails may go beyond its ends."""
+    low, high = min(assumption.parameters), max(assumption.parameters)
+    if low < 0 or high > 1:
+        hint = f" Write {high / 100:g} for {high:g} %." if 1 < high <= 100 else ""
+        stated = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        raise against_rule(f"is a share of the activity selected; it must be from 0 to 1, not {stated}.{hint}")
+    return assumption
+
+
 class SelectTable(Choice):
     """Which activity changes: rows that meet every key given."""
 
@@ -141,7 +151,7 @@ class InterventionTable(Table):
     change: Annotated[str, OneOf(CHANGES)] = Field(
         description="What becomes of the activity: avoided, moved, or the stay shortened", examples=["avoid"]
     )
-    effect: Assumption = Field(
+    effect: Annotated[Assumption, AfterValidator(_share)] = Field(
         description="Share of the selected activity that changes, 0 to 1", examples=[{"low": 0.05, "high": 0.25}]
     )
     start: Year = Field(description="First year", examples=["2025-26"])
@@ -177,11 +187,6 @@ class InterventionTable(Table):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        low, high = _ends(self.effect)
-        if low < 0 or high > 1:
-            hint = f" Write {high / 100:g} for {high:g} %." if 1 < high <= 100 else ""
-            words = f"is a share of the activity selected; it must be from 0 to 1, not {low:g} to {high:g}.{hint}"
-            raise against_rule(words, "effect")
         if not self.ramp:
             raise against_rule("is empty; it must list shares from 0 to 1, one a year.", "ramp")
         if sorted(self.ramp) != self.ramp:
@@ -209,12 +214,6 @@ class InterventionTable(Table):
         return Intervention(
             **values | years | lists, select=self.select.chosen(), to=self.to.destination() if self.to else None
         )
-
-
-def _ends(assumption: Distribution) -> tuple[float, float]:
-    """Return the lowest and highest value stated: of an interval its ends, which its tails go beyond."""
-    ends = assumption.ppf([0.1, 0.9]) if assumption.kind == "interval" else assumption.parameters
-    return min(ends), max(ends)
 
 
 class BaselineTable(Table):

@@ -11,13 +11,13 @@ is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, model_validator
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from pathcost_lib.codes import PODS, SETTINGS, financial_year_bounds
 from pathcost_lib.errors import InputError
@@ -29,6 +29,7 @@ __all__ = [
     "Choice",
     "Code",
     "Currency",
+    "Doubt",
     "Like",
     "Limits",
     "OneOf",
@@ -39,6 +40,8 @@ __all__ = [
     "Year",
     "against_rule",
     "check_content",
+    "doubts_in_words",
+    "pods_outside",
     "read_file",
 ]
 
@@ -188,6 +191,33 @@ class Choice(Table):
 def against_rule(words: str, *keys: str | int) -> PydanticCustomError:
     """Return the error of a rule on several keys, to raise in a model's validator: the sentence, and where it is."""
     return PydanticCustomError("rule", "{words}", {"key": keys, "words": words})
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """What is allowed and yet likely wrong: a sentence, and the steps to the key that it is about."""
+
+    words: str
+    place: tuple[str | int, ...]
+
+
+def doubts_in_words(doubts: list[Doubt], model: type[Table], content: Mapping[str, Any], path: Path) -> list[str]:
+    """Return doubts as problems are told: file, line, table and key, then the sentence."""
+    if not doubts:
+        return []
+    lines = [
+        InitErrorDetails(type=against_rule(each.words, each.place[-1]), loc=each.place[:-1], input=None)
+        for each in doubts
+    ]
+    error = ValidationError.from_exception_data("doubts", lines)
+    return problems(error, model, content, path.name, path)
+
+
+def pods_outside(settings: Sequence[str], pods: Sequence[str]) -> str:
+    """Return in words which of some PODs belong to none of some settings; empty where there is none."""
+    outside = [pod for pod in pods if settings and PODS[pod].setting not in settings]
+    words = " and ".join(f"{pod} belongs to setting {PODS[pod].setting}" for pod in outside)
+    return f"{words}, not to {' or '.join(settings)}: they meet nothing together." if outside else ""
 
 
 def read_file(model: type[Model], path: Path, what: str) -> Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -112,7 +113,7 @@ def _plain_number(value: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = str(value) if isinstance(value, dt.date) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
