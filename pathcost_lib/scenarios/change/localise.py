@@ -25,7 +25,7 @@ from pathcost_lib.codes import PODS, SETTINGS, financial_year_bounds, label
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.scenarios.change.interventions import Intervention
 from pathcost_lib.scenarios.scenario import PROGRAMME, Scenario, moved, rebase
-from pathcost_lib.scenarios.schema import financial_years, running_years, start_year
+from pathcost_lib.scenarios.years import financial_years, running_years, start_year
 from pathcost_lib.sources.engine import Relation, connect
 from pathcost_lib.sources.quoting import quote_value, quote_values
 

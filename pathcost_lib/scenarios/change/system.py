@@ -23,7 +23,7 @@ from pathcost_lib.scenarios.change.localise import baseline
 from pathcost_lib.scenarios.change.model import COMPONENTS, PaymentRule, SystemModel
 from pathcost_lib.scenarios.change.release import Release
 from pathcost_lib.scenarios.scenario import Scenario
-from pathcost_lib.scenarios.schema import financial_years, running_years
+from pathcost_lib.scenarios.years import financial_years, running_years
 from pathcost_lib.sources.engine import Relation
 
 __all__ = ["SystemImpact", "build_model", "compare", "control_totals", "system_impact", "transition_payment"]
