@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -86,7 +88,7 @@ def test_the_example_of_each_key_is_allowed(kind):
 @pytest.mark.unit
 def test_pydantic_is_imported_where_a_file_is_read_and_not_before():
     code = (
-        "import sys, pathcost_lib.cli, pathcost_lib.packs, pathcost_lib.value; print('pydantic' in sys.modules);"
+        "import sys, pathcost_lib.cli, pathcost_lib.pathways, pathcost_lib.scenarios; print('pydantic' in sys.modules);"
         "import pathcost_lib as pc; pc.load_definition('stroke'); print('pydantic' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -182,12 +184,24 @@ def test_all_problems_of_a_file_are_told_at_once(tmp_path):
 
 
 @pytest.mark.unit
-def test_a_long_or_hostile_file_is_refused_in_words_without_its_line(tmp_path):
+def test_a_long_or_hostile_file_is_refused_in_words_and_soon(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(LINES.replace("effect = 0.1", "effect = 2") + "# padding\n" * 20_000, encoding="utf-8")
     with pytest.raises(InputError, match=r"^mine\.toml, \[\[intervention\]\] one, effect: is a share"):
         read_file(ScenarioFile, path, "scenario")
-    long = "long\n" * 20_000
-    path.write_text(f'name = """{long}"""', encoding="utf-8")
-    with pytest.raises(InputError, match="name must be a name of 1 to 60 letters"):
+    for lines in (9_000, 90_000):
+        long = "long\n" * lines
+        path.write_text(f'name = """{long}"""', encoding="utf-8")
+        with pytest.raises(InputError, match=r"name must be a name of 1 to 60 letters.*, not 'long"):
+            read_file(ScenarioFile, path, "scenario")
+    path.write_text(LINES + "[[intervention]]\n" * 2_000 + f"{'k' * 900} = 1\n", encoding="utf-8")
+    started = time.monotonic()
+    with pytest.raises(InputError) as error:
         read_file(ScenarioFile, path, "scenario")
+    told = str(error.value).split("\n")
+    assert len(told) == 11 and re.fullmatch(r"mine\.toml: and 1\d,?\d+ more\.", told[-1])
+    assert time.monotonic() - started < 20
+    path.write_text(LINES.replace("title", "k" * 900, 1), encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        read_file(ScenarioFile, path, "scenario")
+    assert "key 'kkk" in str(error.value) and len(str(error.value)) < 700

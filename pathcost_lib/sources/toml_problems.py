@@ -33,8 +33,9 @@ _TYPES = {
     "model": "a table of keys and values",
     "date": "a date",
 }
-#: Longer files are checked as any other; their errors name no line, which takes reading a part of the file again.
-_MOST_CHARACTERS_FOR_A_LINE = 100_000
+#: How many problems of a file are told. Of a longer file, or beside a longer value, no line is: finding it means
+#: parsing parts of the file again, and a hostile file could make that take minutes.
+_MOST_PROBLEMS, _MOST_CHARACTERS, _MOST_LINES_OF_A_VALUE = 10, 50_000, 50
 
 
 def problems(
@@ -62,7 +63,9 @@ def problems(
     for detail in error.errors(include_url=False):
         spot = _spot(detail, model, content)
         grouped.setdefault(spot.steps, (spot, []))[1].append(detail)
-    return [_sentence(spot, details, file, _line(text, spot.steps)) for spot, details in grouped.values()]
+    told = list(grouped.values())[:_MOST_PROBLEMS]
+    more = [f"{file}: and {len(grouped) - len(told)} more."] if len(grouped) > len(told) else []
+    return [_sentence(spot, details, file, _line(text, spot.steps)) for spot, details in told] + more
 
 
 def _sentence(spot: _Spot, details: list[ErrorDetails], file: str, line: int | None) -> str:
@@ -93,7 +96,7 @@ def _sentence(spot: _Spot, details: list[ErrorDetails], file: str, line: int | N
 
 def _unknown(value: str, allowed: Iterable[str], what: str) -> str:
     try:
-        return require_one_of(value, allowed, what=what)
+        return require_one_of(value if len(value) <= 60 else f"{value[:57]}...", allowed, what=what)
     except InputError as error:
         return str(error)
 
@@ -210,32 +213,33 @@ def _line(text: str, steps: Steps) -> int | None:
     The first lines of a file, cut after a whole statement, are TOML too: the key stands in the first such part that
     has it.
     """
-    if not 0 < len(text) <= _MOST_CHARACTERS_FOR_A_LINE:
+    if not 0 < len(text) <= _MOST_CHARACTERS:
         return None
-    lines = text.splitlines(keepends=True)
-    while steps and not _has(tomllib.loads(text), steps):
+    lines, content = text.splitlines(keepends=True), tomllib.loads(text)
+    while steps and not _has(content, steps):
         steps = steps[:-1]
-    low, high = 0, len(lines)  # the part of `low` lines lacks it, the part of `high` lines has it
+    low, high = 0, len(lines)  # the part of `low` lines lacks it, and of those from `high` on each whole one has it
     while high - low > 1:
         middle = (low + high) // 2
-        whole, part = _whole_part(lines, middle, high)
-        if part is not None and not _has(part, steps):
-            low = whole
-        else:
+        end = min(high, middle + _MOST_LINES_OF_A_VALUE)
+        whole = next((n for n in range(middle, end) if _parsed(lines[:n]) is not None), None)
+        if whole is None and end < high:
+            return None
+        if whole is None or _has(_parsed(lines[:whole]), steps):
             high = middle
+        else:
+            low = whole
     while low < len(lines) and lines[low].lstrip()[:1] in ("", "#"):
         low += 1
     return low + 1 if steps else None
 
 
-def _whole_part(lines: list[str], number: int, most: int) -> tuple[int, dict[str, Any] | None]:
-    """Return the first part of at least so many lines, below `most`, that ends with a statement, and what it says."""
-    for end in range(number, most):
-        try:
-            return end, tomllib.loads("".join(lines[:end]))
-        except tomllib.TOMLDecodeError:
-            continue
-    return most, None
+def _parsed(lines: list[str]) -> dict[str, Any] | None:
+    """Return what the first lines of a file say; None where they end within a value."""
+    try:
+        return tomllib.loads("".join(lines))
+    except tomllib.TOMLDecodeError:
+        return None
 
 
 def _has(content: Any, steps: Steps) -> bool:
