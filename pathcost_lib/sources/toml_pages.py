@@ -8,6 +8,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from pathcost_lib import codes
 from pathcost_lib.sources.toml_models import Limits, Table
 from pathcost_lib.sources.toml_problems import fields_of, kinds_of
 
@@ -23,8 +24,18 @@ def editor_schema(model: type[Table]) -> str:
 
 
 def key_tables(model: type[Table]) -> str:
-    """Return the tables of a file's keys in Markdown: a heading and a table for each table of the file."""
-    return "\n".join(_lines("", "", model)).strip() + "\n"
+    """Return the keys of a file in Markdown: a heading and a table for each of its tables, then settings and PODs."""
+    services = [
+        f"| `{pod.setting}` | `{pod.code}` | {pod.label} | {codes.words(pod.unit)} |" for pod in codes.PODS.values()
+    ]
+    lines = [
+        *_lines("", "", model),
+        "### Settings and points of delivery (POD)\n",
+        "| setting | POD | what it is | counted in |",
+        "|---|---|---|---|",
+        *services,
+    ]
+    return "\n".join(lines).strip() + "\n"
 
 
 def _lines(path: str, heading: str, table: type[Table]) -> Iterator[str]:
