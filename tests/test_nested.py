@@ -63,6 +63,9 @@ def test_two_years_of_comparisons_differ_by_nobody_or_by_eight(data: Dataset) ->
     known = pd.concat(truth, axis=1, keys=YEARS).fillna(0)
     newest = providers.set_index(["pathway", "part", "provider_code"])["newest"]
     assert ((known[YEARS[1]] - known[YEARS[0]]) == newest.reindex(known.index).fillna(0)).all()
+    told = tables[1].set_index(["pathway", "part", "provider_code"])
+    may = known.reindex(told.index)[YEARS[0]] >= SMALLEST  # fewer are not shown in the year before
+    assert (told["newest"] == newest.reindex(told.index).where(may, 0)).all()
     unsettled = [table.drop(columns="newest") for table in tables]
     keys = ["pathway", "part", "provider_code"]
     assert _differing(unsettled, keys).between(1, SMALLEST - 1).any(), "nothing to be found here: no test"
@@ -99,14 +102,21 @@ def test_two_years_of_outcomes_differ_by_what_is_marked_as_new(data: Dataset) ->
     )
     step = now["pathways"] - before["pathways"].reindex(now.index).fillna(0)
     assert (step == now["newest"]).all()
+    now["newest"] = now["newest"].where(before["pathways"].reindex(now.index).fillna(0) >= SMALLEST, 0)
+    before["newest"] = 0  # no year is before it
     assert _differing([before.reset_index(), now.reset_index()], ["provider_code"]).between(1, SMALLEST - 1).sum() == 0
     # Of who answered: the fewest that any of its counts has more than the year before.
     counts = ["pathways", "due_pathways", "linked_pathways", "answered_pathways"]
     was, then = (one.response(["provider_code"]).set_index("provider_code") for one in joined)
-    more = then[counts] - was[counts].reindex(then.index).fillna(0)
-    assert (then["newest"] == more.where(more > 0).min(axis=1).fillna(0)).all()
+    assert (then["newest"] == _more(then[counts], was[counts])).all()
     # Of what became of them: the fewer of people and events.
     keys = ["icb_code", "measure"]
     was, then = (one.events(["icb_code"]).set_index(keys) for one in joined)
-    more = then[["pathways", "events"]] - was[["pathways", "events"]].reindex(then.index).fillna(0)
-    assert (then["newest"] == more.where(more > 0).min(axis=1).fillna(0)).all()
+    assert (then["newest"] == _more(then[["pathways", "events"]], was[["pathways", "events"]])).all()
+
+
+def _more(now: pd.DataFrame, before: pd.DataFrame) -> pd.Series:
+    """Return the fewest by whom any count differs from one of the year before that may be shown."""
+    before = before.reindex(now.index).fillna(0)
+    more = (now - before).where(before >= SMALLEST, 0)
+    return more.where(more > 0).min(axis=1).fillna(0)

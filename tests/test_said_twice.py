@@ -197,7 +197,7 @@ def test_what_a_pack_states_more_than_once_is_one_number(sections: dict[str, Sec
 def test_what_looks_like_one_quantity_and_is_two_is_explained_where_it_stands(sections: dict[str, Section]) -> None:
     """The rows of the review's table that are no mistakes: each differs by definition, and the pack says so."""
     words = {key: " ".join(b.markdown for b in s.blocks if isinstance(b, Prose)) for key, s in sections.items()}
-    assert "Pathways are linked together here" in words["03"], "a mean here and alone"
+    assert "linked together, here and in every other part of the pack" in words["02"], "one cost of a pathway"
     assert "Cost counts from the index event on" in words["07"], "a pathway's cost and the part that buys the gain"
     assert "not the cost of the area's own people" in words["01"], "providers with accounts, and residents"
     assert "people counted are those registered" in words["03"], "people by tenth, and the population"

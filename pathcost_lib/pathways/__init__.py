@@ -1,6 +1,6 @@
 """Pathways: definitions, the link from ledger rows to pathways, and their summaries."""
 
-from pathcost_lib.pathways.borne import BORNE, shares_borne
+from pathcost_lib.pathways.borne import BORNE, shares_borne, told_by_years
 from pathcost_lib.pathways.definition import Definition, Phase, available, linked_with, load_definition
 from pathcost_lib.pathways.flow import Flow, flow
 from pathcost_lib.pathways.link import Links, Statement, link
@@ -22,4 +22,5 @@ __all__ = [
     "shares_borne",
     "split_phases",
     "summarise",
+    "told_by_years",
 ]

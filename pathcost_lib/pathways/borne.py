@@ -5,17 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from pathcost_lib.few import NEWEST
+from pathcost_lib.few import NEWEST, SMALLEST
 
-__all__ = ["BORNE", "shares_borne"]
+__all__ = ["BORNE", "shares_borne", "told_by_years"]
 
 #: Of the cost of a group: that of its dearest person, and at most that of its dearest two together. Of its people: how
-#: many the year before does not count, where all years up to one are counted.
+#: many the year before does not count, where all years up to one are counted and the year before may be shown.
 BORNE = ("largest_share", "two_largest_share", NEWEST)
 
 
 def shares_borne(
-    largest: pd.Series, squares: pd.Series, whole: pd.Series, newest: pd.Series | None = None
+    largest: pd.Series,
+    squares: pd.Series,
+    whole: pd.Series,
+    newest: pd.Series | None = None,
+    people: pd.Series | None = None,
 ) -> pd.DataFrame:
     """Return how much of each group's cost its dearest person bears, and how much its dearest two do at most.
 
@@ -23,8 +27,9 @@ def shares_borne(
     ----------
     largest, squares, whole : Series of float
         Of each group's costs of a person: the largest, the sum of squares, the sum; all in pounds or all in pence.
-    newest : Series of int, optional
-        Of a count of all years up to one: how many of each group's people the year before does not count.
+    newest, people : Series of int, optional
+        Of a count of all years up to one: how many of each group's people the year before does not count, and how many
+        there are.
 
     Returns
     -------
@@ -40,4 +45,9 @@ def shares_borne(
     largest, whole = largest.astype(float), whole.where(whole > 0).astype(float)
     second = np.sqrt((squares - largest**2).clip(lower=0))
     shares = pd.DataFrame({BORNE[0]: largest / whole, BORNE[1]: (largest + second) / whole})
-    return shares.assign(**{NEWEST: np.nan if newest is None else newest.astype(float)})
+    return shares.assign(**{NEWEST: np.nan if newest is None or people is None else told_by_years(newest, people)})
+
+
+def told_by_years(newest: pd.Series, people: pd.Series) -> pd.Series:
+    """Return by how many people two years' counts differ; 0 where the year before counts too few to be shown."""
+    return newest.astype(float).where(people - newest >= SMALLEST, 0.0)

@@ -13,7 +13,7 @@ import pandas as pd
 from pathcost_lib.benchmark import proportion
 from pathcost_lib.codes import financial_year_bounds, label
 from pathcost_lib.errors import InputError
-from pathcost_lib.pathways import BORNE, Links, shares_borne
+from pathcost_lib.pathways import BORNE, Links, shares_borne, told_by_years
 from pathcost_lib.results import Result
 from pathcost_lib.sources import Relation
 from pathcost_lib.sources.quoting import quote_name, quote_value, quote_values
@@ -133,7 +133,8 @@ class Outcomes(Result):
         told, rest = _shares(table, "answered"), _shares(table, "silent").where(silent_too)
         table = table.assign(**{c: np.fmax(told[c], rest[c]) for c in BORNE})
         new = table.filter(regex="^newest_")
-        return table.drop(columns=new.columns).assign(newest=_fewest(new))
+        counted = table[["pathways", "due_pathways", "linked_pathways", "answered_pathways"]]
+        return table.drop(columns=new.columns).assign(newest=_fewest(new, counted))
 
     def events(self, by: Sequence[str] = ("pathway",)) -> pd.DataFrame:
         """Return what can be counted without a questionnaire, by group, and what cannot with the reason.
@@ -165,8 +166,9 @@ class Outcomes(Result):
             counted = counted if reason else counted[counted["pathways"] > 0]
             people = "newest_of_readmitted" if measure == "readmitted" else "newest"
             new = counted[[people]] if reason else counted[[people, f"newest_{measure}"]]
+            of = counted[["pathways"]] if reason else counted[["pathways", measure]]
             part = counted[[*by, "pathways"]].assign(
-                measure=measure, reason=reason, events=np.nan if reason else counted[measure], newest=_fewest(new)
+                measure=measure, reason=reason, events=np.nan if reason else counted[measure], newest=_fewest(new, of)
             )
             if not reason and len(part):
                 limits = proportion(counted, by=list(by), events=measure, population="pathways").table
@@ -191,9 +193,10 @@ def _newest(*conditions: str) -> str:
     return ", ".join(f"CAST({one} AS BIGINT) AS newest_{n}" for n, one in enumerate(sums))
 
 
-def _fewest(sums: pd.DataFrame) -> pd.Series:
-    """Return the smallest sum of each row that is not zero: 0 where all are."""
-    return sums.where(sums > 0).min(axis=1).fillna(0.0)
+def _fewest(newest: pd.DataFrame, counts: pd.DataFrame) -> pd.Series:
+    """Return the fewest people by whom any count of a row differs from the year before's; 0 where none does."""
+    told = pd.concat([told_by_years(newest[a], counts[b]) for a, b in zip(newest, counts, strict=True)], axis=1)
+    return told.where(told > 0).min(axis=1).fillna(0.0)
 
 
 def _shares(table: pd.DataFrame, whose: str) -> pd.DataFrame:

@@ -56,15 +56,14 @@ def borne(rows: pd.DataFrame, *, by: str, cost: str) -> pd.DataFrame:
     --------
     >>> import pandas as pd
     >>> from pathcost_lib.value import tables
-    >>> rows = pd.DataFrame({"area": ["North"] * 4, "gbp": [700.0, 100.0, 100.0, 100.0], "newest": [1, 1, 0, 0]})
+    >>> rows = pd.DataFrame({"area": ["North"] * 10, "gbp": [2100.0] + [100.0] * 9, "newest": [1, 1] + [0] * 8})
     >>> tables.borne(rows, by="area", cost="gbp")[["area", "largest_share", "newest"]]
         area  largest_share  newest
     0  North            0.7     2.0
     """
     costs = rows.assign(squares=rows[cost] ** 2).groupby(by)
-    return shares_borne(
-        costs[cost].max(), costs["squares"].sum(), costs[cost].sum(), costs["newest"].sum()
-    ).reset_index()
+    spread = costs[cost].max(), costs["squares"].sum(), costs[cost].sum()
+    return shares_borne(*spread, costs["newest"].sum(), costs.size()).reset_index()
 
 
 def cost_per_qaly(

@@ -207,7 +207,8 @@ def _with_borne(table: pd.DataFrame, sums: pd.DataFrame, keys: list[str]) -> pd.
     """Return a table with how much its dearest one and two events bear, and how many are new, where the sums tell."""
     if not {*_SPREAD, "actual_gbp"} <= {*sums}:
         return table
-    shares = shares_borne(sums["largest_gbp"], sums["cost_squares"], sums["actual_gbp"], sums.get("newest"))
+    largest, squares, whole = (sums[c] for c in (*_SPREAD, "actual_gbp"))
+    shares = shares_borne(largest, squares, whole, sums.get("newest"), sums.get("pathways"))
     return table.merge(pd.concat([sums[keys], shares], axis=1), on=keys, how="left")
 
 
@@ -351,7 +352,7 @@ def shrink(cases: Relation, *, pathway: str, part: str, threshold: float = 10.0)
     table.columns = ["provider_code", "pathways", "difference_pct", *table.columns[3:]]
     if {"cost_gbp", "newest"} <= {*cases.columns}:
         sums = "sum(cost_gbp) AS actual_gbp, max(cost_gbp) AS largest_gbp, sum(cost_gbp * cost_gbp) AS cost_squares"
-        sums = f"{sums}, sum(newest) AS newest"
+        sums = f"{sums}, sum(newest) AS newest, count(*) AS pathways"
         costs = rows.query(f"SELECT provider_code, {sums} FROM this GROUP BY provider_code").to_pandas()
         table = _with_borne(table, costs, ["provider_code"])
     try:
