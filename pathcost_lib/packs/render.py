@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 
 import pathcost_lib
 from pathcost_lib.packs.document import Document, Figure, Prose, Section, Table
-from pathcost_lib.packs.pdf import render_pdf
+from pathcost_lib.packs.pdf import render_paper, render_pdf
 from pathcost_lib.packs.slides import write_slides
 from pathcost_lib.packs.workbook import write_workbook
 from pathcost_lib.present import style
@@ -141,9 +141,10 @@ class Format:
 
 FORMATS = {
     "html": Format("board-pack.html", lambda document: render_html(document).encode()),
+    "paper": Format("board-paper.pdf", render_paper),
     "pdf": Format("board-pack.pdf", render_pdf),
     "xlsx": Format("board-pack.xlsx", write_workbook),
     "pptx": Format("board-pack.pptx", write_slides),
 }
 #: What is made where nobody asks for less or more.
-DEFAULT_FORMATS = ("html", "pdf", "xlsx")
+DEFAULT_FORMATS = ("html", "paper", "pdf", "xlsx", "pptx")
