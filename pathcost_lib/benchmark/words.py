@@ -210,7 +210,7 @@ def opportunity_decision(claims: Disclosed, costs: Disclosed, *, span: str = "a 
         largest = found.sort_values("once_gbp").iloc[-1]
         said = (
             f"Decide whether to review {care(largest['claim'])} first: {_sum(largest['once_gbp'])} of the "
-            f"{_sum(found['once_gbp'].sum())} {span} above the target, at full cost and not adjusted for case mix."
+            f"{_sum(found['once_gbp'].sum())} {span} above the best of our peers, before illness is allowed for."
         )
     part = "" if span == "a year" else f" {span}"
     return {
@@ -225,7 +225,9 @@ def spend_figures(costs: Disclosed) -> Disclosed | None:
     return costs.headline(["persons", "cost_gbp"], setting="all_settings")
 
 
-def spend_finding(costs: Disclosed, deciles: Disclosed, *, area: str, span: str = "a year") -> Finding:
+def spend_finding(
+    costs: Disclosed, deciles: Disclosed, coverage: pd.DataFrame, *, area: str, span: str = "a year"
+) -> Finding:
     """Return what is spent, and on whom: the total, the largest setting, the most and the least deprived tenth.
 
     Parameters
@@ -234,7 +236,7 @@ def spend_finding(costs: Disclosed, deciles: Disclosed, *, area: str, span: str 
         `benchmark.icb_view.of_one`.
     deciles : Disclosed
         area, decile, value_gbp, lower_95, upper_95.
-    area, span : str
+    coverage, area, span
         As in `variation_message`.
     """
     question, whole = QUESTIONS[0], _whole(costs)
@@ -253,7 +255,8 @@ def spend_finding(costs: Disclosed, deciles: Disclosed, *, area: str, span: str 
     title, on_whom, (low, high) = _on_whom(deciles.frame[deciles.frame["area"] == area].set_index("decile"))
     todo = "Use this as the baseline. Ask how much of it goes to crises that earlier care could prevent."
     said = Headline(total, f"cost of all care {span}", f"for {people}")
-    sure = confidence(low, high, checked=True)
+    doubt = _thin(coverage)
+    sure = confidence(low, high, checked=not doubt, doubt=doubt)
     return Finding(
         question, f"We spend {total} {span}, {title}", (line, on_whom, todo), sure, "gradient", "Deprivation", said
     )
@@ -303,12 +306,19 @@ def variation_finding(
         reach = f"The difference is between {plain_pounds(ends[0])} and {plain_pounds(ends[1])}."
         against = f"{more} than {reference}"
     seen = f"At equal age and sex a person costs {here} here and {there} in {reference}. {reach}"
-    known = coverage.dropna(subset=["coverage_pct"]) if "coverage_pct" in coverage else coverage.iloc[:0]
-    thin = [care(name) for name in known.loc[known["coverage_pct"] < LOW_COVERAGE, "setting"]]
-    doubt = f"the data cover too little of {', '.join(thin)}" if thin else "" if len(known) else "coverage is not known"
+    doubt = _thin(coverage)
     reason = confidence(low, high, checked=not doubt, doubt=doubt)
     said = Headline(here, f"cost of a person {span}, at equal age and sex", against)
     return Finding(question, title, (seen, *_worth(claims, span)), reason, "costs", "Per person", said)
+
+
+def _thin(coverage: pd.DataFrame) -> str:
+    """Return what the data cover too little of for a difference to be sure; empty where they cover enough."""
+    known = coverage.dropna(subset=["coverage_pct"]) if "coverage_pct" in coverage else coverage.iloc[:0]
+    thin = [care(name) for name in known.loc[known["coverage_pct"] < LOW_COVERAGE, "setting"]]
+    if not len(known):
+        return "how much of the activity the data cover is not known"
+    return f"the data cover too little of {', '.join(thin)}" if thin else ""
 
 
 def _most_on(costs: pd.DataFrame, *, more: bool) -> str:

@@ -36,7 +36,10 @@ _METHOD = (
 _TERMS = (
     ("Pathway", "All care of one patient for one event, such as an operation, before and after it, by any provider."),
     ("Year of full health", "A quality-adjusted life year (QALY): a year lived in full health, or longer in less."),
-    ("Variable cost", "Cost that stops soon when activity stops. Buildings and most staff remain."),
+    (
+        "Full cost",
+        "Cost with its share of staff, buildings and overheads. Little of it stops when activity stops.",
+    ),
     ("Peers", "The areas most like ours in age, deprivation and size."),
     ("England", "All areas in these data that are compared."),
 )

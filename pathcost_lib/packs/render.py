@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 
 import pathcost_lib
 from pathcost_lib.packs.document import Document, Figure, Prose, Section, Table
+from pathcost_lib.packs.paper import paper_of
 from pathcost_lib.packs.pdf import render_paper, render_pdf
 from pathcost_lib.packs.slides import write_slides
 from pathcost_lib.packs.workbook import write_workbook
@@ -44,11 +45,12 @@ def render_html(document: Document) -> str:
     """Return the pack as one HTML page; the same document gives the same text."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
     templates = files("pathcost_lib.packs") / "templates"
-    environment.filters["whole"] = _whole
+    environment.filters |= {"whole": _whole, "drawn": _data_uri}
     page = environment.from_string((templates / "pack.html.j2").read_text(encoding="utf-8"))
     numbers = {"figure": 0, "table": 0}
     return page.render(
         document=document,
+        paper=paper_of(document) if document.findings else None,
         css=Markup((templates / "pack.css").read_text(encoding="utf-8")),
         sections=[_section(s, n, numbers) for n, s in enumerate(document.chapters, start=1)],
         log=Markup(table_html(document.suppression, "suppression")),
