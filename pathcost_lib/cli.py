@@ -98,7 +98,7 @@ def import_(
     from pathcost_lib.intake.suggest import suggest as propose
 
     if suggest:
-        _write_new(out, propose(folder))
+        _write_new(out, propose(folder), "pathcost import FOLDER --mapping")
         return
     if not mapping:
         raise InputError("Say --mapping FILE, or --suggest to have one proposed.")
@@ -113,7 +113,7 @@ def import_(
     typer.echo(f"Tables written to {target}. What was reported: {target / '_import_table.csv'}")
 
 
-def _write_new(path: Path | None, text: str) -> None:
+def _write_new(path: Path | None, text: str, after: str) -> None:
     """Write a text to a file that is not there yet, or print it."""
     if path is None:
         typer.echo(text)
@@ -121,7 +121,7 @@ def _write_new(path: Path | None, text: str) -> None:
     if path.exists():
         raise InputError(f"{path} is there already. Name another file.")
     path.write_text(text, encoding="utf-8")
-    typer.echo(f"Written to {path}. Edit it, then: pathcost import FOLDER --mapping {path}")
+    typer.echo(f"Written to {path}. Edit it, then: {after} {path}")
 
 
 @app.command()
@@ -327,6 +327,47 @@ def teach_glossary(
     from pathcost_lib.teaching.words import write_pdf
 
     typer.echo(f"Glossary written to {write_pdf(out or paths.reports() / 'glossary.pdf')}")
+
+
+scenario = typer.Typer(help="Scenario files of your own: begin one, check one.", no_args_is_help=True)
+pathway = typer.Typer(help="Pathway files of your own: check one.", no_args_is_help=True)
+app.add_typer(scenario, name="scenario")
+app.add_typer(pathway, name="pathway")
+TomlFile = Annotated[Path, typer.Argument(help="A .toml file of your own.")]
+
+
+@scenario.command("new")
+def scenario_new(
+    name: Annotated[str, typer.Argument(help="Its name: letters, digits, _ and -.")],
+    out: Annotated[Path | None, typer.Option(help="File to write; NAME.toml here if not given.")] = None,
+) -> None:
+    """Write a commented scenario to start from: it can be used as it is, and every line says what it is."""
+    from pathcost_lib.scenarios.scenario_doubts import starter
+
+    _write_new(out or Path(f"{name}.toml"), starter(name), "pathcost scenario check")
+
+
+@scenario.command("check")
+def scenario_check(file: TomlFile) -> None:
+    """Say what in a scenario file is wrong, or likely wrong, with its line."""
+    from pathcost_lib.scenarios.scenario_doubts import check_scenario
+
+    _say_checked(check_scenario(file))
+
+
+@pathway.command("check")
+def pathway_check(file: TomlFile) -> None:
+    """Say what in a pathway file is wrong, or likely wrong, with its line."""
+    from pathcost_lib.pathways.definition_doubts import check_pathway
+
+    _say_checked(check_pathway(file))
+
+
+def _say_checked(checked: tuple[str, list[str]]) -> None:
+    holds, doubts = checked
+    typer.echo(holds)
+    for line in doubts:
+        typer.echo(f"  Look at {line}")
 
 
 def _settings(pairs: list[str] | None) -> dict[str, str]:

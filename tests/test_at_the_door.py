@@ -173,7 +173,7 @@ recorded_cost_pence = { from = "cost", money = "pounds" }
     counts = result.report.counts
     assert (counts["rows_in"] == counts["rows_kept"] + counts["rows_reported"]).all()
     (tmp_path / "m.toml").write_text(mapping.replace("latest = { by", "latest = { of"), encoding="utf-8")
-    with pytest.raises(InputError, match=r"latest: option 'of' is not known.*by"):
+    with pytest.raises(InputError, match=r"\[table\.latest\]: key 'of' is not known.*Allowed: by, date, key"):
         map_folder(tmp_path, tmp_path / "m.toml")
 
 

@@ -81,7 +81,7 @@ def test_ready_scenarios_run(name):
     ("changes", "key", "says"),
     [
         ({"select": {"pod": ["electve"]}}, "pod", "Did you mean elective"),
-        ({"select": {"currency_code": ["HN' OR 1=1"]}}, "currency_code", "must list codes"),
+        ({"select": {"currency_code": ["HN' OR 1=1"]}}, "currency_code", "must be a code of letters, digits, and _"),
         ({"select": {}}, "intervention.select", "Allowed: setting"),
         ({"effect": 1.2}, "effect", "from 0 to 1"),
         ({"effect": {"low": 0.5, "high": 0.1}}, "effect", "must rise"),
@@ -134,6 +134,9 @@ def test_files_that_are_not_scenarios(tmp_path):
     [
         ("cost_gbp = 382,158", "line 2, cost_gbp: write 382,158 without £ and commas: 382158"),
         ("cost_gbp = £382,158  # from the ledger", "line 2, cost_gbp: write £382,158 without £ and commas: 382158"),
+        ("cost_gbp = £1.2m", "line 2, cost_gbp: write £1.2m in full: 1200000"),
+        ("effect = { low = 5%, high = 15% }", "line 2, effect: write 5% as 0.05, or as 5 where the key ends in _pct"),
+        ("start = 2025-26", 'line 2, start: write 2025-26 in quotation marks: "2025-26"'),
         ("title = Mine", r"line 2, column 9\): 'title = Mine'"),
     ],
 )
@@ -148,7 +151,7 @@ def test_numbers_as_people_write_them_are_told_by_line(tmp_path, line, says):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"running_gbp": float("nan")}, "running_gbp: is nan"),
+        ({"running_gbp": float("nan")}, r"first: running_gbp must be a finite number, not nan"),
         ({"running_gbp": "£382,158"}, "without quotes, £ and commas: 382158"),
         ({"stay_share": 60}, "write 0.6 for 60 %"),
     ],

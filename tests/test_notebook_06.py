@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from factories import make_tables, write_tables
+from in_process import run
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from system_steps import steps
 
 from pathcost_lib import ledger, packs, paths, present, scenarios, sources
 from pathcost_lib.errors import InputError
@@ -21,7 +24,7 @@ from pathcost_lib.present import style
 from pathcost_lib.present.format import short_pounds
 from pathcost_lib.scenarios.change import figures
 from pathcost_lib.scenarios.change import words as savings
-from pathcost_lib.scenarios.change.view import OTHERS, SYSTEM
+from pathcost_lib.scenarios.change.tables import OTHERS, SYSTEM
 from pathcost_lib.sources import names
 
 NOTEBOOK = next(p for p in packs.production_notebooks() if p.stem == "06_system_savings")
@@ -68,7 +71,7 @@ def test_tables_of_the_notebook_are_the_library_s(data: str, local: scenarios.Lo
     section = _run(tmp_path, icb="QZ2", data=data, draws=200, seed=5)
     assert (len(section.messages), len(section.figures), len(section.tables)) == (2, 6, 10)
     called = names.organisation_names(sources.open_dataset(data).organisations)
-    view = scenarios.system_view(local, names=called, draws=200, seed=5)
+    view = steps(local, names=called, draws=200, seed=5, disclosed=True)
     shown = {
         "Matrix": "matrix",
         "Years": "years",
@@ -145,6 +148,9 @@ def test_says_why_it_is_not_computable(
     assert (len(section.figures), len(section.tables)) == (6, 10)
     assert said in section.messages[0].text
     assert all(said in f.alt for f in section.figures)
+    # Also where nothing is worked out, how many people a scheme would select is a count as any other.
+    persons = _frame(section, "Schemes").get("persons", pd.Series(dtype=float))
+    assert all(value == "*" or value % 5 == 0 for value in persons)
 
 
 @pytest.mark.slow
@@ -160,6 +166,42 @@ def test_says_why_it_is_not_computable(
 def test_stops_in_cell_three_with_what_is_allowed(wrong: dict[str, str], said: str, data: str, tmp_path: Path) -> None:
     with pytest.raises(NotebookError, match=f"(?s)06_system_savings.ipynb, cell 3: {said}"):
         packs.execute(NOTEBOOK, tmp_path / "out.ipynb", {"icb": "QZ2", "data": data, **wrong})
+
+
+@pytest.mark.slow
+@pytest.mark.notebook
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        ("payment = scenario.payment", 'payment = scenario.payment.varied("block")', True),
+        ("years = scenario.years", "years = scenario.years[:3]", False),
+        ("release = scenario.release", "release = scenarios.Release(20.0)", False),
+        ('schedule = "green_book"', 'schedule = "green_book_health"', True),
+    ],
+)
+def test_an_analyst_changes_a_rule_in_one_line(before: str, after: str, same: bool, data: str) -> None:
+    values = {"data": data, "icb": "QZ2", "draws": 100}
+    was, now = run("06", values), run("06", values, {before: after})
+    sums = [_frame(s, "Years")["net_gbp"].astype(float) for s in (was, now)]
+    assert sums[0].equals(sums[1]) == same
+    worth = [_frame(s, "Worth").set_index("organisation")["at_mean_effects_gbp"] for s in (was, now)]
+    assert not worth[0].equals(worth[1])
+    assert worth[0]["System"] == worth[1]["System"] or "payment" not in before
+
+
+@pytest.mark.slow
+@pytest.mark.notebook
+def test_it_ends_in_three_changes_worked_which_no_pack_holds(data: str) -> None:
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    (place,) = (n for n, cell in enumerate(cells) if cell.source.startswith("## Make it yours"))
+    assert "three changes" in cells[place].source.lower() and len(cells) == place + 3
+    assert not any("pack" in cell.metadata.get("tags", []) for cell in cells[place:])
+    section = run(
+        "06",
+        {"data": data, "icb": "QZ2", "draws": 100},
+        {"mine if computable": "assert len(mine) == 4; mine if computable"},
+    )
+    assert not any("Make it yours" in str(block) for block in section.blocks)
 
 
 # -- a scenario set on an ICB -----------------------------------------------------------------------------------------
@@ -191,14 +233,14 @@ def test_what_cannot_be_worked_out_is_left_out_with_what_depends_on_it(local: sc
         "shorter_stay": "no activity here is selected",
         "discharge_to_assess": "depends on shorter stay, which is left out",
     }
-    view = scenarios.system_view(found, draws=100)
+    view = steps(found)
     assert view.tables["assumptions"]["left_out"].tolist() == [*found.left_out.values(), ""]
     assert set(view.tables["matrix"]["scheme"]) == {"Advice before referral", "All schemes"}
 
 
 @pytest.mark.unit
 def test_tables_add_up_and_small_providers_are_shown_as_one(local: scenarios.Local) -> None:
-    view = scenarios.system_view(local, draws=100, most=1)
+    view = steps(local, most=1)
     matrix = view.tables["matrix"].pivot_table(index="organisation", columns="scheme", values="impact_gbp", sort=False)
     assert list(matrix.index) == ["QZ2", "A2", "C2", OTHERS, SYSTEM]
     assert matrix.drop(index=SYSTEM).sum().to_numpy() == pytest.approx(matrix.loc[SYSTEM].to_numpy())
@@ -228,11 +270,11 @@ def test_usual_claims_count_the_same_activity_twice_and_a_file_of_claims_is_chec
     assert set(claims["programme"]) == {"QIPP", "CIP"}
     full = impact.released["full_cost_gbp"].sum()
     assert claims.query("programme == 'CIP'")["claim_gbp"].sum() == pytest.approx(full)
-    register = scenarios.system_view(local, draws=100).tables["register"]
+    register = steps(local).tables["register"]
     assert register["claimed_gbp"].sum() == pytest.approx(claims["claim_gbp"].sum())
     assert (register["claimed_gbp"] > register["system_gbp"]).all()
     with pytest.raises(InputError, match=r"no column claim_gbp\. Needed: scheme"):
-        scenarios.system_view(local, claims=claims.drop(columns="claim_gbp"))
+        steps(local, claims=claims.drop(columns="claim_gbp"))
 
 
 @pytest.mark.unit
@@ -282,7 +324,7 @@ def test_the_message_is_no_more_certain_than_the_interval() -> None:
 
 @pytest.mark.unit
 def test_no_text_is_cut_off_and_a_reason_stands_in_for_a_figure(local: scenarios.Local) -> None:
-    view = scenarios.system_view(local, draws=200)
+    view = steps(local, draws=200)
     marks = {"low": -2e3, "middle": 4e3, "high": 9e3, "central": 5e3}
     calls: list[tuple[Any, Any, str, dict[str, Any]]] = [
         (figures.signed_grid, figures.describe_signed_grid, "matrix", {"columns": "scheme"}),

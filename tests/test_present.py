@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from pathcost_lib.benchmark import words as sentences
 from pathcost_lib.errors import InputError
 from pathcost_lib.present import display, shapes, style
 from pathcost_lib.present import format as words
+from pathcost_lib.present.described import describes, form_of
 from pathcost_lib.present.shapes import wrapped
 from pathcost_lib.scenarios.change import words as savings
 from pathcost_lib.scenarios.demand import words as outlook
@@ -212,6 +214,32 @@ def test_only_disclosed_data_with_title_and_alternative_text_are_shown(phases: p
         display.table_bundle(safe, name="t", title=" ")
     with pytest.raises(InputError, match="alternative text"):
         display.figure_bundle(shapes.waterfall, safe, name="f", title="T", alt="", by="phase", area="A")
+
+
+@pytest.mark.unit
+def test_a_figure_carries_its_alternative_text_and_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dots(ax: Any, table: pd.DataFrame, *, by: str) -> Any:
+        ax.plot(table[by], table["value"])
+        return ax
+
+    @describes(dots, height=lambda table: 2.0 + len(table))
+    def describe_dots(table: pd.DataFrame, *, by: str) -> str:
+        return f"{len(table)} of {by}"
+
+    form = form_of(dots)
+    frame = pd.DataFrame({"year": [1, 2], "value": [3.0, 4.0]})
+    assert form.alt(frame, {"by": "year", "not_taken": 1}) == "2 of year" == describe_dots(frame, by="year")
+    assert form.sizes(frame) == (4.0, None)
+    bundles: list[Any] = []
+    monkeypatch.setattr(display, "display", lambda bundle, raw: bundles.append(bundle))
+    monkeypatch.setattr(display, "_shown", {"figures": 0, "tables": 0})
+    safe = present.disclose(frame, counts=[])
+    present.figure(dots, safe, name="f", title="T", by="year")
+    present.figure(dots, safe, name="f", title="T", alt="Said here", by="year")
+    assert [bundle[display.FIGURE]["alt"] for bundle in bundles] == ["2 of year", "Said here"]
+    assert form_of(lambda ax: ax).alt(frame, {}) == ""
+    with pytest.raises(InputError, match="no alternative text"):
+        present.figure(lambda ax, table: ax, safe, name="f", title="T")
 
 
 @pytest.mark.unit

@@ -1,4 +1,4 @@
-"""The view of a system leaves nobody out, whoever pays, holds the budget or takes activity over."""
+"""The steps of notebook 06 leave nobody out, whoever pays, holds the budget or takes activity over."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from system_steps import Steps, steps
 
 from pathcost_lib import scenarios
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import NotComputable
-from pathcost_lib.scenarios.change import view as views
-from pathcost_lib.scenarios.change.view import ALL, SYSTEM
+from pathcost_lib.scenarios.change import tables
+from pathcost_lib.scenarios.change.tables import ALL, SYSTEM
 from pathcost_lib.scenarios.scenario import parse_scenario
 from pathcost_lib.sources.engine import connect
 
@@ -36,17 +37,17 @@ FILE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def look(content: dict[str, Any], **options: Any) -> scenarios.SystemView:
-    """Return the view of a file on its own baseline."""
+def look(content: dict[str, Any], **options: Any) -> Steps:
+    """Take the notebook's steps on a file's own baseline."""
     local = scenarios.localise(parse_scenario(content, "own.toml"), None, icb="", year="")
-    return scenarios.system_view(local, draws=100, **options)
+    return steps(local, **options)
 
 
 def wide(table: pd.DataFrame, columns: str) -> pd.DataFrame:
     return table.pivot_table(index="organisation", columns=columns, values="impact_gbp", sort=False)
 
 
-def require_whole(view: scenarios.SystemView) -> None:
+def require_whole(view: Steps) -> None:
     """Whatever is shown adds up to the system, and the system is the impact's."""
     assert view.impact is not None
     total = float(view.impact.system.sum())
@@ -121,13 +122,13 @@ def test_two_commissioners_two_of_one_name_and_reserved_names() -> None:
 
 
 @pytest.mark.unit
-def test_an_organisation_with_money_and_no_name_stops_the_view(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = views._called
+def test_an_organisation_with_money_and_no_name_stops_the_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = tables.names_shown
 
-    def forgetful(*arguments: Any) -> dict[str, str]:
-        return {code: name for code, name in whole(*arguments).items() if code != "SMALL"}
+    def forgetful(*arguments: Any, **options: Any) -> dict[str, str]:
+        return {code: name for code, name in whole(*arguments, **options).items() if code != "SMALL"}
 
-    monkeypatch.setattr(views, "_called", forgetful)
+    monkeypatch.setattr(tables, "names_shown", forgetful)
     with pytest.raises(AssertionError, match="would be left out: SMALL"):
         look(FILE)
 

@@ -50,7 +50,8 @@ import pandas as pd
 
 from pathcost_lib import paths, scratch
 from pathcost_lib.errors import InputError
-from pathcost_lib.intake.mapping_file import Feed, engine_kind, read_mapping
+from pathcost_lib.intake.feed import Feed, engine_kind
+from pathcost_lib.intake.mapping_file import read_mapping
 from pathcost_lib.intake.mapping_rules import IDENTIFIERS, Rule, broken_rules, rules_of, theirs
 from pathcost_lib.intake.origins import Origin, open_origin
 from pathcost_lib.intake.pseudonyms import key_in, key_name, local_key, pseudonym

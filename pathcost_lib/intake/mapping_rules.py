@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pathcost_lib.intake.expressions import row_expression
-from pathcost_lib.intake.mapping_file import Feed, engine_kind
+from pathcost_lib.intake.feed import Feed, engine_kind
 from pathcost_lib.intake.origins import Origin
 from pathcost_lib.intake.pseudonyms import holds_nhs_number, rounded_by_excel
 from pathcost_lib.intake.workbooks import FAULTS

@@ -16,7 +16,8 @@ from typing import Any
 
 from pathcost_lib import paths
 from pathcost_lib.errors import InputError
-from pathcost_lib.intake.mapping_file import Feed, engine_kind, is_required, plain_name, read_mapping
+from pathcost_lib.intake.feed import Feed, engine_kind, is_required, plain_name
+from pathcost_lib.intake.mapping_file import read_mapping
 from pathcost_lib.intake.origins import Origin, open_origin
 from pathcost_lib.intake.pseudonyms import holds_nhs_number
 from pathcost_lib.intake.workbooks import WORKBOOKS

@@ -25,6 +25,7 @@ from pathcost_lib.scenarios.change.sharing import (
     payment_at_risk,
     scheme_register,
     settlement,
+    usual_claims,
 )
 from pathcost_lib.scenarios.change.simulation import Simulation, sensitivity, simulate
 from pathcost_lib.scenarios.change.system import (
@@ -34,7 +35,6 @@ from pathcost_lib.scenarios.change.system import (
     system_impact,
     transition_payment,
 )
-from pathcost_lib.scenarios.change.view import SystemView, system_view, usual_claims
 from pathcost_lib.scenarios.demand.forecasting import Backtest, Forecast, backtest, forecast, join_long_run
 from pathcost_lib.scenarios.demand.inputs import (
     DemandInputs,
@@ -84,7 +84,6 @@ __all__ = [
     "Scenario",
     "Simulation",
     "SystemImpact",
-    "SystemView",
     "acceptable_share",
     "activity_near",
     "appraise",
@@ -127,7 +126,6 @@ __all__ = [
     "simulate_demand",
     "stranded_cost",
     "system_impact",
-    "system_view",
     "tornado",
     "transition_payment",
     "usual_claims",

@@ -82,17 +82,34 @@ def _too_deep(file: str) -> str:
     return f"{file} has tables or lists inside each other more than {_MOST_FLOORS} deep."
 
 
-#: A number as people write it: "£382,158", "382,158", "£300".
-_WRITTEN = re.compile(r"^\s*(?P<key>[\w.\"-]+)\s*=\s*(?P<value>£\s*\d[\d,.]*|\d{1,3}(?:,\d{3})+(?:\.\d+)?)\s*(?:#.*)?$")
+#: Values as people write them: "£382,158", "£1.2m", "20k"; "382,158" as the whole value; "15%"; a year, 2025-26.
+_WRITTEN = re.compile(
+    r"£ ?\d[\d,.]*[mk]?\b|\d[\d.]*[mk]\b|(?<== )\d{1,3}(?:,\d{3})+(?:\.\d+)?(?= *$)|\d[\d.]* ?%|\b\d{4}[-/]\d\d\b",
+    re.IGNORECASE,
+)
 
 
 def _explain(error: str, text: str) -> str:
-    """Return TOML's own error in words, with its line; a number with commas or £ is told how to write it."""
+    """Return TOML's own error in words, with its line; of a value as people write it, how to write it."""
     place = re.search(r"at line (\d+)", error)
     lines = text.splitlines()
     line = lines[int(place[1]) - 1].strip() if place and int(place[1]) <= len(lines) else ""
-    written = _WRITTEN.match(line)
+    key, equals, value = line[:1_000].partition("=")
+    unquoted = re.sub(r"\"[^\"]*\"|'[^']*'|#.*", "", value)
+    written = _WRITTEN.search(f"= {unquoted.strip()}") if equals else None
     if place is None or not written:
-        return f"{error}{f': {line!r}' if line else ''}."
-    plain = re.sub(r"[£,\s]", "", written["value"])
-    return f"line {place[1]}, {written['key']}: write {written['value']} without £ and commas: {plain}."
+        return f"{error}{f': {line[:200]!r}' if line else ''}."
+    return f"line {place[1]}, {key.strip()}: write {written[0]} {_plainly(written[0])}."
+
+
+def _plainly(written: str) -> str:
+    digits = re.sub(r"[£,%mk ]", "", written, flags=re.IGNORECASE)
+    if re.fullmatch(r"\d{4}[-/]\d\d", digits):
+        return f'in quotation marks: "{digits.replace("/", "-")}"'
+    size = {"m": 6, "k": 3}.get(written[-1].lower(), 0)
+    try:
+        if written.endswith("%"):
+            return f"as {float(digits) / 100:g}, or as {digits} where the key ends in _pct"
+        return f"in full: {float(digits) * 10**size:.0f}" if size else f"without £ and commas: {digits}"
+    except ValueError:  # 1.2.3
+        return "as a number, such as 1234.5"

@@ -2,20 +2,60 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from pathcost_lib.errors import require_one_of
+from pathcost_lib.sources.toml_models import Limits, OneOf, Table, read_file
 
 __all__ = ["Exercise", "Lesson", "Mistake", "find", "lessons"]
 
+UNITS = ("pounds", "unit_cost", "millions", "percent", "number", "choice")
+
 _FILE = Path(__file__).with_name("exercises.toml")
+
+
+class MistakeTable(Table):
+    """A known mistake: a formula of what is given and of the answer, and what to say to it."""
+
+    name: str
+    value: str
+    hint: str
+
+
+class ExerciseTable(Table):
+    """One question: what is given, the right answer as a formula of it, and known mistakes."""
+
+    unit: Annotated[str, OneOf(UNITS)]
+    answer: str
+    given: dict[str, int | float] = Field({})
+    places: Annotated[int, Limits(unit="decimals asked for")] = 0
+    right: str
+    hint: str
+    mistake: list[MistakeTable]
+
+
+class LessonTable(Table):
+    """A lesson, and its questions in order."""
+
+    number: int
+    stem: str
+    title: str
+    minutes: int
+    exercise: list[ExerciseTable]
+
+
+class ExercisesFile(Table):
+    """Every lesson, and the mistakes that go with a unit."""
+
+    unit: dict[str, list[MistakeTable]]
+    lesson: list[LessonTable]
 
 
 @dataclass(frozen=True)
@@ -68,8 +108,8 @@ class Lesson:
 @cache
 def lessons() -> tuple[Lesson, ...]:
     """Return every lesson, in order; the capstone is the last."""
-    content = tomllib.loads(_FILE.read_text(encoding="utf-8"))
-    return tuple(_lesson(item, content["unit"]) for item in content["lesson"])
+    content = read_file(ExercisesFile, _FILE, "exercises")
+    return tuple(_lesson(item, content.unit) for item in content.lesson)
 
 
 def find(exercise: str) -> Exercise:
@@ -84,18 +124,17 @@ def find(exercise: str) -> Exercise:
     return held[require_one_of(str(exercise), held, what="Exercise")]
 
 
-def _lesson(item: dict[str, Any], units: dict[str, list[dict[str, str]]]) -> Lesson:
-    number = item["number"]
-    tasks = (_exercise(f"{number}.{n}", raw, units) for n, raw in enumerate(item["exercise"], 1))
-    return Lesson(number, item["stem"], item["title"], item["minutes"], tuple(tasks))
+def _lesson(item: LessonTable, units: dict[str, list[MistakeTable]]) -> Lesson:
+    tasks = (_exercise(f"{item.number}.{n}", raw, units) for n, raw in enumerate(item.exercise, 1))
+    return Lesson(item.number, item.stem, item.title, item.minutes, tuple(tasks))
 
 
-def _exercise(name: str, raw: dict[str, Any], units: dict[str, list[dict[str, str]]]) -> Exercise:
-    unit, given = raw["unit"], dict(raw.get("given", {}))
-    answer = given["answer"] = _value(raw["answer"], unit, given)
-    known = [*raw["mistake"], *units.get(unit, [])]
-    mistakes = tuple(Mistake(m["name"], _value(m["value"], unit, given), m["hint"]) for m in known)
-    return Exercise(name, unit, answer, 0.5 * 10.0 ** -raw.get("places", 0), raw["right"], raw["hint"], mistakes)
+def _exercise(name: str, raw: ExerciseTable, units: dict[str, list[MistakeTable]]) -> Exercise:
+    given: dict[str, float | str] = dict(raw.given)
+    answer = given["answer"] = _value(raw.answer, raw.unit, given)
+    known = [*raw.mistake, *units.get(raw.unit, [])]
+    mistakes = tuple(Mistake(m.name, _value(m.value, raw.unit, given), m.hint) for m in known)
+    return Exercise(name, raw.unit, answer, 0.5 * 10.0**-raw.places, raw.right, raw.hint, mistakes)
 
 
 def _value(formula: str, unit: str, given: dict[str, float | str]) -> float | str:

@@ -7,7 +7,6 @@ out. Results are rows of measure, value, unit and reading (what it means, in wor
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +19,6 @@ from pathcost_lib.scenarios.change.appraisal import payback
 from pathcost_lib.scenarios.change.release import flexible_budget
 from pathcost_lib.scenarios.change.system import SystemImpact, build_model
 from pathcost_lib.scenarios.scenario import Scenario
-from pathcost_lib.scenarios.schema import Field, Where, check_table
 from pathcost_lib.sources.engine import Relation
 
 __all__ = [
@@ -243,19 +241,11 @@ def run_checks(scenario: Scenario) -> pd.DataFrame:
         raise InputError(f"scenario must come from load_scenario; this is a {type(scenario).__name__}.")
     rows: list[tuple[Any, ...]] = []
     for place, table in enumerate(scenario.checks, start=1):
-        where = Where(scenario.name, f"[[check]] {place}")
-        kind = check_table({"kind": table.get("kind")}, {"kind": Field(required=True, allowed=CHECKS)}, where)["kind"]
-        arguments = inspect.signature(CHECKS[kind]).parameters
-        types = {"int": "integer", "float": "number", "list[float]": "list"}
-        fields = {
-            name: Field(types[str(p.annotation)], required=p.default is p.empty, default=p.default)
-            for name, p in arguments.items()
-        }
-        values = check_table({k: v for k, v in table.items() if k not in ("kind", "source")}, fields, where)
+        kind = table["kind"]
         try:
-            found = CHECKS[kind](**values)
+            found = CHECKS[kind](**{key: value for key, value in table.items() if key != "kind"})
         except InputError as error:
-            raise where.fail(kind, str(error)) from None
+            raise InputError(f"{scenario.name}, [[check]] {place}, {kind}: {error}") from None
         rows += [(scenario.name, scenario.identity, kind, *row) for row in found]
     return pd.DataFrame(rows, columns=["scenario", "identity", "check", "measure", "value", "unit", "reading"])
 

@@ -18,6 +18,7 @@ from matplotlib.patches import Patch
 from seaborn.utils import relative_luminance
 
 from pathcost_lib.present import style
+from pathcost_lib.present.described import describes
 from pathcost_lib.present.disclosure import MARK
 from pathcost_lib.present.format import percent, say, short_pounds
 from pathcost_lib.present.shapes import axis_title, empty, key, margin_text, pound_axis, row_label, rows_down, wrapped
@@ -113,6 +114,7 @@ def _stack(
     return handles, texts
 
 
+@describes(timeline, height=lambda table: 1.5 + 0.27 * len(table))
 def describe_timeline(table: pd.DataFrame) -> str:
     """Return the alternative text: each year's ramp, release, spend and net."""
     why = _blocked(table, "net_gbp")
@@ -124,6 +126,7 @@ def describe_timeline(table: pd.DataFrame) -> str:
     return why or f"Year by year. {'; '.join(said)}."
 
 
+@describes(stranded, height=lambda table: 1.5 + 0.27 * len(table))
 def describe_stranded(table: pd.DataFrame) -> str:
     """Return the alternative text: what is stranded in each year."""
     why = _blocked(table, "stranded_gbp")
@@ -186,6 +189,7 @@ def cash_waterfall(ax: Axes, table: pd.DataFrame) -> Axes:
     return ax
 
 
+@describes(cash_waterfall)
 def describe_cash_waterfall(table: pd.DataFrame) -> str:
     """Return the alternative text: each step."""
     if "not_computable" in table:
@@ -259,6 +263,7 @@ def signed_grid(ax: Axes, table: pd.DataFrame, *, columns: str, most: int = 6) -
     return ax
 
 
+@describes(signed_grid, height=lambda table: 1.6 + 0.36 * table.iloc[:, 0].nunique())
 def describe_signed_grid(table: pd.DataFrame, *, columns: str) -> str:
     """Return the alternative text: every organisation's amount under each heading."""
     if "not_computable" in table:
@@ -321,6 +326,7 @@ def spread(ax: Axes, table: pd.DataFrame, *, low: float, middle: float, high: fl
     return ax
 
 
+@describes(spread)
 def describe_spread(table: pd.DataFrame, *, low: float, middle: float, high: float, central: float) -> str:
     """Return the alternative text: the three percentiles, and the value at mean effects."""
     if "not_computable" in table:

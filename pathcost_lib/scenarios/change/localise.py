@@ -25,7 +25,7 @@ from pathcost_lib.codes import PODS, SETTINGS, financial_year_bounds, label
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.scenarios.change.interventions import Intervention
 from pathcost_lib.scenarios.scenario import PROGRAMME, Scenario, moved, rebase
-from pathcost_lib.scenarios.schema import financial_years, running_years, start_year
+from pathcost_lib.scenarios.years import financial_years, running_years, start_year
 from pathcost_lib.sources.engine import Relation, connect
 from pathcost_lib.sources.quoting import quote_value, quote_values
 
@@ -75,6 +75,34 @@ class Local:
         return {
             str(row.pop("intervention")): {str(k): float(v) for k, v in row.items()} for row in rows.to_dict("records")
         }
+
+    @property
+    def reason(self) -> str:
+        """Why nothing can be worked out here; empty where at least one intervention can."""
+        if self.scenario.interventions:
+            return ""
+        why = "; ".join(dict.fromkeys(r for r in self.left_out.values() if not r.startswith("depends on")))
+        return why or f"scenario {self.scenario.name} holds ready calculations, but no intervention"
+
+    @property
+    def assumptions(self) -> pd.DataFrame:
+        """What each intervention of the file assumes, as set here, and why any is left out; no rows if it has none.
+
+        scheme, left_out, effect_pct with its 80 % interval (lower_80, upper_80), evidence, programme costs (GBP),
+        cost_in_scope_gbp and, from a ledger, persons.
+        """
+        here, whole = {i.name: i for i in self.scenario.interventions}, self.whole
+        rows = []
+        for asked in self.asked.interventions:
+            item, selected = here.get(asked.name, asked), whole[asked.name]
+            low, high = 100 * item.effect.ppf([0.1, 0.9])
+            row: dict[str, object] = {"scheme": item.title, "left_out": self.left_out.get(asked.name, "")}
+            row |= {"effect_pct": 100 * item.effect.mean, "lower_80": low, "upper_80": high, "evidence": item.evidence}
+            row |= {key: getattr(item, key) if asked.name in here else np.nan for key in PROGRAMME[:3]}
+            row |= {"cost_in_scope_gbp": selected["cost_gbp"]}
+            row |= {"persons": int(selected["persons"])} if self.year else {}
+            rows.append(row)
+        return pd.DataFrame(rows)
 
     @property
     def providers(self) -> list[str]:

@@ -25,6 +25,7 @@ from pathcost_lib.arguments import (
     require_columns,
     require_unique,
     share,
+    table,
 )
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.results import NotComputable, Result
@@ -38,7 +39,11 @@ __all__ = [
     "payment_at_risk",
     "scheme_register",
     "settlement",
+    "usual_claims",
 ]
+
+#: Columns of a claim.
+CLAIM = ("scheme", "organisation", "programme", "claim_gbp")
 
 FloatArray = NDArray[np.float64]
 
@@ -287,7 +292,10 @@ def scheme_register(claims: pd.DataFrame, impact: SystemImpact) -> SchemeRegiste
         organisation claims the same scheme twice.
     """
     keys = ["scheme", "organisation"]
-    require_columns(claims, [*keys, "programme", "claim_gbp"], what="claims")
+    table(claims, what="claims")
+    if missing := [column for column in CLAIM if column not in claims]:
+        raise InputError(f"Claims: no column {', '.join(missing)}. Needed: {', '.join(CLAIM)}.")
+    require_columns(claims, CLAIM, what="claims")
     for key, known in (("scheme", impact.interventions), ("organisation", impact.organisations)):
         refuse(claims, claims[key].isna().to_numpy(), [], f"Claims: {key} must be given")
         for name in claims[key].unique():
@@ -296,16 +304,42 @@ def scheme_register(claims: pd.DataFrame, impact: SystemImpact) -> SchemeRegiste
     claims = claims.assign(claim_gbp=numbers(claims, "claim_gbp", keys))
     released = impact.table[impact.table["component"].str.endswith("_released")]
     paid = impact.table[impact.table["component"] == "payment"]
-    table = claims.groupby("scheme", sort=False).agg(
+    schemes = claims.groupby("scheme", sort=False).agg(
         claimants=("organisation", "nunique"), claimed_gbp=("claim_gbp", "sum")
     )
-    table["released_gbp"] = released.groupby("intervention")["impact_gbp"].sum()
-    table["transfer_gbp"] = paid[paid["impact_gbp"] > 0].groupby("intervention")["impact_gbp"].sum()
-    table["system_gbp"] = impact.table.groupby("intervention")["impact_gbp"].sum()
-    table = table.fillna(0.0).reset_index()
-    table["over_claim_gbp"] = (table["claimed_gbp"] - table["system_gbp"]).clip(lower=0)
+    schemes["released_gbp"] = released.groupby("intervention")["impact_gbp"].sum()
+    schemes["transfer_gbp"] = paid[paid["impact_gbp"] > 0].groupby("intervention")["impact_gbp"].sum()
+    schemes["system_gbp"] = impact.table.groupby("intervention")["impact_gbp"].sum()
+    schemes = schemes.fillna(0.0).reset_index()
+    schemes["over_claim_gbp"] = (schemes["claimed_gbp"] - schemes["system_gbp"]).clip(lower=0)
     delivered = released.groupby(["intervention", "organisation"])["impact_gbp"].sum().rename("delivered_gbp")
     own = claims.merge(delivered, left_on=["scheme", "organisation"], right_index=True, how="left")
     own["delivered_gbp"] = own["delivered_gbp"].fillna(0.0)
     own["not_delivered_gbp"] = (own["claim_gbp"] - own["delivered_gbp"]).clip(lower=0)
-    return SchemeRegister(table, own.reset_index(drop=True))
+    return SchemeRegister(schemes, own.reset_index(drop=True))
+
+
+def usual_claims(impact: SystemImpact, commissioner: str) -> pd.DataFrame:
+    """Return the claims that are usually made, for `scheme_register`.
+
+    The commissioner books what it no longer pays as QIPP; each provider books the full (average) cost of the activity
+    that goes as CIP. Both are of the same activity. A scheme without effect has a claim of £0, so that none is left
+    out.
+
+    Raises
+    ------
+    InputError
+        If the commissioner has no part in the impact.
+    """
+    if not isinstance(impact, SystemImpact):
+        raise InputError(f"impact must come from system_impact; this is a {type(impact).__name__}.")
+    require_one_of(commissioner, impact.organisations, what="Commissioner")
+    paid = impact.table.query("component == 'payment' and organisation == @commissioner and impact_gbp > 0")
+    qipp = paid.groupby("intervention")["impact_gbp"].sum().rename_axis("scheme").rename("claim_gbp").reset_index()
+    full = impact.released.groupby(["intervention", "provider_code"])["full_cost_gbp"].sum()
+    cip = full.rename_axis(["scheme", "organisation"]).rename("claim_gbp").reset_index()
+    parts = [qipp.assign(organisation=commissioner, programme="QIPP"), cip.assign(programme="CIP")]
+    claims = pd.concat(parts)[[*CLAIM]]
+    idle = [scheme for scheme in impact.interventions if scheme not in set(claims["scheme"])]
+    none = pd.DataFrame({"scheme": idle, "organisation": commissioner, "programme": "QIPP", "claim_gbp": 0.0})
+    return pd.concat([claims, none], ignore_index=True) if idle else claims.reset_index(drop=True)

@@ -22,7 +22,7 @@ from pathcost_lib.scenarios.change.release import Release
 from pathcost_lib.scenarios.change.system import build_model
 from pathcost_lib.scenarios.draws import quantile_draws, seed_of
 from pathcost_lib.scenarios.scenario import Scenario
-from pathcost_lib.scenarios.schema import financial_years
+from pathcost_lib.scenarios.years import financial_years
 from pathcost_lib.sources.engine import Relation
 
 __all__ = ["Simulation", "describe", "sensitivity", "simulate"]

@@ -9,7 +9,7 @@ The example that the suite was asked for (Brown, HFMA, March 2018): £1.0m less 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from pathcost_lib.scenarios.change.localise import baseline
 from pathcost_lib.scenarios.change.model import COMPONENTS, PaymentRule, SystemModel
 from pathcost_lib.scenarios.change.release import Release
 from pathcost_lib.scenarios.scenario import Scenario
-from pathcost_lib.scenarios.schema import financial_years, running_years
+from pathcost_lib.scenarios.years import financial_years, running_years
 from pathcost_lib.sources.engine import Relation
 
 __all__ = ["SystemImpact", "build_model", "compare", "control_totals", "system_impact", "transition_payment"]
@@ -104,6 +104,21 @@ class SystemImpact(Result):
         table = pd.DataFrame(steps, columns=["step", "change_gbp"])
         table["running_gbp"] = table["change_gbp"].cumsum()
         return table
+
+    @property
+    def stranded(self) -> pd.DataFrame:
+        """Year by year the full cost of what goes, what of it is released, and what stays (semi-fixed, fixed, both)."""
+        sums = self.released.groupby("financial_year").sum(numeric_only=True)
+        sums = sums.reindex(list(self.financial_years), fill_value=0.0)
+        stays = ["stranded_semi_fixed_gbp", "stranded_fixed_gbp"]
+        table = sums[["full_cost_gbp", *stays]].reset_index()
+        table.insert(2, "released_gbp", table["full_cost_gbp"] - table[stays].sum(axis=1))
+        return table.assign(stranded_gbp=table[stays].sum(axis=1))
+
+    def together(self) -> SystemImpact:
+        """Return the same with all years taken as one, the first."""
+        first = self.financial_years[0]
+        return replace(self, table=self.table.assign(financial_year=first), financial_years=(first,))
 
     def appraise(self, schedule: Schedule = "green_book") -> Appraisal:
         """Appraise the system's net effect: programme cost and cost at the destination against cost released."""

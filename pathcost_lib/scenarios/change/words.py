@@ -11,6 +11,42 @@ from pathcost_lib.present.disclosure import Disclosed
 from pathcost_lib.present.format import interval, short_pounds
 from pathcost_lib.present.naming import Named
 
+#: Headings of each of the notebook's tables where the column's own name will not do.
+HEADINGS: dict[str, dict[str, str]] = {
+    "assumptions": {
+        "effect_pct": "Share of activity changed",
+        "persons": "Persons in scope",
+        "left_out": "Left out because",
+    },
+    "waterfall": {"change_gbp": "Change", "running_gbp": "Left"},
+    "years": {"ramp_pct": "Along the ramp", "destination_gbp": "Where activity moves to"},
+    "compensation": {"transfer_gbp": "Transition payment"},
+    "worth": {
+        "net_present_value_gbp": "Net present value, p50",
+        "lower_80": "p10",
+        "upper_80": "p90",
+        "mean_gbp": "Mean of outcomes",
+        "loss_chance": "Chance of a loss",
+    },
+    "register": {
+        "over_claim_gbp": "Claimed beyond that",
+        "system_gbp": "The system gains",
+        "released_gbp": "Cost released",
+        "transfer_gbp": "Only moves between organisations",
+    },
+    "checks": {
+        "full_cost_gbp": "Claimed at full cost",
+        "cash_gbp": "Released as cash",
+        "carried_per_contact_gbp": "Each contact left carries",
+        "average_contacts_gbp": "Average contacts go",
+        "cheapest_contacts_gbp": "Cheapest contacts go",
+    },
+}
+#: How the transition payment is settled.
+BY_YEAR = "Settled year by year: no organisation is worse off in any year."
+IN_ALL = "Not year by year ({reason}); settled over all years together."
+NOT_AT_ALL = "Not computable: the system as a whole loses, and no transfer between its members can cover that."
+
 
 def savings_message(worth: pd.DataFrame, *, title: str, area: str, years: int, note: str = "") -> str:
     """Return the message of a scenario.

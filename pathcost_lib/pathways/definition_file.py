@@ -1,0 +1,96 @@
+"""What a pathway's file may hold, key by key: its check, its schema for editors and its page are made from this."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from pathcost_lib.pathways.definition import OVERLAP_RULES
+from pathcost_lib.sources.toml_models import Choice, Currency, Limits, OneOf, Pod, Setting, Table, Word, against_rule
+
+__all__ = ["IndexTable", "PathwayFile"]
+
+Days = Annotated[int, Limits(0, 3660, "days")]
+Codes = list[Currency]
+
+
+class IndexTable(Choice):
+    """Which activity begins the pathway: a contact that meets every key given."""
+
+    heading: ClassVar[str] = "index"
+    beside: ClassVar[tuple[str, ...]] = ("washout_days",)
+
+    setting: list[Setting] = Field([], description="In any of these settings", examples=[["admitted"]])
+    pod: list[Pod] = Field([], description="In any of these points of delivery", examples=[["elective", "day_case"]])
+    currency_code: Codes = Field([], description="Any of these currencies (HRGs)", examples=[["HN22E"]])
+    currency_code_prefix: Codes = Field([], description="A currency that begins with any of these", examples=[["HN22"]])
+    primary_procedure: Codes = Field([], description="Any of these main procedures (OPCS-4)", examples=[["W401"]])
+    primary_procedure_prefix: Codes = Field(
+        [], description="A main procedure that begins with any of these", examples=[["W40", "W41"]]
+    )
+    primary_diagnosis: Codes = Field([], description="Any of these main diagnoses (ICD-10)", examples=[["M171"]])
+    primary_diagnosis_prefix: Codes = Field(
+        [], description="A main diagnosis that begins with any of these", examples=[["I61", "I63"]]
+    )
+    washout_days: Days = Field(
+        0, description="No new pathway where the same patient qualified in so many days before", examples=[365]
+    )
+
+
+class WindowTable(Table):
+    """The days round the index event that belong to the pathway, counted from its first day."""
+
+    before_days: Days = Field(description="Days before the index event", examples=[180])
+    after_days: Days = Field(description="Days after the day of the index event", examples=[180])
+
+
+class PhaseTable(Table):
+    """A named part of the window, both ends included; the phases cover the window without gap or overlap, in order."""
+
+    name: Word = Field(description="Name of the phase", examples=["rehabilitation"])
+    from_day: int = Field(description="First day, counted from the index event: 0 is its day", examples=[3])
+    to_day: int = Field(description="Last day", examples=[90])
+
+
+class PathwayFile(Table):
+    """A pathway: the event that it begins with, the window round it, and the phases of the window."""
+
+    name: Word = Field(description="Short name, as commands and tables have it", examples=["knee_replacement"])
+    title: str = Field(description="Title, as people read it", examples=["Primary knee replacement"])
+    description: str = Field(description="One sentence: from when, through what, to when")
+    overlap: Annotated[str, OneOf(OVERLAP_RULES)] = Field(
+        "nearest_index",
+        description="Who has a contact that two pathways of a patient reach: the nearest index event, or each a share",
+        examples=["nearest_index"],
+    )
+    scope: Annotated[str, OneOf(("all_cause",))] = Field(
+        "all_cause", description="Every contact of the patient in the window counts"
+    )
+    index: IndexTable = Field(description="Which activity begins the pathway")
+    window: WindowTable = Field(description="The days round the index event")
+    phase: list[PhaseTable] = Field(description="The parts of the window, in order")
+
+    @model_validator(mode="after")
+    def _tile(self) -> Self:
+        if not self.phase:
+            raise against_rule("a pathway needs at least one [[phase]].", "phase")
+        before, after = self.window.before_days, self.window.after_days
+        expected = -before
+        for n, phase in enumerate(self.phase):
+            if phase.from_day != expected or phase.to_day < phase.from_day:
+                raise against_rule(
+                    f"phase {phase.name!r} runs from day {phase.from_day} to {phase.to_day}; it must start on day "
+                    f"{expected} and not end before it starts. Phases tile the window, day {-before} to {after}, in "
+                    "order.",
+                    "phase",
+                    n,
+                    "from_day",
+                )
+            expected = phase.to_day + 1
+        if expected != after + 1:
+            words = f"the phases end on day {expected - 1}, the window on day {after}. They must agree."
+            raise against_rule(words, "phase", len(self.phase) - 1, "to_day")
+        if len({p.name for p in self.phase}) != len(self.phase):
+            raise against_rule("two phases have the same name.", "phase")
+        return self
