@@ -1,6 +1,7 @@
 """Whether each number of a text is in a table: what the board paper says, the technical annex shows.
 
-A number in words is a cell, a number in a cell's own words, or the sum of a column, to as many figures as it is written
+A number in words is a cell, a number in a cell's own words, or the sum of a column (or
+of what is above zero in it), to as many figures as it is written
 with. Not looked at: years, the level of an interval ("95% interval"), and digits of names.
 """
 
@@ -67,7 +68,9 @@ def _numbers(text: str) -> Iterator[tuple[str, float, float]]:
 def _sums(shown: Sequence[Mapping[str, Any]]) -> Iterator[float]:
     for payload in shown:
         for place in range(len(payload["columns"])):
-            yield abs(math.fsum(row[place] for row in payload["rows"] if is_number(row[place])))
+            cells = [row[place] for row in payload["rows"] if is_number(row[place])]
+            yield abs(math.fsum(cells))
+            yield math.fsum(cell for cell in cells if cell > 0)  # what all who gain gain together
 
 
 def _among(value: float, unit: float, values: Sequence[float]) -> bool:
