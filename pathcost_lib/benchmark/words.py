@@ -208,9 +208,10 @@ def opportunity_decision(claims: Disclosed, costs: Disclosed, *, span: str = "a 
     said = ""
     if len(found):
         largest = found.sort_values("once_gbp").iloc[-1]
+        part = "" if len(found) < 2 else f"{_sum(largest['once_gbp'])} of the "
         said = (
-            f"Decide whether to review {care(largest['claim'])} first: {_sum(largest['once_gbp'])} of the "
-            f"{_sum(found['once_gbp'].sum())} {span} above the best of our peers, before illness is allowed for."
+            f"Decide whether to review {care(largest['claim'])} first: {part}{_sum(found['once_gbp'].sum())} {span} "
+            "above the best of our peers, before illness is allowed for."
         )
     part = "" if span == "a year" else f" {span}"
     return {
@@ -338,11 +339,13 @@ def _worth(claims: Disclosed, span: str) -> tuple[str, str]:
         return f"We spend no more than our peers beyond chance. {need}", "These numbers call for no review."
     largest = found.sort_values("once_gbp").iloc[-1]
     full, variable = plain_pounds(found["once_gbp"].sum()), plain_pounds(found["once_variable_gbp"].sum())
-    first = f"Review {care(largest['claim'])} first"
-    if len(found) > 1:
+    first, where = f"Review {care(largest['claim'])} first", "We"
+    if len(found) < 2:
+        where = f"On {care(largest['claim'])} alone we"
+    else:
         first += f", which is {plain_pounds(largest['once_gbp'])} of the {full}"
     return (
-        f"We spend {full} {span} more than the best of our peers, by more than chance. Only {variable} of that would "
+        f"{where} spend {full} {span} more than the best of our peers, by more than chance. Only {variable} of that would "
         f"stop soon if activity fell. {need}",
         f"{first}. Check how ill the patients are before you act.",
     )

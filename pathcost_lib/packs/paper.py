@@ -40,7 +40,7 @@ _TERMS = (
         "Full cost",
         "Cost with its share of staff, buildings and overheads. Little of it stops when activity stops.",
     ),
-    ("Peers", "The areas most like ours in age, deprivation and size."),
+    ("Peers", "The areas most like ours in age, deprivation and size. The best of them are the cheaper half."),
     ("England", "All areas in these data that are compared."),
 )
 _SURE = ("high", "medium", "low")

@@ -161,7 +161,8 @@ def outlook_finding(cost: Disclosed, gap: Disclosed, tornado: Disclosed) -> Find
     low, high = row["gap_lower_80"], row["gap_upper_80"]
     start, end, year = plain_pounds(first["p50_gbp"]), plain_pounds(last["p50_gbp"]), _year(last["year"])
     words = gap_words(row["gap_gbp"], low, high)
-    title = f"If nothing changes, cost goes from {start} to {end} by {year}, and funding {_funding(words)}"
+    funding = _funding(words, sure=not low <= 0 <= high)
+    title = f"If nothing changes, cost goes from {start} to {end} by {year}, and funding {funding}"
     reach = interval(last["lower_80"], last["upper_80"], plain_pounds)
     seen = f"Cost goes from {start} in {_year(first['year'])} to {end} in {year}. Eight in ten futures give {reach}."
     if low <= 0 <= high:
@@ -180,8 +181,10 @@ def outlook_finding(cost: Disclosed, gap: Disclosed, tornado: Disclosed) -> Find
     return Finding(question, title, (seen, means, todo), reason, "gap", "Gap", said)
 
 
-def _funding(words: str) -> str:
-    """Return what funding does, from `gap_words`."""
+def _funding(words: str, *, sure: bool) -> str:
+    """Return what funding does, from `gap_words`, as sure as the interval of the gap is."""
     if words == "about break-even":
         return "may keep pace"
-    return "falls short" if words.startswith("a gap") else "is more than enough"
+    if words.startswith("a gap"):
+        return "falls short" if sure else "may fall short"
+    return "is more than enough" if sure else "may be more than enough"
