@@ -345,8 +345,8 @@ def _worth(claims: Disclosed, span: str) -> tuple[str, str]:
     else:
         first += f", which is {plain_pounds(largest['once_gbp'])} of the {full}"
     return (
-        f"{where} spend {full} {span} more than the best of our peers, by more than chance. Only {variable} of that would "
-        f"stop soon if activity fell. {need}",
+        f"{where} spend {full} {span} more than the best of our peers, by more than chance. Only {variable} of that "
+        f"would stop soon if activity fell. {need}",
         f"{first}. Check how ill the patients are before you act.",
     )
 
