@@ -31,8 +31,39 @@ def read(tables: dict[str, pd.DataFrame], tmp_path_factory: pytest.TempPathFacto
     data = open_dataset(write_tables(tmp_path_factory.mktemp("data"), tables))
     costed = ledger.cost_activity(data.activity, data.unit_costs, data.organisations, price_base=YEAR)
     links = pathways.link(costed, pathways.load_definition("knee_replacement"), patients=data.patients)
-    cells = icb_view.read(costed, links, patients=data.patients, population=data.population, year=YEAR)
+    with pytest.MonkeyPatch.context() as patch:  # a third of these people are of unknown sex; the formulas are tested
+        patch.setattr(icb_view, "MOST_UNKNOWN", 1.0)
+        cells = icb_view.read(costed, links, patients=data.patients, population=data.population, year=YEAR)
     return cells, costed, links
+
+
+@pytest.mark.unit
+def test_an_area_with_over_a_twentieth_of_its_cost_of_unknown_people_has_no_cost_per_person(
+    tables: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    """Whether their age or sex is not known or they are not in the table at all; and they lower no reference."""
+    known = {**tables, "patients": tables["patients"].assign(sex="female", birth_year=1960)}
+    links = pathways.load_definition("knee_replacement")
+
+    def persons(tables: dict[str, pd.DataFrame], name: str) -> set[str]:
+        data = open_dataset(write_tables(tmp_path / name, tables))
+        costed = ledger.cost_activity(data.activity, data.unit_costs, data.organisations, price_base=YEAR)
+        linked = pathways.link(costed, links, patients=data.patients)
+        cells = icb_view.read(costed, linked, patients=data.patients, population=data.population, year=YEAR)
+        assert (icb_view.event_rates(cells, "QZ1")["reason"] == icb_view.NO_PEOPLE).all() == (name != "whole")
+        assert (icb_view.of_one(icb_view.cost_per_person(cells), "QZ1")["reason"] == icb_view.NO_PEOPLE).all() == (
+            name != "whole"
+        )
+        return set(cells.population["icb_code"])
+
+    everywhere = persons(known, "whole")
+    assert "QZ1" in everywhere
+    here = (known["patients"]["icb_code"] == "QZ1").to_numpy()
+    some = here & (np.arange(len(here)) % 4 == 0)
+    unknown = {**known, "patients": known["patients"].assign(sex=known["patients"]["sex"].mask(some, "unknown"))}
+    assert persons(unknown, "unknown sex") == everywhere - {"QZ1"}
+    missing = {**known, "patients": known["patients"][~some]}
+    assert persons(missing, "not in the table") == everywhere - {"QZ1"}
 
 
 def made(rng: np.random.Generator, *, dear: str = "", times: float = 1.0, per_head: float = 1e-3) -> icb_view.Cells:

@@ -45,7 +45,10 @@ class Lost:
 
 
 _LEDGER = dict.fromkeys(NOTEBOOKS, EVERYTHING)
-_NO_AGES = r"not computable \(no population by age and sex, or no patients' ages and sexes, for this area and year\)"
+_NO_AGES = (
+    r"not computable \(no population by age and sex, or over 5% of the cost is of patients whose age or sex is not "
+    r"known, for this area and year\)"
+)
 _OUTLOOK = {"03": EVERYTHING, "05": EVERYTHING}
 _CHECKED = "Findings; Findings, files; Filled; By provider; By month"
 _PATHWAYS = {"01": "Filled", "03": "Rates; Providers; Drivers; Opportunity", "04": EVERYTHING}

@@ -49,7 +49,13 @@ _FIGURES = ["value_gbp", "lower_95", "upper_95", "reference_gbp", *_DIFFERENCE, 
 _RATES = ["pathways", "rate", "lower_95", "upper_95", "reference_pathways", "reference_rate", *_INDEX]
 _PROVIDERS = ["provider_code", "scope", "contacts", *_INDEX, "actual_gbp", "expected_gbp", "own_cost_pct", "reason"]
 ONE_AREA = "the data hold one area only, so there is nothing to compare with"
-NO_PEOPLE = "no population by age and sex, or no patients' ages and sexes, for this area and year"
+#: Of an area's cost, the most that may be of people of unknown age or sex: they fit no stratum, so that what is shown
+#: per person is too low by that share.
+MOST_UNKNOWN = 0.05
+NO_PEOPLE = (
+    "no population by age and sex, or over 5% of the cost is of patients whose age or sex is not known, for this area "
+    "and year"
+)
 FEWEST_USERS = SMALLEST
 FEW_USERS = "fewer than eight people of known age and sex have a contact"
 PROTECTS = "not shown, because a setting of fewer than eight people could be worked out from it"
@@ -105,7 +111,8 @@ def read(
         their window closes, if the data hold the whole of it.
     patients, population : Relation
         May be empty: what needs them is then not computable, and says so. Areas of the population without activity
-        in the year are left out: nothing is known of their cost.
+        in the year are left out: nothing is known of their cost. So are those in which over 5 % of the cost is of
+        people of unknown age or sex: their cost per person would be too low.
     year : str
         Financial year; ages and population are those of the mid-year in which it starts.
     held : MonthsHeld, optional
@@ -141,6 +148,9 @@ def read(
     pathways = summarise(links, ledger, ["pathway", "icb_code"], year=year, held=held, none_ok=True)
     # An area without activity has no data: left in, it would count as one whose people cost nothing.
     areas = areas_compared(found["costs"]["icb_code"].dropna(), people["icb_code"])
+    unknown = steps["unknown"].to_pandas()
+    unknown = unknown[unknown["unknown_pence"] > MOST_UNKNOWN * unknown["cost_pence"]]
+    areas = sorted(set(areas) - set(unknown["icb_code"]))
     people = people[people["icb_code"].isin(areas)].reset_index(drop=True)
     return Cells(**found, population=people, pathways=pathways)
 

@@ -19,7 +19,7 @@ GROUP BY icb_code, age_from, sex, deprivation_decile;
 
 -- 2. Each person's cost in the year, by setting: contacts that start in it. The only pass by person.
 CREATE OR REPLACE TEMP TABLE person_costs AS
-SELECT l.patient_id, l.setting, CAST(sum(l.cost_pence) AS BIGINT) AS cost_pence, CAST(sum(l.variable_pence) AS BIGINT) AS variable_pence
+SELECT l.patient_id, l.setting, max(l.icb_code) AS icb_code, CAST(sum(l.cost_pence) AS BIGINT) AS cost_pence, CAST(sum(l.variable_pence) AS BIGINT) AS variable_pence
 FROM ledger AS l
 JOIN settings AS s ON l.start_date BETWEEN s.first_day AND s.last_day
 GROUP BY l.patient_id, l.setting;
@@ -39,6 +39,14 @@ SELECT p.icb_code, p.age_from, p.sex, p.deprivation_decile, c.setting, CAST(coun
 FROM whole_costs AS c
 JOIN people AS p ON p.patient_id = c.patient_id
 GROUP BY p.icb_code, p.age_from, p.sex, p.deprivation_decile, c.setting;
+
+-- Cost of people who fit no stratum, because their age or sex is not known or they are not in the table of patients.
+CREATE OR REPLACE TEMP VIEW unknown AS
+SELECT c.icb_code, CAST(coalesce(sum(c.cost_pence), 0) AS DOUBLE) AS cost_pence,
+       CAST(coalesce(sum(CASE WHEN p.age_from IS NULL OR coalesce(p.sex, '') NOT IN ('female', 'male') THEN c.cost_pence END), 0) AS DOUBLE) AS unknown_pence
+FROM person_costs AS c
+LEFT JOIN people AS p ON p.patient_id = c.patient_id
+GROUP BY c.icb_code;
 
 -- 4. What each provider did in the year, apart where the row is an index event, and on whose price its cost rests.
 CREATE OR REPLACE TEMP TABLE providers AS

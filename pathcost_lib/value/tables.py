@@ -1,4 +1,4 @@
-"""Tables of value by group: what disclosure control needs to know of their costs, and the triple aim of each area."""
+"""Tables of value by group: cost per QALY with what disclosure control needs to know, and the triple aim of areas."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pandas as pd
 from pathcost_lib.benchmark import slope_index
 from pathcost_lib.pathways import BORNE, shares_borne
 from pathcost_lib.value.gain import group_means
+from pathcost_lib.value.ratio import cost_per_outcome
 
-__all__ = ["MAP", "MARGINAL", "borne", "triple_aim"]
+__all__ = ["MAP", "MARGINAL", "borne", "cost_per_qaly", "marginal", "triple_aim"]
 
 #: Columns of a value map after the organisation, as its figure and its table take them.
 MAP = ["pathways", "own_gbp", "own_qalys", "cost_gbp", "lower_95", "upper_95", "qalys", "qalys_lower_95"]
@@ -64,6 +65,50 @@ def borne(rows: pd.DataFrame, *, by: str, cost: str) -> pd.DataFrame:
     return shares_borne(
         costs[cost].max(), costs["squares"].sum(), costs[cost].sum(), costs["newest"].sum()
     ).reset_index()
+
+
+def cost_per_qaly(
+    rows: pd.DataFrame, *, by: str, cost: str, fewest: int = 1, draws: int = 2_000, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return `cost_per_outcome` of `qalys` by group, with what those who cost most bear of it.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        One row a patient: the group, the cost, qalys.
+    by, cost : str
+        Columns: the group; pounds.
+    fewest : int
+        Patients below which a group is left out.
+    draws, rng
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        As `cost_per_outcome`, the effect called qalys and health gain; and `pathways.BORNE`. No rows without patients.
+
+    Raises
+    ------
+    InputError
+        As `cost_per_outcome`.
+    """
+    rows = rows[rows.groupby(by)[by].transform("size") >= fewest]
+    ratio = cost_per_outcome(rows, by=by, cost=cost, effect="qalys", draws=draws, rng=rng).table
+    ratio["reason"] = ratio["reason"].str.replace("effect", "health gain")
+    return ratio.rename(columns={"effect": "qalys"}).merge(borne(rows, by=by, cost=cost), on=by, how="left")
+
+
+def marginal(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the group and what a QALY costs it at the margin with limits (`MARGINAL`), to be merged beside the whole.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `cost_per_qaly` of semi-fixed and variable cost.
+    """
+    by = table.columns[0]
+    return table[[by, "ratio_gbp", "lower_95", "upper_95"]].set_axis([by, *MARGINAL], axis=1)
 
 
 def triple_aim(

@@ -47,8 +47,12 @@ HEADINGS: dict[str, dict[str, str]] = {
 OTHERS = "Other providers"
 #: How the transition payment is settled.
 BY_YEAR = "Settled year by year: no organisation is worse off in any year."
-IN_ALL = "Not year by year ({reason}); settled over all years together."
 NOT_AT_ALL = "Not computable: the system as a whole loses, and no transfer between its members can cover that."
+
+
+def settled_in_all(reason: str) -> str:
+    """Return that the transition payment is settled over all years, and why not year by year."""
+    return f"Not year by year ({reason}); settled over all years together."
 
 
 def savings_message(worth: pd.DataFrame, *, title: str, area: str, years: int, note: str = "") -> str:
