@@ -62,7 +62,9 @@ class Answer:
 
     @property
     def sure(self) -> str:
-        """How sure it is, and why."""
+        """How sure it is, and why; nothing of what cannot be said, which has given its reason already."""
+        if _is_unknown(self):
+            return ""
         level, reason = self.finding.words.confidence.level, self.finding.words.confidence.reason
         return f"{level.capitalize()}, because {reason}."
 
@@ -183,7 +185,6 @@ def content(document: Document) -> dict[str, Any]:
                 "title": answer.finding.words.title,
                 "lines": answer.lines,
                 "sure": answer.sure,
-                "level": answer.finding.words.confidence.level,
                 "source": answer.source,
                 "svg": answer.figure.wide if answer.figure else "",
                 "alt": answer.figure.alt if answer.figure else "",

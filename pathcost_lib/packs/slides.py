@@ -87,7 +87,7 @@ def _findings(deck: Any, document: Document, source: str) -> None:
         words, table = answer.finding.words, document.table_of(answer.finding)
         slide = _slide(deck, words.title, f"{words.question} {answer.source} {source}")
         lines = [f"{label}. {line}" if label else line for label, line in answer.lines]
-        lines.append(f"How sure. {answer.sure}")
+        lines += [f"How sure. {answer.sure}"] if answer.sure else []
         if answer.figure is None:
             _words(slide, lines, top=1.7, size=22)
             continue
