@@ -76,6 +76,6 @@ def pack_of_three(three: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     from pathcost_lib import packs
 
     out = tmp_path_factory.mktemp("reports")
-    built = packs.build("QHL", year="2024-25", data=three, out=out, formats=("html", "pdf", "xlsx", "pptx"), jobs=2)
+    built = packs.build("QHL", year="2024-25", data=three, out=out, formats=(*packs.FORMATS,), jobs=2)
     assert not built.failures, built.failures
     return built.folder

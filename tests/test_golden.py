@@ -11,6 +11,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 from in_process import NOTEBOOKS, run
 
 from pathcost_lib import __version__
-from pathcost_lib.packs.document import Figure, Message, Section, Table
+from pathcost_lib.packs.document import Figure, Finding, Message, Section, Table
 from pathcost_lib.sample import generate
 
 KEPT = Path(__file__).parent / "golden"
@@ -33,7 +34,7 @@ PARAMETERS = {"01": {"as_of": "2025-06-30"}}
 MOST = 12  # differences that a failure names
 _WIDTH = 80
 
-KINDS = ("message", "figure", "table")
+KINDS = ("message", "finding", "table", "figure")
 Line = dict[str, Any] | list[Any]
 #: The lines of each message, figure and table, by its kind and name.
 Items = dict[str, list[Line]]
@@ -47,8 +48,11 @@ def lines_of(section: Section) -> Iterator[Line]:
         if isinstance(block, Message):
             messages += 1
             said = {"text": block.text, "decision": block.decision, "figures": [dict(f) for f in block.figures]}
-            said |= {"named": [one.payload() for one in block.named]}
+            said |= {"named": [one.payload() for one in block.named], "unknown": list(block.unknown)}
             yield from _payload({"message": f"{messages}", **said}, block.behind)
+        elif isinstance(block, Finding):
+            said = {**asdict(block.words), "named": [one.payload() for one in block.named]}
+            yield from _payload({"finding": said.pop("question"), "sentence": said.pop("title"), **said}, block.behind)
         elif isinstance(block, Figure):
             said = {"title": block.title, "alt": block.alt, "note": block.note, "log": dict(block.log)}
             yield {"figure": block.name, **said, "on_slides": bool(block.picture)}

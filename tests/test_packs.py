@@ -29,13 +29,25 @@ from pathcost_lib.benchmark import figures
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs import builder, index, runner
 from pathcost_lib.packs.charts import native_chart
-from pathcost_lib.packs.document import Document, Figure, Message, PackSummary, Prose, Section, Table, read_section
+from pathcost_lib.packs.document import (
+    Document,
+    Figure,
+    Finding,
+    Message,
+    PackSummary,
+    Prose,
+    Section,
+    Table,
+    read_section,
+)
 from pathcost_lib.packs.index import render_index
 from pathcost_lib.packs.pdf import render_pdf
 from pathcost_lib.packs.render import render_html
 from pathcost_lib.packs.slides import write_slides
 from pathcost_lib.packs.workbook import sheet_name, write_workbook
 from pathcost_lib.present import display, shapes
+from pathcost_lib.present.findings import QUESTIONS, Confidence
+from pathcost_lib.present.findings import Finding as Words
 
 COVER = {"organisation": 'NHS <script>alert("x")</script> ICB', "icb": "QZ1", "year": "2024-25"}
 HEADLINE = {"heading": "Cost <b>", "kind": "gbp", "value": 8360.0, "lower": 8000.0, "upper": 8720.0}
@@ -386,7 +398,8 @@ def test_a_small_number_is_in_no_part_of_any_format(name: str) -> None:
         words = {k: bundle[display.FIGURE][k] for k in ("name", "title", "alt", "note", "narrow")}
         chart = present.Chart("bars", ["mean_gbp"], reference="reference_gbp")
         table = Table(display.table_bundle(safe, name="t", title="T", chart=chart)[display.TABLE])
-        blocks = (Message("M"), Figure(wide=bundle["image/svg+xml"], **words), table)
+        finding = Finding(Words(QUESTIONS[2], "T", ("a", "b", "c"), Confidence("high", "r"), "f", "t"), "n")
+        blocks = (Message("M"), finding, Figure(wide=bundle["image/svg+xml"], **words), table)
         content = packs.FORMATS[name].write(Document(**COVER, about="A.", sections=(Section("n", "T", blocks),)))
         leaks[rule] = [part for part in _opened(content) if re.search(rb"(?<![\d.])4,?32[012](?![\d])", part)]
         assert any(re.search(rb"5,?55[56]|>20<|20", part) for part in _opened(content))

@@ -1,15 +1,30 @@
-"""What notebooks 02 and 03 say of their numbers, no surer than they; and what a board is asked to decide."""
+"""What notebooks 02 and 03 say of their numbers, no surer than they; and what a board is asked to decide.
+
+Messages say all of it, for the annex; findings say what a board needs, for its paper.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from pathcost_lib.present.banner import coverage_sentence
+from pathcost_lib.present.banner import LOW_COVERAGE, coverage_sentence
 from pathcost_lib.present.disclosure import Disclosed, disclose
-from pathcost_lib.present.format import count, interval, pounds, say, short_pounds, signed_pounds
+from pathcost_lib.present.findings import QUESTIONS, Finding, Headline, confidence, unknown
+from pathcost_lib.present.format import (
+    care,
+    count,
+    interval,
+    plain_pounds,
+    pounds,
+    say,
+    short_pounds,
+    signed_pounds,
+    three_figures,
+)
 
 
 def variation_message(
@@ -193,9 +208,10 @@ def opportunity_decision(claims: Disclosed, costs: Disclosed, *, span: str = "a 
     said = ""
     if len(found):
         largest = found.sort_values("once_gbp").iloc[-1]
+        part = "" if len(found) < 2 else f"{_sum(largest['once_gbp'])} of the "
         said = (
-            f"Decide whether to review {say(largest['claim'])} first: {pounds(largest['once_gbp'])} of the "
-            f"{_sum(found['once_gbp'].sum())} {span} above the target, at full cost and not adjusted for case mix."
+            f"Decide whether to review {care(largest['claim'])} first: {part}{_sum(found['once_gbp'].sum())} {span} "
+            "above the best of our peers, before illness is allowed for."
         )
     part = "" if span == "a year" else f" {span}"
     return {
@@ -203,3 +219,192 @@ def opportunity_decision(claims: Disclosed, costs: Disclosed, *, span: str = "a 
         "figures": whole,
         "headings": {"value_gbp": f"Cost per person{part} at equal age and sex"},
     }
+
+
+def spend_figures(costs: Disclosed) -> Disclosed | None:
+    """Return the people and the cost of the area in one row, which `spend_finding` states and no table shows."""
+    return costs.headline(["persons", "cost_gbp"], setting="all_settings")
+
+
+def spend_finding(
+    costs: Disclosed, deciles: Disclosed, coverage: pd.DataFrame, *, area: str, span: str = "a year"
+) -> Finding:
+    """Return what is spent, and on whom: the total, the largest setting, the most and the least deprived tenth.
+
+    Parameters
+    ----------
+    costs : Disclosed
+        `benchmark.icb_view.of_one`.
+    deciles : Disclosed
+        area, decile, value_gbp, lower_95, upper_95.
+    coverage, area, span
+        As in `variation_message`.
+    """
+    question, whole = QUESTIONS[0], _whole(costs)
+    if pd.isna(whole["value_gbp"]) or pd.isna(whole["cost_gbp"]):
+        why = str(whole["reason"] or "too few people")
+        return unknown(question, "We cannot say what we spend on a person", why)
+    total, people = plain_pounds(whole["cost_gbp"]), f"about {three_figures(whole['persons'])} people"
+    settings = costs.frame[costs.frame["setting"] != "all_settings"].dropna(subset=["value_gbp"])
+    line = f"The money is for {people}."
+    if len(settings):
+        largest = settings.sort_values("value_gbp").iloc[-1]
+        line += (
+            f" At England's mix of ages a person costs {plain_pounds(whole['value_gbp'])}. The largest part is "
+            f"{care(largest['setting'])}, {plain_pounds(largest['value_gbp'])}."
+        )
+    title, on_whom, (low, high) = _on_whom(deciles.frame[deciles.frame["area"] == area].set_index("decile"))
+    todo = "Use this as the baseline. Ask how much of it goes to crises that earlier care could prevent."
+    said = Headline(total, f"cost of all care {span}", f"for {people}")
+    doubt = _thin(coverage)
+    sure = confidence(low, high, checked=not doubt, doubt=doubt)
+    return Finding(
+        question, f"We spend {total} {span}, {title}", (line, on_whom, todo), sure, "gradient", "Deprivation", said
+    )
+
+
+def _on_whom(tenths: pd.DataFrame) -> tuple[str, str, tuple[float, float]]:
+    """Return the end of a title, a line, and between what the most deprived tenth costs more than the least."""
+    low, high = math.nan, math.nan
+    if {1, 10} <= {*tenths.index}:
+        ends = tenths[["value_gbp", "lower_95", "upper_95"]].astype(float)
+        most, least = ends.loc[1].to_dict(), ends.loc[10].to_dict()
+        low, high = most["lower_95"] - least["upper_95"], most["upper_95"] - least["lower_95"]
+    if math.isnan(low) or low <= 0 <= high:
+        line = "Cost by deprivation shows no clear difference, or there are too few people to show one."
+        return "with no clear difference between deprived and other places", line, (low, high)
+    line = (
+        f"A person in the most deprived tenth costs {plain_pounds(most['value_gbp'])}, in the least deprived "
+        f"{plain_pounds(least['value_gbp'])}. This is no fault in itself: illness is more common in deprived places."
+    )
+    return f"{'more' if low > 0 else 'less'} on each person in the most deprived places", line, (low, high)
+
+
+def variation_finding(
+    costs: Disclosed, claims: Disclosed, coverage: pd.DataFrame, *, reference: str, span: str = "a year"
+) -> Finding:
+    """Return whether the area is more expensive, where, and what that is worth.
+
+    Parameters
+    ----------
+    costs, claims, coverage, reference, span
+        As in `variation_message`.
+    """
+    question, whole = QUESTIONS[1], _whole(costs)
+    here, there = plain_pounds(whole["value_gbp"]), plain_pounds(whole["reference_gbp"])
+    step, low, high = whole[["difference_gbp", "difference_lower_95", "difference_upper_95"]].astype(float)
+    if math.isnan(low) or math.isnan(high):
+        why = "no other area can be compared, or the number is hidden"
+        return unknown(question, "We cannot say where we are more expensive", why)
+    more = f"{plain_pounds(step)} {'more' if step > 0 else 'less'}"
+    if low <= 0 <= high:
+        title = f"We spend about as much on each person as {reference}"
+        reach = f"Chance alone may explain the difference: {plain_pounds(low)} less to {plain_pounds(high)} more."
+        against = f"{there} in {reference}: no clear difference"
+    else:
+        title = f"We spend {more} on each person than {reference}{_most_on(costs.frame, more=step > 0)}"
+        ends = sorted((abs(low), abs(high)))
+        reach = f"The difference is between {plain_pounds(ends[0])} and {plain_pounds(ends[1])}."
+        against = f"{more} than {reference}"
+    seen = f"At equal age and sex a person costs {here} here and {there} in {reference}. {reach}"
+    doubt = _thin(coverage)
+    reason = confidence(low, high, checked=not doubt, doubt=doubt)
+    said = Headline(here, f"cost of a person {span}, at equal age and sex", against)
+    return Finding(question, title, (seen, *_worth(claims, span)), reason, "costs", "Per person", said)
+
+
+def _thin(coverage: pd.DataFrame) -> str:
+    """Return what the data cover too little of for a difference to be sure; empty where they cover enough."""
+    known = coverage.dropna(subset=["coverage_pct"]) if "coverage_pct" in coverage else coverage.iloc[:0]
+    thin = [care(name) for name in known.loc[known["coverage_pct"] < LOW_COVERAGE, "setting"]]
+    if not len(known):
+        return "how much of the activity the data cover is not known"
+    return f"the data cover too little of {', '.join(thin)}" if thin else ""
+
+
+def _most_on(costs: pd.DataFrame, *, more: bool) -> str:
+    """Return on which setting the difference is largest, of those that surely differ that way."""
+    sure = costs["index_lower_95"] > 100 if more else costs["index_upper_95"] < 100  # as the figure has it
+    parts = costs[sure & (costs["setting"] != "all_settings")].sort_values("difference_gbp", key=abs)
+    return f", most of all on {care(parts['setting'].iloc[-1])}" if len(parts) else ""
+
+
+def _worth(claims: Disclosed, span: str) -> tuple[str, str]:
+    """Return what the difference from peers is worth and what to do, as the second and third line of the finding."""
+    found = claims.frame[claims.frame["opportunity_gbp"] > 0]
+    need = "Age and sex are allowed for. Illness is not, and may explain a part."
+    if found.empty and not claims.frame["target_gbp"].notna().any():
+        return f"There are too few areas to set a target by. {need}", "Set a target when more areas share their data."
+    if found.empty:
+        return f"We spend no more than our peers beyond chance. {need}", "These numbers call for no review."
+    largest = found.sort_values("once_gbp").iloc[-1]
+    full, variable = plain_pounds(found["once_gbp"].sum()), plain_pounds(found["once_variable_gbp"].sum())
+    first, where = f"Review {care(largest['claim'])} first", "We"
+    if len(found) < 2:
+        where = f"On {care(largest['claim'])} alone we"
+    else:
+        first += f", which is {plain_pounds(largest['once_gbp'])} of the {full}"
+    return (
+        f"{where} spend {full} {span} more than the best of our peers, by more than chance. Only {variable} of that "
+        f"would stop soon if activity fell. {need}",
+        f"{first}. Check how ill the patients are before you act.",
+    )
+
+
+def pathway_finding(
+    whole: Disclosed, by_phase: Disclosed, by_setting: Disclosed, *, title: str, reference: str
+) -> Finding:
+    """Return what a patient's whole pathway costs beside the reference, and where in it the money is.
+
+    Parameters
+    ----------
+    whole, by_phase, by_setting : Disclosed
+        Tables of `benchmark.compare`: the whole pathway, and its parts. The figure is that of which less is hidden.
+    title, reference : str
+        As in `pathway_message`.
+    """
+    question, row = QUESTIONS[2], whole.frame.iloc[0]
+    if pd.isna(row["mean_gbp"]):
+        why = "there are too few complete pathways to show a cost"
+        return unknown(question, f"We cannot say what {care(title)} costs us", why)
+    step, low, high = (float(row[c]) for c in ("difference_gbp", "difference_lower_95", "difference_upper_95"))
+    compared = not (math.isnan(low) or math.isnan(high))
+    sure = compared and not low <= 0 <= high
+    here, there, against = plain_pounds(row["mean_gbp"]), plain_pounds(row["reference_gbp"]), ""
+    if sure:
+        against = f"{plain_pounds(step)} {'more' if step > 0 else 'less'} than {reference}"
+        said = f"{title} costs {here} a patient, {against}"
+    elif compared:
+        said = f"{title} costs {here} a patient, with no clear difference from {reference}"
+    else:
+        said = f"{title} costs {here} a patient"
+    by, parts = _less_hidden(phase=by_phase.frame, setting=by_setting.frame)
+    seen = f"A patient's whole pathway costs {here}" + (f", and {there} in {reference}. " if compared else ". ")
+    seen += f"By chance alone ours could be {interval(row['lower_95'], row['upper_95'], plain_pounds)}."
+    means = "The parts of the pathway have too few patients to be shown."
+    if len(parts):
+        top = parts.sort_values("mean_gbp").iloc[-1]
+        beside = f", against {plain_pounds(top['reference_gbp'])} in {reference}" if compared else ""
+        means = f"The largest part that can be shown is {care(top[by])}: {plain_pounds(top['mean_gbp'])}{beside}."
+    reason = confidence(low, high, checked=False, doubt="how ill the patients are is not allowed for")
+    headline = Headline(here, f"cost of a patient's whole pathway, {care(title)}", against) if sure else None
+    lines = (seen, means, _TODO[sure and step > 0, sure])
+    return Finding(question, said, lines, reason, f"cost_by_{by}", f"By {by}", headline)
+
+
+#: What to do about a pathway, by whether it costs more, and whether it surely differs.
+_TODO = {
+    (True, True): "Ask the providers what drives the difference, and how ill their patients are.",
+    (False, True): "Ask what the providers do differently, and whether their patients do as well.",
+    (False, False): "The total calls for no decision. Compare the parts again when there are more patients.",
+}
+
+
+def _less_hidden(**tables: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """Return the breakdown of which the smaller share is hidden, and the rows of it that are shown."""
+    by = max(tables, key=lambda name: tables[name]["mean_gbp"].notna().mean())
+    return by, tables[by].dropna(subset=["mean_gbp"])
+
+
+def _whole(costs: Disclosed) -> pd.Series:
+    return costs.frame[costs.frame["setting"] == "all_settings"].iloc[0]

@@ -37,6 +37,7 @@ from pathcost_lib.packs.attack_tables import COMMENT, table_leaks
 from pathcost_lib.packs.audit import Cells
 from pathcost_lib.packs.releases import NAME, released
 from pathcost_lib.present.display import MESSAGE, TABLE
+from pathcost_lib.present.findings import FINDING
 
 __all__ = ["Leak", "Packs", "attack", "attack_one", "payloads_of", "refuse", "released_payloads"]
 
@@ -121,7 +122,12 @@ def payloads_of(pack: Path) -> dict[str, list[Mapping[str, Any]]]:
     for file in sorted(pack.glob("[0-9][0-9]_*.ipynb")):
         cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
         data = [o.get("data", {}) for c in cells for o in c.get("outputs", [])]
-        shown = [d[TABLE] if TABLE in d else d[MESSAGE].get("behind") for d in data if TABLE in d or MESSAGE in d]
+        shown = [
+            d[TABLE] if TABLE in d else d[kind].get("behind")
+            for d in data
+            for kind in (TABLE, MESSAGE, FINDING)
+            if kind in d
+        ]
         found[file.stem] = [p for p in shown if p]
     return found
 

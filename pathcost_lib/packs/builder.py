@@ -28,6 +28,7 @@ from pathcost_lib.packs.document import Document, Prose, read_section
 from pathcost_lib.packs.finished import refuse_files
 from pathcost_lib.packs.index import write_index
 from pathcost_lib.packs.order import Order, place_order, production_notebooks, safe_name
+from pathcost_lib.packs.paper import paper_of
 from pathcost_lib.packs.pool import Pool
 from pathcost_lib.packs.render import DEFAULT_FORMATS, FORMATS
 from pathcost_lib.packs.runner import NotebookError, execute
@@ -398,7 +399,10 @@ def _render(
     text = json.dumps(made, indent=2, ensure_ascii=False)
     (work / manifest.NAME).write_text(text + "\n", encoding="utf-8", newline="\n")
     prose = [block.markdown for section in sections for block in section.blocks if isinstance(block, Prose)]
-    refuse_files({file.name: file.read_bytes() for file in work.iterdir()}, shown, prose)
+    files = {file.name: file.read_bytes() for file in work.iterdir()}
+    if document.findings:  # a PDF is not read, so its words are
+        files[f"{FORMATS['paper'].file}.txt"] = "\n".join(paper_of(document).texts).encode()
+    refuse_files(files, shown, prose)
     return made, rows
 
 

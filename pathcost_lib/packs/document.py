@@ -18,8 +18,11 @@ import nbformat
 
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.packs.audit import refuse_leaks
+from pathcost_lib.packs.backing import unbacked
 from pathcost_lib.present.disclosure import RULES
 from pathcost_lib.present.display import FIGURE, MESSAGE, TABLE, TALLY
+from pathcost_lib.present.findings import FINDING, QUESTIONS
+from pathcost_lib.present.findings import Finding as FindingWords
 from pathcost_lib.present.format import count
 from pathcost_lib.present.naming import Named, for_cover
 
@@ -87,6 +90,38 @@ class Document:
         return f"{said} ({self.banner[0].lower()}{self.banner[1:]})" if self.banner else said
 
     @property
+    def annex(self) -> str:
+        """What the document of all figures and tables is called: a board that has a paper must not take it for that."""
+        return "Technical annex" if self.findings else self.kind
+
+    @property
+    def annex_title(self) -> str:
+        """What a reader's window is called that shows the annex."""
+        return replace(self, kind=self.annex).title
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """The findings of the board paper, one for each question that a notebook answers, in the order of the paper."""
+        found = {b.words.question: b for s in reversed(self.chapters) for b in s.blocks if isinstance(b, Finding)}
+        return [found[question] for question in QUESTIONS if question in found]
+
+    @cached_property
+    def numbered(self) -> list[Figure]:
+        """Every figure in order: the first is Figure 1."""
+        return [figure for chapter in self.chapters for figure in chapter.figures]
+
+    def figure_of(self, finding: Finding) -> tuple[int, Figure] | None:
+        """Return the figure that a finding shows, with its number in the annex; none for a finding without one."""
+        own = {id(figure) for s in self.sections if s.source == finding.source for figure in s.figures}
+        numbers = enumerate(self.numbered, start=1)
+        return next(((n, f) for n, f in numbers if id(f) in own and f.name == finding.words.figure), None)
+
+    def table_of(self, finding: Finding) -> Table | None:
+        """Return the table whose chart slides draw for a finding."""
+        own = (table for s in self.sections if s.source == finding.source for table in s.tables)
+        return next((table for table in own if table.name == finding.words.chart), None)
+
+    @property
     def messages(self) -> list[Message]:
         """Lines of the cover, each once: the banner of coverage is in every notebook."""
         first = [Message(self.warning)] if self.warning else []
@@ -130,6 +165,8 @@ class Document:
 
     def _as_named(self, block: Block) -> Block:
         """Return a message without what it says of organisations on grounds too thin for a cover."""
+        if isinstance(block, Finding):
+            return block.as_named(self.others)
         if not isinstance(block, Message):
             return block
         said, asked = (for_cover(text, block.named, self.others) for text in (block.text, block.decision))
@@ -187,6 +224,29 @@ class Message:
     behind: Mapping[str, Any] = field(default_factory=dict)
     #: Organisations that it names, with the grounds.
     named: tuple[Named, ...] = ()
+    #: What is not known, in sentences for the paper's cover.
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A finding of a notebook for the board paper, and the figures behind it as a table's payload."""
+
+    words: FindingWords
+    source: str = ""
+    behind: Mapping[str, Any] = field(default_factory=dict)
+    named: tuple[Named, ...] = ()
+
+    def as_named(self, others: frozenset[str]) -> Finding:
+        """Return it as a paper may have it: it names no organisation on grounds too thin for a cover.
+
+        A line loses the clause; a title cannot, and is refused.
+        """
+        title = for_cover(self.words.title, self.named, others)
+        if title != " ".join(self.words.title.split()):
+            raise InputError(f"The finding {self.words.question!r} names an organisation in its title without grounds.")
+        lines = tuple(for_cover(line, self.named, others) for line in self.words.lines)
+        return replace(self, words=replace(self.words, lines=lines))
 
 
 @dataclass(frozen=True)
@@ -221,7 +281,7 @@ class Table:
         return str(self.payload["title"])
 
 
-Block = Prose | Message | Figure | Table
+Block = Prose | Message | Finding | Figure | Table
 
 
 @dataclass(frozen=True)
@@ -251,8 +311,9 @@ class Section:
 
     @property
     def shown(self) -> list[Mapping[str, Any]]:
-        """Payloads of all numbers that it shows: tables, and figures behind messages."""
-        return [*(m.behind for m in self.messages if m.behind), *(t.payload for t in self.tables)]
+        """Payloads of all numbers that it shows: tables, and figures behind messages and findings."""
+        behind = (b.behind for b in self.blocks if isinstance(b, Message | Finding) and b.behind)
+        return [*behind, *(t.payload for t in self.tables)]
 
 
 def read_section(path: Path) -> Section:
@@ -282,29 +343,53 @@ def read_section(path: Path) -> Section:
             text = _TITLE.sub("", cell.source, count=1 if heading else 0).strip()
             blocks += [Prose(text)] if text else []
         else:
-            blocks += [_block(o, f"{path.name}, cell {number}") for o in cell.outputs if TALLY not in o.get("data", {})]
+            blocks += [
+                _block(o, f"{path.name}, cell {number}", path.stem)
+                for o in cell.outputs
+                if TALLY not in o.get("data", {})
+            ]
         place = next((tag.removeprefix("part-") for tag in tags if tag.startswith("part-")), "")
         places += [place] * (len(blocks) - before)
     section = Section(path.stem, title, tuple(blocks), tuple(places))
     if not title:
         raise InputError(f"{path.name}: no cell tagged `pack` holds a title (a line that begins with one #).")
     if tally.pop("left_out", False):  # its message says why; prose about what is not there would say nothing
-        kept = [n for n, block in enumerate(section.blocks) if isinstance(block, Message)]
+        kept = [n for n, block in enumerate(section.blocks) if isinstance(block, Message | Finding)]
         section = replace(section, blocks=tuple(blocks[n] for n in kept), places=tuple(places[n] for n in kept))
     found = {"figures": len(section.figures), "tables": len(section.tables)}
     if found != tally:
         raise InputError(f"{path.name}: meant to show {tally}, but the cells tagged `pack` hold {found}.")
     refuse_leaks(path.name, [table.payload for table in section.tables])
+    for block in section.blocks:
+        if isinstance(block, Finding):
+            _refuse_unbacked(block, section, path.name)
     return section
 
 
-def _block(output: Any, where: str) -> Block:
+def _refuse_unbacked(finding: Finding, section: Section, where: str) -> None:
+    """Refuse a finding with a number that no table of its notebook shows, or with a figure that is not there."""
+    words = finding.words
+    if words.figure and words.figure not in {figure.name for figure in section.figures}:
+        raise InputError(
+            f"{where}: the finding {words.question!r} shows {words.figure!r}, and there is no such figure."
+        )
+    if numbers := unbacked(words.texts, section.shown):
+        raise InputError(
+            f"{where}: the finding {words.question!r} states {len(numbers)} numbers that no table of it shows."
+        )
+
+
+def _block(output: Any, where: str, source: str) -> Block:
     data = output.get("data", {})
+    if FINDING in data:
+        stated = data[FINDING]
+        named = tuple(Named.read(one) for one in stated["named"])
+        return Finding(FindingWords.read(stated), source, stated["behind"], named)
     if MESSAGE in data:
         said = data[MESSAGE]
         figures, behind = tuple(said.get("figures", ())), said.get("behind", {})
         named = tuple(Named.read(one) for one in said.get("named", ()))
-        return Message(said["text"], said.get("decision", ""), figures, behind, named)
+        return Message(said["text"], said.get("decision", ""), figures, behind, named, tuple(said.get("unknown", ())))
     if TABLE in data:
         return Table(data[TABLE])
     if FIGURE in data:
@@ -314,8 +399,8 @@ def _block(output: Any, where: str) -> Block:
         words = {key: str(payload[key]) for key in ("name", "title", "alt", "note", "narrow")}
         return Figure(wide="".join(wide), log=payload.get("log", {}), picture=payload.get("picture", ""), **words)
     raise InputError(
-        f"{where}: a cell tagged `pack` shows something that has not come through `present.table`, `present.figure` or "
-        "`present.message`, so it has not passed disclosure control."
+        f"{where}: a cell tagged `pack` shows something that has not come through `present.table`, `present.figure`, "
+        "`present.message` or `present.finding`, so it has not passed disclosure control."
     )
 
 

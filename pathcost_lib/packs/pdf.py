@@ -18,19 +18,20 @@ from markdown_it import MarkdownIt
 
 import pathcost_lib
 from pathcost_lib.packs.document import Document, Figure, Prose, Table
+from pathcost_lib.packs.paper import content as paper_content
 from pathcost_lib.present.display import page_table
 
-__all__ = ["render_pdf"]
+__all__ = ["render_paper", "render_pdf"]
 
 _STYLES = {"strong_open": "strong", "em_open": "emph"}
 
 
 def render_pdf(document: Document) -> bytes:
-    """Return the pack as a PDF."""
+    """Return the whole pack as a PDF: the technical annex, where there is a board paper beside it."""
     content = {
-        "title": document.title,
+        "title": document.annex_title,
         "organisation": document.organisation,
-        "kind": document.kind,
+        "kind": document.annex,
         "year": document.year,
         "about": document.about,
         "banner": document.banner,
@@ -44,10 +45,18 @@ def render_pdf(document: Document) -> bytes:
         "facts": document.facts,
         "log": _table(document.suppression),
         "rules": document.rules,
-        "keywords": [document.identity] if document.identity else [],
-        "version": pathcost_lib.__version__,
     }
-    template = (files("pathcost_lib.packs") / "templates" / "pack.typ").read_bytes()
+    return _compiled("pack.typ", content, document)
+
+
+def render_paper(document: Document) -> bytes:
+    """Return the board paper as a PDF of at most `paper.MOST_PAGES` pages."""
+    return _compiled("paper.typ", paper_content(document), document)
+
+
+def _compiled(name: str, content: dict[str, Any], document: Document) -> bytes:
+    content |= {"keywords": [document.identity] if document.identity else [], "version": pathcost_lib.__version__}
+    template = (files("pathcost_lib.packs") / "templates" / name).read_bytes()
     return typst.compile(
         template, format="pdf", font_paths=_fonts(), pdf_standards="ua-1", sys_inputs={"content": json.dumps(content)}
     )

@@ -14,7 +14,7 @@ from pathcost_lib.packs.document import Document, read_section
 from pathcost_lib.packs.freshness import digests, without_machine
 from pathcost_lib.packs.manifest import file_digest, versions
 from pathcost_lib.packs.order import banner_of
-from pathcost_lib.packs.render import DEFAULT_FORMATS, FORMATS
+from pathcost_lib.packs.render import FORMATS as ALL_FORMATS
 from pathcost_lib.packs.runner import execute, parameters_of
 from pathcost_lib.sources import open_dataset
 from pathcost_lib.sources.names import financial_years
@@ -26,7 +26,13 @@ _ABOUT = (
 )
 
 
-def quality_report(data: Path, out: Path, *, formats: Sequence[str] = DEFAULT_FORMATS, year: str = "") -> list[Path]:
+#: The report is about the data, so it has no paper for a board.
+FORMATS = {name: form for name, form in ALL_FORMATS.items() if name != "paper"}
+
+
+def quality_report(
+    data: Path, out: Path, *, formats: Sequence[str] = ("html", "pdf", "xlsx"), year: str = ""
+) -> list[Path]:
     """Write `data-quality.html`, `.xlsx` and so on, each whole or not at all, and `manifest.json`.
 
     Parameters

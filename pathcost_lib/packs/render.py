@@ -18,7 +18,8 @@ from markupsafe import Markup, escape
 
 import pathcost_lib
 from pathcost_lib.packs.document import Document, Figure, Prose, Section, Table
-from pathcost_lib.packs.pdf import render_pdf
+from pathcost_lib.packs.paper import paper_of
+from pathcost_lib.packs.pdf import render_paper, render_pdf
 from pathcost_lib.packs.slides import write_slides
 from pathcost_lib.packs.workbook import write_workbook
 from pathcost_lib.present import style
@@ -44,11 +45,12 @@ def render_html(document: Document) -> str:
     """Return the pack as one HTML page; the same document gives the same text."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
     templates = files("pathcost_lib.packs") / "templates"
-    environment.filters["whole"] = _whole
+    environment.filters |= {"whole": _whole, "drawn": _data_uri}
     page = environment.from_string((templates / "pack.html.j2").read_text(encoding="utf-8"))
     numbers = {"figure": 0, "table": 0}
     return page.render(
         document=document,
+        paper=paper_of(document) if document.findings else None,
         css=Markup((templates / "pack.css").read_text(encoding="utf-8")),
         sections=[_section(s, n, numbers) for n, s in enumerate(document.chapters, start=1)],
         log=Markup(table_html(document.suppression, "suppression")),
@@ -141,9 +143,10 @@ class Format:
 
 FORMATS = {
     "html": Format("board-pack.html", lambda document: render_html(document).encode()),
+    "paper": Format("board-paper.pdf", render_paper),
     "pdf": Format("board-pack.pdf", render_pdf),
     "xlsx": Format("board-pack.xlsx", write_workbook),
     "pptx": Format("board-pack.pptx", write_slides),
 }
 #: What is made where nobody asks for less or more.
-DEFAULT_FORMATS = ("html", "pdf", "xlsx")
+DEFAULT_FORMATS = ("html", "paper", "pdf", "xlsx", "pptx")

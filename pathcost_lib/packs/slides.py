@@ -20,6 +20,7 @@ from pptx.util import Emu, Inches, Pt
 
 from pathcost_lib.packs.charts import BASE, NativeChart, Series, native_chart
 from pathcost_lib.packs.document import Document, Figure, Section, Table
+from pathcost_lib.packs.paper import paper_of
 from pathcost_lib.present import style
 
 __all__ = ["write_slides"]
@@ -43,7 +44,10 @@ _TYPES = {
 
 
 def write_slides(document: Document) -> bytes:
-    """Return the pack as a PowerPoint file: cover, decisions, each message with its chart, then the other charts."""
+    """Return the board paper as a PowerPoint file: cover, what is asked, then a finding a slide.
+
+    Of a pack without findings: each message with its chart, then the other charts.
+    """
     deck = Presentation()
     deck.slide_width, deck.slide_height = _WIDE, _HIGH
     about = deck.core_properties
@@ -53,14 +57,18 @@ def write_slides(document: Document) -> bytes:
     source = f"{document.organisation}, {document.kind.lower()} {document.year}. " + " ".join(document.rules)
     source = f"{document.banner}. {source}" if document.banner else source
     cover = _slide(deck, document.organisation, source, size=40)
-    _words(cover, [f"{document.kind}, {document.year}", document.about], top=2.2, size=20)
+    kind = "Board paper" if document.findings else document.kind
+    _words(cover, [f"{kind}, {document.year}", document.about], top=2.2, size=20)
     if document.decisions:
         _words(_slide(deck, "The board is asked to", source), document.decisions, top=1.7, size=22)
     if document.warning:
         _words(_slide(deck, "Before numbers are set against each other", source), [document.warning], top=1.7, size=22)
-    said = set[str]()
-    for chapter in document.chapters:
-        _chapter(deck, chapter, source, said)
+    if document.findings:
+        _findings(deck, document, source)
+    else:
+        said = set[str]()
+        for chapter in document.chapters:
+            _chapter(deck, chapter, source, said)
     for number, slide in enumerate(deck.slides, start=1):
         foot = f"{document.organisation}, {document.kind.lower()} {document.year}"
         _words(slide, [foot], top=_FOOT + 0.05, size=10, across=6.0)
@@ -71,6 +79,23 @@ def write_slides(document: Document) -> bytes:
     buffer = io.BytesIO()
     deck.save(buffer)
     return _dated(buffer.getvalue())
+
+
+def _findings(deck: Any, document: Document, source: str) -> None:
+    """Give each finding a slide: its title, its lines, and its chart, native where a table of its notebook has one."""
+    for answer in paper_of(document).answers:
+        words, table = answer.finding.words, document.table_of(answer.finding)
+        slide = _slide(deck, words.title, f"{words.question} {answer.source} {source}")
+        lines = [f"{label}. {line}" if label else line for label, line in answer.lines]
+        lines += [f"How sure. {answer.sure}"] if answer.sure else []
+        if answer.figure is None:
+            _words(slide, lines, top=1.7, size=22)
+            continue
+        _words(slide, lines, top=1.6, size=15, across=4.4)
+        _words(slide, [answer.source], top=_FOOT - 0.5, size=10, left=5.4, across=7.3)
+        drawn = table if table is not None and native_chart(table.payload) else answer.figure
+        if isinstance(drawn, Table) or drawn.picture:
+            _draw(slide, drawn, left=5.4, foot=_FOOT - 0.5)
 
 
 def _chapter(deck: Any, chapter: Section, source: str, said: set[str]) -> None:
@@ -99,17 +124,17 @@ def _chapter(deck: Any, chapter: Section, source: str, said: set[str]) -> None:
         _draw(_slide(deck, block.title, f"{note} {source}".strip()), block, left=0.6)
 
 
-def _draw(slide: Any, block: Table | Figure, *, left: float, top: float = 1.7) -> None:
+def _draw(slide: Any, block: Table | Figure, *, left: float, top: float = 1.7, foot: float = _FOOT) -> None:
     if isinstance(block, Figure):
-        _picture(slide, block, left=left, top=top)
+        _picture(slide, block, left=left, top=top, foot=foot)
     elif (chart := native_chart(block.payload)) is not None:
-        _chart(slide, block.title, chart, left=left, top=top)
+        _chart(slide, block.title, chart, left=left, top=top, foot=foot)
 
 
-def _picture(slide: Any, figure: Figure, *, left: float, top: float) -> None:
+def _picture(slide: Any, figure: Figure, *, left: float, top: float, foot: float) -> None:
     """Put a figure on a slide as large as there is room for, with its alternative text."""
     picture = slide.shapes.add_picture(io.BytesIO(base64.b64decode(figure.picture)), Inches(left), Inches(top))
-    across, down = _WIDE - Inches(left) - _EDGE, Inches(_FOOT - top)
+    across, down = _WIDE - Inches(left) - _EDGE, Inches(foot - top)
     scale = min(across / picture.width, down / picture.height)
     picture.width, picture.height = Emu(int(picture.width * scale)), Emu(int(picture.height * scale))
     picture.name = f"Figure: {figure.title}"
@@ -153,12 +178,12 @@ def _set(paragraph: Any, size: int, *, bold: bool = False) -> None:
     font.color.rgb = RGBColor.from_string(style.INK[1:])
 
 
-def _chart(slide: Any, title: str, native: NativeChart, *, left: float, top: float = 1.7) -> None:
+def _chart(slide: Any, title: str, native: NativeChart, *, left: float, top: float, foot: float) -> None:
     data = CategoryChartData(number_format=native.cells)
     data.categories = list(native.categories)
     for one in native.series:  # a suppressed cell has no value: no bar, and nothing in the sheet behind the chart
         data.add_series(one.name, one.numbers)
-    place = Inches(left), Inches(top), Emu(_WIDE - Inches(left) - _EDGE), Inches(_FOOT - top)
+    place = Inches(left), Inches(top), Emu(_WIDE - Inches(left) - _EDGE), Inches(foot - top)
     frame = slide.shapes.add_chart(_TYPES[native.kind], *place, data)
     frame.chart.part.chart_workbook.update_from_xlsx_blob(_sheet(data))
     frame.name = f"Chart: {title}"

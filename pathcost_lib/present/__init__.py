@@ -4,6 +4,7 @@ from pathcost_lib.present.banner import coverage_banner
 from pathcost_lib.present.chart import Chart
 from pathcost_lib.present.disclosure import Disclosed, disclose, disclose_together
 from pathcost_lib.present.display import expect, figure, leave_out, message, table
+from pathcost_lib.present.findings import finding
 from pathcost_lib.present.plausible import require_plausible
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "disclose_together",
     "expect",
     "figure",
+    "finding",
     "leave_out",
     "message",
     "require_plausible",

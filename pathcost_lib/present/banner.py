@@ -8,7 +8,7 @@ from pathcost_lib.codes import SETTINGS, financial_year_bounds
 from pathcost_lib.ledger import cost_activity, coverage_bounds
 from pathcost_lib.present.disclosure import Disclosed, disclose
 from pathcost_lib.present.display import message
-from pathcost_lib.present.format import percent, say, short_pounds
+from pathcost_lib.present.format import care, percent, say, short_pounds
 from pathcost_lib.sources import Dataset
 from pathcost_lib.sources.held import months_held
 from pathcost_lib.sources.lacking import lacking
@@ -33,7 +33,8 @@ def coverage_banner(dataset: Dataset, *, icb: str, year: str) -> None:
     cells = coverage_of_one(coverage_of_all(dataset, year=year), icb)
     when = months_held(dataset.activity, year).period
     line = coverage_line(cells, area=called.get(icb, icb), year=when)
-    message(" ".join([line, *lacking(dataset, icb)]))
+    lost = lacking(dataset, icb)
+    message(" ".join([line, *lost]), unknown=[*_not_known(cells.frame), *lost])
 
 
 def coverage_of_all(dataset: Dataset, *, year: str) -> pd.DataFrame:
@@ -76,6 +77,24 @@ def coverage_line(cells: Disclosed, *, area: str, year: str) -> str:
     if unknown and len(rated):
         parts.append(f"Not all of that can be bounded in: {', '.join(unknown)}.")
     return " ".join(parts)
+
+
+def _not_known(table: pd.DataFrame) -> list[str]:
+    """Return what the coverage leaves unknown, in sentences for a board."""
+    rated = table.dropna(subset=["coverage_pct"]).sort_values("coverage_pct")
+    if rated.empty:
+        return ["How much of the activity the data cover is not known, because they have no population of the year."]
+    ends = [
+        f"{percent(row['coverage_pct'])} ({care(row['setting'])})" for row in rated.iloc[[0, -1]].to_dict("records")
+    ]
+    lines = [f"The data cover {' to '.join(ends)} of the activity that we expect for these people."]
+    low = [care(name) for name in rated.loc[rated["coverage_pct"] < LOW_COVERAGE, "setting"]]
+    if low:
+        lines.append(f"Cost is missing, and looks low, where the data cover little: {', '.join(low)}.")
+    part = [care(name) for name in table.loc[table["uncosted_pct"] != 0, "setting"]]
+    if part:
+        lines.append(f"A part of the contacts has no cost: {', '.join(part)}.")
+    return lines
 
 
 def _held(table: pd.DataFrame) -> str:

@@ -34,6 +34,7 @@ __all__ = [
     "expect",
     "figure",
     "figure_bundle",
+    "figures_behind",
     "leave_out",
     "message",
     "message_bundle",
@@ -62,6 +63,7 @@ def message(
     figures: Disclosed | None = None,
     headings: Mapping[str, str] | None = None,
     named: Sequence[Named] = (),
+    unknown: Sequence[str] = (),
 ) -> None:
     """Show the one-line message of the notebook; it goes to the cover of the pack.
 
@@ -77,8 +79,10 @@ def message(
         Headings of those figures where the column's own name will not do.
     named : sequence of Named, optional
         Organisations that it names, with the grounds. The cover leaves out what it says of others.
+    unknown : sequence of str
+        What is not known, in sentences, for the cover of the board paper.
     """
-    bundle = message_bundle(text, decision=decision, figures=figures, headings=headings, named=named)
+    bundle = message_bundle(text, decision=decision, figures=figures, headings=headings, named=named, unknown=unknown)
     display(bundle, raw=True)
 
 
@@ -89,14 +93,14 @@ def message_bundle(
     figures: Disclosed | None = None,
     headings: Mapping[str, str] | None = None,
     named: Sequence[Named] = (),
+    unknown: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the display bundle of a message."""
     held: list[dict[str, Any]] = []
     behind: dict[str, Any] = {}
     if figures is not None:
-        _require(figures, text, "message")
-        columns, rows = _columns(figures, headings), _rows(figures)
-        behind = {"title": "message", "columns": columns, "rows": rows, **_settled(figures)}
+        behind = figures_behind(figures, text, headings=headings)
+        columns, rows = behind["columns"], behind["rows"]
         for column, value in zip(columns, rows[0] if rows else [None] * len(columns), strict=True):
             limit = LIMIT.search(column["key"])
             if limit and held:
@@ -105,8 +109,16 @@ def message_bundle(
                 held.append({"heading": column["heading"], "kind": column["kind"], "value": value})
     page = f"<p><strong>{html.escape(text)}</strong></p>" + (f"<p>{html.escape(decision)}</p>" if decision else "")
     payload = {"text": text, "decision": decision, "figures": held, "behind": behind}
-    payload["named"] = [one.payload() for one in named]
+    payload["named"], payload["unknown"] = [one.payload() for one in named], list(unknown)
     return {"text/plain": f"{text} {decision}".strip(), "text/html": page, MESSAGE: payload}
+
+
+def figures_behind(
+    figures: Disclosed, text: str, *, headings: Mapping[str, str] | None = None, kind: str = "message"
+) -> dict[str, Any]:
+    """Return the figures behind a text as a table's payload, so that the audit reads them with the tables."""
+    _require(figures, text, kind)
+    return {"title": kind, "columns": _columns(figures, headings), "rows": _rows(figures), **_settled(figures)}
 
 
 def table(

@@ -15,15 +15,18 @@ __all__ = [
     "LIMIT",
     "UNITS",
     "Unit",
+    "care",
     "count",
     "heading",
     "interval",
     "percent",
+    "plain_pounds",
     "pounds",
     "say",
     "short_pounds",
     "shortened",
     "signed_pounds",
+    "three_figures",
     "tick_pounds",
     "unit",
     "units_of",
@@ -69,6 +72,34 @@ def short_pounds(value: float | None, plus: str = "+") -> str:
             places = places if letter != "k" else 1 if figure < 9.95 else 0
             return _say(value / size, places, before="£", after=letter, plus=plus)
     return _say(value, 0, before="£", plus=plus)
+
+
+def three_figures(value: float | None) -> str:
+    """Return a count to three figures: 65785 is "65,800"."""
+    return ABSENT if value is None or math.isnan(value) else count(float(f"{value:.3g}"))
+
+
+def plain_pounds(value: float | None) -> str:
+    """Return pounds as a sentence has them, to three figures and without a sign: "£2,370", "£146k", "£1.21m"."""
+    if value is None or math.isnan(value):
+        return ABSENT
+    size = abs(value)
+    if size >= 99_950:
+        return short_pounds(size, plus="")
+    return pounds(float(f"{size:.3g}"), 2 if 0 < size < 9.995 else 0)
+
+
+def care(name: object) -> str:
+    """Return a setting, or the title of a pathway, as it stands inside a sentence.
+
+    Examples
+    --------
+    >>> care("admitted"), care("emergency"), care("Hip fracture"), care("community")
+    ('admitted care', 'A&E', 'hip fracture', 'community care')
+    """
+    said = say(name)
+    said = said if said[1:2].isupper() or said[1:2] == "&" else said[:1].lower() + said[1:]
+    return f"{said} care" if name in ("admitted", "community", "outpatient") else said
 
 
 def tick_pounds(value: float) -> str:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from pathcost_lib.codes import label
 from pathcost_lib.present.disclosure import Disclosed, disclose
-from pathcost_lib.present.format import count, interval, percent, pounds, say, signed_pounds
+from pathcost_lib.present.findings import QUESTIONS, Finding, Headline, confidence, unknown
+from pathcost_lib.present.format import count, interval, percent, plain_pounds, pounds, say, signed_pounds
 from pathcost_lib.value import NICE_RANGES_GBP, THRESHOLDS_GBP, discounted_years
 from pathcost_lib.value.figures import FLAGS, say_measure
 
@@ -25,6 +26,7 @@ __all__ = [
     "response_line",
     "response_table",
     "thresholds_note",
+    "value_finding",
     "value_message",
 ]
 
@@ -126,6 +128,44 @@ def value_message(
     if everyone is not None and not pd.isna(everyone["ratio_gbp"]):
         said += f", against {pounds(everyone['ratio_gbp'])} in {reference} ({_limits(everyone)})"
     return f"{said}. {response_line(response)} {_standing(providers.frame, own)}"
+
+
+def value_finding(costs: Disclosed, response: Disclosed, *, area: str, reference: str, of: str, reason: str) -> Finding:
+    """Return what health the money buys: the cost per QALY beside the reference's; the arguments of `value_message`."""
+    question, rows = QUESTIONS[4], {r["area"]: r for r in costs.frame.to_dict("records")}
+    mine, everyone = rows.get(area), rows.get(reference)
+    if reason or mine is None or pd.isna(mine["ratio_gbp"]):
+        why = reason or "too few patients answered about their health"
+        return unknown(question, "We cannot say what health the money buys", why)
+    here, reach = plain_pounds(mine["ratio_gbp"]), interval(mine["lower_95"], mine["upper_95"], plain_pounds)
+    title, seen = f"A year of full health from {of} costs {here}", f"A year of full health (a QALY) costs {here} here"
+    level, headline = float("nan"), None
+    if everyone is not None and pd.notna(everyone["ratio_gbp"]):
+        level, there = float(everyone["ratio_gbp"]), plain_pounds(everyone["ratio_gbp"])
+        seen += f" and {there} in {reference}"
+        if mine["lower_95"] <= level <= mine["upper_95"]:
+            title += f", about the same as in {reference}"
+        else:
+            title += f", {'less' if mine['ratio_gbp'] < level else 'more'} than in {reference}"
+            headline = Headline(here, f"cost of a year of full health, {of}", f"{there} in {reference}")
+    seen += f". By chance alone ours could be {reach}."
+    means = (
+        f"{_answered(response)} In the chart, up is more expensive and right is more health. The shading shows doubt."
+    )
+    todo = "Keep the service. Have more patients answer before you compare providers."
+    sure = confidence(mine["lower_95"], mine["upper_95"], none=level, checked=False, doubt="not every patient answered")
+    return Finding(question, title, (seen, means, todo), sure, "plane", "Cost per QALY", headline)
+
+
+def _answered(response: Disclosed) -> str:
+    """Return how many answered, in the numbers of the table of responses."""
+    if response.frame.empty or response.frame[["linkage_pct", "response_pct"]].isna().any(axis=None):
+        return "How many patients answered cannot be shown."
+    row = response.frame.iloc[0]
+    return (
+        f"We can follow {percent(row['linkage_pct'])} of the patients due a second questionnaire. Of these, "
+        f"{percent(row['response_pct'])} answered."
+    )
 
 
 def beside(costs: pd.DataFrame, *, area: str, reference: str) -> pd.DataFrame:

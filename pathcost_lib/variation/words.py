@@ -10,12 +10,22 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib.present.disclosure import Disclosed, disclose
+from pathcost_lib.present.findings import QUESTIONS, Confidence, Finding, Headline, unknown
 from pathcost_lib.present.format import count, percent, pounds, say
 from pathcost_lib.present.naming import Named
 from pathcost_lib.present.precision import nearest, step_of
 from pathcost_lib.results import NotComputable
 
-__all__ = ["About", "about", "findings", "outlier_message", "series_named", "series_words"]
+__all__ = [
+    "About",
+    "about",
+    "findings",
+    "outlier_counts",
+    "outlier_finding",
+    "outlier_message",
+    "series_named",
+    "series_words",
+]
 
 WHERE = {"before": "before the index event", "index_event": "at the index event", "after": "after the index event"}
 WARRANTED = {
@@ -153,6 +163,57 @@ def _months(series: pd.DataFrame, chance: float) -> str:
         return f"{said}; none is sure."
     first = signals.iloc[0]
     return f"{said}; {int(signals['sure'].sum())} sure, the largest in {first['series']}: {first['finding']}."
+
+
+def outlier_counts(own: pd.DataFrame, series: pd.DataFrame, *, compared: int) -> Disclosed:
+    """Return how many comparisons and monthly series were made and how many are sure: one row, of no patients."""
+    sure = [int(table[column].eq(True).sum()) for table, column in ((own, "stands_out"), (series, "sure"))]
+    row = {"here_rows": len(own), "all_rows": compared, "sure_rows": sure[0]}
+    return disclose(pd.DataFrame([row | {"series_rows": len(series), "sure_series_rows": sure[1]}]), counts=[])
+
+
+def outlier_finding(counts: Disclosed, comparisons: Disclosed, series: pd.DataFrame) -> Finding:
+    """Return who stands out once false alarms are controlled: by cost, else by activity, else nobody.
+
+    Parameters
+    ----------
+    counts : Disclosed
+        `outlier_counts`.
+    comparisons : Disclosed
+        `findings` of the area, the furthest first.
+    series : DataFrame
+        `series_words` of the area's monthly series, as the notebook's table of months shows them.
+    """
+    question, row = QUESTIONS[3], counts.frame.iloc[0]
+    here, everywhere = count(row["here_rows"]), count(row["all_rows"])
+    if not row["here_rows"] and not row["series_rows"]:
+        why = "no provider here has enough patients to be compared"
+        return unknown(question, "We cannot say who stands out", why)
+    checked = f"We compared what {here} groups of patients cost with what is usual for such patients."
+    checked = checked if row["here_rows"] else "No provider here has enough patients for its cost to be compared."
+    sure = comparisons.frame[comparisons.frame["how_sure"] == SURE["sure"]]
+    said = Headline(count(row["sure_rows"]), "provider costs that stand out beyond chance", f"of {here} compared")
+    reason = Confidence("high", f"false alarms are controlled over all {everywhere} comparisons in every area")
+    if len(sure):
+        first = sure.iloc[0]
+        title = f"{first['provider']} stands out: {first['finding'][:1].lower()}{first['finding'][1:]}"
+        means = f"This may be warranted by {first['may_be_warranted_by']}."
+        lines = (f"{checked} {count(len(sure))} stand out.", means, "Ask the provider for its reasons before acting.")
+        return Finding(question, title, lines, reason, "funnel", "", said)
+    none = f"{checked} None stands out by more than chance." if row["here_rows"] else checked
+    months = series[series["sure"].eq(True)] if "sure" in series else series.iloc[:0]
+    if months.empty:
+        return Finding(question, "Nobody stands out", (none, "There is nothing to act on."), reason)
+    first = months.iloc[0]
+    provider = str(first["series"]).rpartition(", ")[2]
+    what = str(first["series"]).removesuffix(f", {provider}")
+    lines = (
+        f"{none} Activity did change: {count(row['sure_series_rows'])} of {count(row['series_rows'])} monthly series.",
+        f"The largest change is in {what}: {first['finding']}. A new service, or a new way to record, may explain it.",
+        "Ask the provider why, before you plan on this level of activity.",
+    )
+    title = f"No provider's cost stands out, but activity has changed at {provider}"
+    return Finding(question, title, lines, reason, "months")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from pathcost_lib.present.disclosure import Disclosed
-from pathcost_lib.present.format import interval, short_pounds
+from pathcost_lib.present.findings import QUESTIONS, Finding, Headline, confidence, unknown
+from pathcost_lib.present.format import interval, plain_pounds, short_pounds
 from pathcost_lib.present.naming import Named
 
 #: Headings of each of the notebook's tables where the column's own name will not do.
@@ -42,6 +43,8 @@ HEADINGS: dict[str, dict[str, str]] = {
         "cheapest_contacts_gbp": "Cheapest contacts go",
     },
 }
+#: The row of all organisations that have none of their own.
+OTHERS = "Other providers"
 #: How the transition payment is settled.
 BY_YEAR = "Settled year by year: no organisation is worse off in any year."
 NOT_AT_ALL = "Not computable: the system as a whole loses, and no transfer between its members can cover that."
@@ -137,7 +140,7 @@ def _said(row: Mapping[str, Any], who: str) -> str:
     reach = f"80% interval {interval(low, high, _plain)}"
     if _plain(low) == _plain(high):
         reach = "no uncertainty stated"
-    several = who == "Other providers"
+    several = who == OTHERS
     if abs(middle) < 0.5:
         return f"{who} neither {'gain nor lose' if several else 'gains nor loses'}"
     if low <= 0 <= high:
@@ -168,3 +171,52 @@ def savings_decision(worth: Disclosed, compensation: Disclosed, *, title: str) -
     headings = {"net_present_value_gbp": "Net present value to the system (80% interval)"}
     named = providers_named(worth.frame)
     return {"decision": said, "figures": whole, "headings": headings, "named": named}
+
+
+def savings_finding(worth: Disclosed, compensation: Disclosed, *, title: str) -> Finding:
+    """Return what a scenario saves the system, who bears it, and what makes them whole.
+
+    Parameters
+    ----------
+    worth, compensation : Disclosed
+        Tables of notebook 06.
+    title : str
+        The scenario.
+    """
+    question, cannot = QUESTIONS[6], f"We cannot say who saves from {title}"
+    if "not_computable" in worth.frame:
+        return unknown(question, cannot, str(worth.frame["not_computable"].iloc[0]).rstrip("."))
+    rows: list[dict[str, Any]] = [{str(k): v for k, v in r.items()} for r in worth.frame.to_dict("records")]
+    buyer, *providers, system = rows
+    middle, low, high = (float(system[c]) for c in ("net_present_value_gbp", "lower_80", "upper_80"))
+    if pd.isna(middle) or pd.isna(low):
+        return unknown(question, cannot, "the schemes act on too few people")
+    losers = sorted((p for p in providers if p["upper_80"] < 0), key=_middle)
+    amount = plain_pounds(middle)
+    whole = "may save or cost the system money" if low <= 0 <= high else f"would save the system {amount}"
+    whole = f"would cost the system {amount}" if high < 0 else whole
+    borne = f"; {losers[0]['organisation']} would bear {plain_pounds(_middle(losers[0]))}" if losers else ""
+    ends = [plain_pounds(end) + ("" if low >= 0 else " gained" if end > 0 else " lost") for end in (low, high)]
+    what = "worth about" if middle > 0 else "a loss of about"
+    seen = f"Over its years, {title} is {what} {amount} to the system, in today's value. "
+    seen += f"Eight in ten outcomes lie between {ends[0]} and {ends[1]}."
+    means = "No provider is surely worse off."
+    if losers:
+        names = sorted((str(p["organisation"]) for p in losers[:3]), key=lambda name: name == OTHERS)
+        means = f"Surely worse off: {', '.join(names)}.".replace(f", {OTHERS}", f", {OTHERS.lower()}")
+    if not pd.isna(buyer["net_present_value_gbp"]):
+        verb = "gains" if buyer["net_present_value_gbp"] > 0 else "loses"
+        means = f"The commissioner {verb} {plain_pounds(buyer['net_present_value_gbp'])}. {means}"
+    todo = (
+        "Ask for evidence of the effects before you go on."
+        if low <= 0
+        else "Agree who pays for the years until it saves."
+    )
+    paid = compensation.frame["transfer_gbp"] if "transfer_gbp" in compensation.frame else pd.Series(dtype=float)
+    if low > 0 and paid[paid > 0].sum():
+        todo += f" Payments of {plain_pounds(paid[paid > 0].sum())} between us would leave nobody worse off."
+    same = "the range of outcomes includes both a gain and a loss"
+    sure = confidence(low, high, checked=False, same=same, doubt="the effects are assumed and not yet seen here")
+    said = Headline(amount, f"worth of {title} to the system", f"from {ends[0]} to {ends[1]}")
+    lines = (seen, means, todo)
+    return Finding(question, f"{title} {whole}{borne}", lines, sure, "matrix", "Worth", said)

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from pathcost_lib.present.disclosure import Disclosed
-from pathcost_lib.present.format import interval, short_pounds
+from pathcost_lib.present.findings import QUESTIONS, Finding, Headline, confidence, unknown
+from pathcost_lib.present.format import interval, plain_pounds, short_pounds
 
 #: An amount that is no change: without a sign before it.
 _POUNDS = partial(short_pounds, plus="")
@@ -140,3 +141,50 @@ def _ends(low: float, high: float) -> tuple[float, float]:
 def _lower_first(text: str) -> str:
     """Return a phrase as it stands inside a sentence."""
     return text[:1].lower() + text[1:]
+
+
+def outlook_finding(cost: Disclosed, gap: Disclosed, tornado: Disclosed) -> Finding:
+    """Return what is coming if nothing changes: cost, the gap to the funding assumed, and what decides it.
+
+    Parameters
+    ----------
+    cost, gap, tornado : Disclosed
+        Tables of notebook 05.
+    """
+    question = QUESTIONS[5]
+    if "not_computable" in cost.frame:
+        why = str(cost.frame["not_computable"].iloc[0]).rstrip(".")
+        return unknown(question, "We cannot say what is coming", _lower_first(why))
+    whole = cost.frame[cost.frame["setting"] == cost.frame["setting"].iloc[0]]
+    first, last = whole.iloc[0], whole.iloc[-1]
+    row = gap.frame[gap.frame["year"] == last["year"]].iloc[-1]
+    low, high = row["gap_lower_80"], row["gap_upper_80"]
+    start, end, year = plain_pounds(first["p50_gbp"]), plain_pounds(last["p50_gbp"]), _year(last["year"])
+    words = gap_words(row["gap_gbp"], low, high)
+    funding = _funding(words, sure=not low <= 0 <= high)
+    title = f"If nothing changes, cost goes from {start} to {end} by {year}, and funding {funding}"
+    reach = interval(last["lower_80"], last["upper_80"], plain_pounds)
+    seen = f"Cost goes from {start} in {_year(first['year'])} to {end} in {year}. Eight in ten futures give {reach}."
+    if low <= 0 <= high:
+        means = f"On the funding assumed, we end between {plain_pounds(low)} in hand and {plain_pounds(high)} short."
+    else:
+        ends = interval(*_ends(low, high), plain_pounds)
+        means = f"On the funding assumed, we end {ends} {'short' if low > 0 else 'in hand'}."
+    todo = f"Plan on {words}."
+    if "swing_gbp" in tornado.frame and len(tornado.frame):
+        most = _lower_first(str(tornado.frame.sort_values("swing_gbp").iloc[-1]["assumption"]))
+        verb = "decide" if " and " in most else "decides"
+        todo += f" Test the plan first against {most.replace(': ', ' of ')}, which {verb} most of it."
+    same = "the range of futures includes both enough funding and too little"
+    reason = confidence(low, high, checked=False, same=same, doubt="it rests on assumptions over many years")
+    said = Headline(end, f"cost in {year} if nothing changes", f"{start} in {_year(first['year'])}")
+    return Finding(question, title, (seen, means, todo), reason, "gap", "Gap", said)
+
+
+def _funding(words: str, *, sure: bool) -> str:
+    """Return what funding does, from `gap_words`, as sure as the interval of the gap is."""
+    if words == "about break-even":
+        return "may keep pace"
+    if words.startswith("a gap"):
+        return "falls short" if sure else "may fall short"
+    return "is more than enough" if sure else "may be more than enough"
