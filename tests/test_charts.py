@@ -309,7 +309,7 @@ def test_figures_that_no_chart_shows_are_on_slides_as_pictures(
     figures_of = {f"Figure: {f.title}": f for section in sections for f in section.figures if f.picture}
     assert {"map", "rules", "worth"} <= {f.name for f in figures_of.values()}
     (funnel,) = (f for section in sections for f in section.figures if f.name == "funnel")
-    assert bool(funnel.picture) != ("at 0 providers" in funnel.alt)  # on data as few as these every provider is hidden
+    assert bool(funnel.picture) != ("at 0 providers" in funnel.alt)  # one in which every provider is hidden has none
     document = Document("O", "QHL", "2024-25", "", tuple(sections))
     meant = set()
     for finding in document.findings:

@@ -229,7 +229,7 @@ def test_a_figure_carries_its_alternative_text_and_its_size(monkeypatch: pytest.
     form = form_of(dots)
     frame = pd.DataFrame({"year": [1, 2], "value": [3.0, 4.0]})
     assert form.alt(frame, {"by": "year", "not_taken": 1}) == "2 of year" == describe_dots(frame, by="year")
-    assert form.sizes(frame) == (4.0, None)
+    assert form.sizes(frame, {}) == (4.0, None)
     bundles: list[Any] = []
     monkeypatch.setattr(display, "display", lambda bundle, raw: bundles.append(bundle))
     monkeypatch.setattr(display, "_shown", {"figures": 0, "tables": 0})
@@ -240,6 +240,30 @@ def test_a_figure_carries_its_alternative_text_and_its_size(monkeypatch: pytest.
     assert form_of(lambda ax: ax).alt(frame, {}) == ""
     with pytest.raises(InputError, match="no alternative text"):
         present.figure(lambda ax, table: ax, safe, name="f", title="T")
+
+
+@pytest.mark.unit
+def test_what_only_the_alternative_text_takes_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dots(ax: Any, table: pd.DataFrame, *, by: str) -> Any:
+        ax.plot(table[by], table["value"])
+        return ax
+
+    @describes(dots, height=2.0, tall=lambda table, by: 1.0 + table[by].max())
+    def describe_dots(table: pd.DataFrame, *, by: str, area: str) -> str:
+        return f"{len(table)} of {by} in {area}"
+
+    frame = pd.DataFrame({"year": [1, 2], "value": [3.0, 4.0]})
+    assert form_of(dots).sizes(frame, {"by": "year"}) == (2.0, 3.0)
+    assert form_of(dots).drawing(dots, {"by": "year", "area": "A"}) == {"by": "year"}
+    assert describe_dots(frame, by="year", area="A") == "2 of year in A"
+    bundles: list[Any] = []
+    monkeypatch.setattr(display, "display", lambda bundle, raw: bundles.append(bundle))
+    monkeypatch.setattr(display, "_shown", {"figures": 0, "tables": 0})
+    safe = present.disclose(frame, counts=[])
+    present.figure(dots, safe, name="f", title="T", by="year", area="A")
+    assert bundles[0][display.FIGURE]["alt"] == "2 of year in A"
+    with pytest.raises(TypeError, match="colour"):
+        present.figure(dots, safe, name="f", title="T", by="year", area="A", colour="red")
 
 
 @pytest.mark.unit

@@ -1,6 +1,6 @@
 """Figures of notebooks 02 and 03: each takes an `ax` and a table, draws, and returns the `ax`.
 
-`describe_...` is a figure's alternative text.
+`describe_...` is a figure's alternative text, and gives it its size.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pathcost_lib.codes import COST_BASES, SETTINGS
 from pathcost_lib.present import style
+from pathcost_lib.present.described import describes
 from pathcost_lib.present.format import ABSENT, count, interval, percent, pounds, say, unit
 from pathcost_lib.present.shapes import (
     axis_title,
@@ -25,6 +26,7 @@ from pathcost_lib.present.shapes import (
     empty,
     key,
     margin_text,
+    row_lines,
     rows_down,
     say_list,
     waterfall,
@@ -78,6 +80,13 @@ def _between(lower: float, upper: float) -> str:
     return interval(lower, upper, unit("").form if near else count)
 
 
+def _hundred_tall(table: pd.DataFrame, by: str) -> float:
+    """Return the height of the phone form: its labels stand in up to so many lines."""
+    lines = max((len(row_lines(name, narrow=True)) for name in table[by]), default=1)
+    return 1.6 + len(table) * max(0.33, 0.14 * lines)
+
+
+@describes(against_hundred, height=lambda table: 1.3 + 0.3 * len(table), tall=_hundred_tall)
 def describe_against_hundred(table: pd.DataFrame, *, by: str, measure: str) -> str:
     """Return the alternative text: each row's index with its interval."""
     form = dict.fromkeys(("index", "index_lower_95", "index_upper_95"), count)
@@ -97,6 +106,7 @@ def drivers_waterfall(ax: Axes, table: pd.DataFrame, *, area: str, reference: st
     return ax
 
 
+@describes(drivers_waterfall, height=3.0)
 def describe_drivers(table: pd.DataFrame, *, area: str, reference: str) -> str:
     """Return the alternative text: both ends, and each driver with its interval."""
     steps = table[table["driver"] != "whole_difference"]
@@ -120,6 +130,11 @@ def peers(ax: Axes, table: pd.DataFrame, *, by: str = "name") -> Axes:
     return ax
 
 
+def _peers_high(table: pd.DataFrame) -> float:
+    return 1.0 + 0.3 * max(len(table), 2)
+
+
+@describes(peers, height=_peers_high, tall=lambda table: 1.4 * _peers_high(table))
 def describe_peers(table: pd.DataFrame, *, by: str = "name") -> str:
     """Return the alternative text: each peer with its distance."""
     if table.empty:
@@ -185,6 +200,7 @@ def cost_basis(ax: Axes, table: pd.DataFrame) -> Axes:
     return ax
 
 
+@describes(cost_basis, height=3.6)
 def describe_cost_basis(table: pd.DataFrame) -> str:
     """Return the alternative text: each setting's shares and coverage."""
     said = []
@@ -310,6 +326,7 @@ def _said(edge: dict[Any, Any]) -> str:
     return f"{count(edge['passages'])} times, {count(days)} day{'' if days == 1 else 's'}, {pounds(edge['mean_gbp'])}"
 
 
+@describes(flow_map, height=4.4, tall=6.8)
 def describe_flow_map(table: pd.DataFrame, *, area: str, top: int = 8) -> str:
     """Return the alternative text: the commonest passages with how often, after how long and at what cost."""
     edges = _known(table)
@@ -356,6 +373,7 @@ def gradient(ax: Axes, table: pd.DataFrame, *, area: str, reference: str = "Engl
     return ax
 
 
+@describes(gradient)
 def describe_gradient(table: pd.DataFrame, *, area: str, reference: str = "England") -> str:
     """Return the alternative text: each tenth of the area with its interval."""
     ours = table[table["area"] == area].assign(tenth=lambda rows: "Tenth " + rows["decile"].astype(str))
@@ -414,6 +432,7 @@ def hexmap(ax: Axes, table: pd.DataFrame, *, focus: str) -> Axes:
     return ax
 
 
+@describes(hexmap, height=5.2, tall=4.3)
 def describe_hexmap(table: pd.DataFrame, *, focus: str) -> str:
     """Return the alternative text: the area's own number, the five highest and lowest, and which are not on the map."""
     known = table.dropna(subset=["index"]).sort_values("index", ascending=False)
@@ -463,6 +482,7 @@ def outside_share(ax: Axes, table: pd.DataFrame, *, by: str = "phase", reference
     return ax
 
 
+@describes(outside_share)
 def describe_outside_share(table: pd.DataFrame, *, by: str = "phase", area: str, reference: str = "England") -> str:
     """Return the alternative text: each row's share and the reference's."""
     rows = say_list(table, by, "{outside_pct} against {reference_pct}", outside_pct=percent, reference_pct=percent)
@@ -508,6 +528,11 @@ def stage_ranks(ax: Axes, table: pd.DataFrame, *, by: str = "provider", ranked: 
     return ax
 
 
+def _ranks_high(table: pd.DataFrame) -> float:
+    return 1.2 + 0.5 * max(int(table["pathway_rank"].count()), 2)
+
+
+@describes(stage_ranks, height=_ranks_high, tall=lambda table: 1.2 * _ranks_high(table))
 def describe_stage_ranks(table: pd.DataFrame, *, by: str = "provider", ranked: int) -> str:
     """Return the alternative text: both ranks of each provider with intervals."""
     shown = table.dropna(subset=["stage_rank", "pathway_rank"])

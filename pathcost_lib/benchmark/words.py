@@ -27,6 +27,46 @@ from pathcost_lib.present.format import (
 )
 
 
+def headings(reference: str) -> dict[str, dict[str, str]]:
+    """Return the headings of each table of notebooks 02 and 03 where the column's own name will not do.
+
+    Parameters
+    ----------
+    reference : str
+        What the area is compared with.
+
+    Examples
+    --------
+    >>> headings("Midlands")["outside"]
+    {'reference_pct': 'Outside, Midlands'}
+    """
+    beside = {"reference_gbp": reference}
+    return {
+        "parts": beside,
+        "flow": {
+            "mean_gbp": "What follows, mean",
+            "cases": "Pathways",
+            "reference_cases": f"Pathways, {reference}",
+            "reference_days": f"Median days, {reference}",
+            "reference_gbp": f"What follows, {reference}",
+        },
+        "outside": {"reference_pct": f"Outside, {reference}"},
+        "ranks": {"stage_gbp": "Own stage, mean", "pathway_gbp": "Pathway, mean"},
+        "costs": {"value_gbp": "Per person", **beside},
+        "rates": {"reference_rate": reference},
+        "peers": {"mean_deprivation": "Mean tenth of deprivation (1: most)"},
+        "drivers": {"reference_pathways": "Pathways, peers"},
+        "claims": {
+            "value_gbp": "Mean here",
+            "target_gbp": "Target",
+            "opportunity_gbp": "At full cost",
+            "once_gbp": "Each pound once",
+            "once_variable_gbp": "Variable cost",
+        },
+        "deciles": {"decile": "Tenth (1: most deprived)", "value_gbp": "Per person", "fitted_gbp": "Fitted"},
+    }
+
+
 def variation_message(
     costs: Disclosed,
     claims: Disclosed,

@@ -264,6 +264,8 @@ def figure(
         Height in inches of the page form, and of the phone form; the figure's own if not given.
     slide : bool
         Whether slides show it, as a picture: where no chart of theirs shows the same.
+    **options
+        What the figure, or its alternative text alone, takes beside the table.
 
     Raises
     ------
@@ -276,9 +278,10 @@ def figure(
     own = form_of(function)
     alt = own.alt(data.frame, options) if alt is None else alt
     if height is None:
-        height, tall = own.sizes(data.frame)
+        height, tall = own.sizes(data.frame, options)
     said = {"name": name, "title": title, "alt": alt, "note": note}
-    bundle = figure_bundle(function, data, **said, height=height, tall=tall, slide=slide, **options)
+    drawn = own.drawing(function, options)
+    bundle = figure_bundle(function, data, **said, height=height, tall=tall, slide=slide, **drawn)
     display(bundle, raw=True)
     _shown["figures"] += 1
 

@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from pathcost_lib.present import style
+from pathcost_lib.present.described import describes
 from pathcost_lib.present.disclosure import MARK
 from pathcost_lib.present.format import pounds, say, signed_pounds, tick_pounds
 from pathcost_lib.present.precision import nearest, step_of
@@ -31,11 +32,16 @@ def wrapped(text: str, width: int) -> list[str]:
 
 def rows_down(ax: Axes, names: Iterable[str], *, bold: Sequence[int] = ()) -> None:
     """Label the rows from top to bottom, wrapped to the width that there is."""
-    texts = [wrapped(say(name), 16 if style.compact(ax) else 30) for name in names]
+    texts = [row_lines(name, narrow=style.compact(ax)) for name in names]
     ax.set_yticks(range(len(texts)), [""] * len(texts))
     ax.set_ylim(len(texts) - 0.45, -0.55)
     for row, lines in enumerate(texts):
         row_label(ax, row, lines, bold=row in bold)
+
+
+def row_lines(name: str, *, narrow: bool) -> list[str]:
+    """Return the lines in which a row's label stands, on a page or on a phone."""
+    return wrapped(say(name), 16 if narrow else 30)
 
 
 def row_label(ax: Axes, row: float, lines: Sequence[str], *, bold: bool = False, size: float = 8.5) -> None:
@@ -162,6 +168,7 @@ def _reference(ax: Axes, item: Mapping[Hashable, Any], at: float) -> Line2D:
     return ax.plot(item["reference_gbp"], at, marker="D", ms=5, mfc=style.PAPER, mec=color, mew=1.3, color=color)[0]
 
 
+@describes(against_reference, height=lambda table: 2.7 + 0.24 * len(table))
 def describe_against_reference(table: pd.DataFrame, *, by: str, area: str, reference: str = "England") -> str:
     """Return the alternative text: each row's two means and the interval."""
     rows = say_list(
@@ -226,6 +233,7 @@ def grid(
     return ax
 
 
+@describes(grid, height=3.8)
 def describe_grid(table: pd.DataFrame, *, area: str, value: str = "mean_gbp", most: int = 5) -> str:
     """Return the alternative text: the dearest cells, and how many are suppressed."""
     top = table.dropna(subset=[value]).nlargest(most, value).to_dict("records")
@@ -284,6 +292,7 @@ def waterfall(ax: Axes, table: pd.DataFrame, *, by: str, area: str, reference: s
     return ax
 
 
+@describes(waterfall)
 def describe_waterfall(table: pd.DataFrame, *, by: str, area: str, reference: str = "England") -> str:
     """Return the alternative text: both ends, and each step with its interval."""
     if table["difference_gbp"].isna().any():

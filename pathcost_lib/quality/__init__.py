@@ -1,6 +1,7 @@
 """Data quality as notebook 01 shows it: what `sources.check` found, in words and tables."""
 
 from pathcost_lib.quality.tables import (
+    HEADINGS,
     findings,
     in_words,
     places,
@@ -11,6 +12,7 @@ from pathcost_lib.quality.tables import (
 )
 
 __all__ = [
+    "HEADINGS",
     "findings",
     "in_words",
     "places",

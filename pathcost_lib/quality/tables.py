@@ -20,6 +20,7 @@ from pathcost_lib.sources.quoting import quote_value, quote_values
 
 __all__ = [
     "FEWEST_CONTACTS",
+    "HEADINGS",
     "THIN_PCT",
     "findings",
     "in_words",
@@ -34,6 +35,17 @@ __all__ = [
 THIN_PCT = 50.0
 #: A service with fewer contacts a month has thin months by chance.
 FEWEST_CONTACTS = 20
+#: Headings of each of the notebook's tables where the column's own name will not do.
+HEADINGS: dict[str, dict[str, str]] = {
+    "findings": {"share_pct": "Of the table", "cost_gbp": "Cost of these rows"},
+    "filled": {"filled_pct": "Filled"},
+    "unusual": {
+        "unusual_gbp": "Cost of these rows",
+        "median_gbp": "Median of a unit",
+        "high_pct": "Of these, high",
+    },
+    "thin": {"share_pct": "Of its average"},
+}
 _SAID = {"error": "Error", "warning": "Warning", "info": "Note"}
 
 

@@ -1,6 +1,6 @@
 """Figures of notebook 04: each takes an `ax` and a table, draws, and returns the `ax`.
 
-`describe_...` is a figure's alternative text.
+`describe_...` is a figure's alternative text, and gives it its size.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from pathcost_lib.present import style
+from pathcost_lib.present.described import describes
 from pathcost_lib.present.format import count, interval, percent, pounds
 from pathcost_lib.present.shapes import axis_title, empty, key, say_list, wrapped
 
@@ -112,6 +113,7 @@ def _reach(values: pd.Series, limits: pd.DataFrame) -> tuple[float, float]:
     return float(max(low - room, 0 if values.min() >= 0 else -np.inf)), float(high + room)
 
 
+@describes(funnel, height=4.2)
 def describe_funnel(table: pd.DataFrame, *, own: Mapping[str, str], value: str = "value_gbp") -> str:
     """Return the alternative text: the area's providers with their flags, and how many others are outside."""
     shown = table.dropna(subset=[value])
@@ -169,6 +171,7 @@ def caterpillar(ax: Axes, table: pd.DataFrame, *, own: Mapping[str, str], thresh
     return ax
 
 
+@describes(caterpillar, height=4.0)
 def describe_caterpillar(table: pd.DataFrame, *, own: Mapping[str, str], threshold: float) -> str:
     """Return the alternative text: the area's providers with intervals and the chance of exceeding the threshold."""
     shown = table.dropna(subset=["difference_pct"])
@@ -190,8 +193,8 @@ def control_charts(ax: Axes, table: pd.DataFrame, *, by: str = "series") -> Axes
     ax : Axes
         Whose place the charts take.
     table : DataFrame
-        `by`, month, days, contacts (rounded, NaN where suppressed), centre, lower, upper (a day), special_cause,
-        judged. Order of first appearance is kept.
+        `by`, finding, month, days, contacts (rounded, NaN where suppressed), centre, lower, upper (a day),
+        special_cause, judged. Order of first appearance is kept.
     by : str
         Column that tells series apart and names them.
     """
@@ -236,7 +239,9 @@ def _chart(ax: Axes, rows: pd.DataFrame) -> None:
     ax.locator_params(axis="y", nbins=4)
 
 
-def describe_control_charts(series: pd.DataFrame, *, by: str = "series") -> str:
-    """Return the alternative text: each series and what was found in it (`finding`, of `outlier_words`)."""
+@describes(control_charts, height=4.4, tall=6.2)
+def describe_control_charts(table: pd.DataFrame, *, by: str = "series") -> str:
+    """Return the alternative text: each series and what was found in it (`finding`, of `words.series_words`)."""
+    series = table[[by, "finding"]].drop_duplicates()
     said = "; ".join(f"{row[by]}: {row['finding']}" for row in series.to_dict("records"))
     return f"Contacts a day by month, with limits from the year before. {said or 'None shown'}."

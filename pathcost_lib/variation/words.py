@@ -20,6 +20,7 @@ __all__ = [
     "About",
     "about",
     "findings",
+    "headings",
     "outlier_counts",
     "outlier_finding",
     "outlier_message",
@@ -39,6 +40,32 @@ SURE = {
     "95": "A question: outside the 95% limits",
     "within": "Within the limits",
 }
+
+
+def headings(*, threshold: float, year: str) -> dict[str, dict[str, str]]:
+    """Return the headings of each table of notebook 04 where the column's own name will not do.
+
+    Parameters
+    ----------
+    threshold : float
+        Difference from expected cost that matters, in per cent.
+    year : str
+        Financial year of the contacts.
+
+    Examples
+    --------
+    >>> headings(threshold=10.0, year="2024-25")["months"]
+    {'contacts': 'Contacts, 2024-25'}
+    """
+    events = {"pathways": "Index events"}
+    above = f"Probability of more than {threshold:.0f}% above expected"
+    return {
+        "shrunk": {"event": "Compared", **events, "chance_above_pct": above},
+        "months": {"contacts": f"Contacts, {year}"},
+        "left_out": {"comparison": "Comparison", "reason": "Left out because", "rows": "How many"},
+        "comparisons": {**events, "excess_gbp": "Above or below expected"},
+        "drivers": {"cell": "Phase and setting", "reference_gbp": "Other providers"},
+    }
 
 
 def findings(table: Disclosed, *, names: Mapping[str, str], titles: Mapping[str, str]) -> Disclosed:

@@ -1,6 +1,6 @@
 """Figures of notebook 05: each takes an `ax` and a table, draws, and returns the `ax`.
 
-`describe_...` is a figure's alternative text.
+`describe_...` is a figure's alternative text, and gives it its size.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from pathcost_lib.present import style
+from pathcost_lib.present.described import describes
 from pathcost_lib.present.format import count, interval, percent, pounds, say, short_pounds, signed_pounds, tick_pounds
 from pathcost_lib.present.shapes import axis_title, empty, key, margin_text, rows_down, wrapped
 
@@ -71,6 +72,7 @@ def cost_fans(ax: Axes, table: pd.DataFrame) -> Axes:
     return drawn
 
 
+@describes(cost_fans, height=5.4, tall=8.5)
 def describe_cost_fans(table: pd.DataFrame) -> str:
     """Return the alternative text: each setting's cost in the base year and the last, with its interval."""
     if "not_computable" in table:
@@ -133,6 +135,7 @@ def _against_funding(last: pd.Series) -> str:
     return f"{short_pounds(abs(gap), plus='')} {'above' if gap > 0 else 'below'}"
 
 
+@describes(funding_gap, height=3.2, tall=5.4)
 def describe_funding_gap(table: pd.DataFrame) -> str:
     """Return the alternative text: each scope's cost, funding and gap in the last year."""
     if "not_computable" in table:
@@ -233,6 +236,7 @@ def driver_steps(ax: Axes, table: pd.DataFrame) -> Axes:
     return ax
 
 
+@describes(driver_steps)
 def describe_driver_steps(table: pd.DataFrame) -> str:
     """Return the alternative text: every step."""
     if "not_computable" in table:
@@ -269,6 +273,7 @@ def tornado(ax: Axes, table: pd.DataFrame, *, most: int = 8) -> Axes:
     return ax
 
 
+@describes(tornado, height=3.6, tall=5.2)
 def describe_tornado(table: pd.DataFrame, *, most: int = 8) -> str:
     """Return the alternative text: the assumptions that matter most."""
     if "not_computable" in table:
@@ -320,6 +325,7 @@ def age_pyramid(ax: Axes, table: pd.DataFrame, *, base_year: int, last_year: int
     return ax
 
 
+@describes(age_pyramid, height=4.2)
 def describe_age_pyramid(table: pd.DataFrame, *, base_year: int, last_year: int) -> str:
     """Return the alternative text: people in all and at 65 and over, then and now."""
     if "not_computable" in table:

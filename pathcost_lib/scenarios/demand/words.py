@@ -27,6 +27,26 @@ DRIVERS = {
     "interaction_gbp": "Interaction",
     "cost_gbp": "Last year",
 }
+#: Headings of the notebook's tables where the column's own name will not do.
+HEADINGS = {
+    "growth": "What grows",
+    "uncosted_pct": "Without a cost",
+    "ageing_pct": "Population alone",
+    "growth_pct": "All drivers",
+    "p50_gbp": "Median",
+    "mean_gbp": "Mean",
+    "central_gbp": "At mean assumptions",
+    "compounding_bias_pct": "Bias of the mean",
+    "change_gbp": "Cost or change",
+    "allocation_gbp": "Funding",
+    "efficiency_gbp": "Efficiency would save",
+    "at_low_gbp": "At its low value",
+    "at_high_gbp": "At its high value",
+    "swing_gbp": "Between the two",
+    "mase": "MASE",
+    "naive_mase": "MASE of the naive",
+    "coverage_80_pct": "Months inside the 80% interval",
+}
 _ASSUMPTIONS = {
     "non_demographic_pct": ("Use", "% a year"),
     "waiting_list_pct": ("Backlog", "% of a year's activity"),
