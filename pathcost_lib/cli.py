@@ -239,9 +239,9 @@ def verify(
     """Check that a pack is unchanged since it was built, and that it can be built again."""
     from pathcost_lib.packs.verify import verify as check_pack
 
-    found = check_pack(pack, key=key, places=places or ())
-    typer.echo(found.summary)
-    raise typer.Exit(0 if found.intact and found.reproducible else 1)
+    result = check_pack(pack, key=key, places=places or ())
+    typer.echo(result.summary)
+    raise typer.Exit(0 if result.intact and result.reproducible else 1)
 
 
 def _listed(text: str) -> list[str]:

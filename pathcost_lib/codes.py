@@ -97,13 +97,13 @@ _YEAR = re.compile(r"(\d{4})-(\d{2})")
 
 def words(code: str) -> str:
     """Return the name of a column or table as it stands in a sentence ("icb_code" is "ICB code")."""
-    return _SHORT_FOR.sub(lambda found: found[0].upper(), code.replace("_", " "))
+    return _SHORT_FOR.sub(lambda match: match[0].upper(), code.replace("_", " "))
 
 
 def label(code: str) -> str:
     """Return how a setting, POD or phase code is said aloud ("primary_care" is "Primary care")."""
-    said = words(code.lower())
-    return _LABELS.get(code, said[:1].upper() + said[1:])
+    text = words(code.lower())
+    return _LABELS.get(code, text[:1].upper() + text[1:])
 
 
 def financial_year(day: date) -> str:
@@ -143,10 +143,10 @@ def day(text: str, *, what: str) -> date | None:
 
 def months(first: date, last: date) -> list[tuple[str, date, date]]:
     """Return the calendar months from `first`'s to `last`'s: name ("2024-04"), first day, last day."""
-    found = []
+    rows = []
     start = first.replace(day=1)
     while start <= last:
         following = (start + timedelta(days=32)).replace(day=1)
-        found.append((f"{start:%Y-%m}", start, following - timedelta(days=1)))
+        rows.append((f"{start:%Y-%m}", start, following - timedelta(days=1)))
         start = following
-    return found
+    return rows

@@ -293,7 +293,7 @@ def test_what_a_pack_hides_is_not_in_the_file_and_both_together_give_nothing_awa
     club: Path, pack_of_three: Path
 ) -> None:
     one = next(item for item in comparators.read(club) if item.icb == "QHL")
-    shown = {path.stem: list(read_section(path).shown) for path in sorted(pack_of_three.glob("[0-9]*.ipynb"))}
+    shown = {path.stem: list(read_section(path).payloads) for path in sorted(pack_of_three.glob("[0-9]*.ipynb"))}
     titles = {pathways.load_definition(name).title: name for name in pathways.available()}
     (rates,) = (p for p in shown["03_icb_variation"] if p.get("name") == "Rates")
     hidden = {titles[row[0]] for row in rates["rows"] if row[1] == "*"}

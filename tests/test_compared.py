@@ -251,13 +251,13 @@ def test_of_part_of_a_year_the_same_months_count_of_every_area(tables: dict[str,
     days = pd.to_datetime(tables["activity"]["start_date"])
     kept = tables["activity"][(days <= "2024-10-31") | (tables["activity"]["icb_code"] != "QZ1")]
     data = open_dataset(write_tables(tmp_path, {**tables, "activity": kept}))
-    held = compared_with(data, "England", icb="QZ1", year=YEAR).held
+    held = compared_with(data, "England", icb="QZ1", year=YEAR).months
     assert held.span == "in April to October 2024"
     assert compared_with(data, "England", icb="QZ2", year=YEAR).fewer.keys() <= {"QZ1"}
     costed = ledger.cost_activity(data.activity, data.unit_costs, data.organisations, price_base=YEAR)
     links = pathways.link(costed, pathways.load_definition("knee_replacement"), patients=data.patients)
     people = {"patients": data.patients, "population": data.population}
-    cells = icb_view.read(costed, links, **people, year=YEAR, held=held)
+    cells = icb_view.read(costed, links, **people, year=YEAR, months=held)
     rows = costed.to_pandas()
     inside = pd.to_datetime(rows["start_date"]).between("2024-04-01", "2024-10-31")
     listed = links.pathways.to_pandas()
@@ -265,8 +265,8 @@ def test_of_part_of_a_year_the_same_months_count_of_every_area(tables: dict[str,
     late = pd.to_datetime(listed["window_to"]).between("2024-11-01", "2025-03-31") & listed["complete"]
     assert late.any(), "some windows close after the months held"
     assert cells.events["pathways"].sum() == cells.pathways["pathways"].sum() == closed.sum()
-    assert pathways.summarise(links, costed, year=YEAR, held=held)["pathways"].sum() == closed.sum()
-    assert len(pathways.flow(links, costed, year=YEAR, held=held).variants) > 0
+    assert pathways.summarise(links, costed, year=YEAR, months=held)["pathways"].sum() == closed.sum()
+    assert len(pathways.flow(links, costed, year=YEAR, months=held).variants) > 0
     whole = cells.costs.loc[cells.costs["setting"] == icb_view.ALL, "cost_gbp"].sum()
     assert whole == pytest.approx(rows.loc[inside, "cost_pence"].sum() / 100)
 

@@ -55,7 +55,7 @@ def test_coverage_is_held_over_expected_and_says_why_where_it_cannot_be():
             "persons": [10.0, 20.0],
         }
     )
-    table = coverage(data.activity, people, year="2024-25", rates=RATES, held=WHOLE).set_index("setting")
+    table = coverage(data.activity, people, year="2024-25", rates=RATES, months=WHOLE).set_index("setting")
     assert table.loc["primary_care", ["held", "expected", "coverage_pct"]].tolist() == [30, 50.0, 60.0]
     assert pd.isna(table.loc["emergency", "coverage_pct"]) and "no national rate" in table.loc["emergency", "reason"]
     with pytest.raises(InputError, match="no persons for 2030"):
@@ -119,14 +119,16 @@ def test_missing_and_uncosted_units_are_bounded_by_the_cheapest_and_dearest_mean
     rows += [activity_row(1, "gp_appointment", day, icb_code="QZ2", units=2, recorded_cost_pence=2**60)]
     frame = price(rows, mff="none")
     ledger = connect().register("ledger", frame)
-    table = coverage_bounds(ledger, people(QZ1=5, QZ2=5), year="2024-25", rates=RATES, held=WHOLE).set_index("icb_code")
+    table = coverage_bounds(ledger, people(QZ1=5, QZ2=5), year="2024-25", rates=RATES, months=WHOLE).set_index(
+        "icb_code"
+    )
     one = table.loc["QZ1", ["cost_gbp", "missing_units", "added_gbp", "added_lower_gbp", "added_upper_gbp"]]
     assert one.tolist() == [320.0, 2.0, 100.0, 80.0, 120.0]
     two = table.loc[
         "QZ2", ["missing_units", "uncosted_units", "added_gbp", "added_lower_gbp", "added_upper_gbp", "reason"]
     ]
     assert two.tolist() == [0.0, 2, 100.0, 80.0, 120.0, ""]
-    alone = coverage_bounds(ledger, people(QZ1=5), year="2024-25", rates=RATES, held=WHOLE).set_index("icb_code")
+    alone = coverage_bounds(ledger, people(QZ1=5), year="2024-25", rates=RATES, months=WHOLE).set_index("icb_code")
     assert alone.loc["QZ2", "reason"] == "no rate or no cost for gp_appointment"
 
 

@@ -77,7 +77,7 @@ def test_of_part_of_a_year_events_count_up_to_the_last_month_held_of_every_area(
     _, links, found = linked(data, "knee_replacement")
     months = pd.period_range("2024-04", "2024-05", freq="M")
     held = MonthsHeld("2024-25", {"admitted": list(months)})
-    options = {"year": "2024-25", "held": held}
+    options = {"year": "2024-25", "months": held}
     cases = cost_cases(links, data.activity, data.organisations, **options)["cases"].to_pandas()
     days = links.pathways.to_pandas().set_index("pathway_id")["index_date"]
     whole = found["cases"].to_pandas()

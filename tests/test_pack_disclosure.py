@@ -99,7 +99,7 @@ def _document(shown: Shown, area: str) -> Document:
 
 
 def _payloads(shown: Shown) -> dict[str, list[Mapping[str, Any]]]:
-    return {section.source: section.shown for section in _document(shown, "A").sections}
+    return {section.source: section.payloads for section in _document(shown, "A").sections}
 
 
 # -- what an attacker reads -------------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ def test_the_figures_behind_a_message_are_attacked_too() -> None:
     said = display.message_bundle("M", figures=present.disclose(total, counts="contacts", of=counted))[display.MESSAGE]
     table = display.table_bundle(present.disclose(cells, counts="contacts", of=counted), name="n", title="t")
     blocks = (Message("M", behind=said["behind"]), Table(table[display.TABLE]))
-    assert list(audit_pack({"02_x": Section("02_x", "T", blocks).shown})) == ["02_x: t, mean_gbp"]
+    assert list(audit_pack({"02_x": Section("02_x", "T", blocks).payloads})) == ["02_x: t, mean_gbp"]
 
 
 @pytest.mark.slow

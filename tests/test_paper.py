@@ -276,7 +276,7 @@ def test_the_paper_of_a_pack_is_short_and_each_of_its_numbers_is_in_the_annex(pa
     assert 2 <= len(pages) <= MOST_PAGES
     document = Document(**COVER, sections=_sections(pack_of_three))
     assert len(document.findings) >= 6
-    shown = [payload for section in document.sections for payload in section.shown]
+    shown = [payload for section in document.sections for payload in section.payloads]
     paper = paper_of(document)
     stated = [text for answer in paper.answers for text in answer.finding.words.texts]
     assert unbacked([*stated, *paper.asked], shown) == []

@@ -131,9 +131,9 @@ def cost_index(
 
     own_n, own_cost = grid(n), grid(paid / factor)
     all_n = own_n.sum(axis=0)
-    held = np.where(all_n > 0, all_n, 1)
+    contacts = np.where(all_n > 0, all_n, 1)
     if reference is None:
-        unit_cost, share = own_cost.sum(axis=0) / held, own_n / held
+        unit_cost, share = own_cost.sum(axis=0) / contacts, own_n / contacts
     else:
         unit_cost, share = np.zeros(shape[1]), np.zeros(shape)
         unit_cost[c] = numbers(reference, "unit_cost", currency_keys)[position[used]]

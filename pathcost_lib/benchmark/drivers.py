@@ -86,8 +86,8 @@ def _sides(
         require_columns(df, [*keys, *measures], what=f"{name} {what}")
         refuse(df, df[keys].isna().any(axis=1).to_numpy(), keys, f"A key is missing in the {name} {what}")
         told_apart(df, measures, what=f"{name} {what}")
-        held = df.assign(**{m: numbers(df, m, keys) for m in measures})
-        sides.append(held.groupby(keys, as_index=False)[measures].sum())
+        table = df.assign(**{m: numbers(df, m, keys) for m in measures})
+        sides.append(table.groupby(keys, as_index=False)[measures].sum())
     both = sides[0].merge(sides[1], on=keys, how="outer", suffixes=("_base", "_current"), indicator="held")
     both = both.sort_values(keys, ignore_index=True).fillna(
         {f"{m}_{s}": 0.0 for m in measures for s in ("base", "current")}
@@ -155,7 +155,7 @@ def price_volume_mix(
     c0, c1 = _whole(table[f"{cost}_base"].to_numpy()), _whole(table[f"{cost}_current"].to_numpy())
     priced = shared & (q0 > 0) & (q1 > 0)
     group = table.groupby(group_keys).ngroup().to_numpy() if group_keys else np.zeros(len(table), dtype=int)
-    held = table.groupby([*group_keys, within]).ngroup().to_numpy() if within else group
+    inner_group = table.groupby([*group_keys, within]).ngroup().to_numpy() if within else group
 
     def at_growth_of(code: np.ndarray) -> np.ndarray:
         """Return base cost, in pence, had each currency's activity grown as that of all with its code."""
@@ -163,7 +163,7 @@ def price_volume_mix(
         return _whole(c0 * np.divide(after, before, out=np.ones(len(table)), where=priced) / 100)
 
     flexed, remixed = at_growth_of(group), at_growth_of(np.arange(len(table)))
-    classed = at_growth_of(held) if within else remixed
+    classed = at_growth_of(inner_group) if within else remixed
     one_side = np.where((q0 > 0) | (c0 > 0), "only in base", "only in current")
     effects = {
         "volume_gbp": flexed - c0,

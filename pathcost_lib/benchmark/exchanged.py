@@ -69,18 +69,18 @@ def of_area(cells: Cells, icb: str, pathways: Iterable[str]) -> dict[str, pd.Dat
     costs = cells.costs[cells.costs["icb_code"] == icb].rename(columns={"users": "persons"})
     costs = costs.assign(squares=costs["squares"] / 1e4).merge(strata)
     events = cells.events[cells.events["icb_code"] == icb].merge(strata)
-    found = {
+    tables = {
         "costs": _by("setting", costs, strata, ["persons", *_SUMS], costs["setting"].unique()),
         "events": _by("pathway", events, strata, ["pathways"], pathways),
         "pathways": _pathways(cells.pathways[cells.pathways["icb_code"] == icb]),
         **_tenths(people_by_tenth(cells).query("icb_code == @icb"), strata),
         "population": people.assign(age_band=people["age_from"].map(_five_years))[["age_band", "sex", "persons"]],
     }
-    table = found["costs"]
+    table = tables["costs"]
     mean_squares = (table["cost_gbp"] ** 2 / table["persons"].where(table["persons"] > 0)).fillna(0.0)
     table["squared_deviations"] = (table.pop("squares") - mean_squares).clip(lower=0)
     table.loc[table["setting"] == ALL, ["cost_gbp", "variable_gbp"]] = np.nan
-    return found
+    return tables
 
 
 def _by(name: str, rows: pd.DataFrame, strata: pd.DataFrame, sums: list[str], values: Iterable[str]) -> pd.DataFrame:
@@ -110,18 +110,18 @@ def _tenths(people: pd.DataFrame, strata: pd.DataFrame) -> dict[str, pd.DataFram
     tenths = people.groupby("deprivation_decile")[sums].sum().reindex(np.arange(1.0, 11.0), fill_value=0.0)
     # A tenth stands where five years of age do, so that one rule combines both.
     tenths = tenths.assign(age_from=5 * tenths.index, sex="")
-    found = combine(tenths, "persons", "users") if len(people) else pd.DataFrame()
-    ends = found["age_band"].str.extract(r"^(\d+) to (\d+)$").astype(int) if len(found) else pd.DataFrame()
+    cells = combine(tenths, "persons", "users") if len(people) else pd.DataFrame()
+    ends = cells["age_band"].str.extract(r"^(\d+) to (\d+)$").astype(int) if len(cells) else pd.DataFrame()
     spans = [(a // 5, (b - 4) // 5) for a, b in ends.itertuples(index=False)]
     one = np.array([first == last for first, last in spans], dtype=bool)
     bands = pd.Series([f"{a}" if a == b else f"{a} to {b}" for a, b in spans], dtype=str)
-    by_tenth = pd.DataFrame({"deprivation": bands, "persons": found.get("persons", pd.Series(dtype=float))})
+    by_tenth = pd.DataFrame({"deprivation": bands, "persons": cells.get("persons", pd.Series(dtype=float))})
     for name, column in (("cost_gbp", "cost_gbp"), ("squared_deviations", "variance")):
-        by_tenth[name] = found[column].where(one) if len(found) else pd.Series(dtype=float)
+        by_tenth[name] = cells[column].where(one) if len(cells) else pd.Series(dtype=float)
     rows = []
     for (first, last), band in zip(spans, bands, strict=True):
-        held = people[people["deprivation_decile"].between(first, last)]
-        part = strata.merge(held.groupby(STRATA, as_index=False)[["persons"]].sum(), how="left").fillna(0.0)
+        residents = people[people["deprivation_decile"].between(first, last)]
+        part = strata.merge(residents.groupby(STRATA, as_index=False)[["persons"]].sum(), how="left").fillna(0.0)
         rows.append(combine(part, "persons").assign(deprivation=band))
     columns = ["deprivation", "age_band", "sex", "persons"]
     registered = pd.concat([row for row in rows if row["persons"].any()] or [pd.DataFrame(columns=columns)])
@@ -163,18 +163,18 @@ def _costs(cells: Cells, others: Statistics, population: pd.DataFrame) -> pd.Dat
     parts = groups[groups["setting"] != ALL]
     parts = parts.assign(squares=squares_of(parts["squared_deviations"], parts["cost_gbp"], parts["users"]))
     parts = _to_whole(parts, "setting", ["users", *_SUMS])
-    found = _shared(share_out(parts, population, own, by=["setting"], lead="cost_gbp"), parts, ["users", *_SUMS])
+    shares = _shared(share_out(parts, population, own, by=["setting"], lead="cost_gbp"), parts, ["users", *_SUMS])
     # All settings: their cost is the sum over settings, and only their spread was shared.
     whole = groups[groups["setting"] == ALL].assign(squares=lambda d: d["squared_deviations"])
     whole = _to_whole(whole, "setting", ["users"])
     rows = share_out(whole, population, own, by=["setting"], lead="squares")
     keys = ["icb_code", *STRATA]
-    rows = rows.merge(found.groupby(keys, as_index=False)[["cost_gbp", "variable_gbp"]].sum(), how="left", on=keys)
+    rows = rows.merge(shares.groupby(keys, as_index=False)[["cost_gbp", "variable_gbp"]].sum(), how="left", on=keys)
     rows = rows.fillna({"cost_gbp": 0.0, "variable_gbp": 0.0})
     total = rows.groupby("cell")["cost_gbp"].sum().reindex(whole.index).fillna(0.0)
     whole["squares"] = squares_of(whole["squared_deviations"], total, whole["users"])
     sums = rows[["cost_gbp", "variable_gbp"]]
-    both = pd.concat([found, _shared(rows, whole, ["users", "squares"]).assign(**sums)], ignore_index=True)
+    both = pd.concat([shares, _shared(rows, whole, ["users", "squares"]).assign(**sums)], ignore_index=True)
     return both.assign(squares=both["squares"] * 1e4)
 
 
@@ -190,10 +190,10 @@ def _to_whole(groups: pd.DataFrame, name: str, sums: list[str]) -> pd.DataFrame:
     """Return cells so that they add up to the row of all ages, which was rounded once, and not that row."""
     keys = ["icb_code", name]
     parts, whole = (groups[(groups["age_band"] == "") == all_ages].reset_index(drop=True) for all_ages in (False, True))
-    shown = parts[keys].merge(whole, how="left", on=keys)
+    totals = parts[keys].merge(whole, how="left", on=keys)
     for column in sums:
         added = parts.groupby(keys)[column].transform("sum")
-        parts[column] *= (shown[column] / added.where(added > 0)).fillna(1.0)
+        parts[column] *= (totals[column] / added.where(added > 0)).fillna(1.0)
     return parts
 
 
@@ -278,7 +278,7 @@ def cost_of_pathway(summary: Mapping[str, pd.DataFrame], icb: str, phases: Seque
     """
     parts = {"phase": list(phases), "setting": [s for s in SETTINGS if s in set(summary["setting"]["setting"])]}
     whole = summary["whole"].loc[summary["whole"]["icb_code"] == icb, ["icb_code", "pathways"]]
-    found = {}
+    tables = {}
     for name, split in BREAKDOWNS.items():
         rows = whole
         for column in split:
@@ -288,8 +288,8 @@ def cost_of_pathway(summary: Mapping[str, pd.DataFrame], icb: str, phases: Seque
         rows["squared_deviations"] = n * (n - 1) * rows["se_gbp"].fillna(0.0) ** 2
         rows = rows.fillna({"seen_pathways": 0, "contacts": 0, "mean_gbp": 0.0})
         kept = ["pathways", "seen_pathways", "contacts", "mean_gbp", "squared_deviations"]
-        found[name] = rows[[*split, *kept, *BORNE]]
-    return found
+        tables[name] = rows[[*split, *kept, *BORNE]]
+    return tables
 
 
 def summaries_with_others(
@@ -308,7 +308,7 @@ def summaries_with_others(
     rows = rows.drop(columns="pathways").merge(areas, on="icb_code")
     n = rows["pathways"]
     rows = rows.assign(se_gbp=np.sqrt(rows["squared_deviations"] / (n - 1).where(n > 1) / n))
-    found = dict(summary)
+    tables = dict(summary)
     for name, split in BREAKDOWNS.items():
         rest = [c for c in ("phase", "setting") if c not in split]
         theirs = rows[(rows[split] != "").all(axis=1) & (rows[rest] == "").all(axis=1)]
@@ -318,8 +318,8 @@ def summaries_with_others(
             every = every.merge(pd.DataFrame({column: sorted(values)}), how="cross")
         kept = ["contacts", "mean_gbp", "se_gbp"]
         theirs = every.merge(theirs[["icb_code", *split, *kept]], how="left", on=["icb_code", *split])
-        found[name] = pd.concat([summary[name], theirs], ignore_index=True)
-    return found
+        tables[name] = pd.concat([summary[name], theirs], ignore_index=True)
+    return tables
 
 
 def outside_with_others(
@@ -356,8 +356,8 @@ def outside_with_others(
     rows["known"] = rows["pathways"].where(known, 0)
     sums = rows.groupby("phase")[["cost", "outside", "known", "pathways"]].sum().reindex(table["phase"])
     told = (sums["known"] >= LEAST_KNOWN * sums["pathways"]).to_numpy()
-    found = (sums["outside"] / sums["cost"].where(sums["cost"] > 0)).where(told).to_numpy()
-    return table.assign(reference_pct=found, reason=np.where(told, "", NOT_SHARED))
+    percentages = (sums["outside"] / sums["cost"].where(sums["cost"] > 0)).where(told).to_numpy()
+    return table.assign(reference_pct=percentages, reason=np.where(told, "", NOT_SHARED))
 
 
 def flow_with_others(
@@ -391,9 +391,11 @@ def flow_with_others(
     rows["cost"] = rows["passages"] * rows["mean_gbp"]
     sums = rows.groupby(keys)[["passages", "cases", "cost", "pathways"]].sum()
     sums = sums[sums["pathways"] >= LEAST_KNOWN * groups["pathways"].sum()]
-    found = sums.assign(mean=sums["cost"] / sums["passages"].where(sums["passages"] > 0)).reindex(
+    reference_rows = sums.assign(mean=sums["cost"] / sums["passages"].where(sums["passages"] > 0)).reindex(
         pd.MultiIndex.from_frame(passed[keys])
     )
     return passed.assign(
-        reference_cases=found["cases"].to_numpy(), reference_days=np.nan, reference_gbp=found["mean"].to_numpy()
+        reference_cases=reference_rows["cases"].to_numpy(),
+        reference_days=np.nan,
+        reference_gbp=reference_rows["mean"].to_numpy(),
     )

@@ -191,7 +191,7 @@ def expected_cost(
 def _saturated(cells: pd.DataFrame, factors: list[str]) -> str:
     """Name the levels that stand in one cell only: the model gives such a cell its own cost, whatever that is."""
     alone = [
-        f"{factor}={level}" for factor in factors for level, held in cells[factor].value_counts().items() if held == 1
+        f"{factor}={level}" for factor in factors for level, cases in cells[factor].value_counts().items() if cases == 1
     ]
     return f"In one cell only, so that expected is observed there: {', '.join(sorted(alone)[:5])}." if alone else ""
 
@@ -222,8 +222,8 @@ def _park(mean: np.ndarray, square: np.ndarray, n: np.ndarray, fitted: np.ndarra
     if np.ptp(np.log(fitted)) < 1e-9 or not (squared_residual > 0).all():
         return np.nan, np.nan
     family = sm.families.Gamma(link=sm.families.links.Log())
-    found = sm.GLM(squared_residual, sm.add_constant(np.log(fitted)), family=family, var_weights=n).fit(maxiter=200)
-    return float(found.params[1]), float(found.bse[1])
+    model = sm.GLM(squared_residual, sm.add_constant(np.log(fitted)), family=family, var_weights=n).fit(maxiter=200)
+    return float(model.params[1]), float(model.bse[1])
 
 
 def _choose(power: float, positive: bool, logs: bool) -> tuple[str, str]:

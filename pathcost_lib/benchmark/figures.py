@@ -60,8 +60,8 @@ def against_hundred(ax: Axes, table: pd.DataFrame, *, by: str, measure: str) -> 
         face = color if color != style.MUTED else style.PAPER
         ax.plot([lower, upper], [row, row], color=color, lw=2.4)
         ax.plot(value, row, marker="o", ms=7, mfc=face, mec=color, mew=1.6, lw=0)
-        said = count(value) if style.compact(ax) else f"{count(value)} ({_between(lower, upper)})"
-        margin_text(ax, row, said, color=color, bold=color != style.MUTED)
+        text = count(value) if style.compact(ax) else f"{count(value)} ({_between(lower, upper)})"
+        margin_text(ax, row, text, color=color, bold=color != style.MUTED)
     rows_down(ax, table[by])
     ax.locator_params(axis="x", nbins=4 if style.compact(ax) else 8)
     ax.xaxis.set_major_formatter(lambda value, _: count(value))
@@ -90,10 +90,10 @@ def _hundred_tall(table: pd.DataFrame, by: str) -> float:
 def describe_against_hundred(table: pd.DataFrame, *, by: str, measure: str) -> str:
     """Return the alternative text: each row's index with its interval."""
     form = dict.fromkeys(("index", "index_lower_95", "index_upper_95"), count)
-    said = (
+    text = (
         say_list(table, by, "{index} ({index_lower_95} to {index_upper_95})", **form) if len(table) else "None shown."
     )
-    return f"{measure}, with 95% intervals. {said}"
+    return f"{measure}, with 95% intervals. {text}"
 
 
 def drivers_waterfall(ax: Axes, table: pd.DataFrame, *, area: str, reference: str) -> Axes:
@@ -110,8 +110,8 @@ def drivers_waterfall(ax: Axes, table: pd.DataFrame, *, area: str, reference: st
 def describe_drivers(table: pd.DataFrame, *, area: str, reference: str) -> str:
     """Return the alternative text: both ends, and each driver with its interval."""
     steps = table[table["driver"] != "whole_difference"]
-    said = describe_waterfall(steps, by="driver", area=area, reference=reference)
-    return said.replace("per patient", "per 1,000 people", 1)
+    text = describe_waterfall(steps, by="driver", area=area, reference=reference)
+    return text.replace("per patient", "per 1,000 people", 1)
 
 
 def peers(ax: Axes, table: pd.DataFrame, *, by: str = "name") -> Axes:
@@ -203,7 +203,7 @@ def cost_basis(ax: Axes, table: pd.DataFrame) -> Axes:
 @describes(cost_basis, height=3.6)
 def describe_cost_basis(table: pd.DataFrame) -> str:
     """Return the alternative text: each setting's shares and coverage."""
-    said = []
+    texts = []
     for setting, rows in table.groupby("setting", sort=False):
         known = rows[rows["contacts_pct"] > 0]
         shares = ", ".join(
@@ -211,8 +211,8 @@ def describe_cost_basis(table: pd.DataFrame) -> str:
         )
         covered = rows["coverage_pct"].iloc[0]
         coverage = "not computable" if pd.isna(covered) else percent(covered)
-        said.append(f"{say(setting)}: {shares or 'not shown'}; coverage {coverage}")
-    return "What costs rest on, as a share of contacts, and coverage. " + ". ".join(said) + "."
+        texts.append(f"{say(setting)}: {shares or 'not shown'}; coverage {coverage}")
+    return "What costs rest on, as a share of contacts, and coverage. " + ". ".join(texts) + "."
 
 
 #: Half the width of a node, and how far the longest passage reaches beyond it.
@@ -271,8 +271,8 @@ def _known(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _nodes(edges: pd.DataFrame) -> list[str]:
-    found = {*edges["from_step"], *edges["to_step"]}
-    return [s for s in SETTINGS if s in found] + sorted(found - set(SETTINGS))
+    steps = {*edges["from_step"], *edges["to_step"]}
+    return [s for s in SETTINGS if s in steps] + sorted(steps - set(SETTINGS))
 
 
 def _arc(start: float, end: float, last: float) -> list[tuple[float, float]]:
@@ -332,12 +332,12 @@ def describe_flow_map(table: pd.DataFrame, *, area: str, top: int = 8) -> str:
     edges = _known(table)
     if edges.empty:
         return _NO_PASSAGE
-    said = [f"{say(e['from_step'])} to {say(e['to_step'])}: {_said(e)}" for e in edges.head(top).to_dict("records")]
-    others = len(edges) - len(said)
+    texts = [f"{say(e['from_step'])} to {say(e['to_step'])}: {_said(e)}" for e in edges.head(top).to_dict("records")]
+    others = len(edges) - len(texts)
     more = f" Drawn without words: {others}." if others else ""
     return (
         f"How patients pass between settings, {area}; times, median days between and mean cost of what follows. "
-        f"{'; '.join(said)}.{more}"
+        f"{'; '.join(texts)}.{more}"
     )
 
 
@@ -378,8 +378,8 @@ def describe_gradient(table: pd.DataFrame, *, area: str, reference: str = "Engla
     """Return the alternative text: each tenth of the area with its interval."""
     ours = table[table["area"] == area].assign(tenth=lambda rows: "Tenth " + rows["decile"].astype(str))
     form = dict.fromkeys(("value_gbp", "lower_95", "upper_95"), pounds)
-    said = say_list(ours, "tenth", "{value_gbp} ({lower_95} to {upper_95})", **form) if len(ours) else "None shown."
-    return f"Cost per person by tenth of deprivation, {area} beside {reference}, with 95% intervals. {said}"
+    text = say_list(ours, "tenth", "{value_gbp} ({lower_95} to {upper_95})", **form) if len(ours) else "None shown."
+    return f"Cost per person by tenth of deprivation, {area} beside {reference}, with 95% intervals. {text}"
 
 
 # Not the house's own colours, which turn with a dark page: here the number's ink goes with its cell.
@@ -412,8 +412,8 @@ def hexmap(ax: Axes, table: pd.DataFrame, *, focus: str) -> Axes:
     for item in placed.sort_values("icb_code", key=lambda code: code == focus).to_dict("records"):
         x, y = item["q"] + 0.5 * (item["r"] % 2), item["r"] * np.sqrt(3) / 2
         ours, known = item["icb_code"] == focus, not pd.isna(item["index"])
-        found = [c for c in _CLASSES if known and round(item["index"], 6) >= c[0]]
-        face, ink = found[-1][1:3] if found else (_NONE, _DARK)
+        classes = [c for c in _CLASSES if known and round(item["index"], 6) >= c[0]]
+        face, ink = classes[-1][1:3] if classes else (_NONE, _DARK)
         # Two edges, the outer of which turns light on a dark page: one of them stands out from the cells around.
         for edge, width in ((style.INK, 3.6), (_DARK, 1.6)) if ours else ((style.PAPER, 1.2),):
             ax.add_patch(RegularPolygon((x, y), 6, radius=1 / np.sqrt(3), fc=face, ec=edge, lw=width))
@@ -506,18 +506,18 @@ def stage_ranks(ax: Axes, table: pd.DataFrame, *, by: str = "provider", ranked: 
     own : collection of str
         Providers to set in bold.
     """
-    shown = table.dropna(subset=["stage_rank", "pathway_rank"])
-    if shown.empty or ranked < 2:
+    ranks = table.dropna(subset=["stage_rank", "pathway_rank"])
+    if ranks.empty or ranked < 2:
         return empty(ax, "No ranks to show: fewer than two providers here have enough complete pathways to be ranked.")
     handles = []
     for measure, shift, color, marker in (("stage", -0.17, style.MORE, "s"), ("pathway", 0.17, style.FOCUS, "o")):
         for row, (rank, lower, upper) in enumerate(
-            shown[[f"{measure}_rank", f"{measure}_rank_lower_95", f"{measure}_rank_upper_95"]].to_numpy(dtype=float)
+            ranks[[f"{measure}_rank", f"{measure}_rank_lower_95", f"{measure}_rank_upper_95"]].to_numpy(dtype=float)
         ):
             ax.plot([lower, upper], [row + shift] * 2, color=color, lw=2.4, alpha=0.55)
             line = ax.plot(rank, row + shift, marker=marker, ms=7, color=color, mec=style.PAPER, lw=2.4)[0]
         handles.append(line)
-    rows_down(ax, shown[by], bold=[n for n, name in enumerate(shown[by]) if name in own])
+    rows_down(ax, ranks[by], bold=[n for n, name in enumerate(ranks[by]) if name in own])
     ax.set_xlim(0.2, ranked + 0.8)
     middle = MaxNLocator(nbins=5 if style.compact(ax) else 8, integer=True).tick_values(1, ranked)
     ax.set_xticks([1, *(t for t in middle if ranked * 0.06 < t - 1 and t < ranked * 0.9), ranked])
@@ -535,13 +535,13 @@ def _ranks_high(table: pd.DataFrame) -> float:
 @describes(stage_ranks, height=_ranks_high, tall=lambda table: 1.2 * _ranks_high(table))
 def describe_stage_ranks(table: pd.DataFrame, *, by: str = "provider", ranked: int) -> str:
     """Return the alternative text: both ranks of each provider with intervals."""
-    shown = table.dropna(subset=["stage_rank", "pathway_rank"])
-    said = [
+    ranks = table.dropna(subset=["stage_rank", "pathway_rank"])
+    texts = [
         f"{r[by]}: own stage {count(r['stage_rank'])} ({count(r['stage_rank_lower_95'])} to "
         f"{count(r['stage_rank_upper_95'])}), pathway {count(r['pathway_rank'])} "
         f"({count(r['pathway_rank_lower_95'])} to {count(r['pathway_rank_upper_95'])})"
-        for r in shown.to_dict("records")
+        for r in ranks.to_dict("records")
     ]
     return (
-        f"Ranks among {ranked} providers, 1 is the lowest cost, with 95% intervals. {'; '.join(said) or 'None shown'}."
+        f"Ranks among {ranked} providers, 1 is the lowest cost, with 95% intervals. {'; '.join(texts) or 'None shown'}."
     )

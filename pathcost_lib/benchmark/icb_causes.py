@@ -63,14 +63,14 @@ def peers(cells: Cells, icb: str, *, n: int = 10, override: Sequence[str] = ()) 
     features["mean_deprivation"] = weighted / known.groupby("icb_code")["persons"].sum()
     features = features.dropna(axis="columns").reset_index()
     chosen_by = {icb: list(override)} if override else None
-    found = similar_peers(features, unit="icb_code", n=min(n, len(features) - 1), override=chosen_by).table
+    pairs = similar_peers(features, unit="icb_code", n=min(n, len(features) - 1), override=chosen_by).table
     # Peers rest on what all areas have; a feature that one lacks is shown as missing, not dropped from the table.
-    shown = (
+    about = (
         features.reindex(columns=["icb_code", *_FEATURES])
         .assign(persons=persons.to_numpy())
         .rename(columns={"icb_code": "peer"})
     )
-    return found.merge(shown, on="peer").sort_values(["unit", "rank"], ignore_index=True)
+    return pairs.merge(about, on="peer").sort_values(["unit", "rank"], ignore_index=True)
 
 
 def drivers(cells: Cells, icb: str, peers: pd.DataFrame) -> pd.DataFrame:
@@ -106,7 +106,7 @@ def drivers(cells: Cells, icb: str, peers: pd.DataFrame) -> pd.DataFrame:
         k0, k1 = (int(side["pathways"].sum()) for _, side in sides)
         expected, people = _expected(cells.population, sides[0][1], ring, icb)
         # In one part only, leaving it out would leave none.
-        spread_out = all(len(set(held["part"])) > 1 for _, held in sides)
+        spread_out = all(len(set(closures["part"])) > 1 for _, closures in sides)
         if not spread_out or not expected > 0:
             continue
         whole, *one_out = (_effects(sides, people, expected, left_out) for left_out in (None, *range(GROUPS)))
@@ -143,9 +143,9 @@ def _effects(
     sides: list[tuple[pd.DataFrame, pd.DataFrame]], people: float, expected: float, left_out: int | None
 ) -> np.ndarray:
     """Return the four effects, their sum and the peers' cost, one part left out on both sides and made up for."""
-    tables, events = [], [int(held["pathways"].sum()) for _, held in sides]
-    for (table, held), whole in zip(sides, events, strict=True):
-        kept = held.loc[held["part"] != left_out, "pathways"].sum()
+    tables, events = [], [int(closures["pathways"].sum()) for _, closures in sides]
+    for (table, closures), whole in zip(sides, events, strict=True):
+        kept = closures.loc[closures["part"] != left_out, "pathways"].sum()
         rows = table[table["part"] != left_out]
         tables.append(rows.assign(contacts=rows["contacts"] * whole / kept, cost_gbp=rows["cost_gbp"] * whole / kept))
     total = pathway_drivers(
@@ -195,7 +195,7 @@ def opportunities(
     rows = _to_compare(cells, costs).dropna(subset="mean_gbp")
     if rows.empty:
         return pd.DataFrame(columns=_CLAIMS, dtype=float)
-    found = opportunity(
+    claims = opportunity(
         rows,
         unit="icb_code",
         measure="claim",
@@ -208,20 +208,20 @@ def opportunities(
         draws=draws,
         rng=rng,
     ).table
-    found = found[found["icb_code"] == icb].reset_index(drop=True)
-    if found.empty:
+    claims = claims[claims["icb_code"] == icb].reset_index(drop=True)
+    if claims.empty:
         return pd.DataFrame(columns=_CLAIMS, dtype=float)
     if cells.yearly is not None:  # the pathways of the months held are those of a part of the year
         per_year = ["opportunity_gbp", "lower_95_gbp", "upper_95_gbp", "variable_gbp"]
-        found[per_year] = found[per_year].mul(
-            found["claim"].map(cells.yearly.set_index("pathway")["factor"]).fillna(1.0), axis=0
+        claims[per_year] = claims[per_year].mul(
+            claims["claim"].map(cells.yearly.set_index("pathway")["factor"]).fillna(1.0), axis=0
         )
     scope = _scope(cells, icb)
-    limit = scope.groupby("claim")["cost_gbp"].sum().reindex(found["claim"]).fillna(0.0).to_numpy()
-    found["opportunity_gbp"] = found["opportunity_gbp"].clip(upper=limit)
-    once = deduplicate(found, scope.assign(icb_code=icb), unit="icb_code", claim="claim", cell="cell").table
+    limit = scope.groupby("claim")["cost_gbp"].sum().reindex(claims["claim"]).fillna(0.0).to_numpy()
+    claims["opportunity_gbp"] = claims["opportunity_gbp"].clip(upper=limit)
+    once = deduplicate(claims, scope.assign(icb_code=icb), unit="icb_code", claim="claim", cell="cell").table
     once = once[["claim", "share_kept", "deduplicated_gbp"]].rename(columns={"deduplicated_gbp": "once_gbp"})
-    table = found.drop(columns="cost_in_scope_gbp").merge(once, on="claim").assign(cost_in_scope_gbp=limit)
+    table = claims.drop(columns="cost_in_scope_gbp").merge(once, on="claim").assign(cost_in_scope_gbp=limit)
     table["once_variable_gbp"] = table["variable_gbp"] * table["share_kept"]
     renamed = {
         "mean_gbp": "value_gbp",
@@ -284,8 +284,8 @@ def _scope(cells: Cells, icb: str) -> pd.DataFrame:
     pieces = cells.pieces[cells.pieces["icb_code"] == icb]
     inside = pieces.groupby(["pathway", "setting", "in_year"], as_index=False)[["cost_gbp"]].sum()
     inside["cell"] = inside["pathway"] + "/" + inside["setting"] + "/" + inside["in_year"].astype(str)
-    held = cells.costs[(cells.costs["icb_code"] == icb) & (cells.costs["setting"] != ALL)]
-    whole = held.groupby("setting")["cost_gbp"].sum()
+    costs = cells.costs[(cells.costs["icb_code"] == icb) & (cells.costs["setting"] != ALL)]
+    whole = costs.groupby("setting")["cost_gbp"].sum()
     now = inside[inside["in_year"] == 1]
     rest = (
         (whole - now.groupby("setting")["cost_gbp"].sum().reindex(whole.index).fillna(0.0)).clip(lower=0).reset_index()
@@ -315,8 +315,8 @@ def gradient(cells: Cells, icb: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     rows = people_by_tenth(cells)
     if icb not in set(rows["icb_code"]):
-        held = cells.registered.loc[cells.registered["icb_code"] == icb, "deprivation_decile"].notna().any()
-        reason = "no patient's age and sex is held beside it" if held else "no deprivation is held"
+        has_tenth = cells.registered.loc[cells.registered["icb_code"] == icb, "deprivation_decile"].notna().any()
+        reason = "no patient's age and sex is held beside it" if has_tenth else "no deprivation is held"
         none = pd.DataFrame(columns=_GRADIENT, dtype=float)
         return none, pd.DataFrame({"area": ["icb", "all"], "sii": np.nan, "rii": np.nan, "reason": reason})
     if cells.tenths is not None:

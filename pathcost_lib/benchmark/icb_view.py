@@ -100,7 +100,7 @@ def read(
     patients: Relation,
     population: Relation,
     year: str,
-    held: MonthsHeld | None = None,
+    months: MonthsHeld | None = None,
 ) -> Cells:
     """Read the ledger and its links once each into `Cells`.
 
@@ -115,7 +115,7 @@ def read(
         people of unknown age or sex: their cost per person would be too low.
     year : str
         Financial year; ages and population are those of the mid-year in which it starts.
-    held : MonthsHeld, optional
+    months : MonthsHeld, optional
         Months of the year that the area's data hold: of part of a year only contacts from the first to the last of
         them count, and pathways whose window closes in them, of every area, so that like months are compared.
 
@@ -125,34 +125,34 @@ def read(
         If an area and its successor both have activity in the year.
     """
     first, last = financial_year_bounds(year)
-    span = held.days if held else (first, last)
+    span = months.days if months else (first, last)
     settings = pd.DataFrame({"first_day": [span[0]], "last_day": [span[1]], "calendar_year": [first.year]})
     inputs: dict[str, Relation | pd.DataFrame] = {
         "ledger": ledger,
         "links": links.links,
         "index_events": links.pathways,
-        "chosen": chosen_pathways(links, year, held, none_ok=True),
+        "chosen": chosen_pathways(links, year, months, none_ok=True),
         "patients": patients,
         "settings": settings.assign(groups=GROUPS),
     }
     steps = ledger.engine.run(_SQL, inputs)
-    found = {name: steps[name].to_pandas() for name in ("costs", "registered", "providers", "events", "pieces")}
+    tables = {name: steps[name].to_pandas() for name in ("costs", "registered", "providers", "events", "pieces")}
     for name in ("costs", "providers", "pieces"):
-        pence = [str(c) for c in found[name].filter(like="_pence")]
-        found[name] = found[name].assign(**{c.replace("_pence", "_gbp"): found[name][c] / 100 for c in pence})
+        pence = [str(c) for c in tables[name].filter(like="_pence")]
+        tables[name] = tables[name].assign(**{c.replace("_pence", "_gbp"): tables[name][c] / 100 for c in pence})
     people = population.query(
         "SELECT icb_code, age // 5 * 5 AS age_from, sex, sum(persons) AS persons FROM this "
         f"WHERE variant = 'principal' AND year = {quote_value(first.year)} AND sex IN ('female', 'male') "
         "GROUP BY icb_code, age // 5 * 5, sex HAVING sum(persons) > 0"
     ).to_pandas()
-    pathways = summarise(links, ledger, ["pathway", "icb_code"], year=year, held=held, none_ok=True)
+    pathways = summarise(links, ledger, ["pathway", "icb_code"], year=year, months=months, none_ok=True)
     # An area without activity has no data: left in, it would count as one whose people cost nothing.
-    areas = areas_compared(found["costs"]["icb_code"].dropna(), people["icb_code"])
+    areas = areas_compared(tables["costs"]["icb_code"].dropna(), people["icb_code"])
     unknown = steps["unknown"].to_pandas()
     unknown = unknown[unknown["unknown_pence"] > MOST_UNKNOWN * unknown["cost_pence"]]
     areas = sorted(set(areas) - set(unknown["icb_code"]))
     people = people[people["icb_code"].isin(areas)].reset_index(drop=True)
-    return Cells(**found, population=people, pathways=pathways)
+    return Cells(**tables, population=people, pathways=pathways)
 
 
 def _moments(n: pd.Series, total: pd.Series, squares: pd.Series) -> tuple[pd.Series, pd.Series]:
@@ -192,12 +192,12 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
         none = pd.DataFrame({"icb_code": users.index, "setting": ALL, "reason": FEW_USERS})
         return none.assign(**dict.fromkeys(["persons", "cost_gbp", "variable_share", "se_gbp", *_FIGURES], np.nan))
     sums = ["cost_gbp", "variable_gbp", "squares"]
-    held = known.assign(squares=known["squares"] / 1e4)
-    held = held.groupby(["icb_code", *STRATA, "setting"], as_index=False)[sums].sum()
-    settings = pd.DataFrame({"setting": [s for s in (*SETTINGS, ALL) if s in set(held["setting"])]})
+    costs = known.assign(squares=known["squares"] / 1e4)
+    costs = costs.groupby(["icb_code", *STRATA, "setting"], as_index=False)[sums].sum()
+    settings = pd.DataFrame({"setting": [s for s in (*SETTINGS, ALL) if s in set(costs["setting"])]})
     pairs = cells.population[["icb_code"]].drop_duplicates().merge(settings, how="cross")
-    there = _with_data(held[heads].drop_duplicates())
-    rows = cells.population.merge(there).merge(held, how="left").fillna(dict.fromkeys(sums, 0.0))
+    there = _with_data(costs[heads].drop_duplicates())
+    rows = cells.population.merge(there).merge(costs, how="left").fillna(dict.fromkeys(sums, 0.0))
     every = rows.groupby([*STRATA, "setting"])[["persons", "cost_gbp", "squares"]].transform("sum")
     weight = every["persons"] / rows.groupby("setting")["persons"].transform("sum")
     mean, variance = _moments(rows["persons"], rows["cost_gbp"], rows["squares"])
@@ -298,13 +298,13 @@ def of_one(costs: pd.DataFrame, icb: str) -> pd.DataFrame:
     return none.assign(**dict.fromkeys(_FIGURES, np.nan))
 
 
-def _with_data(held: pd.DataFrame) -> pd.DataFrame:
+def _with_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the areas and settings that are compared: over all settings, areas that lack none that most areas have."""
-    parts = held[held["setting"] != ALL]
+    parts = rows[rows["setting"] != ALL]
     usual = parts["setting"].value_counts().loc[lambda areas: areas > parts["icb_code"].nunique() / 2].index
     number = parts[parts["setting"].isin(usual)].groupby("icb_code")["setting"].nunique()
     whole = set(number[number == len(usual)].index)
-    return held[(held["setting"] != ALL) | held["icb_code"].isin(whole)]
+    return rows[(rows["setting"] != ALL) | rows["icb_code"].isin(whole)]
 
 
 def event_rates(cells: Cells, icb: str) -> pd.DataFrame:
@@ -322,10 +322,10 @@ def event_rates(cells: Cells, icb: str) -> pd.DataFrame:
     unknown = icb in set(cells.events["icb_code"]) - set(known["icb_code"])  # a rate of 0 would be no finding
     if icb not in set(cells.population["icb_code"]) or known.empty or unknown:
         return names.assign(**dict.fromkeys(_RATES, np.nan), reason=NO_PEOPLE)
-    held = known.groupby(["pathway", "icb_code", *STRATA], as_index=False)["pathways"].sum()
+    events = known.groupby(["pathway", "icb_code", *STRATA], as_index=False)["pathways"].sum()
     rows = cells.population.merge(names, how="cross")
     rows = rows if cells.counted is None else rows.merge(cells.counted, on=["icb_code", "pathway"])
-    rows = rows.merge(held, how="left").fillna({"pathways": 0})
+    rows = rows.merge(events, how="left").fillna({"pathways": 0})
     standard = cells.population.groupby(STRATA, as_index=False)[["persons"]].sum().rename(columns={"persons": "weight"})
     everyone = rows.groupby(["pathway", *STRATA], as_index=False)[["persons", "pathways"]].sum().assign(icb_code="")
     both = pd.concat([rows[rows["icb_code"] == icb], everyone])
@@ -399,16 +399,16 @@ def provider_index(cells: Cells, providers: Collection[str] | None = None) -> pd
     usual = float(relative[np.isfinite(relative)].median()) if np.isfinite(relative).any() else 0.0
     spread = relative.where(np.isfinite(relative), usual)
     own["variance"] = spread * (pooled["cost_gbp"] / pooled["contacts"]) ** 2 * own["contacts"]
-    found = cost_index(own, by=who, currency=like, activity="units", cost="cost_gbp", variance="variance").table
-    found = found.merge(own.groupby(who, as_index=False)["contacts"].sum(), on=who)
-    found = found.rename(columns={"lower_95": "index_lower_95", "upper_95": "index_upper_95"})
-    found = found.rename(columns={"actual": "actual_gbp", "expected": "expected_gbp"})
-    found["own_cost_pct"] = 100 * found["actual_gbp"] / whole.reindex(pd.MultiIndex.from_frame(found[who])).to_numpy()
-    alone = found["sole_share"] > 0.999
-    found.loc[alone, _INDEX] = np.nan
-    found["reason"] = np.where(alone, "no other provider does the same", found["reason"])
-    shown = found[_PROVIDERS]
-    return shown[shown["provider_code"].isin(providers)] if providers is not None else shown
+    table = cost_index(own, by=who, currency=like, activity="units", cost="cost_gbp", variance="variance").table
+    table = table.merge(own.groupby(who, as_index=False)["contacts"].sum(), on=who)
+    table = table.rename(columns={"lower_95": "index_lower_95", "upper_95": "index_upper_95"})
+    table = table.rename(columns={"actual": "actual_gbp", "expected": "expected_gbp"})
+    table["own_cost_pct"] = 100 * table["actual_gbp"] / whole.reindex(pd.MultiIndex.from_frame(table[who])).to_numpy()
+    alone = table["sole_share"] > 0.999
+    table.loc[alone, _INDEX] = np.nan
+    table["reason"] = np.where(alone, "no other provider does the same", table["reason"])
+    result = table[_PROVIDERS]
+    return result[result["provider_code"].isin(providers)] if providers is not None else result
 
 
 def all_activity(table: pd.DataFrame) -> pd.DataFrame:
@@ -423,8 +423,8 @@ def coverage_of(activity: Relation, population: Relation, icb: str, *, year: str
     # Only this ICB's rows are counted; the months are those of all areas, so that one with fewer is seen to lack some.
     sql = "SELECT a.* FROM activity AS a JOIN one AS o ON o.icb_code = a.icb_code"
     ours = activity.engine.view("ours", sql, {"activity": activity, "one": pd.DataFrame({"icb_code": [icb]})})
-    found = coverage(ours, population, year=year, held=months_held(activity, year))
-    return found.loc[found["icb_code"] == icb, ["setting", "coverage_pct"]]
+    table = coverage(ours, population, year=year, months=months_held(activity, year))
+    return table.loc[table["icb_code"] == icb, ["setting", "coverage_pct"]]
 
 
 def hexagons(costs: pd.DataFrame) -> pd.DataFrame:

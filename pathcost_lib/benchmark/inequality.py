@@ -111,9 +111,9 @@ def slope_index(
         [few, unbounded], ["fewer than 3 quantiles", "first end may be zero: no RII limits"], ""
     )
     labels = df.groupby(place)[quantile].first().astype(str)
-    held = np.zeros((len(groups), len(labels)), dtype=bool)
-    held[group, place] = True
-    for row in map(int, np.flatnonzero(~held.all(axis=1))):
-        said = [str(table.loc[row, "reason"]), f"without {quantile} {', '.join(labels[~held[row]])}"]
-        table.loc[row, "reason"] = "; ".join(part for part in said if part)
+    presence = np.zeros((len(groups), len(labels)), dtype=bool)
+    presence[group, place] = True
+    for row in map(int, np.flatnonzero(~presence.all(axis=1))):
+        reasons = [str(table.loc[row, "reason"]), f"without {quantile} {', '.join(labels[~presence[row]])}"]
+        table.loc[row, "reason"] = "; ".join(part for part in reasons if part)
     return Estimates(table, "Slope index of inequality", "sii", order.note)

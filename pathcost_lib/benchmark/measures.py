@@ -175,11 +175,14 @@ def mean(
     if squares is None:
         deviations = np.bincount(group, (values - centre[group]) ** 2, len(groups))
     else:
-        held = np.bincount(group, numbers(df, squares, keys), len(groups))
+        total_squares = np.bincount(group, numbers(df, squares, keys), len(groups))
         refuse(
-            groups, held * (1 + 1e-9) < n * centre**2, keys, f"{squares} must be at least {value} squared over {count}"
+            groups,
+            total_squares * (1 + 1e-9) < n * centre**2,
+            keys,
+            f"{squares} must be at least {value} squared over {count}",
         )
-        deviations = np.maximum(held - n * centre**2, 0)
+        deviations = np.maximum(total_squares - n * centre**2, 0)
     free = np.where(n > 1, n - 1, np.nan)
     se = np.sqrt(deviations / free / n)
 

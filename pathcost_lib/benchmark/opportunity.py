@@ -241,14 +241,14 @@ def _circle(peers: pd.DataFrame | None, index: dict[str, int]) -> dict[int, list
         return {}
     one_row_each(peers, ["unit", "peer"], what="peers' rows")
     refuse(peers, (peers["unit"] == peers["peer"]).to_numpy(), ["unit"], "A unit cannot be its own peer")
-    held = peers[peers["unit"].isin(index) & peers["peer"].isin(index)]
-    if held.empty:
+    rows = peers[peers["unit"].isin(index) & peers["peer"].isin(index)]
+    if rows.empty:
         unknown = ", ".join(sorted({*map(str, peers["peer"])} - {*map(str, index)})[:5])
         raise InputError(
             "No row of the peers names a unit and a peer that both have costs here; without costs: "
             f"{unknown or 'none'}. Allowed: the codes of the units."
         )
-    pairs = held.groupby("unit")["peer"].agg(list)
+    pairs = rows.groupby("unit")["peer"].agg(list)
     return {index[str(one)]: [index[peer] for peer in others] for one, others in pairs.items()}
 
 
@@ -257,12 +257,12 @@ def _targets(values: np.ndarray, target: str | float, here: np.ndarray, circle: 
     if target != "best_5_of_10":
         return np.repeat(np.quantile(values, 0.5 if target == "median" else 0.25, axis=1)[:, None], len(here), axis=1)
     place = {unit: i for i, unit in enumerate(here)}
-    found = np.full(values.shape, np.nan)
+    targets = np.full(values.shape, np.nan)
     for unit, i in place.items():
         others = [place[peer] for peer in circle.get(unit, []) if peer in place]
         if len(others) >= FEWEST_UNITS:
-            found[:, i] = np.partition(values[:, others], FEWEST_UNITS - 1, axis=1)[:, :FEWEST_UNITS].mean(axis=1)
-    return found
+            targets[:, i] = np.partition(values[:, others], FEWEST_UNITS - 1, axis=1)[:, :FEWEST_UNITS].mean(axis=1)
+    return targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -331,7 +331,7 @@ def deduplicate(
     refuse(claims, claims.duplicated([unit, claim]).to_numpy(), [unit, claim], "Each unit and claim must be one row")
     refuse(scope, scope.duplicated([*cells, claim]).to_numpy(), [*cells, claim], "Each claim must hold a cell once")
     wanted, pounds = numbers(claims, amount, [unit, claim]), numbers(scope, cost, [*cells, claim])
-    spread = scope.groupby(cells)[cost].transform(lambda held: held.max() - held.min()).to_numpy(dtype=float)
+    spread = scope.groupby(cells)[cost].transform(lambda costs: costs.max() - costs.min()).to_numpy(dtype=float)
     refuse(scope, spread > 0.005, cells, "A cell must have one cost, whichever claim names it")
     rows = scope[[*cells, claim]].assign(cost=pounds)
     rows["whole"] = rows.groupby([unit, claim])["cost"].transform("sum")

@@ -24,7 +24,7 @@ class YearScale:
 
     Attributes
     ----------
-    held : MonthsHeld
+    months : MonthsHeld
         The months that are scaled.
     settings : mapping of str to float
         By setting: a whole year's pounds over those of the months held, in other years.
@@ -36,7 +36,7 @@ class YearScale:
         Why nothing is scaled though that was asked for.
     """
 
-    held: MonthsHeld
+    months: MonthsHeld
     settings: Mapping[str, float] = field(default_factory=dict)
     pathways: Mapping[str, float] = field(default_factory=dict)
     years: tuple[str, ...] = ()
@@ -50,24 +50,24 @@ class YearScale:
     @property
     def span(self) -> str:
         """What pounds are of, as it follows them: "a year" where they are scaled."""
-        return "a year" if self.scales else self.held.span
+        return "a year" if self.scales else self.months.span
 
     @property
     def period(self) -> str:
         """What a title names."""
-        return f"{self.held.year}, scaled from {self.held.words}" if self.scales else self.held.period
+        return f"{self.months.year}, scaled from {self.months.words}" if self.scales else self.months.period
 
     @property
     def note(self) -> str:
         """What a headline must say: that the year is held in part, that it is scaled, and by what."""
         if not self.scales:
-            return f"{self.held.part_note} {self.reason}".strip()
+            return f"{self.months.part_note} {self.reason}".strip()
         shares = ", ".join(f"{label(s)} {100 / factor:.0f}%" for s, factor in sorted(self.settings.items()))
         unknown = [label(name) for name, factor in self.pathways.items() if np.isnan(factor)]
         lacking = f" Not scaled and left out, for too few pathways close: {', '.join(unknown)}." if unknown else ""
         return (
-            f"{self.held.part_note} Pounds and rates are scaled to a year, which is an estimate: in {_and(self.years)} "
-            f"these months had of a year's cost: {shares}.{lacking}"
+            f"{self.months.part_note} Pounds and rates are scaled to a year, which is an estimate: "
+            f"in {_and(self.years)} these months had of a year's cost: {shares}.{lacking}"
         )
 
 
@@ -75,14 +75,14 @@ def _and(words: tuple[str, ...]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def year_scale(ledger: Relation, links: Links, held: MonthsHeld, *, asked: bool) -> YearScale:
+def year_scale(ledger: Relation, links: Links, months: MonthsHeld, *, asked: bool) -> YearScale:
     """Return how the months held are scaled to a year: by the same months of the other years that are held whole.
 
     Parameters
     ----------
     ledger, links : Relation, Links
         Of all areas that are compared by rows: their seasons together count.
-    held : MonthsHeld
+    months : MonthsHeld
         Months of the year that the area's data hold, by setting.
     asked : bool
         Whether scaling is asked for. Nothing is scaled else, nor where the year is whole.
@@ -99,8 +99,8 @@ def year_scale(ledger: Relation, links: Links, held: MonthsHeld, *, asked: bool)
     out: growth within a year is in the ratio. Of pathways the index events of whole years count, by the calendar month
     in which their window closes, whether or not the data hold the whole of it.
     """
-    if not asked or held.is_whole or not held.months:
-        return YearScale(held)
+    if not asked or months.is_whole or not months.months:
+        return YearScale(months)
     costs = ledger.query(
         "SELECT setting, year(start_date) AS y, month(start_date) AS m, "
         "CAST(count(DISTINCT patient_id) AS BIGINT) AS people, "
@@ -109,28 +109,28 @@ def year_scale(ledger: Relation, links: Links, held: MonthsHeld, *, asked: bool)
     ).to_pandas()
     costs = costs.assign(first=costs["y"] - (costs["m"] < 4))
     settings, years = {}, set()
-    for setting, months in held.by_setting.items():
+    for setting, listed in months.by_setting.items():
         rows = costs[costs["setting"] == setting]
-        whole = _whole_years(rows, held.first)
+        whole = _whole_years(rows, months.first)
         years |= whole
-        settings[setting] = _factor(rows[rows["first"].isin(whole)], months, "m")
+        settings[setting] = _factor(rows[rows["first"].isin(whole)], listed, "m")
     lacking = [label(setting) for setting, factor in settings.items() if np.isnan(factor)]
     if lacking:
         why = f"Not scaled to a year: no whole year with enough people is held of {', '.join(lacking)}."
-        return YearScale(held, reason=why)
+        return YearScale(months, reason=why)
     started = links.pathways.query(
         "SELECT pathway, year(index_date) AS y, month(index_date) AS m, month(window_to) AS closes, "
         "CAST(count(*) AS BIGINT) AS amount FROM this GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
     ).to_pandas()
-    started = started[(started["y"] - (started["m"] < 4)).isin(_whole_years(costs, held.first))]
+    started = started[(started["y"] - (started["m"] < 4)).isin(_whole_years(costs, months.first))]
     closing = started.groupby(["pathway", "closes"], as_index=False)["amount"].sum()
-    closing["people"] = closing.groupby(["pathway", closing["closes"].isin({m.month for m in held.months})])[
+    closing["people"] = closing.groupby(["pathway", closing["closes"].isin({m.month for m in months.months})])[
         "amount"
     ].transform("sum")
     names = [d.name for d in links.definitions]
-    pathways = {name: _factor(closing[closing["pathway"] == name], held.months, "closes") for name in names}
-    said = tuple(f"{first}-{(first + 1) % 100:02d}" for first in sorted(years))
-    return YearScale(held, settings, pathways, said)
+    pathways = {name: _factor(closing[closing["pathway"] == name], months.months, "closes") for name in names}
+    whole_years = tuple(f"{first}-{(first + 1) % 100:02d}" for first in sorted(years))
+    return YearScale(months, settings, pathways, whole_years)
 
 
 def _whole_years(rows: pd.DataFrame, this: int) -> set[int]:

@@ -228,8 +228,8 @@ def cost_basis(cells: pd.DataFrame, coverage: pd.DataFrame | None, *, unit: str,
     table = table.sort_values(["setting", "cost_basis"]).astype({"setting": str, "cost_basis": str})
     if coverage is None:
         return table.assign(coverage_pct=np.nan, reason="no population: coverage is not computable")
-    held = coverage.loc[coverage[unit] == focus, ["setting", "coverage_pct", "reason"]]
-    return table.merge(held, on="setting", how="left").reset_index(drop=True)
+    own = coverage.loc[coverage[unit] == focus, ["setting", "coverage_pct", "reason"]]
+    return table.merge(own, on="setting", how="left").reset_index(drop=True)
 
 
 def passages(own: Flow, every: Flow) -> pd.DataFrame:

@@ -168,8 +168,8 @@ def current_codes(organisations: pd.DataFrame, *, kind: str, on: date) -> list[s
     needed = ["org_code", "kind", "valid_from"]
     require_columns(organisations, [*needed, "valid_to"], what="organisations")
     no_gaps(organisations, needed, what="organisations")
-    for held in organisations["kind"].unique():
-        require_one_of(str(held), CONTRACTS["organisations"]["kind"].allowed, what="Kind of organisation")
+    for value in organisations["kind"].unique():
+        require_one_of(str(value), CONTRACTS["organisations"]["kind"].allowed, what="Kind of organisation")
     with explain_failure("The days of the organisations", library="pandas"):
         first, last = (pd.to_datetime(organisations[column]) for column in ("valid_from", "valid_to"))
     day = pd.Timestamp(on)

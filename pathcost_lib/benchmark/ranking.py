@@ -120,8 +120,8 @@ def _one_row_each(df: pd.DataFrame, by: str, values: list[str], others: list[str
     refuse(df, df[by].duplicated().to_numpy(), [by], "Each unit must be one row")
     df = df.sort_values(by, ignore_index=True)
     for column in values:
-        held = pd.to_numeric(df[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-        refuse(df, ~np.isfinite(held), [by], f"{column} must be a number")
+        floats = pd.to_numeric(df[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+        refuse(df, ~np.isfinite(floats), [by], f"{column} must be a number")
     return df
 
 
@@ -178,8 +178,8 @@ def rank_agreement(df: pd.DataFrame, *, by: str, first: str, second: str) -> Ran
     table = table.loc[order].reset_index(drop=True)
     if min(table[first].nunique(), table[second].nunique()) < 2:
         return RankAgreement(table, NotComputable("a ranking has fewer than two distinct values"), *[np.nan] * 3)
-    found = stats.kendalltau(table[first], table[second])
+    tau = stats.kendalltau(table[first], table[second])
     half = special.ndtri(0.975) * np.sqrt(0.437 / (len(table) - 4)) if len(table) > 4 else np.nan
-    centre = np.arctanh(np.clip(found.statistic, -1 + 1e-12, 1 - 1e-12))
+    centre = np.arctanh(np.clip(tau.statistic, -1 + 1e-12, 1 - 1e-12))
     lower, upper = np.tanh([centre - half, centre + half])
-    return RankAgreement(table, float(found.statistic), float(lower), float(upper), float(found.pvalue))
+    return RankAgreement(table, float(tau.statistic), float(lower), float(upper), float(tau.pvalue))

@@ -104,9 +104,9 @@ def directly_standardised_rate(
     df, x, squares = several_each(df, keys, events, population, event_frequency)
     n = numbers(df, population, keys)
     group, groups = encode(df, group_keys)
-    stratum, held = encode(df, strata_keys)
-    full = standard_weights(held, standard)
-    place = match(held, full, strata_keys, what="standard population")
+    stratum, strata_rows = encode(df, strata_keys)
+    full = standard_weights(strata_rows, standard)
+    place = match(strata_rows, full, strata_keys, what="standard population")
     cell = group * len(full) + place[stratum]
     shape = (len(groups), len(full))
     rows = np.bincount(cell, minlength=shape[0] * shape[1])
@@ -211,18 +211,18 @@ def indirectly_standardised_ratio(
     named = [*dict.fromkeys(keys)]
     refuse(df, df.duplicated(named, keep=False).to_numpy(), named, "Each group and stratum must be one row")
     group, groups = encode(df, group_keys)
-    stratum, held = encode(df, strata_keys)
-    impossible = np.zeros((len(groups), len(held)), dtype=bool)
+    stratum, strata_rows = encode(df, strata_keys)
+    impossible = np.zeros((len(groups), len(strata_rows)), dtype=bool)
     impossible[group, stratum] = (n == 0) & (x > 0)
     lost = np.asarray(impossible.any(axis=1))
     if reference is None:
         kept = np.where(lost[group], 0.0, 1.0)
-        everyone = np.bincount(stratum, kept * n, len(held))
-        rates = np.bincount(stratum, kept * x, len(held)) / np.where(everyone > 0, everyone, np.inf)
+        everyone = np.bincount(stratum, kept * n, len(strata_rows))
+        rates = np.bincount(stratum, kept * x, len(strata_rows)) / np.where(everyone > 0, everyone, np.inf)
     else:
         require_columns(reference, [*strata_keys, "rate"], what="reference rates' rows")
-        place = match(held, reference, strata_keys, what="reference rates")
-        refuse(held, place < 0, strata_keys, "The reference rates lack")
+        place = match(strata_rows, reference, strata_keys, what="reference rates")
+        refuse(strata_rows, place < 0, strata_keys, "The reference rates lack")
         rates = numbers(reference, "rate", strata_keys)[place]
     total = np.bincount(group, x, len(groups))
     expected = np.bincount(group, n * rates[stratum], len(groups))
@@ -250,5 +250,5 @@ def indirectly_standardised_ratio(
         lacking = np.ones((len(groups), len(parts)), dtype=bool)
         lacking[group, part] = False
         _say(table, lacking, parts, "missing strata, which add nothing")
-    _say(table, impossible, held, "events without people")
+    _say(table, impossible, strata_rows, "events without people")
     return Estimates(table, "Indirectly standardised ratio", "ratio")

@@ -104,37 +104,37 @@ def variation_message(
         parts = [f"{area}: cost per person is not computable ({why}).", note, coverage_sentence(coverage)]
         return " ".join(part for part in parts if part)
     part = "" if span == "a year" else f" {span}"
-    said = (
+    text = (
         f"{area}: {pounds(row['value_gbp'])} per person{part} at equal age and sex "
         f"(95% interval {interval(row['lower_95'], row['upper_95'])}; about {count(row['persons'])} people)"
     )
     step, low, high = row[["difference_gbp", "difference_lower_95", "difference_upper_95"]]
     if pd.isna(low) or pd.isna(high):
-        said += f". {note or NO_OTHERS}"
+        text += f". {note or NO_OTHERS}"
         note = ""
     elif low <= 0 <= high:
         there, reach = pounds(row["reference_gbp"]), interval(low, high, signed_pounds)
-        said += f", against {there} in {reference}: no clear difference ({reach})."
+        text += f", against {there} in {reference}: no clear difference ({reach})."
     else:
-        said += (
+        text += (
             f": {pounds(abs(step))} {'more' if step > 0 else 'less'} than in {reference} "
             f"({pounds(row['reference_gbp'])}; difference {interval(low, high, signed_pounds)})."
         )
     if pd.notna(row.get("cost_gbp")) and row["persons"] > 0:
-        said += f" At its own age and sex it is about {pounds(row['cost_gbp'] / row['persons'])} per person."
-    return " ".join(filter(None, [said, note, opportunity_sentence(claims, span=span), coverage_sentence(coverage)]))
+        text += f" At its own age and sex it is about {pounds(row['cost_gbp'] / row['persons'])} per person."
+    return " ".join(filter(None, [text, note, opportunity_sentence(claims, span=span), coverage_sentence(coverage)]))
 
 
 def opportunity_sentence(claims: Disclosed, *, span: str = "a year") -> str:
     """Return what is above the target beyond chance, in pounds at full and at variable cost, each pound once."""
-    found = claims.frame[claims.frame["opportunity_gbp"] > 0]
-    if found.empty:
+    gains = claims.frame[claims.frame["opportunity_gbp"] > 0]
+    if gains.empty:
         tested = int(claims.frame["target_gbp"].notna().sum())
         if not tested:
             return "No opportunity is computable: too few areas to compare with, or too few people."
         return f"No opportunity is claimed: none of {tested} comparisons is above its target by more than chance."
-    full, variable = found["once_gbp"].sum(), found["once_variable_gbp"].sum()
-    names = ", ".join(say(name).replace("_", " ") for name in found["claim"])
+    full, variable = gains["once_gbp"].sum(), gains["once_variable_gbp"].sum()
+    names = ", ".join(say(name).replace("_", " ") for name in gains["claim"])
     return (
         f"Above the target by more than chance: {names}; {_sum(full)} {span} at full cost, each pound once. Of that "
         f"{_sum(variable)} is variable cost, which stops with the activity. Case mix and need beyond age and sex are "
@@ -149,8 +149,8 @@ def _sum(total: float) -> str:
 
 def left_out_sentence(counts: Mapping[str, int]) -> str:
     """Return what is in no comparison, from `benchmark.icb_causes.left_out`; empty where nothing is left out."""
-    said = "; ".join(f"{reason}: {count}" for reason, count in counts.items())
-    return f"In no comparison: {said}." if said else ""
+    text = "; ".join(f"{reason}: {count}" for reason, count in counts.items())
+    return f"In no comparison: {text}." if text else ""
 
 
 def gradient_sentence(slopes: pd.DataFrame) -> str:
@@ -195,11 +195,11 @@ def pathway_message(
     if pd.isna(row["mean_gbp"]):
         few = f"{title}, {area}: too few complete pathways to show a cost."
         return " ".join(filter(None, [few, note, coverage_sentence(coverage) if len(coverage) else ""]))
-    said = (
+    text = (
         f"{title}, {area}: {pounds(row['mean_gbp'])} per patient "
         f"(95% interval {interval(row['lower_95'], row['upper_95'])}; about {count(row['pathways'])} pathways)"
     )
-    return " ".join(filter(None, [said + _against(row, reference, note), coverage_sentence(coverage)]))
+    return " ".join(filter(None, [text + _against(row, reference, note), coverage_sentence(coverage)]))
 
 
 def _against(row: Mapping[str, Any], reference: str, note: str) -> str:
@@ -243,19 +243,19 @@ def opportunity_decision(claims: Disclosed, costs: Disclosed, *, span: str = "a 
     span : str
         What the pounds are of: "a year", or the months of it that are held.
     """
-    found = claims.frame[claims.frame["opportunity_gbp"] > 0]
+    gains = claims.frame[claims.frame["opportunity_gbp"] > 0]
     whole = costs.headline(["value_gbp", "lower_95", "upper_95"], setting="all_settings")
-    said = ""
-    if len(found):
-        largest = found.sort_values("once_gbp").iloc[-1]
-        part = "" if len(found) < 2 else f"{_sum(largest['once_gbp'])} of the "
-        said = (
-            f"Decide whether to review {care(largest['claim'])} first: {part}{_sum(found['once_gbp'].sum())} {span} "
+    text = ""
+    if len(gains):
+        largest = gains.sort_values("once_gbp").iloc[-1]
+        part = "" if len(gains) < 2 else f"{_sum(largest['once_gbp'])} of the "
+        text = (
+            f"Decide whether to review {care(largest['claim'])} first: {part}{_sum(gains['once_gbp'].sum())} {span} "
             "above the best of our peers, before illness is allowed for."
         )
     part = "" if span == "a year" else f" {span}"
     return {
-        "decision": said,
+        "decision": text,
         "figures": whole,
         "headings": {"value_gbp": f"Cost per person{part} at equal age and sex"},
     }
@@ -295,11 +295,11 @@ def spend_finding(
         )
     title, on_whom, (low, high) = _on_whom(deciles.frame[deciles.frame["area"] == area].set_index("decile"))
     todo = "Use this as the baseline. Ask how much of it goes to crises that earlier care could prevent."
-    said = Headline(total, f"cost of all care {span}", f"for {people}")
+    figure = Headline(total, f"cost of all care {span}", f"for {people}")
     doubt = _thin(coverage)
     sure = confidence(low, high, checked=not doubt, doubt=doubt)
     return Finding(
-        question, f"We spend {total} {span}, {title}", (line, on_whom, todo), sure, "gradient", "Deprivation", said
+        question, f"We spend {total} {span}, {title}", (line, on_whom, todo), sure, "gradient", "Deprivation", figure
     )
 
 
@@ -349,8 +349,8 @@ def variation_finding(
     seen = f"At equal age and sex a person costs {here} here and {there} in {reference}. {reach}"
     doubt = _thin(coverage)
     reason = confidence(low, high, checked=not doubt, doubt=doubt)
-    said = Headline(here, f"cost of a person {span}, at equal age and sex", against)
-    return Finding(question, title, (seen, *_worth(claims, span)), reason, "costs", "Per person", said)
+    figure = Headline(here, f"cost of a person {span}, at equal age and sex", against)
+    return Finding(question, title, (seen, *_worth(claims, span)), reason, "costs", "Per person", figure)
 
 
 def _thin(coverage: pd.DataFrame) -> str:
@@ -371,16 +371,16 @@ def _most_on(costs: pd.DataFrame, *, more: bool) -> str:
 
 def _worth(claims: Disclosed, span: str) -> tuple[str, str]:
     """Return what the difference from peers is worth and what to do, as the second and third line of the finding."""
-    found = claims.frame[claims.frame["opportunity_gbp"] > 0]
+    gains = claims.frame[claims.frame["opportunity_gbp"] > 0]
     need = "Age and sex are allowed for. Illness is not, and may explain a part."
-    if found.empty and not claims.frame["target_gbp"].notna().any():
+    if gains.empty and not claims.frame["target_gbp"].notna().any():
         return f"There are too few areas to set a target by. {need}", "Set a target when more areas share their data."
-    if found.empty:
+    if gains.empty:
         return f"We spend no more than our peers beyond chance. {need}", "These numbers call for no review."
-    largest = found.sort_values("once_gbp").iloc[-1]
-    full, variable = plain_pounds(found["once_gbp"].sum()), plain_pounds(found["once_variable_gbp"].sum())
+    largest = gains.sort_values("once_gbp").iloc[-1]
+    full, variable = plain_pounds(gains["once_gbp"].sum()), plain_pounds(gains["once_variable_gbp"].sum())
     first, where = f"Review {care(largest['claim'])} first", "We"
-    if len(found) < 2:
+    if len(gains) < 2:
         where = f"On {care(largest['claim'])} alone we"
     else:
         first += f", which is {plain_pounds(largest['once_gbp'])} of the {full}"
@@ -413,11 +413,11 @@ def pathway_finding(
     here, there, against = plain_pounds(row["mean_gbp"]), plain_pounds(row["reference_gbp"]), ""
     if sure:
         against = f"{plain_pounds(step)} {'more' if step > 0 else 'less'} than {reference}"
-        said = f"{title} costs {here} a patient, {against}"
+        sentence = f"{title} costs {here} a patient, {against}"
     elif compared:
-        said = f"{title} costs {here} a patient, with no clear difference from {reference}"
+        sentence = f"{title} costs {here} a patient, with no clear difference from {reference}"
     else:
-        said = f"{title} costs {here} a patient"
+        sentence = f"{title} costs {here} a patient"
     by, parts = _less_hidden(phase=by_phase.frame, setting=by_setting.frame)
     seen = f"A patient's whole pathway costs {here}" + (f", and {there} in {reference}. " if compared else ". ")
     seen += f"By chance alone ours could be {interval(row['lower_95'], row['upper_95'], plain_pounds)}."
@@ -429,7 +429,7 @@ def pathway_finding(
     reason = confidence(low, high, checked=False, doubt="how ill the patients are is not allowed for")
     headline = Headline(here, f"cost of a patient's whole pathway, {care(title)}", against) if sure else None
     lines = (seen, means, _TODO[sure and step > 0, sure])
-    return Finding(question, said, lines, reason, f"cost_by_{by}", f"By {by}", headline)
+    return Finding(question, sentence, lines, reason, f"cost_by_{by}", f"By {by}", headline)
 
 
 #: What to do about a pathway, by whether it costs more, and whether it surely differs.

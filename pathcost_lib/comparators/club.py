@@ -67,9 +67,9 @@ class Club(Compared):
         codes = [code for code in self.areas if code != self.icb]
         many = "1 area" if len(codes) == 1 else f"{len(codes)} areas"
         listed = ", ".join(codes) if len(codes) <= 10 else named(codes)
-        said = [f"Compared with {many} by the statistics that they share: {listed}."] if codes else []
-        said += [f"Not compared: {code} ({why})." for code, why in self.left_out.items()]
-        return " ".join(said)
+        texts = [f"Compared with {many} by the statistics that they share: {listed}."] if codes else []
+        texts += [f"Not compared: {code} ({why})." for code, why in self.left_out.items()]
+        return " ".join(texts)
 
     def no_comparator(self, what: str) -> str:
         """Return why something has no comparator ("medians", "providers") where others share files; empty by rows."""
@@ -138,17 +138,17 @@ def compared_with(
             f"folder, and leave the reference at {EVERYWHERE}."
         )
     own = by_rows(dataset, reference, icb=icb, year=year, allow="few_areas")
-    found = [one for one in read(compare) if one.icb != icb]
+    files = [one for one in read(compare) if one.icb != icb]
     digests = {d.name: definition_digest(d) for d in definitions}
-    here: dict[str, Any] = {"year": year, "price base": price_base, "months": [str(m) for m in own.held.months]}
+    here: dict[str, Any] = {"year": year, "price base": price_base, "months": [str(m) for m in own.months.months]}
     here["invented data"] = own.whole.invented
     prices = price_digests(table_or_empty(own.whole, "unit_costs"), year)
-    _refuse_unlike(found, here, digests, prices)
+    _refuse_unlike(files, here, digests, prices)
     per_head = (contacts_of(own.whole, year) / persons_of(own.whole, year)).reindex([icb])
-    for one in found:
+    for one in files:
         per_head[one.icb] = one.manifest["contacts"] / one.manifest["persons"]
     left_out = {} if per_head.isna()[icb] else thin_areas(per_head)
-    kept = [one for one in found if one.icb not in left_out and icb not in left_out]
+    kept = [one for one in files if one.icb not in left_out and icb not in left_out]
     areas = sorted([icb, *(one.icb for one in kept)])
     if 1 < len(areas) < FEWEST_AREAS and "few_areas" not in allowances(allow):
         raise InputError(
@@ -175,26 +175,26 @@ def _club(who: Compared, others: Statistics | None = None) -> Club:
 
 
 def _refuse_unlike(
-    found: Iterable[Shared],
+    files: Iterable[Shared],
     here: Mapping[str, Any],
     digests: Mapping[str, str],
     prices: Mapping[str, str],
 ) -> None:
     """Refuse files that do not count as this analysis does, each with all that differs."""
     lines = []
-    for one in found:
-        said = one.manifest
-        there = {"year": said["year"], "price base": said["price_base"], "months": said["months"]}
-        there |= {"invented data": bool(said["banner"])}
+    for one in files:
+        manifest = one.manifest
+        there = {"year": manifest["year"], "price base": manifest["price_base"], "months": manifest["months"]}
+        there |= {"invented data": bool(manifest["banner"])}
         differs = [what for what in here if there[what] != here[what]]
         unlike = [f"{what} {_said(there[what])}, here {_said(here[what])}" for what in differs]
-        for name in sorted({*digests, *(said["definitions"] if digests else ())}):
-            pair = said["definitions"].get(name), digests.get(name)
+        for name in sorted({*digests, *(manifest["definitions"] if digests else ())}):
+            pair = manifest["definitions"].get(name), digests.get(name)
             if None in pair:
                 unlike.append(f"pathway {name} is linked {'here' if pair[0] is None else 'there'} only")
             elif pair[0] != pair[1]:
                 unlike.append(f"pathway {name} is defined otherwise")
-        unlike += unlike_prices(said["prices"], prices)
+        unlike += unlike_prices(manifest["prices"], prices)
         if unlike:
             lines.append(f"- {one.file} ({one.icb}): {'; '.join(unlike)}.")
     if lines:

@@ -46,16 +46,16 @@ def combine(rows: pd.DataFrame, *counts: str) -> pd.DataFrame:
     All cells are of one partition of ages and sexes, so that no sum or difference of them tells of fewer than one cell.
     """
     sums = [c for c in rows.columns if c not in ("age_from", "sex")]
-    found: list[dict[str, Any]] = []
+    records: list[dict[str, Any]] = []
     for sex, part in rows.sort_values("age_from").groupby("sex"):
         cells = _closed(part, sums, counts)
-        found += [{**cell, "sex": sex} for cell in cells]
-    if not all(_may_be_shown(cell, counts) for cell in found):
+        records += [{**cell, "sex": sex} for cell in cells]
+    if not all(_may_be_shown(cell, counts) for cell in records):
         both = rows.groupby("age_from", as_index=False)[sums].sum()
-        found = [{**cell, "sex": BOTH} for cell in _closed(both, sums, counts)]
-    if not all(_may_be_shown(cell, counts) for cell in found):
-        found = []
-    table = pd.DataFrame(found, columns=["first", "last", "sex", *sums])
+        records = [{**cell, "sex": BOTH} for cell in _closed(both, sums, counts)]
+    if not all(_may_be_shown(cell, counts) for cell in records):
+        records = []
+    table = pd.DataFrame(records, columns=["first", "last", "sex", *sums])
     bands = [_band(a, b) for a, b in zip(table.pop("first"), table.pop("last"), strict=True)]
     return table.assign(age_band=pd.Series(bands, dtype=str))
 
@@ -128,26 +128,26 @@ def share_out(
     cells = groups[["icb_code", *by, lead]].assign(
         cell=np.arange(len(groups)), first=first, last=last, of=groups["sex"]
     )
-    held = cells.merge(population, on="icb_code")
-    inside = held["age_from"].between(held["first"], held["last"]) & held["of"].isin([BOTH]).where(
-        held["of"] == BOTH, held["of"] == held["sex"]
+    pairs = cells.merge(population, on="icb_code")
+    inside = pairs["age_from"].between(pairs["first"], pairs["last"]) & pairs["of"].isin([BOTH]).where(
+        pairs["of"] == BOTH, pairs["of"] == pairs["sex"]
     )
-    held = held[inside].reset_index(drop=True)
+    pairs = pairs[inside].reset_index(drop=True)
     known = own[own["icb_code"].isin(population["icb_code"])].merge(population, on=["icb_code", "age_from", "sex"])
     strata = [*by, "age_from", "sex"]
-    stratum, _ = pd.factorize(pd.MultiIndex.from_frame(pd.concat([held[strata], known[strata]])))
-    here, there = stratum[: len(held)], stratum[len(held) :]
+    stratum, _ = pd.factorize(pd.MultiIndex.from_frame(pd.concat([pairs[strata], known[strata]])))
+    here, there = stratum[: len(pairs)], stratum[len(pairs) :]
     size = int(stratum.max()) + 1 if len(stratum) else 0
     exact, people = np.bincount(there, known[lead], size), np.bincount(there, known["persons"], size)
-    people = people + np.bincount(here, held["persons"], size)
-    cell, persons, total = held["cell"].to_numpy(), held["persons"].to_numpy(), held[lead].to_numpy(dtype=float)
+    people = people + np.bincount(here, pairs["persons"], size)
+    cell, persons, total = pairs["cell"].to_numpy(), pairs["persons"].to_numpy(), pairs[lead].to_numpy(dtype=float)
     share = persons / np.bincount(cell, persons, len(groups))[cell]
     for _ in range(_STEPS):
         rate = (exact + np.bincount(here, total * share, size)) / people
         weight = persons * rate[here]
         whole = np.bincount(cell, weight, len(groups))[cell]
         share = np.where(whole > 0, weight / np.where(whole > 0, whole, 1.0), share)
-    return held[["icb_code", *strata, "cell"]].assign(share=share)
+    return pairs[["icb_code", *strata, "cell"]].assign(share=share)
 
 
 def _ages(bands: pd.Series) -> tuple[pd.Series, pd.Series]:

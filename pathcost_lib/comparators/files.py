@@ -141,15 +141,15 @@ def read(folder: Path | str) -> list[Shared]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"compare: there is no folder {folder}. Allowed: a folder with files of `pathcost share`.")
-    found = [_read_one(path) for path in sorted(folder.rglob("*.zip"))]
-    if not found:
+    contents = [_read_one(path) for path in sorted(folder.rglob("*.zip"))]
+    if not contents:
         raise InputError(f"compare: {folder} holds no .zip file. Allowed: files that `pathcost share` wrote.")
     files: dict[str, str] = {}
-    for one in found:
+    for one in contents:
         if one.icb in files:
             raise InputError(f"{files[one.icb]} and {one.file} are both of {one.icb}. Allowed: one file for each area.")
         files[one.icb] = one.file
-    return found
+    return contents
 
 
 def _read_one(path: Path) -> Shared:
@@ -161,8 +161,8 @@ def _read_one(path: Path) -> Shared:
                     f"{path.name} is no file of `pathcost share`. Allowed: {_STATISTICS} and {_MANIFEST}, each of at "
                     f"most {_MOST_BYTES // 1_000_000} MB."
                 )
-            text, said = (archive.read(name).decode() for name in (_STATISTICS, _MANIFEST))
-            manifest = json.loads(said)
+            text, manifest_text = (archive.read(name).decode() for name in (_STATISTICS, _MANIFEST))
+            manifest = json.loads(manifest_text)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         if isinstance(error, InputError):
             raise

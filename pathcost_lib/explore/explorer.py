@@ -192,8 +192,8 @@ class Explorer:
         """Return who is compared with the view's area in its year; too few are as good as none."""
         key = view.icb, view.year
         if key not in self._who:
-            held = self._codes_of(view.year)[1]
-            self._who[key] = compared_with(held, EVERYWHERE, icb=view.icb, year=view.year, allow="few_areas")
+            dataset = self._codes_of(view.year)[1]
+            self._who[key] = compared_with(dataset, EVERYWHERE, icb=view.icb, year=view.year, allow="few_areas")
         return self._who[key]
 
     def start(self, pathway: str, *, icb: str = "", year: str = "", breakdown: str = "provider_code") -> View:
@@ -207,8 +207,8 @@ class Explorer:
         for closes in [year] if year else reversed(self.years):
             links, codes = self._linked(View(icb, pathway, closes))
             with suppress(InputError):
-                held = pathways.summarise(links, codes, by=["icb_code"], year=closes)
-                return View(icb or str(held.nlargest(1, "pathways")["icb_code"].iloc[0]), pathway, closes, breakdown)
+                table = pathways.summarise(links, codes, by=["icb_code"], year=closes)
+                return View(icb or str(table.nlargest(1, "pathways")["icb_code"].iloc[0]), pathway, closes, breakdown)
         raise InputError(f"The data hold no complete {pathway} pathway{f' that closes in {year}' if year else ''}.")
 
     # -- numbers ------------------------------------------------------------------------------------------------------
@@ -300,8 +300,8 @@ class Explorer:
         cells = cells[cells["icb_code"].isin(areas)]
         ours = cells[cells["icb_code"] == view.icb]
         ranks = self._order(view)
-        held = {column: set(ours[column]) for column in by}
-        order = {c: [v for v in ranks.get(c, sorted(held[c])) if v in held[c]] for c in by}
+        values = {column: set(ours[column]) for column in by}
+        order = {c: [v for v in ranks.get(c, sorted(values[c])) if v in values[c]] for c in by}
         table = pathway_cost.compare(cells, groups, unit="icb_code", focus=view.icb, by=by, order=order).table
         if "provider_code" in {*by, *dict(view.within)}:
             # What all areas' patients have at one area's provider says nothing.
@@ -312,11 +312,11 @@ class Explorer:
         """Return the pathway's links within what was drilled into, and the currency of each linked row."""
         require_one_of(view.breakdown, BREAKDOWNS, what="Breakdown")
         require_one_of(view.year, self.years, what="Financial year")
-        dated, held = self._codes_of(view.year)
+        dated, dataset = self._codes_of(view.year)
         if (view.pathway, dated) not in self._held:
             definition = self._definition(view)
-            links = self._linked_together(definition, dated, held).of(definition.name)
-            codes = held.activity.having("activity_id", links.links)
+            links = self._linked_together(definition, dated, dataset).of(definition.name)
+            codes = dataset.activity.having("activity_id", links.links)
             codes = codes.query("SELECT activity_id, currency_code FROM this").materialise()
             self._held[view.pathway, dated] = links, codes
         links, codes = self._held[view.pathway, dated]
@@ -326,12 +326,12 @@ class Explorer:
         tests = " AND ".join(f"{quote_name(column)} = {quote_value(value)}" for column, value in view.within)
         return replace(links, links=links.links.query(f"SELECT * FROM this WHERE {tests}")), codes
 
-    def _linked_together(self, definition: Definition, dated: str, held: Dataset) -> Links:
+    def _linked_together(self, definition: Definition, dated: str, dataset: Dataset) -> Links:
         """Return the links of a pathway and of those that are linked with it."""
         key = definition.overlap, dated
         if key not in self._together:
-            prices, patients = (names.table_or_empty(held, name) for name in ("unit_costs", "patients"))
-            costed = ledger.cost_activity(held.activity, prices, held.organisations, price_base=self.price_base)
+            prices, patients = (names.table_or_empty(dataset, name) for name in ("unit_costs", "patients"))
+            costed = ledger.cost_activity(dataset.activity, prices, dataset.organisations, price_base=self.price_base)
             self._together[key] = pathways.link(costed, pathways.linked_with(definition), patients=patients)
         return self._together[key]
 
@@ -341,10 +341,10 @@ class Explorer:
     def _covered(self, view: View) -> pd.DataFrame | None:
         key = view.icb, view.year
         if key not in self._coverage:
-            held = self._codes_of(view.year)[1]
-            people = names.table_or_empty(held, "population")
-            found = icb_view.coverage_of(held.activity, people, view.icb, year=view.year)
-            self._coverage[key] = found.assign(icb_code=view.icb, reason="")
+            dataset = self._codes_of(view.year)[1]
+            people = names.table_or_empty(dataset, "population")
+            table = icb_view.coverage_of(dataset.activity, people, view.icb, year=view.year)
+            self._coverage[key] = table.assign(icb_code=view.icb, reason="")
         return self._coverage[key]
 
     # -- words --------------------------------------------------------------------------------------------------------
@@ -396,14 +396,14 @@ class Explorer:
         return Look(self._headline(view, basis.frame), self._picture(view, data), tables, choices)
 
     def _numbers(self, view: View, data: Disclosed) -> dict[str, Any]:
-        shown = [view.breakdown, "contacts", "mean_gbp", "lower_95", "upper_95"]
+        columns = [view.breakdown, "contacts", "mean_gbp", "lower_95", "upper_95"]
         compared = ["reference_gbp", "difference_gbp", "difference_lower_95", "difference_upper_95"]
-        shown += compared if data.frame["reference_gbp"].notna().any() else []
+        columns += compared if data.frame["reference_gbp"].notna().any() else []
         heads = {view.breakdown: BREAKDOWNS[view.breakdown], "reference_gbp": self.reference}
         heads |= {"mean_gbp": "Mean per patient"}
         note = f"Pounds of {self.price_base}. Per pathway of the area; the interval is of the mean, by chance alone."
         title = f"Cost per patient by {BREAKDOWNS[view.breakdown].lower()}: {self.title(view)}"
-        return table_bundle(data.select(shown), name="View", title=title, note=note, headings=heads)
+        return table_bundle(data.select(columns), name="View", title=title, note=note, headings=heads)
 
     def _rests_on(self, view: View, basis: Disclosed) -> dict[str, Any]:
         columns = ["setting", "cost_basis", "contacts", "contacts_pct", "coverage_pct"]
@@ -415,7 +415,7 @@ class Explorer:
         rows = data.frame.index[:_ROWS_DRAWN]
         drawn = replace(data, frame=data.frame.loc[rows], hidden=data.hidden.loc[rows])
         more = len(data.frame) - len(rows)
-        said: dict[str, Any] = {
+        labels: dict[str, Any] = {
             "by": view.breakdown,
             "area": self.names.get(view.icb, view.icb),
             "reference": self.reference,
@@ -425,8 +425,8 @@ class Explorer:
             drawn,
             name="view",
             title=f"Cost per patient by {BREAKDOWNS[view.breakdown].lower()}",
-            alt=shapes.describe_against_reference(drawn.frame, **said),
+            alt=shapes.describe_against_reference(drawn.frame, **labels),
             note=f"The {len(rows)} most expensive; {more} more in the table." if more else "",
             height=1.1 + 0.36 * max(len(rows), 2),
-            **said,
+            **labels,
         )

@@ -94,8 +94,8 @@ class ExplorerPage:
             self.icb.value, self.pathway.value, self.year.value = view.icb, view.pathway, view.year
             self.breakdown.value = view.breakdown
         self.place.value, self.code.value, self.saved.value = self._crumbs(), self.explorer.code(view), ""
-        held = self.explorer.is_held(view)
-        self._say("Computing ..." if held else "Computing this pathway for all areas, once: some seconds ...")
+        at_hand = self.explorer.is_held(view)
+        self._say("Computing ..." if at_hand else "Computing this pathway for all areas, once: some seconds ...")
         try:
             self.look = self.explorer.look(view)
         except InputError as error:

@@ -90,5 +90,5 @@ def _odbc(connection: str, query: str) -> pa.RecordBatchReader:
 
 def _state(error: Exception) -> str:
     """Return the SQLSTATE of an error: ADBC has it as an attribute, an ODBC driver writes it in its message."""
-    found = re.search(r"State: (\w{5})", str(error))
-    return str(getattr(error, "sqlstate", None) or (found[1] if found else ""))
+    match = re.search(r"State: (\w{5})", str(error))
+    return str(getattr(error, "sqlstate", None) or (match[1] if match else ""))

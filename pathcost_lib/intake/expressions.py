@@ -82,8 +82,8 @@ def source_columns(sql: str, where: str) -> list[str]:
     """Return their columns that an expression reads, in the order met."""
     from sqlglot import exp
 
-    found = [c.name for c in _parsed(sql, where).find_all(exp.Column, bfs=False) if c.table.lower() == "source"]
-    return list(dict.fromkeys(found))
+    columns = [c.name for c in _parsed(sql, where).find_all(exp.Column, bfs=False) if c.table.lower() == "source"]
+    return list(dict.fromkeys(columns))
 
 
 def _parsed(sql: str, where: str) -> Any:

@@ -87,14 +87,14 @@ class Feed:
         alike: dict[str, list[str]] = {}
         for heading in headings:
             alike.setdefault(plain_name(heading), []).append(heading)
-        found = {}
+        columns = {}
         for name in self.sources:
             names = [name, *self.options.get("also", {}).get(name, ())]
             near = [here[0] for each in names if len(here := alike.get(plain_name(each), [])) == 1]
             here = [each for each in names if each in headings] + near
             if here:
-                found[name] = here[0]
-        return found
+                columns[name] = here[0]
+        return columns
 
 
 def plain_name(heading: str) -> str:

@@ -210,7 +210,9 @@ def map_folder(
             money, columns=["table", "file", "column", "kept_pence", "reported_pence", "unreadable_rows"]
         ),
     )
-    return MappingResult(Dataset(engine, {name: _union(engine, name, found) for name, found in parts.items()}), report)
+    return MappingResult(
+        Dataset(engine, {name: _union(engine, name, relations) for name, relations in parts.items()}), report
+    )
 
 
 @dataclass(frozen=True)
@@ -266,18 +268,18 @@ def _files(folder: Path, feed: Feed) -> list[Path] | list[None]:
     pattern = feed.options["file"]
     # In any case, as on Windows. Excel keeps a file ~$name beside a workbook that is open.
     either = pattern if "[" in pattern else re.sub("[a-zA-Z]", lambda c: f"[{c[0].lower()}{c[0].upper()}]", pattern)
-    found = [path for path in sorted(folder.glob(either)) if not path.name.startswith(("~$", "."))]
+    files = [path for path in sorted(folder.glob(either)) if not path.name.startswith(("~$", "."))]
     inside = folder.resolve()
-    for path in found:
+    for path in files:
         if not path.resolve().is_relative_to(inside):
             raise InputError(
                 f"{feed.place}: {path.name} is a link that leads out of {folder}. Put the file itself there."
             )
         if not path.is_file():
             raise InputError(f"{feed.place}: {path.name} in {folder} is not a file.")
-    if not found:
+    if not files:
         raise InputError(f"{feed.mapping}, table {feed.name}: there is no file {pattern} in {folder}.")
-    return found
+    return files
 
 
 def _absent(name: str, rows: object) -> dict[str, object]:
@@ -294,21 +296,21 @@ def _absent(name: str, rows: object) -> dict[str, object]:
 
 
 def _columns_found(feed: Feed, origin: Origin) -> dict[str, str]:
-    found = feed.find(origin.headings)
-    lacking = [name for name in feed.sources if name not in found and name not in feed.options.get("optional", ())]
+    columns = feed.find(origin.headings)
+    lacking = [name for name in feed.sources if name not in columns and name not in feed.options.get("optional", ())]
     if lacking:
         raise InputError(
             f"{origin.label} has no column {', '.join(map(repr, lacking))}, which {feed.mapping} reads for table "
             f"{feed.name}.{_heading_hint(lacking, origin.headings)}"
         )
-    return found
+    return columns
 
 
-def _stage(feed: Feed, origin: Origin, found: Mapping[str, str], rules: list[Rule]) -> Relation:
+def _stage(feed: Feed, origin: Origin, headings: Mapping[str, str], rules: list[Rule]) -> Relation:
     """Read an origin once into a table: its row number, our columns, the first rule broken, the values replaced."""
     try:
-        columns = list(dict.fromkeys(found.values()))
-        return origin.load(feed.name, columns, _select(feed, origin, found, rules))
+        columns = list(dict.fromkeys(headings.values()))
+        return origin.load(feed.name, columns, _select(feed, origin, headings, rules))
     except duckdb.Error as error:
         if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException):
             raise
@@ -330,12 +332,12 @@ def _heading_hint(lacking: list[str], names: list[str]) -> str:
     return f" Did you mean {', '.join(map(repr, near))}?" if near else " Is its first row a heading?"
 
 
-def _select(feed: Feed, origin: Origin, found: Mapping[str, str], rules: list[Rule]) -> str:
+def _select(feed: Feed, origin: Origin, headings: Mapping[str, str], rules: list[Rule]) -> str:
     """Return the query that types the rows: their texts, our columns, those derived by SQL, the first broken rule."""
     absent = quote_values(feed.missing)
     texts = []
     for name in feed.sources:
-        trimmed = f"trim({quote_name(found[name])})" if name in found else "CAST(NULL AS VARCHAR)"
+        trimmed = f"trim({quote_name(headings[name])})" if name in headings else "CAST(NULL AS VARCHAR)"
         texts.append(f"{quote_name(name)} := CASE WHEN {trimmed} IN ({absent}) THEN NULL ELSE {trimmed} END")
     source = f"struct_pack({', '.join(texts)})" if texts else "NULL"
     direct = [f"{_direct(feed, c, origin)} AS {c}" for c in feed.ours if "sql" not in feed.columns.get(c, {})]

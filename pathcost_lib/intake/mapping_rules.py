@@ -107,12 +107,12 @@ def broken_rules(staged: Relation, rules: list[Rule]) -> Iterator[dict[str, obje
         if r.action == "replaced"
     ]
     for sql in queries:
-        for found in staged.query(sql).to_arrow().to_pylist():
-            rule, rows = rules[found["n"]], found["rows"]
+        for row in staged.query(sql).to_arrow().to_pylist():
+            rule, rows = rules[row["n"]], row["rows"]
             yield {
                 "column": rule.column,
                 "rule": rule.rule,
                 "action": rule.action,
                 "rows": rows,
-                "row_numbers": number_list(found["numbers"], rows),
+                "row_numbers": number_list(row["numbers"], rows),
             }

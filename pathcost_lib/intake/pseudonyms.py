@@ -132,8 +132,8 @@ def _is_nhs_number(text: str) -> str:
 def holds_nhs_number(text: str) -> str:
     """Return the SQL that is true where an NHS number, told by its check digit, stands anywhere in a text."""
     pattern = quote_value(rf"(?:^|[^0-9])({_SHAPE})(?:\b|[A-Za-z_])")
-    found = f"regexp_extract_all({_ascii(text)}, {pattern}, 1)"
-    digits = f"list_transform({found}, lambda nhs: {_ten('nhs')})"
+    numbers = f"regexp_extract_all({_ascii(text)}, {pattern}, 1)"
+    digits = f"list_transform({numbers}, lambda nhs: {_ten('nhs')})"
     wanted = f"len(list_filter({digits}, lambda ten: {_checks('ten')})) > 0"
     return f"CASE WHEN length({text}) >= 10 THEN {wanted} ELSE false END"
 

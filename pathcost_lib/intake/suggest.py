@@ -159,13 +159,13 @@ def _table(engine: DuckDBEngine, path: Path) -> Iterator[str]:
 
 def _known(feed: Feed, headings: Sequence[str]) -> Iterator[str]:
     """Yield the options of a ready mapping's table that hold for a file with these headings."""
-    found = feed.find(list(headings))
-    absent = [name for name in feed.sources if name not in found]
+    columns = feed.find(list(headings))
+    absent = [name for name in feed.sources if name not in columns]
     if absent:
         yield f"optional = {_toml(absent)} # not in the file"
     if feed.exclude:
         yield f"exclude = {_toml([dict(item) for item in feed.exclude])}"
-    renamed = {name: [heading] for name, heading in found.items() if plain_name(name) != plain_name(heading)}
+    renamed = {name: [heading] for name, heading in columns.items() if plain_name(name) != plain_name(heading)}
     if renamed:
         yield f"also = {_toml(renamed)}"
 
@@ -229,8 +229,8 @@ def _by_words(table: str, headings: Sequence[str], shapes: Mapping[str, set[str]
                 codes = _synonyms()["codes"].get(column.name, {})
                 parts.append(f"codes = {_toml({**{c: c for c in column.allowed}, **dict(codes)})}")
             taken.add(heading)
-            shown = " or ".join(sorted(has)) or "no shape known"
-            why = f"likely: values look like {shown}" if agrees and wanted[0] else f"unsure: {shown}"
+            looks = " or ".join(sorted(has)) or "no shape known"
+            why = f"likely: values look like {looks}" if agrees and wanted[0] else f"unsure: {looks}"
             guesses[column.name] = _Guess(heading, f"{{ {', '.join(parts)} }}", why)
             break
     return guesses
@@ -249,11 +249,11 @@ def _shapes(origin: Origin) -> dict[str, set[str]]:
     listed = ", ".join(f"{test} AS t{n}" for n, test in enumerate(tests))
     rows: Relation = origin.load("look", origin.headings, f"SELECT {listed} FROM (FROM rows LIMIT {_ROWS})")
     (row,) = rows.to_arrow().to_pylist()
-    found: dict[str, set[str]] = {heading: set() for heading in origin.headings}
+    shapes: dict[str, set[str]] = {heading: set() for heading in origin.headings}
     for n, (heading, shape) in enumerate(names):
         if row[f"t{n}"]:
-            found[heading].add(shape)
-    return found
+            shapes[heading].add(shape)
+    return shapes
 
 
 def _toml(value: Any) -> str:

@@ -25,7 +25,7 @@ def coverage(
     *,
     year: str,
     rates: pd.DataFrame | None = None,
-    held: MonthsHeld | None = None,
+    months: MonthsHeld | None = None,
 ) -> pd.DataFrame:
     """Compare activity held with activity expected from national rates by age and sex.
 
@@ -40,7 +40,7 @@ def coverage(
     rates : DataFrame, optional
         setting, pod, age_from, age_to, sex ("all" for both), contacts_per_head_per_year; the national ones of
         `data/reference/contacts_per_head.csv` if not given.
-    held : MonthsHeld, optional
+    months : MonthsHeld, optional
         Months of the year that the data hold; those of `activity` if not given. Of part of a year only the months from
         the first to the last of them are expected, by their days; a month without activity between them is missing.
 
@@ -56,7 +56,7 @@ def coverage(
     InputError
         If the population does not hold the year.
     """
-    cells = _run(activity, population, year, rates, "by_icb", held=held)
+    cells = _run(activity, population, year, rates, "by_icb", extent=months)
     table = cells.groupby(["icb_code", "setting"], as_index=False).agg(
         held=("held", "sum"), expected=("expected", lambda x: x.sum(min_count=1))
     )
@@ -72,7 +72,7 @@ def coverage_by_month(
     *,
     year: str,
     rates: pd.DataFrame | None = None,
-    held: MonthsHeld | None = None,
+    months: MonthsHeld | None = None,
 ) -> pd.DataFrame:
     """Compare held and expected activity by provider, setting and month: where a month is missing or thin.
 
@@ -96,7 +96,7 @@ def coverage_by_month(
     InputError
         If the population does not hold the year.
     """
-    return _run(activity, population, year, rates, "by_month", held=held)
+    return _run(activity, population, year, rates, "by_month", extent=months)
 
 
 def coverage_bounds(
@@ -105,7 +105,7 @@ def coverage_bounds(
     *,
     year: str,
     rates: pd.DataFrame | None = None,
-    held: MonthsHeld | None = None,
+    months: MonthsHeld | None = None,
 ) -> pd.DataFrame:
     """Bound what activity that is missing, or held without a cost, would add to each ICB's cost.
 
@@ -128,7 +128,7 @@ def coverage_bounds(
         where a point of delivery has no rate or no cost anywhere. Without a population for the year what is missing
         cannot be known, only what is held without a cost.
     """
-    cells = _run(ledger, population, year, rates, "by_icb", needed=False, held=held)
+    cells = _run(ledger, population, year, rates, "by_icb", needed=False, extent=months)
     own = cells["cost_pence"] / 100 / cells["costed"].where(cells["costed"] > 0)
     pods = (
         cells.assign(own=own)
@@ -164,11 +164,11 @@ def _run(
     step: str,
     *,
     needed: bool = True,
-    held: MonthsHeld | None = None,
+    extent: MonthsHeld | None = None,
 ) -> pd.DataFrame:
     first, last = financial_year_bounds(year)
     # Of part of a year only the months held are expected: the rest is to come, and is not missing.
-    there = (held or months_held(activity, year)).months
+    there = (extent or months_held(activity, year)).months
     span = (there[0].start_time.date(), there[-1].end_time.date()) if there else (first, last)
     if "cost_pence" not in activity.columns:
         activity = activity.query("SELECT *, CAST(NULL AS BIGINT) AS cost_pence FROM this")

@@ -47,9 +47,9 @@ def split_periods(
         If the period is not known, or the ledger holds no dates.
     """
     require_one_of(by, ("month", "financial_year"), what="Period")
-    held = ledger.require_extent()
-    as_of = as_of or held.last
-    periods = _periods(held.first_start, max(held.last, as_of), by)
+    extent = ledger.require_extent()
+    as_of = as_of or extent.last
+    periods = _periods(extent.first_start, max(extent.last, as_of), by)
     settings = pd.DataFrame({"as_of": [as_of]})
     return ledger.engine.run(_SQL, {"ledger": ledger, "periods": periods, "settings": settings})["split_rows"]
 

@@ -106,8 +106,8 @@ def cost_activity(
     years = _price_index(price_index, index)
     base = years.loc[years["financial_year"] == price_base]
     if base.empty:
-        held = f"{years['financial_year'].min()} to {years['financial_year'].max()}"
-        raise InputError(f"Price base {price_base} is not in the price index {index!r}, which holds {held}.")
+        span = f"{years['financial_year'].min()} to {years['financial_year'].max()}"
+        raise InputError(f"Price base {price_base} is not in the price index {index!r}, which holds {span}.")
     settings = pd.DataFrame(
         {
             "price_base_index": [float(base["index_value"].iloc[0])],
@@ -131,8 +131,8 @@ def cost_activity(
         "pods": pd.DataFrame([(p.code, p.unit) for p in PODS.values()], columns=["pod", "unit"]),
         "settings": settings,
     }
-    found = engine.run(_PRICES, inputs)
-    lines = {name: found[name] for name in _LINES}
+    tables = engine.run(_PRICES, inputs)
+    lines = {name: tables[name] for name in _LINES}
 
     def cost(rows: Relation) -> Relation:
         added = f"{_ADDED}, {quote_value(mff)} AS mff_mode, {quote_value(price_base)} AS price_base"
@@ -155,8 +155,8 @@ def national_mff() -> float:
 
 def _reach(activity: Relation) -> tuple[int, int]:
     """Return the calendar years that the activity lies in, a year wide on the early side for January to March."""
-    held = activity.extent
-    return (held.first_start.year - 1, held.last.year) if held else (0, -1)
+    extent = activity.extent
+    return (extent.first_start.year - 1, extent.last.year) if extent else (0, -1)
 
 
 def _price_index(frame: pd.DataFrame | None, index: str) -> pd.DataFrame:

@@ -31,8 +31,8 @@ class Reconciliation(Result):
     @property
     def summary(self) -> str:
         """How much of the quantum is matched, and where it is not."""
-        held = self.table[self.table["quantum_gbp"].notna()]
-        total, unmatched = held["quantum_gbp"].sum(), held["unmatched_gbp"].sum()
+        rows = self.table[self.table["quantum_gbp"].notna()]
+        total, unmatched = rows["quantum_gbp"].sum(), rows["unmatched_gbp"].sum()
         wrong = self.to_explain
         own = wrong["recorded_gbp"] >= wrong["priced_gbp"]
         tail = _lines(wrong[own], f" Beyond {self.tolerance_pct:g}%")
@@ -45,8 +45,8 @@ class Reconciliation(Result):
     @property
     def difference_gbp(self) -> float:
         """Quantum less all its lines, over all rows: 0.00."""
-        held = self.table[self.table["quantum_gbp"].notna()]
-        return round(float(held["quantum_gbp"].sum() - held[[f"{x}_gbp" for x in _LINES[:-1]]].sum().sum()), 2)
+        rows = self.table[self.table["quantum_gbp"].notna()]
+        return round(float(rows["quantum_gbp"].sum() - rows[[f"{x}_gbp" for x in _LINES[:-1]]].sum().sum()), 2)
 
     @property
     def to_explain(self) -> pd.DataFrame:

@@ -72,10 +72,10 @@ class Spells:
 
     def statement(self) -> SpellStatement:
         """Count the ledger's admitted pounds, and the spells', separately."""
-        held = self.steps.to_arrow().to_pylist()[0]
+        counts = self.steps.to_arrow().to_pylist()[0]
         pence = "CAST(coalesce(sum({}), 0) AS BIGINT) AS {}".format
         sums = f"{pence('cost_pence', 'spells_pence')}, {pence('added_pence', 'added_pence')}"
-        return SpellStatement(**held, **self.spells.query(f"SELECT {sums} FROM this").to_arrow().to_pylist()[0])
+        return SpellStatement(**counts, **self.spells.query(f"SELECT {sums} FROM this").to_arrow().to_pylist()[0])
 
 
 def build_spells(

@@ -78,21 +78,21 @@ class _Cell:
 
     measure: str
     rule: str
-    shown: list[tuple[str, str, Any, float]] = field(default_factory=list)  # pack, table, value, step
+    entries: list[tuple[str, str, Any, float]] = field(default_factory=list)  # pack, table, value, step
 
     @property
     def packs(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(pack for pack, *_ in self.shown))
+        return tuple(dict.fromkeys(pack for pack, *_ in self.entries))
 
     @property
     def hidden(self) -> bool:
-        return all(value == STAR for *_, value, _ in self.shown)
+        return all(value == STAR for *_, value, _ in self.entries)
 
     @property
     def where(self) -> str:
         """The table and column in which it is hidden, or else the first."""
-        found = next((table for _, table, value, _ in self.shown if value == STAR), self.shown[0][1])
-        return f"{found}, {self.measure}"
+        title = next((table for _, table, value, _ in self.entries if value == STAR), self.entries[0][1])
+        return f"{title}, {self.measure}"
 
 
 def refuse(leaks: Sequence[Leak]) -> None:
@@ -118,32 +118,32 @@ def released_payloads(reports: Path, *, but: Container[str]) -> dict[str, dict[s
 
 def payloads_of(pack: Path) -> dict[str, list[Mapping[str, Any]]]:
     """Return the payloads of the notebooks in a pack's folder: its tables, and the figures behind its messages."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
+    notebooks: dict[str, list[Mapping[str, Any]]] = {}
     for file in sorted(pack.glob("[0-9][0-9]_*.ipynb")):
         cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
         data = [o.get("data", {}) for c in cells for o in c.get("outputs", [])]
-        shown = [
+        payloads = [
             d[TABLE] if TABLE in d else d[kind].get("behind")
             for d in data
             for kind in (TABLE, MESSAGE, FINDING)
             if kind in d
         ]
-        found[file.stem] = [p for p in shown if p]
-    return found
+        notebooks[file.stem] = [p for p in payloads if p]
+    return notebooks
 
 
 def attack_one(pack: str, notebooks: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Leak]:
     """Return what one pack gives away: row by row, and what the tables of each notebook tell together."""
     people = _people({pack: notebooks})
-    found = []
-    for source, shown in notebooks.items():
-        for payload in shown:
+    leaks = []
+    for source, payloads in notebooks.items():
+        for payload in payloads:
             for row in payload["rows"]:
                 of = people.get(_key(payload, row)) or people.get(_key(payload, None))
                 for column, how in row_leaks(payload, row, of):
-                    found.append(Leak((pack,), f"{source}: {payload['title']}, {column}", how))
-        found += [Leak((pack,), f"{source}: {where}", how) for where, how in table_leaks(shown)]
-    return list(dict.fromkeys(found))
+                    leaks.append(Leak((pack,), f"{source}: {payload['title']}, {column}", how))
+        leaks += [Leak((pack,), f"{source}: {where}", how) for where, how in table_leaks(payloads)]
+    return list(dict.fromkeys(leaks))
 
 
 def attack(packs: Packs, *, areas: Sequence[str] = (), seconds: float = _SECONDS) -> list[Leak]:
@@ -166,33 +166,35 @@ def attack(packs: Packs, *, areas: Sequence[str] = (), seconds: float = _SECONDS
 # -- cells, by what they count ----------------------------------------------------------------------------------------
 def _key(payload: Mapping[str, Any], row: Sequence[Any] | None) -> Key:
     """Return what a row counts: what is said of the whole table, and the row's own words."""
-    said = {(k, str(v)) for k, v in payload.get("of", {}).items() if k not in COMMENT}
-    return frozenset(said if row is None else {*said, *_words(payload, row)})
+    pairs = {(k, str(v)) for k, v in payload.get("of", {}).items() if k not in COMMENT}
+    return frozenset(pairs if row is None else {*pairs, *_words(payload, row)})
 
 
 def _words(payload: Mapping[str, Any], row: Sequence[Any]) -> set[tuple[str, str]]:
     pairs = zip(payload["columns"], row, strict=True)
-    found = {(_SAME.get(c["key"], c["key"]), str(v)) for c, v in pairs if not c["number"]}
-    return {pair for pair in found if pair[0] not in COMMENT}
+    labels = {(_SAME.get(c["key"], c["key"]), str(v)) for c, v in pairs if not c["number"]}
+    return {pair for pair in labels if pair[0] not in COMMENT}
 
 
 def _people(packs: Packs) -> dict[Key, range]:
     """Return how many people each group is, where some table of them says so."""
-    found: dict[Key, range] = {}
-    for payload in (p for notebooks in packs.values() for shown in notebooks.values() for p in shown if p.get("of")):
+    ranges: dict[Key, range] = {}
+    for payload in (
+        p for notebooks in packs.values() for payloads in notebooks.values() for p in payloads if p.get("of")
+    ):
         places = [n for n, c in enumerate(payload["columns"]) if c["key"] == "pathways"]
         for row in payload["rows"] if places and payload["rule"] in SMALLEST else []:
             if isinstance(row[places[0]], int | float) and row[places[0]]:
-                found.setdefault(_key(payload, row), span(row[places[0]], payload["rule"]))
-    return found
+                ranges.setdefault(_key(payload, row), span(row[places[0]], payload["rule"]))
+    return ranges
 
 
 def _cells(packs: Packs) -> dict[tuple[str, Key, str], _Cell]:
     """Return the cells of all tables that say what they count, by the notebook's table, key and measure."""
     cells: dict[tuple[str, Key, str], _Cell] = {}
     for pack, notebooks in packs.items():
-        for source, shown in notebooks.items():
-            for payload in (p for p in shown if p.get("of") and p["rule"] in SMALLEST):
+        for source, payloads in notebooks.items():
+            for payload in (p for p in payloads if p.get("of") and p["rule"] in SMALLEST):
                 table = f"{source}: {payload.get('name', payload['title'])}"
                 for place, row in enumerate(payload["rows"]):
                     key = _key(payload, row)
@@ -208,13 +210,13 @@ def _cells(packs: Packs) -> dict[tuple[str, Key, str], _Cell]:
                         step = steps[place] if place < len(steps) else 0.0
                         at = (table if begin or measure not in ("contacts", "pathways") else source, whose, measure)
                         cell = cells.setdefault(at, _Cell(measure, payload["rule"]))
-                        cell.shown.append((pack, f"{source}: {payload['title']}", value, step))
+                        cell.entries.append((pack, f"{source}: {payload['title']}", value, step))
     return cells
 
 
 def _differs(cell: _Cell) -> str:
     """Say how the places where one cell is shown differ."""
-    values = {value for *_, value, _ in cell.shown}
+    values = {value for *_, value, _ in cell.entries}
     if len(values) == 1:
         return ""
     if None in values:
@@ -242,22 +244,22 @@ class _Sums(Cells):
     def most_whole(self, cell: int, seconds: float) -> float:
         """Return the most that a count can be, in whole numbers."""
         size = len(self.lower)
-        found = milp(
+        solution = milp(
             -np.eye(1, size, cell)[0],
             constraints=LinearConstraint(self.matrix(), 0, 0),
             bounds=Bounds(np.array(self.lower), np.array(self.upper)),
             integrality=np.ones(size),
             options={"time_limit": seconds},
         )
-        return -float(found.fun) if found.status == 0 else self.upper[cell]
+        return -float(solution.fun) if solution.status == 0 else self.upper[cell]
 
 
 def _sums(cells: Mapping[tuple[str, Key, str], _Cell], areas: Sequence[str], seconds: float) -> Iterator[Leak]:
     """Yield the hidden cells that sums give away: within each area, then over areas."""
     by_key: dict[str, dict[Key, _Cell]] = defaultdict(dict)
     for (_, key, measure), cell in cells.items():
-        held = by_key[measure].setdefault(key, _Cell(measure, cell.rule))
-        held.shown += cell.shown
+        whole = by_key[measure].setdefault(key, _Cell(measure, cell.rule))
+        whole.entries += cell.entries
     began = time.monotonic()
     people = {key: _bounds(cell, "pathways") for key, cell in by_key.get("pathways", {}).items()}
     for measure in ("pathways", "contacts", "mean_gbp", "cost_gbp"):
@@ -275,22 +277,22 @@ def _sums(cells: Mapping[tuple[str, Key, str], _Cell], areas: Sequence[str], sec
                 yield Leak(cell.packs, cell.where, how)
 
 
-def _groups(found: Mapping[Key, _Cell]) -> list[list[Key]]:
+def _groups(cells: Mapping[Key, _Cell]) -> list[list[Key]]:
     """Return the cells of each patient group: one pathway in a year and area, or everywhere."""
     groups: dict[Any, list[Key]] = defaultdict(list)
     apart = {"what", "year", "pathway", "provider_code", _AREA, _EVERYBODY[0]}
-    for key in found:
+    for key in cells:
         groups[frozenset(k for k in key if k[0] in apart)].append(key)
     return [keys for keys in groups.values() if len(keys) > 1]
 
 
-def _system(found: Mapping[Key, _Cell], group: Sequence[Key], measure: str) -> _Sums:
+def _system(cells: Mapping[Key, _Cell], group: Sequence[Key], measure: str) -> _Sums:
     """Return a group's cells, and for each the cells that say one or two words more: all of one kind add up to it."""
     sums, place = _Sums(), dict[Key, int]()
     for key in group:
-        place[key] = sums.add(*_bounds(found[key], measure))
-        if found[key].hidden:
-            sums.hidden[place[key]] = key, found[key]
+        place[key] = sums.add(*_bounds(cells[key], measure))
+        if cells[key].hidden:
+            sums.hidden[place[key]] = key, cells[key]
     for total, at in place.items() if measure != "pathways" and sums.hidden else ():
         finer: dict[frozenset[str], list[int]] = defaultdict(list)
         for key, cell in place.items():
@@ -307,7 +309,7 @@ def _system(found: Mapping[Key, _Cell], group: Sequence[Key], measure: str) -> _
 def _bounds(cell: _Cell, measure: str) -> _Ends:
     """Return between what a cell lies, by every place where it is shown."""
     low, high = (0.0, _MOST)
-    for *_, value, step in cell.shown:
+    for *_, value, step in cell.entries:
         if not isinstance(value, int | float):
             continue
         if measure in ("contacts", "pathways"):
@@ -345,7 +347,7 @@ def _over_areas(
         rest = frozenset(k for k in key if k[0] != _AREA)
         if area is not None and _EVERYBODY not in key and rest in every:
             parts[rest][area] = key
-    found: dict[Key, _Ends] = {}
+    limits: dict[Key, _Ends] = {}
     for rest, of in parts.items():
         many = dict.fromkeys(of, (1.0, 1.0))
         if measure == "mean_gbp":
@@ -361,14 +363,14 @@ def _over_areas(
             least, most = whole[0] - (above - each[area][1]), whole[1] - (below - each[area][0])
             own = max(least / many[area][1], ends[key][0]), min(most / many[area][0], ends[key][1])
             if own[0] <= own[1]:  # else what is shown contradicts itself, and is not of one definition
-                found[key] = own
-    return found
+                limits[key] = own
+    return limits
 
 
 def _of_whom(key: Key, people: Mapping[Key, _Ends]) -> _Ends:
     """Return how many people a mean is of: those of the coarsest group that is counted."""
-    held = [group for group in people if group <= key and _AREA in dict(group)]
-    low, high = people[min(held, key=len)] if held else (0.0, _MOST)
+    groups = [group for group in people if group <= key and _AREA in dict(group)]
+    low, high = people[min(groups, key=len)] if groups else (0.0, _MOST)
     return max(low, 1.0), high
 
 

@@ -81,8 +81,8 @@ def grain(value: float) -> float:
 
 def span(value: Any, rule: str) -> range:
     """Return the exact counts that a shown count stands for."""
-    shown = round(value)
-    return range(max(shown - 2, SMALLEST.get(rule, 8)), shown + 3) if shown else range(1)
+    number = round(value)
+    return range(max(number - 2, SMALLEST.get(rule, 8)), number + 3) if number else range(1)
 
 
 def row_leaks(payload: Mapping[str, Any], row: Sequence[Any], people: range | None = None) -> Iterator[tuple[str, str]]:
@@ -100,11 +100,11 @@ def row_leaks(payload: Mapping[str, Any], row: Sequence[Any], people: range | No
     rule = payload["rule"]
     if rule not in SMALLEST:
         return
-    shown = {c["key"]: v for c, v in zip(payload["columns"], row, strict=True) if c["number"]}
-    counts = {c["key"]: shown[c["key"]] for c in payload["columns"] if counted(c)}
-    yield from _beside_a_star(shown, counts)
-    yield from _of_a_star(shown, counts)
-    numbers = {k: float(v) for k, v in shown.items() if is_number(v)}
+    values = {c["key"]: v for c, v in zip(payload["columns"], row, strict=True) if c["number"]}
+    counts = {c["key"]: values[c["key"]] for c in payload["columns"] if counted(c)}
+    yield from _beside_a_star(values, counts)
+    yield from _of_a_star(values, counts)
+    numbers = {k: float(v) for k, v in values.items() if is_number(v)}
     whole = {k: numbers[k] for k in counts if k in numbers}
     for key, value in whole.items():
         if abs(value / 5 - round(value / 5)) > 1e-9:
@@ -126,23 +126,23 @@ def _people_of(whole: Mapping[str, float], rule: str) -> range | None:
     return span(whole[key], rule) if key else None
 
 
-def _beside_a_star(shown: Mapping[str, Any], counts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _beside_a_star(values: Mapping[str, Any], counts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """A row whose every count is hidden has no number of its own."""
     if not counts or any(v != STAR for k, v in counts.items() if not k.startswith(("reference_", "all_"))):
         return
-    for key, value in shown.items():
+    for key, value in values.items():
         own = not key.startswith(("reference", "all_")) and key not in counts and not key.endswith("coverage_pct")
         if own and isinstance(value, int | float) and re.search(r"_gbp$|(^|_)rank|_days$|^rate|index$", key):
             yield key, "a number stands in a row that is hidden"
 
 
-def _of_a_star(shown: Mapping[str, Any], counts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _of_a_star(values: Mapping[str, Any], counts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """A share of what is hidden, times what is shown, is what is hidden."""
-    for key, value in shown.items():
+    for key, value in values.items():
         if key.endswith("_pct") and is_number(value):
             stem = key.removesuffix("_pct")
             parts = [*_SHARES.get(key, ()), *(c for c in counts if c == stem or c.startswith(f"{stem}_"))]
-            if any(shown.get(c) == STAR for c in parts):
+            if any(values.get(c) == STAR for c in parts):
                 yield key, "a share of what is hidden"
 
 
@@ -174,10 +174,10 @@ def _first(numbers: Mapping[str, float]) -> str:
 
 def _extremes(numbers: Mapping[str, float], people: range | None) -> Iterator[tuple[str, str]]:
     for key in numbers:
-        found = _QUANTILE.match(key)
+        quantile = _QUANTILE.match(key)
         if _EXTREME.search(key):
             yield key, "one person's value"
-        elif found and people and (people.stop - 1) * min(int(found[1]), 100 - int(found[1])) / 100 < 8:
+        elif quantile and people and (people.stop - 1) * min(int(quantile[1]), 100 - int(quantile[1])) / 100 < 8:
             yield key, "fewer than eight people lie beyond it"
 
 
@@ -194,9 +194,9 @@ def _dominated(numbers: Mapping[str, float], people: range | None) -> Iterator[t
 
 
 # -- which exact counts fit -------------------------------------------------------------------------------------------
-def tells(fits: Callable[[int], bool], shown: float, rule: str) -> bool:
+def tells(fits: Callable[[int], bool], value: float, rule: str) -> bool:
     """Say whether one exact count alone fits, of several that a shown count stands for, and not the shown one."""
-    return not fits(round(shown)) and sum(map(fits, span(shown, rule))) == 1
+    return not fits(round(value)) and sum(map(fits, span(value, rule))) == 1
 
 
 def _told(
@@ -207,7 +207,7 @@ def _told(
     spans = [span(whole[k], rule) for k in names]
     if not names or math.prod(map(len, spans)) > _MOST:
         return
-    fits = [dict(zip(names, found, strict=True)) for found in itertools.product(*spans)]
+    fits = [dict(zip(names, values, strict=True)) for values in itertools.product(*spans)]
     fits = [f for f in fits if all(f[a] <= f[b] for a, b in _pairs(names))]
     centre = dict(whole)
     for column, formula in _formulas(numbers, names, each):
@@ -225,14 +225,14 @@ def _told(
 
 
 def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
-    held = [k for k in _NESTED if k in names]
-    return list(itertools.combinations(held, 2))
+    keys = [k for k in _NESTED if k in names]
+    return list(itertools.combinations(keys, 2))
 
 
 def _each_in(words: Sequence[str]) -> list[float]:
     """Return the pounds for each person that words say."""
-    found = (pair for said in words for pair in _EACH.findall(said))
-    return [float(number.replace(",", "")) * (1000 if k else 1) for number, k in found]
+    pairs = (pair for text in words for pair in _EACH.findall(text))
+    return [float(number.replace(",", "")) * (1000 if k else 1) for number, k in pairs]
 
 
 def _formulas(numbers: Mapping[str, float], names: Sequence[str], each: Sequence[float]) -> Iterator[tuple[str, Any]]:
@@ -254,8 +254,8 @@ def _formulas(numbers: Mapping[str, float], names: Sequence[str], each: Sequence
             if divisor in names and (not part or part in names):
                 yield key, lambda f, v=value, p=part, d=divisor, h=step: _share(v, h, f.get(p), f[d])
         limit = _LIMIT.match(key)
-        if limit and limit[2] == "upper" and (found := _rate_of(numbers, key)):
-            yield key, lambda f, shown=found, n=last, level=int(limit[3]): _byar(shown, f[n], level)
+        if limit and limit[2] == "upper" and (triple := _rate_of(numbers, key)):
+            yield key, lambda f, rates=triple, n=last, level=int(limit[3]): _byar(rates, f[n], level)
         if limit and numbers.get("value") is not None and {"events", "pathways"} <= {*names} and _is_share(numbers):
             side = 1 if limit[2] == "upper" else -1
             yield key, lambda f, v=value, s=side: _wilson(v, s, f["events"], f["pathways"])
@@ -300,13 +300,13 @@ def _rate_of(numbers: Mapping[str, float], upper: str) -> tuple[float, float, fl
     measure = stem or ("rate" if "rate" in numbers else "crude_rate")
     if not re.search(r"rate$", measure) or measure not in numbers or lower not in numbers:
         return None
-    found = numbers[lower], numbers[measure], numbers[upper]
-    return found if 0 < found[0] < found[1] < found[2] else None
+    triple = numbers[lower], numbers[measure], numbers[upper]
+    return triple if 0 < triple[0] < triple[1] < triple[2] else None
 
 
-def _byar(shown: tuple[float, float, float], events: float, level: int) -> bool:
+def _byar(rates: tuple[float, float, float], events: float, level: int) -> bool:
     """Say whether the two sides of a rate's interval are to each other as those of so many events."""
-    low, rate, high = shown
+    low, rate, high = rates
     z = norm.ppf(0.5 + level / 200)
     below = events - events * (1 - 1 / (9 * events) - z / (3 * math.sqrt(events))) ** 3
     after = events + 1

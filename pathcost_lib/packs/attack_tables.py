@@ -43,9 +43,9 @@ _GAIN_PARTS = 1000
 _Z = norm.ppf(0.975)
 
 
-def table_leaks(shown: Sequence[Payload]) -> Leaks:
+def table_leaks(payloads: Sequence[Payload]) -> Leaks:
     """Yield what the tables of a notebook give away: the table and column, and how."""
-    people = [p for p in shown if p["rule"] in SMALLEST]
+    people = [p for p in payloads if p["rule"] in SMALLEST]
     for payload in people:
         for look in (_order, _worth, _fieller, _words):
             yield from ((f"{payload['title']}{column}", how) for column, how in look(payload))
@@ -60,10 +60,10 @@ def few_in_words(text: str) -> list[str]:
 
 def _words(payload: Payload) -> Leaks:
     for row in payload["rows"]:
-        for said in words_of(payload, row, but=_RULES):
-            if few_in_words(said):
+        for text in words_of(payload, row, but=_RULES):
+            if few_in_words(text):
                 yield ", in words", "it tells of one to seven people"
-            if _PERSONAL.search(said):
+            if _PERSONAL.search(text):
                 yield ", in words", "it holds what looks like a person's number or a day"
 
 
@@ -75,9 +75,9 @@ def _order(payload: Payload) -> Leaks:
         return
     for place, column in enumerate(columns):
         values = [row[place] for row in rows]
-        shown = [n for n, value in enumerate(values) if is_number(value)]
-        among = [n for n, value in enumerate(values) if value == STAR and shown and shown[0] < n < shown[-1]]
-        numbers = [values[n] for n in shown]
+        places = [n for n, value in enumerate(values) if is_number(value)]
+        among = [n for n, value in enumerate(values) if value == STAR and places and places[0] < n < places[-1]]
+        numbers = [values[n] for n in places]
         # Eight in a row by chance are one in 20,000, either way; fewer different ones would be an accident.
         if among and len(set(numbers)) >= 8 and numbers in (sorted(numbers), sorted(numbers, reverse=True)):
             yield f", {column['key']}", f"a star stands among rows sorted by {column['key']}"
@@ -136,16 +136,16 @@ def _variance(row: Mapping[str, float], people: int) -> tuple[float, float]:
     return min(ends), max(ends)
 
 
-def _twice(shown: Sequence[Payload]) -> Leaks:
+def _twice(payloads: Sequence[Payload]) -> Leaks:
     """Rows of the same words in tables with the same columns of words: a number in one, a star in the other."""
-    held: dict[tuple[Any, ...], dict[str, set[bool]]] = defaultdict(lambda: defaultdict(set))
-    for payload in shown:
+    families: dict[tuple[Any, ...], dict[str, set[bool]]] = defaultdict(lambda: defaultdict(set))
+    for payload in payloads:
         family = payload["title"].split(":")[0]
         for words, row in _labelled(payload, COMMENT - {"provider"}):
             for key, value in row.items() if words else ():
                 if isinstance(value, int | float | str) and (key, value) not in words:
-                    held[family, words, key][payload["title"]].add(value == STAR)
-    for (_, _, key), tables in held.items():
+                    families[family, words, key][payload["title"]].add(value == STAR)
+    for (_, _, key), tables in families.items():
         # Rows of the same words within one table are not the same row.
         if all(len(stars) == 1 for stars in tables.values()) and len({*map(min, tables.values())}) > 1:
             first, second = list(tables)[:2]
@@ -160,9 +160,9 @@ def _labelled(payload: Payload, comment: set[str]) -> Iterator[tuple[frozenset[t
         yield frozenset((k, cells[k]) for k in words), cells
 
 
-def _parts(shown: Sequence[Payload]) -> Leaks:
+def _parts(payloads: Sequence[Payload]) -> Leaks:
     """A star in one table, and in a table of the same that is split once more a number for each of its parts."""
-    tables = [(p, list(_labelled(p, COMMENT)), {c["key"] for c in p["columns"] if counted(c)}) for p in shown]
+    tables = [(p, list(_labelled(p, COMMENT)), {c["key"] for c in p["columns"] if counted(c)}) for p in payloads]
     for (coarse, rows, counts), (fine, parts, more) in itertools.permutations(tables, 2):
         if coarse.get("of") != fine.get("of") or not counts & more or not rows or not parts:
             continue

@@ -63,8 +63,8 @@ class Cells:
     def solve(self, objective: np.ndarray) -> np.ndarray | None:
         """Return the numbers that fit what is shown and make the objective least, or None if none fit."""
         bounds = list(zip(self.lower, self.upper, strict=True))
-        found = linprog(objective, A_eq=self.matrix(), b_eq=np.zeros(len(self.sums)), bounds=bounds, method="highs")
-        return np.asarray(found.x) if found.status == 0 else None
+        solution = linprog(objective, A_eq=self.matrix(), b_eq=np.zeros(len(self.sums)), bounds=bounds, method="highs")
+        return np.asarray(solution.x) if solution.status == 0 else None
 
     def met(self, cells: Sequence[int], apart: float) -> list[int]:
         """Return the cells whose least and most possible numbers lie less than `apart` from each other."""
@@ -84,8 +84,8 @@ class Cells:
 
     def least(self, cell: int, sign: float = 1.0) -> float:
         """Return the least that a cell can be."""
-        found = self.solve(sign * np.eye(1, len(self.lower), cell)[0])
-        return -math.inf * sign if found is None else float(found[cell])
+        solution = self.solve(sign * np.eye(1, len(self.lower), cell)[0])
+        return -math.inf * sign if solution is None else float(solution[cell])
 
     def most(self, cell: int) -> float:
         """Return the most that a cell can be."""
@@ -127,18 +127,18 @@ def audit_pack(notebooks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator
 
     Only what says what it counts is looked at. Its pounds are then taken to add up unless something shown says no.
     """
-    stated = [_stated(source, p) for source, shown in notebooks.items() for p in shown if p.get("of")]
+    stated = [_stated(source, p) for source, payloads in notebooks.items() for p in payloads if p.get("of")]
     yield from audit(stated, adds_up=True)
 
 
 def _stated(source: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     """Return a payload in which what all rows count stands in each row, without limits: those do not add up."""
-    said = payload["of"]
-    words = [{"key": key, "kind": "", "number": False} for key in said]
+    of = payload["of"]
+    words = [{"key": key, "kind": "", "number": False} for key in of]
     kept = [n for n, column in enumerate(payload["columns"]) if not LIMIT.search(column["key"])]
-    found = [payload["columns"][n] for n in kept]
-    columns = [*words, *({**column, "key": _SAME.get(column["key"], column["key"])} for column in found)]
-    rows = [[*said.values(), *(row[n] for n in kept)] for row in payload["rows"]]
+    heads = [payload["columns"][n] for n in kept]
+    columns = [*words, *({**column, "key": _SAME.get(column["key"], column["key"])} for column in heads)]
+    rows = [[*of.values(), *(row[n] for n in kept)] for row in payload["rows"]]
     return {**payload, "title": f"{source}: {payload['title']}", "columns": columns, "rows": rows}
 
 
@@ -155,7 +155,7 @@ def audit(payloads: Sequence[Mapping[str, Any]], *, adds_up: bool = False) -> It
     """
     measures = {c["key"]: c["kind"] for p in payloads for c in p["columns"] if c["kind"] in {*_COUNTS, "gbp"}}
     for key, kind in measures.items():
-        tables = [(p, found) for p in payloads if (found := _column(p, key))]
+        tables = [(p, column) for p in payloads if (column := _column(p, key))]
         if not any(MARK in values for _, (_, values) in tables):
             continue
         cells, places, hidden = Cells(), [], []

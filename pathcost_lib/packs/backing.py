@@ -23,15 +23,15 @@ _NUMBER = re.compile(r"£?(\d[\d,]*(?:\.\d+)?)(bn|m|k)?\b")
 _SIZES = {"": 1.0, "k": 1e3, "m": 1e6, "bn": 1e9}
 
 
-def unbacked(texts: Sequence[str], shown: Sequence[Mapping[str, Any]]) -> list[str]:
+def unbacked(texts: Sequence[str], payloads: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the numbers of texts that are in none of the tables.
 
     Parameters
     ----------
     texts : sequence of str
         What is said.
-    shown : sequence of mapping
-        Payloads of tables (`Section.shown`).
+    payloads : sequence of mapping
+        Payloads of tables (`Section.payloads`).
 
     Examples
     --------
@@ -41,19 +41,19 @@ def unbacked(texts: Sequence[str], shown: Sequence[Mapping[str, Any]]) -> list[s
     >>> unbacked(["We spend £1.24m."], [table])
     ['£1.24m']
     """
-    cells = [cell for payload in shown for row in payload["rows"] for cell in row]
+    cells = [cell for payload in payloads for row in payload["rows"] for cell in row]
     words = {text for cell in cells if isinstance(cell, str) for text in (cell, say(cell))}
-    words |= {str(text) for payload in shown for text in (payload.get("title", ""), *payload.get("of", {}).values())}
+    words |= {str(text) for payload in payloads for text in (payload.get("title", ""), *payload.get("of", {}).values())}
     names = sorted((text for text in words if any(c.isdigit() for c in text)), key=len, reverse=True)
-    values = [abs(float(cell)) for cell in cells if is_number(cell)] + [*_sums(shown)]
+    values = [abs(float(cell)) for cell in cells if is_number(cell)] + [*_sums(payloads)]
     values += [value for text in words for _, value, _ in _numbers(text)]
-    found = []
+    numbers = []
     for text in texts:
         plain = text
         for name in names:  # a name such as "Trust 12"; what a table says in words may be said again
             plain = plain.replace(name, " ")
-        found += [as_written for as_written, value, unit in _numbers(plain) if not _among(value, unit, values)]
-    return found
+        numbers += [as_written for as_written, value, unit in _numbers(plain) if not _among(value, unit, values)]
+    return numbers
 
 
 def _numbers(text: str) -> Iterator[tuple[str, float, float]]:
@@ -65,8 +65,8 @@ def _numbers(text: str) -> Iterator[tuple[str, float, float]]:
         yield match[0], float(digits) * scale, scale * 10.0 ** (zeros - len(places))
 
 
-def _sums(shown: Sequence[Mapping[str, Any]]) -> Iterator[float]:
-    for payload in shown:
+def _sums(payloads: Sequence[Mapping[str, Any]]) -> Iterator[float]:
+    for payload in payloads:
         for place in range(len(payload["columns"])):
             cells = [row[place] for row in payload["rows"] if is_number(row[place])]
             yield abs(math.fsum(cells))

@@ -136,19 +136,19 @@ def build_all(
     try:
         with contextlib.ExitStack() as locks:
             opened = {icb: _open(order, icb, force, secret, locks) for icb in order.icbs}
-            tell(sum(isinstance(found, Pack) for found in opened.values()) * (len(order.notebooks) + 1))
-            tell(sum(len(found.kept) for found in opened.values() if isinstance(found, _Making)))
-            packs = {found.icb: found for found in opened.values() if isinstance(found, Pack)}
-            packs |= _make([found for found in opened.values() if isinstance(found, _Making)], order, jobs, tell)
-            found = [packs[icb] for icb in order.icbs]
+            tell(sum(isinstance(one, Pack) for one in opened.values()) * (len(order.notebooks) + 1))
+            tell(sum(len(one.kept) for one in opened.values() if isinstance(one, _Making)))
+            packs = {one.icb: one for one in opened.values() if isinstance(one, Pack)}
+            packs |= _make([one for one in opened.values() if isinstance(one, _Making)], order, jobs, tell)
+            ready = [packs[icb] for icb in order.icbs]
             try:
-                write_index(order.folder, order.year, {p.icb: p.failures for p in found}, order.names, order.left_out)
+                write_index(order.folder, order.year, {p.icb: p.failures for p in ready}, order.names, order.left_out)
             except OSError as error:
-                raise InputError(_without_page(error, found)) from None
+                raise InputError(_without_page(error, ready)) from None
     finally:
         with contextlib.suppress(OSError):  # a year in which nothing was built leaves no empty folder
             order.folder.rmdir()
-    return found
+    return ready
 
 
 class _Progress:
@@ -310,18 +310,18 @@ def _note(future: Future[Any], pack: _Making, notebook: Path | None, tasks: dequ
 
 def _place(ready: Sequence[_Making], order: Order) -> None:
     """Attack all packs that are made, with all that are released, and put in place those that give nothing away."""
-    shown = {_name(pack.target): payloads_of(pack.work) for pack in ready if not order.restricted(pack.icb)}
-    held = released_payloads(order.folder.parent, but=shown) if shown else {}
-    leaks = attack({**held, **shown}, areas=order.areas)
-    named = {name for leak in leaks for name in leak.packs} & {*shown}
-    held |= {name: payloads for name, payloads in shown.items() if name not in named}
+    ours = {_name(pack.target): payloads_of(pack.work) for pack in ready if not order.restricted(pack.icb)}
+    packs = released_payloads(order.folder.parent, but=ours) if ours else {}
+    leaks = attack({**packs, **ours}, areas=order.areas)
+    named = {name for leak in leaks for name in leak.packs} & {*ours}
+    packs |= {name: payloads for name, payloads in ours.items() if name not in named}
     for pack in ready:
         name = _name(pack.target)
         try:
             order.require_same_data()
             if name in named:  # the first of those that give something away together may stand
-                refuse(attack({**held, name: shown[name]}, areas=order.areas))
-                held[name] = shown[name]
+                refuse(attack({**packs, name: ours[name]}, areas=order.areas))
+                packs[name] = ours[name]
             _put(pack)
         except Exception as error:  # whatever it is, the other packs go on
             pack.failures.append(_said(error))
@@ -371,10 +371,10 @@ def _render(
 ) -> tuple[dict[str, Any], releases.Rows]:
     """Write every file of a pack into `work` (in a worker) and return its manifest, and the rows that it releases."""
     sections = tuple(read_section(work / notebook.name) for notebook in order.notebooks)
-    shown = {section.source: section.shown for section in sections}
-    refuse_leaks_between(shown)
+    payloads = {section.source: section.payloads for section in sections}
+    refuse_leaks_between(payloads)
     name, restricted = _name(order.folder / safe_name(icb)), order.restricted(icb)
-    refuse(attack_one(name, shown))
+    refuse(attack_one(name, payloads))
     parameters = {n.stem: order.state(icb, n)["parameters"] for n in order.notebooks}
     about = order.about_pack(icb, notes)
     identity = proof.identity(about)
@@ -391,7 +391,7 @@ def _render(
         restricted=restricted,
         identity=identity,
     )
-    rows = {} if restricted else releases.released_rows(shown)
+    rows = {} if restricted else releases.released_rows(payloads)
     releases.refuse_few(rows, order.folder.parent / releases.NAME)
     for name in order.formats:
         (work / FORMATS[name].file).write_bytes(FORMATS[name].write(document))
@@ -402,7 +402,7 @@ def _render(
     files = {file.name: file.read_bytes() for file in work.iterdir()}
     if document.findings:  # a PDF is not read, so its words are
         files[f"{FORMATS['paper'].file}.txt"] = "\n".join(paper_of(document).texts).encode()
-    refuse_files(files, shown, prose)
+    refuse_files(files, payloads, prose)
     return made, rows
 
 

@@ -116,7 +116,7 @@ def native_chart(payload: Mapping[str, Any]) -> NativeChart | None:
     if len(categories) < _FEWEST or many or len(known) < max(_FEWEST, cells / 2):
         return None
     item = payload["columns"][at[spec["series"][0]]]
-    said = _said(payload["title"], spec["kind"], item, categories, series)
+    text = _said(payload["title"], spec["kind"], item, categories, series)
     if spec["kind"] == "waterfall":
         if len(known) < len(numbers):
             return None
@@ -132,7 +132,7 @@ def native_chart(payload: Mapping[str, Any]) -> NativeChart | None:
         cells=_plain_form(item),
         title=_measure(spec, item, [one.name for one in series]),
         origin=origin,
-        says=said,
+        says=text,
     )
 
 
@@ -250,10 +250,10 @@ def _axis(series: Sequence[Series], origin: float, *, stacked: bool) -> tuple[fl
         columns = list(zip(*(one.numbers for one in series), strict=True))
         most = [sum(v for v in values if v is not None and v > 0) for values in columns]
         least = [sum(v for v in values if v is not None and v < 0) for values in columns]
-        shown = [*most, *least]
+        amounts = [*most, *least]
     else:
-        shown = [v + s for one in series for v, s in _reach(one)]
-    return axis_of(shown, origin)
+        amounts = [v + s for one in series for v, s in _reach(one)]
+    return axis_of(amounts, origin)
 
 
 def _reach(series: Series) -> list[tuple[float, float]]:
@@ -261,9 +261,9 @@ def _reach(series: Series) -> list[tuple[float, float]]:
     return [(v, s) for side in sides for v, s in zip(series.numbers, side, strict=False) if v is not None]
 
 
-def axis_of(shown: Sequence[float], origin: float = 0.0) -> tuple[float, float, float]:
+def axis_of(values: Sequence[float], origin: float = 0.0) -> tuple[float, float, float]:
     """Return ends and step of an axis for these values and where bars begin."""
-    low, high = min([origin, *shown]), max([origin, *shown])
+    low, high = min([origin, *values]), max([origin, *values])
     rough = (high - low or 1.0) / 5
     size = 10.0 ** math.floor(math.log10(rough))
     step = size * next(n for n in (1, 2, 5, 10) if n * size >= rough * 0.999)

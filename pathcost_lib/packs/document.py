@@ -86,8 +86,8 @@ class Document:
     @property
     def title(self) -> str:
         """What a reader's window is called."""
-        said = f"{self.organisation}: {self.kind.lower()} {self.year}"
-        return f"{said} ({self.banner[0].lower()}{self.banner[1:]})" if self.banner else said
+        text = f"{self.organisation}: {self.kind.lower()} {self.year}"
+        return f"{text} ({self.banner[0].lower()}{self.banner[1:]})" if self.banner else text
 
     @property
     def annex(self) -> str:
@@ -102,8 +102,8 @@ class Document:
     @cached_property
     def findings(self) -> list[Finding]:
         """The findings of the board paper, one for each question that a notebook answers, in the order of the paper."""
-        found = {b.words.question: b for s in reversed(self.chapters) for b in s.blocks if isinstance(b, Finding)}
-        return [found[question] for question in QUESTIONS if question in found]
+        blocks = {b.words.question: b for s in reversed(self.chapters) for b in s.blocks if isinstance(b, Finding)}
+        return [blocks[question] for question in QUESTIONS if question in blocks]
 
     @cached_property
     def numbered(self) -> list[Figure]:
@@ -150,7 +150,7 @@ class Document:
         bears such a tag is moved. What bears none stays where its notebook is, before the part on method.
         """
         order = [*(part for part in PARTS if part != "method"), "", "method"]
-        found: dict[tuple[int, int], tuple[str, list[Block]]] = {}
+        parts: dict[tuple[int, int], tuple[str, list[Block]]] = {}
         for number, section in enumerate(self.sections):
             places = section.places or ("",) * len(section.blocks)
             own = next(iter(places), "")
@@ -159,9 +159,9 @@ class Document:
                 where = order.index(require_one_of(chosen, order, what=f"Part of the pack in {section.source}"))
                 key = (where, number if chosen == own else len(self.sections))
                 title = section.title if chosen == own else PARTS[chosen]
-                found.setdefault(key, (title, []))[1].append(self._as_named(block))
+                parts.setdefault(key, (title, []))[1].append(self._as_named(block))
         sources = ", ".join(s.source for s in self.sections)
-        return [Section(sources, title, tuple(blocks)) for _, (title, blocks) in sorted(found.items())]
+        return [Section(sources, title, tuple(blocks)) for _, (title, blocks) in sorted(parts.items())]
 
     def _as_named(self, block: Block) -> Block:
         """Return a message without what it says of organisations on grounds too thin for a cover."""
@@ -169,8 +169,8 @@ class Document:
             return block.as_named(self.others)
         if not isinstance(block, Message):
             return block
-        said, asked = (for_cover(text, block.named, self.others) for text in (block.text, block.decision))
-        return replace(block, text=said, decision=asked)
+        sentence, asked = (for_cover(text, block.named, self.others) for text in (block.text, block.decision))
+        return replace(block, text=sentence, decision=asked)
 
     @cached_property
     def suppression(self) -> dict[str, Any]:
@@ -310,7 +310,7 @@ class Section:
         return [b for b in self.blocks if isinstance(b, Figure)]
 
     @property
-    def shown(self) -> list[Mapping[str, Any]]:
+    def payloads(self) -> list[Mapping[str, Any]]:
         """Payloads of all numbers that it shows: tables, and figures behind messages and findings."""
         behind = (b.behind for b in self.blocks if isinstance(b, Message | Finding) and b.behind)
         return [*behind, *(t.payload for t in self.tables)]
@@ -356,9 +356,9 @@ def read_section(path: Path) -> Section:
     if tally.pop("left_out", False):  # its message says why; prose about what is not there would say nothing
         kept = [n for n, block in enumerate(section.blocks) if isinstance(block, Message | Finding)]
         section = replace(section, blocks=tuple(blocks[n] for n in kept), places=tuple(places[n] for n in kept))
-    found = {"figures": len(section.figures), "tables": len(section.tables)}
-    if found != tally:
-        raise InputError(f"{path.name}: meant to show {tally}, but the cells tagged `pack` hold {found}.")
+    numbers = {"figures": len(section.figures), "tables": len(section.tables)}
+    if numbers != tally:
+        raise InputError(f"{path.name}: meant to show {tally}, but the cells tagged `pack` hold {numbers}.")
     refuse_leaks(path.name, [table.payload for table in section.tables])
     for block in section.blocks:
         if isinstance(block, Finding):
@@ -373,7 +373,7 @@ def _refuse_unbacked(finding: Finding, section: Section, where: str) -> None:
         raise InputError(
             f"{where}: the finding {words.question!r} shows {words.figure!r}, and there is no such figure."
         )
-    if numbers := unbacked(words.texts, section.shown):
+    if numbers := unbacked(words.texts, section.payloads):
         raise InputError(
             f"{where}: the finding {words.question!r} states {len(numbers)} numbers that no table of it shows."
         )
@@ -386,10 +386,12 @@ def _block(output: Any, where: str, source: str) -> Block:
         named = tuple(Named.read(one) for one in stated["named"])
         return Finding(FindingWords.read(stated), source, stated["behind"], named)
     if MESSAGE in data:
-        said = data[MESSAGE]
-        figures, behind = tuple(said.get("figures", ())), said.get("behind", {})
-        named = tuple(Named.read(one) for one in said.get("named", ()))
-        return Message(said["text"], said.get("decision", ""), figures, behind, named, tuple(said.get("unknown", ())))
+        message = data[MESSAGE]
+        figures, behind = tuple(message.get("figures", ())), message.get("behind", {})
+        named = tuple(Named.read(one) for one in message.get("named", ()))
+        return Message(
+            message["text"], message.get("decision", ""), figures, behind, named, tuple(message.get("unknown", ()))
+        )
     if TABLE in data:
         return Table(data[TABLE])
     if FIGURE in data:
@@ -448,16 +450,18 @@ def _why(log: Mapping[str, Any]) -> str:
     """Return why rows of a table were suppressed, or why none had to be, and what it was settled with."""
     small, more = log["primary"], log["secondary"]
     people = f"1 to {RULES[log['rule']].smallest - 1} people or contacts"
-    said = [f"{_rows(small)} on {people}." if small else f"No row rests on {people}."]
+    texts = [f"{_rows(small)} on {people}." if small else f"No row rests on {people}."]
     if more:
         where = "this pack and those of other areas" if log.get("over_areas") else "this pack"
-        said.append(
+        texts.append(
             f"{count(more)} more, large enough by {'itself' if more == 1 else 'themselves'}: beside the totals in "
             f"{where}, the small could be worked out from {'it' if more == 1 else 'them'} by subtraction."
         )
     if beside := log.get("beside"):
-        said.append(f"Settled together with {count(beside)} other table{'s' if beside > 1 else ''} of the same counts.")
-    return " ".join(said)
+        texts.append(
+            f"Settled together with {count(beside)} other table{'s' if beside > 1 else ''} of the same counts."
+        )
+    return " ".join(texts)
 
 
 def _rows(many: int) -> str:

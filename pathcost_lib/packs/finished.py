@@ -46,7 +46,7 @@ _FIGURES_SAID, _FIGURES_KEPT = 5, 6
 
 
 def refuse_files(
-    files: Mapping[str, bytes], shown: Mapping[str, Sequence[Mapping[str, Any]]], prose: Sequence[str] = ()
+    files: Mapping[str, bytes], notebooks: Mapping[str, Sequence[Mapping[str, Any]]], prose: Sequence[str] = ()
 ) -> None:
     """Refuse a pack whose files say what its disclosed tables do not.
 
@@ -55,12 +55,12 @@ def refuse_files(
     InputError
         With files and what is wrong; never a value.
     """
-    if leaks := list(dict.fromkeys(f"{name}: {how}" for name, how in file_leaks(files, shown, prose))):
+    if leaks := list(dict.fromkeys(f"{name}: {how}" for name, how in file_leaks(files, notebooks, prose))):
         raise InputError(f"The files of this pack say what its disclosed tables do not: {'; '.join(leaks[:5])}.")
 
 
 def file_leaks(
-    files: Mapping[str, bytes], shown: Mapping[str, Sequence[Mapping[str, Any]]], prose: Sequence[str] = ()
+    files: Mapping[str, bytes], notebooks: Mapping[str, Sequence[Mapping[str, Any]]], prose: Sequence[str] = ()
 ) -> Iterator[tuple[str, str]]:
     """Yield what the files of a pack say that its tables do not: the file, and what.
 
@@ -68,24 +68,24 @@ def file_leaks(
     ----------
     files : mapping of str to bytes
         By name.
-    shown : mapping of str to sequence of mapping
+    notebooks : mapping of str to sequence of mapping
         Payloads of all tables and figures behind messages, by notebook.
     prose : sequence of str
         The texts between, which stand in the notebooks and come from no data: their pounds may be said again.
     """
-    rows = (row for payloads in shown.values() for payload in payloads for row in payload["rows"])
+    rows = (row for payloads in notebooks.values() for payload in payloads for row in payload["rows"])
     numbers = {_plain(v) for row in rows for v in row if is_number(v)}
-    numbers |= {_plain(float(said.replace(",", ""))) for text in prose for said in _POUNDS.findall(text)}
+    numbers |= {_plain(float(amount.replace(",", ""))) for text in prose for amount in _POUNDS.findall(text)}
     for name, content in files.items():
         if name.endswith((".xlsx", ".pptx")):
-            found = _office(content, numbers)
+            leaks = _office(content, numbers)
         elif name.endswith((".html", ".txt")):
-            found = _page(content.decode("utf-8", "replace"), numbers)
+            leaks = _page(content.decode("utf-8", "replace"), numbers)
         elif name.endswith("manifest.json"):
-            found = _manifest(content, numbers)
+            leaks = _manifest(content, numbers)
         else:
-            found = iter(())
-        yield from ((name, how) for how in found)
+            leaks = iter(())
+        yield from ((name, how) for how in leaks)
         if name.endswith((".html", ".json", ".ipynb", ".svg")) and _FOLDER.search(content.decode("utf-8", "replace")):
             yield name, "it names a folder of a machine"
 
@@ -99,17 +99,17 @@ def _figures(number: float) -> int:
 
 
 def _words(text: str, numbers: set[float]) -> Iterator[str]:
-    for said in _POUNDS.findall(text):
-        value = float(said.replace(",", ""))
+    for amount in _POUNDS.findall(text):
+        value = float(amount.replace(",", ""))
         if _figures(value) >= _FIGURES_SAID and _plain(value) not in numbers:
             yield "pounds in words that no table shows"
     # Prose says "no one patient" of none in particular; a figure is of some.
-    if any(said[0].isdigit() for said in few_in_words(text)):
+    if any(amount[0].isdigit() for amount in few_in_words(text)):
         yield "it tells of one to seven people"
 
 
-def _numbers(found: Sequence[str], numbers: set[float], figures: int) -> Iterator[str]:
-    if any(_figures(float(n)) >= figures and _plain(float(n)) not in numbers for n in found):
+def _numbers(texts: Sequence[str], numbers: set[float], figures: int) -> Iterator[str]:
+    if any(_figures(float(n)) >= figures and _plain(float(n)) not in numbers for n in texts):
         yield "a number is kept that no table shows"
 
 

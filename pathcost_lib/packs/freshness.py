@@ -86,8 +86,8 @@ def place_of(name: str, places: Iterable[Path] = ()) -> Path | None:
     head = rest.split("/")[0]
     for place in (*(p.resolve() for p in places), *_shipped()):
         candidates = ([place.parent / rest] if place.name == head else []) + [place / rest]
-        if found := next((path for path in candidates if path.exists()), None):
-            return found
+        if match := next((path for path in candidates if path.exists()), None):
+            return match
     return None
 
 
@@ -104,8 +104,8 @@ def _shipped() -> list[Path]:
 def shipped_reads(read: Iterable[str]) -> list[Path]:
     """Return, of what a notebook read, what comes with the suite: reference tables, pathways, scenarios."""
     folders = [folder().resolve() for folder in (paths.reference, paths.pathway_definitions, paths.scenarios)]
-    found = (Path(name).resolve() for name in read)
-    return [path for path in found if any(path.is_relative_to(folder) for folder in folders)]
+    candidates = (Path(name).resolve() for name in read)
+    return [path for path in candidates if any(path.is_relative_to(folder) for folder in folders)]
 
 
 def imports_of(path: Path) -> set[str]:
@@ -177,15 +177,15 @@ def _modules(path: Path) -> set[Path]:
 
 @cache
 def _found(path: Path, digest: str) -> set[Path]:
-    found = set()
+    files = set()
     for name in imports_of(path):
         package, *parts = name.split(".")
         if package != _LIBRARY.name:
             continue
         for depth in range(len(parts) + 1):
             stem = _LIBRARY.joinpath(*parts[:depth])
-            found |= {p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.is_file()}
-    return found
+            files |= {p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.is_file()}
+    return files
 
 
 def same(before: Mapping[str, str], places: Iterable[Path] = ()) -> bool:

@@ -28,20 +28,20 @@ __all__ = ["render_index", "summaries", "write_index"]
 
 def summaries(folder: Path, failures: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> list[PackSummary]:
     """Return a line for every pack in the folder of a year, and for every one that could not be built."""
-    found = {}
+    packs = {}
     for path in sorted(folder.glob(f"*/{manifest.NAME}")):
         if about := manifest.read(path.parent):
             files = [item.file for item in FORMATS.values() if item.file in about["outputs"]]
             href = f"{path.parent.name}/{files[0]}" if files else ""
             figures = tuple(about["figures"])
-            found[about["icb"]] = PackSummary(
+            packs[about["icb"]] = PackSummary(
                 about["icb"], about["organisation"], href, figures, (), about.get("banner", "")
             )
     for icb, why in failures.items():
         if why:
-            before = found.get(icb, PackSummary(icb, names.get(icb, icb)))
-            found[icb] = PackSummary(icb, before.organisation, before.href, before.figures, tuple(why), before.banner)
-    return [found[icb] for icb in sorted(found)]
+            before = packs.get(icb, PackSummary(icb, names.get(icb, icb)))
+            packs[icb] = PackSummary(icb, before.organisation, before.href, before.figures, tuple(why), before.banner)
+    return [packs[icb] for icb in sorted(packs)]
 
 
 def write_index(
@@ -71,10 +71,10 @@ def write_index(
 
 def _named(left_out: Mapping[str, str], names: Mapping[str, str]) -> dict[str, list[str]]:
     """Return, by reason, the areas that are not compared, as they are called."""
-    found: dict[str, list[str]] = {}
+    areas: dict[str, list[str]] = {}
     for icb, why in sorted(left_out.items()):
-        found.setdefault(why, []).append(f"{names[icb]} ({icb})" if icb in names else icb)
-    return found
+        areas.setdefault(why, []).append(f"{names[icb]} ({icb})" if icb in names else icb)
+    return areas
 
 
 def render_index(
@@ -117,11 +117,11 @@ def render_index(
 
 def _figure(line: PackSummary, heading: str) -> dict[str, Any]:
     """Return a headline figure as words, its interval, and what to sort it by."""
-    found: Mapping[str, Any] = next((f for f in line.figures if f["heading"] == heading), {})
-    value, form = found.get("value"), unit(found.get("kind", "")).form
+    figure: Mapping[str, Any] = next((f for f in line.figures if f["heading"] == heading), {})
+    value, form = figure.get("value"), unit(figure.get("kind", "")).form
     if isinstance(value, str) or value is None:
         return {"text": MARK if value else ABSENT, "interval": "", "order": ""}
-    ends = found.get("lower"), found.get("upper")
+    ends = figure.get("lower"), figure.get("upper")
     between = interval(*ends, form) if all(isinstance(end, int | float) for end in ends) else ""
     return {"text": form(value), "interval": between, "order": repr(float(value))}
 
@@ -131,12 +131,12 @@ def _map(lines: Sequence[PackSummary]) -> tuple[list[dict[str, Any]], list[PackS
     with (paths.reference() / "icb_hex.csv").open(encoding="utf-8", newline="") as file:
         spots = {row["icb_code"]: (int(row["q"]), int(row["r"])) for row in csv.DictReader(file)}
     top = max(r for _, r in spots.values())
-    by_code, found = {line.icb: line for line in lines}, []
+    by_code, places = {line.icb: line for line in lines}, []
     for icb, (q, r) in sorted(spots.items(), key=lambda spot: (-spot[1][1], spot[1][0])):
         x, y = 50 * (q + 0.5 * (r % 2)) + 30, 50 * math.sqrt(0.75) * (top - r) + 34
         corners = [(x + 28 * math.sin(math.pi * k / 3), y - 28 * math.cos(math.pi * k / 3)) for k in range(6)]
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in corners)
-        found.append({"line": by_code.get(icb), "points": points, "x": round(x, 1), "y": round(y + 5, 1)})
+        places.append({"line": by_code.get(icb), "points": points, "x": round(x, 1), "y": round(y + 5, 1)})
     # Those that lead somewhere are drawn last, so that their edges lie above their neighbours'.
-    found.sort(key=lambda place: place["line"] is not None)
-    return found, [line for line in lines if line.icb not in spots]
+    places.sort(key=lambda place: place["line"] is not None)
+    return places, [line for line in lines if line.icb not in spots]

@@ -75,14 +75,14 @@ def code_version() -> dict[str, str]:
     folder = Path(pathcost_lib.__file__).parent
     sources = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix != ".pyc" and "_data" not in p.parts)
     whole = text_digest(f"{p.relative_to(folder).as_posix()} {file_digest(p)}" for p in sources)
-    found = {"version": pathcost_lib.__version__, "source_sha256": whole}
+    record = {"version": pathcost_lib.__version__, "source_sha256": whole}
     try:
         commit = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=10, check=True
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
-        return found
-    return found | {"commit": commit}
+        return record
+    return record | {"commit": commit}
 
 
 def versions() -> dict[str, Any]:
@@ -124,7 +124,7 @@ def make_manifest(about: Mapping[str, Any], document: Document, folder: Path) ->
 def read(folder: Path) -> dict[str, Any]:
     """Return the manifest of the pack in a folder; empty where there is none, or one of another format."""
     try:
-        found = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        manifest = json.loads((folder / NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) and found.get("format") == FORMAT else {}
+    return manifest if isinstance(manifest, dict) and manifest.get("format") == FORMAT else {}

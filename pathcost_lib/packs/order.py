@@ -29,8 +29,8 @@ SYNTHETIC = "Synthetic data, not a real area"
 
 def production_notebooks() -> list[Path]:
     """Return the notebooks that make packs, in order: named by two digits, with parameters; 00 (the start) apart."""
-    found = sorted(p for p in paths.notebooks().glob("[0-9][0-9]_*.ipynb") if not p.name.startswith("00"))
-    return [p for p in found if '"parameters"' in p.read_text(encoding="utf-8")]
+    notebooks = sorted(p for p in paths.notebooks().glob("[0-9][0-9]_*.ipynb") if not p.name.startswith("00"))
+    return [p for p in notebooks if '"parameters"' in p.read_text(encoding="utf-8")]
 
 
 def banner_of(folder: Path) -> str:
@@ -80,8 +80,8 @@ class Order:
         InputError
             Naming the first file that has changed.
         """
-        held = {**self.data, **{k: v for files in self.named.values() for k, v in files.items()}}
-        changed = freshness.changed(held, self.places)
+        files_read = {**self.data, **{k: v for files in self.named.values() for k, v in files.items()}}
+        changed = freshness.changed(files_read, self.places)
         if changed:
             raise InputError(
                 f"{Path(changed[0]).name} and {len(changed) - 1} other files have changed while the pack was built. "
@@ -90,7 +90,7 @@ class Order:
 
     def settings(self, icb: str) -> dict[Path, dict[str, Any]]:
         """Return each notebook's values for one ICB."""
-        own = {n: {"icb": icb} if "icb" in found else {} for n, found in self.declared.items()}
+        own = {n: {"icb": icb} if "icb" in parameters else {} for n, parameters in self.declared.items()}
         return {n: {**values, **own[n]} for n, values in self.given.items()}
 
     def state(self, icb: str, notebook: Path) -> dict[str, Any]:
@@ -105,16 +105,16 @@ class Order:
 
     def unchanged(self, icb: str, target: Path, before: Mapping[str, Any]) -> list[Path]:
         """Return the notebooks whose result, as it lies in a pack, still holds."""
-        held = before.get("notebooks", {})
+        notebooks = before.get("notebooks", {})
         around = {"data": self.data, "python": self.version["python"], "packages": self.version["packages"]}
         if not around.items() <= before.items():
             return []
         return [
             n
             for n in self.notebooks
-            if n.stem in held
-            and self.state(icb, n).items() <= held[n.stem].items()
-            and freshness.same(held[n.stem]["reads"])
+            if n.stem in notebooks
+            and self.state(icb, n).items() <= notebooks[n.stem].items()
+            and freshness.same(notebooks[n.stem]["reads"])
             and freshness.content_digest(target / n.name) == before["outputs"].get(n.name)
         ]
 
@@ -150,7 +150,9 @@ class Order:
     def restricted(self, icb: str) -> str:
         """Return why a pack may not be published, empty if it may: it is outside the grid of definitions."""
         values = {n.stem: self.state(icb, n)["parameters"] for n in self.notebooks}
-        defaults = {n.stem: {name: p.default for name, p in found.items()} for n, found in self.declared.items()}
+        defaults = {
+            n.stem: {name: p.default for name, p in parameters.items()} for n, parameters in self.declared.items()
+        }
         return restriction(values, defaults)
 
     def facts(self, icb: str) -> tuple[tuple[str, str], ...]:
@@ -188,8 +190,8 @@ def place_order(
     # One price base for the whole pack: that asked for, or else what most notebooks would take.
     own = {"price_base": max(bases, key=bases.count)} if bases else {}
     own |= {"year": year, "data": "" if folder == paths.sample().resolve() else str(folder)}
-    given = {n: _given(found, own, dict(parameters)) for n, found in declared.items()}
-    every = {name for found in declared.values() for name in found}
+    given = {n: _given(settings, own, dict(parameters)) for n, settings in declared.items()}
+    every = {name for settings in declared.values() for name in settings}
     for name in parameters:
         require_one_of(name, every, what="Notebook parameter")
     about = _pathway(_one_pathway(pathway, parameters), declared, given)
@@ -198,9 +200,9 @@ def place_order(
         _scenario(name, declared, given, taken)
     dataset = under_codes_of(open_dataset(data or folder, remember=True), year)
     valid, left_out = taking_part(dataset, year)
-    held = names.icb_codes(dataset.activity)
+    areas = names.icb_codes(dataset.activity)
     require_one_of(year, names.financial_years(dataset.activity), what="Financial year")
-    codes = [require_one_of(icb, held, what="ICB") for icb in dict.fromkeys(icbs)] if icbs is not None else valid
+    codes = [require_one_of(icb, areas, what="ICB") for icb in dict.fromkeys(icbs)] if icbs is not None else valid
     for notebook, values in given.items():
         check_parameters(notebook, values)
     called = names.organisation_names(dataset.organisations) if "organisations" in dataset else {}
@@ -226,9 +228,11 @@ def place_order(
     )
 
 
-def _given(found: Mapping[str, Parameter], own: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+def _given(parameters: Mapping[str, Parameter], own: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a notebook's parameters that are asked for: those that it declares, in their types."""
-    return {k: typed(found[k], v) if isinstance(v, str) else v for k, v in {**own, **extra}.items() if k in found}
+    return {
+        k: typed(parameters[k], v) if isinstance(v, str) else v for k, v in {**own, **extra}.items() if k in parameters
+    }
 
 
 def _notebook(name: Path | str) -> Path:
@@ -251,7 +255,7 @@ def _pathway(
     pathway: str | None, declared: Mapping[Path, Mapping[str, Parameter]], given: Mapping[Path, dict[str, Any]]
 ) -> str:
     """Give the pathway to every notebook that takes one, and return what the cover says of it."""
-    takers = {n: str(found["pathway"].default) for n, found in declared.items() if "pathway" in found}
+    takers = {n: str(parameters["pathway"].default) for n, parameters in declared.items() if "pathway" in parameters}
     if pathway not in (None, "all"):
         definition = load_definition(pathway)
         file = str(Path(pathway).resolve()) if Path(pathway).suffix == ".toml" else ""
@@ -285,8 +289,9 @@ def _scenario(
     value = str(Path(name).resolve()) if Path(name).suffix == ".toml" else name
     takers = [
         n
-        for n, found in declared.items()
-        if "scenario" in found and (load_scenario(str(found["scenario"].default)).demand is not None) == of_demand
+        for n, parameters in declared.items()
+        if "scenario" in parameters
+        and (load_scenario(str(parameters["scenario"].default)).demand is not None) == of_demand
     ]
     if not takers:
         raise InputError(f"Scenario {name!r} is one of {kind}, and no notebook of this run takes one.")
@@ -301,10 +306,10 @@ def _scenario(
 
 def _named(values: Mapping[str, Any]) -> dict[str, str]:
     """Return the digests of the files, and of all files of the folders, that parameters name, the data apart."""
-    found = dict[str, str]()
+    digests = dict[str, str]()
     for path in _places(values):
-        found |= freshness.digests((p for p in ([path] if path.is_file() else path.rglob("*")) if p.is_file()), path)
-    return found
+        digests |= freshness.digests((p for p in ([path] if path.is_file() else path.rglob("*")) if p.is_file()), path)
+    return digests
 
 
 def _places(values: Mapping[str, Any]) -> list[Path]:

@@ -104,8 +104,8 @@ class Paper:
     @property
     def texts(self) -> list[str]:
         """Everything that it says, for whoever checks words."""
-        said = [text for answer in self.answers for text in (*answer.finding.words.texts, answer.source)]
-        return [*self.asked, *self.unknown, *said, *self.method]
+        texts = [text for answer in self.answers for text in (*answer.finding.words.texts, answer.source)]
+        return [*self.asked, *self.unknown, *texts, *self.method]
 
 
 def paper_of(document: Document) -> Paper:
@@ -143,8 +143,8 @@ def _hidden(document: Document) -> str:
 
 
 def _answer(document: Document, finding: Finding) -> Answer:
-    shown = document.figure_of(finding)
-    return Answer(finding, *shown) if shown else Answer(finding)
+    figure = document.figure_of(finding)
+    return Answer(finding, *figure) if figure else Answer(finding)
 
 
 def _is_unknown(answer: Answer) -> bool:

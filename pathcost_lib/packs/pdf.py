@@ -71,8 +71,8 @@ def _parts(block: object) -> list[dict[str, Any]]:
     if isinstance(block, Prose):
         return _prose(block.markdown)
     if isinstance(block, Figure):
-        said = {"title": block.title, "alt": block.alt, "note": block.note, "svg": block.wide}
-        return [{"kind": "figure", **said}]
+        fields = {"title": block.title, "alt": block.alt, "note": block.note, "svg": block.wide}
+        return [{"kind": "figure", **fields}]
     if isinstance(block, Table):
         if block.payload["sheet_only"]:
             return [{"kind": "sheet", "title": block.title}]
@@ -95,7 +95,7 @@ def _table(payload: Any) -> dict[str, Any]:
 
 def _prose(markdown: str) -> list[dict[str, Any]]:
     """Return markdown as headings, paragraphs and list items, each a list of runs of text with their style."""
-    found: list[dict[str, Any]] = []
+    parts: list[dict[str, Any]] = []
     kind, level = "paragraph", 0
     for token in MarkdownIt("commonmark", {"html": False}).disable(["link", "image", "autolink"]).parse(markdown):
         if token.type == "heading_open":
@@ -103,11 +103,11 @@ def _prose(markdown: str) -> list[dict[str, Any]]:
         elif token.type in ("list_item_open", "list_item_close"):
             kind = "item" if token.type.endswith("open") else "paragraph"
         elif token.type == "inline":
-            found.append({"kind": kind, "level": level, "runs": _runs(token.children or [])})
+            parts.append({"kind": kind, "level": level, "runs": _runs(token.children or [])})
             kind = "paragraph" if kind == "heading" else kind
         elif token.type in ("fence", "code_block"):
-            found.append({"kind": "paragraph", "level": 0, "runs": [{"style": "raw", "text": token.content}]})
-    return found
+            parts.append({"kind": "paragraph", "level": 0, "runs": [{"style": "raw", "text": token.content}]})
+    return parts
 
 
 def _runs(tokens: list[Any]) -> list[dict[str, str]]:

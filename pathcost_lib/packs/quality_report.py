@@ -68,7 +68,7 @@ def quality_report(
         data.resolve().name, "", year, _ABOUT, (section,), kind="Data quality", banner=banner, restricted=restricted
     )
     if not restricted:  # wherever the report is written
-        rows = releases.released_rows({section.source: section.shown})
+        rows = releases.released_rows({section.source: section.payloads})
         releases.release(f"data-quality/{document.organisation}/{year}", rows, paths.reports())
     paths.private_folder(out)
     written = []
@@ -77,13 +77,13 @@ def quality_report(
         part = path.with_name(f"{path.name}.part")
         part.write_bytes(form.write(document))
         written.append(part.replace(path))
-    held = [file for files in dataset.files.values() for file in files]
+    inputs = [file for files in dataset.files.values() for file in files]
     manifest = {
         "kind": "data quality",
         **versions(),
         "publication": restricted or releases.WITHIN_GRID,
         "parameters": {notebook.stem: without_machine(values)},
-        "inputs": digests(held, data) | digests([notebook]),
+        "inputs": digests(inputs, data) | digests([notebook]),
         "outputs": {path.name: file_digest(path) for path in written},
         "seconds": {notebook.stem: round(seconds, 2)},
     }

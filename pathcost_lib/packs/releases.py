@@ -83,8 +83,8 @@ def outside_grid(values: Mapping[str, Mapping[str, Any]], defaults: Mapping[str,
         for name, value in given.items():
             if value == defaults[notebook].get(name) or _inside(name, value, given):
                 continue
-            shown = Path(value).name if isinstance(value, str) else value
-            outside.append(f"{name} = {shown} ({notebook})")
+            text = Path(value).name if isinstance(value, str) else value
+            outside.append(f"{name} = {text} ({notebook})")
     return sorted(outside)
 
 
@@ -105,8 +105,8 @@ def _inside(name: str, value: Any, given: Mapping[str, Any]) -> bool:
 def released_rows(notebooks: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
     """Return each row of a pack that says what it counts: under a digest of what that is, its table and its numbers."""
     rows: dict[str, dict[str, Any]] = {}
-    for source, shown in notebooks.items():
-        for payload in (p for p in shown if p.get("of")):
+    for source, payloads in notebooks.items():
+        for payload in (p for p in payloads if p.get("of")):
             columns = payload["columns"]
             heads = [c["key"] for c in columns]
             for row in payload["rows"]:
@@ -190,26 +190,26 @@ def released(file: Path) -> list[str]:
 
 def record(pack: str, rows: Rows, file: Path) -> None:
     """Write down what a pack has released, in place of what it had; the file is whole at every moment."""
-    held = {**_read(file), pack: dict(rows)}
+    packs = {**_read(file), pack: dict(rows)}
     part = file.with_name(f".{file.name}.part")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as text:
-        text.write(json.dumps({"format": 2, "packs": held}, ensure_ascii=False, indent=1) + "\n")
+        text.write(json.dumps({"format": 2, "packs": packs}, ensure_ascii=False, indent=1) + "\n")
     part.replace(file)
 
 
 def _read(file: Path) -> dict[str, dict[str, dict[str, Any]]]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):
         raise InputError(
             f"{file} cannot be read as the list of what was released. Put back the one that was there."
         ) from None
-    if not isinstance(found, dict) or found.get("format") not in (1, 2):
+    if not isinstance(content, dict) or content.get("format") not in (1, 2):
         raise InputError(f"{file} is not a list of releases of this version. Put back the one that was there.")
-    if found["format"] == 1:  # it held the numbers themselves
-        for row in (row for pack in found["packs"].values() for row in pack.values()):
+    if content["format"] == 1:  # it held the numbers themselves
+        for row in (row for pack in content["packs"].values() for row in pack.values()):
             row["numbers"] = _digest_of(row["numbers"])
-    return dict(found["packs"])
+    return dict(content["packs"])

@@ -61,7 +61,7 @@ def parameters_of(notebook: Path) -> dict[str, Parameter]:
     tagged = [c for c in cells if "parameters" in c.get("metadata", {}).get("tags", [])]
     if len(tagged) != 1:
         raise InputError(f"{notebook.name}: {len(tagged)} cells are tagged `parameters`; there must be exactly one.")
-    found = {}
+    parameters = {}
     try:
         declared = papermill.inspect_notebook(str(notebook))
     except ValueError:  # all that papermill says of a notebook without a kernel
@@ -70,11 +70,11 @@ def parameters_of(notebook: Path) -> dict[str, Parameter]:
         kind = item["inferred_type_name"]
         if kind not in TYPES:
             raise InputError(f"{notebook.name}: parameter {name} is of type {kind}. Allowed: {', '.join(TYPES)}.")
-        found[name] = Parameter(name, kind, ast.literal_eval(item["default"]), item["help"])
+        parameters[name] = Parameter(name, kind, ast.literal_eval(item["default"]), item["help"])
     lines = [line for line in tagged[0].source.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    if len(found) != len(lines):
-        raise InputError(f"{notebook.name}: {len(lines)} lines of parameters, but only {len(found)} can be read.")
-    return found
+    if len(parameters) != len(lines):
+        raise InputError(f"{notebook.name}: {len(lines)} lines of parameters, but only {len(parameters)} can be read.")
+    return parameters
 
 
 def check_parameters(notebook: Path, values: Mapping[str, Any]) -> None:
@@ -181,11 +181,11 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], **options:
         _without_traces(output, values)
         return
     except PapermillExecutionError as error:
-        said = _ANSI.sub("", str(error.evalue)).strip()
+        text = _ANSI.sub("", str(error.evalue)).strip()
         kind = "" if error.ename == InputError.__name__ else f"{error.ename}: "
         # Counted from zero, after the cell that papermill puts in with the values.
         number = error.cell_index + 1 - bool(values)
-        why = f"{notebook.name}, cell {number}: {kind}{said}"
+        why = f"{notebook.name}, cell {number}: {kind}{text}"
     except CellExecutionError:  # papermill's own says which cell; this one only that the kernel broke off
         why = f"{notebook.name}: the kernel broke off. Are open files or memory short (ulimit -n)? Run it again."
     except DeadKernelError:
@@ -223,13 +223,13 @@ def _drop_warnings(output: Path) -> None:
     stream: that stays, and a pack refuses it (`blocks.read_section`).
     """
     notebook = nbformat.read(output, as_version=4)
-    found = False
+    any_warning = False
     for cell in notebook.cells:
         kept = [o for o in cell.get("outputs", []) if not _only_warns(o)]
-        found = found or len(kept) < len(cell.get("outputs", []))
+        any_warning = any_warning or len(kept) < len(cell.get("outputs", []))
         if cell.cell_type == "code":
             cell.outputs = kept
-    if found:
+    if any_warning:
         nbformat.write(notebook, output)
 
 

@@ -86,12 +86,12 @@ def share(
         price_base=price_base or year,
     )
     links = pathways.link(ledger, definitions, patients=people["patients"])
-    cells = icb_view.read(ledger, links, **people, year=year, held=who.held)
+    cells = icb_view.read(ledger, links, **people, year=year, months=who.months)
     if icb not in set(cells.population["icb_code"]):
         raise InputError(f"{icb}: {icb_view.NO_PEOPLE}. Nothing can be shared without.")
     titles = {d.name: d.title for d in definitions}
-    held = set(cells.pathways.loc[cells.pathways["icb_code"] == icb, "pathway"])
-    costs = {d.name: _pathway_cost(ledger, links.of(d.name), who) for d in definitions if d.name in held}
+    own_pathways = set(cells.pathways.loc[cells.pathways["icb_code"] == icb, "pathway"])
+    costs = {d.name: _pathway_cost(ledger, links.of(d.name), who) for d in definitions if d.name in own_pathways}
     # What the table of costs hides, that of rates hides, and the reverse.
     gone = {titles[name] for name, tables in costs.items() if tables["whole"].frame["contacts"].isna().any()}
     safe, lacking = _disclosed(cells, icb, year, titles, gone)
@@ -107,7 +107,7 @@ def share(
         "name": names.organisation_names(who.whole.organisations).get(icb, icb),
         "year": year,
         "price_base": price_base or year,
-        "months": [str(month) for month in who.held.months],
+        "months": [str(month) for month in who.months.months],
         "definitions": {d.name: comparators.definition_digest(d) for d in definitions},
         "prices": price_digests(names.table_or_empty(who.whole, "unit_costs"), year),
         # Rounded as counts are: they say whether the area's data are thin.
@@ -132,7 +132,7 @@ def _disclosed(
     raw = exchanged.of_area(cells, icb, list(titles))
     for name in ("events", "pathways"):
         raw[name] = raw[name].replace({"pathway": titles})
-    said = {"year": year, "icb_code": icb}
+    whose = {"year": year, "icb_code": icb}
     spread = {"squared_deviations": "sum"}
     # By the pathways of all areas in the data, as notebooks 02 and 03: what a pack hides is not in the file.
     everywhere = cells.pathways.replace({"pathway": titles})
@@ -143,7 +143,7 @@ def _disclosed(
         everywhere=everywhere,
         focus=("icb_code", icb),
         kinds=spread,
-        of={"what": "closed pathways", **said},
+        of={"what": "closed pathways", **whose},
     )
     hidden = set(closed.frame.loc[closed.frame["pathways"].isna(), "pathway"])
     hidden |= {*gone, *(set(titles.values()) - set(raw["events"]["pathway"]))}
@@ -154,7 +154,7 @@ def _disclosed(
     if short:  # the sum over settings is not known either
         costs = costs[costs["setting"] != icb_view.ALL]
     whats = ("people with a contact", "closed pathways by age", "registered", "registered by age")
-    contact, by_age, registered, registered_by_age = ({"what": what, **said} for what in whats)
+    contact, by_age, registered, registered_by_age = ({"what": what, **whose} for what in whats)
     safe = {
         "costs": disclose(costs, counts="persons", kinds=spread, of=contact, in_order=True),
         "events": disclose(events, counts="pathways", of=by_age, in_order=True),
@@ -177,7 +177,7 @@ def _pathway_cost(ledger: Relation, links: pathways.Links, who: Compared) -> dic
     """Return what 02 shows of one pathway, settled as it settles it: cost, other providers, passages."""
     (definition,) = links.definitions
     by, icb, year = exchanged.BREAKDOWNS, who.icb, who.year
-    at: dict[str, Any] = {"year": year, "held": who.held}
+    at: dict[str, Any] = {"year": year, "months": who.months}
     summary = {name: pathways.summarise(links, ledger, ["icb_code", *split], **at) for name, split in by.items()}
     phases = [phase.name for phase in definition.phases]
     tables = exchanged.cost_of_pathway(summary, icb, phases)
@@ -198,7 +198,7 @@ def _beside(
     links: pathways.Links, ledger: Relation, seen: pd.DataFrame, phases: list[str], who: Compared, of: dict[str, str]
 ) -> dict[str, Disclosed]:
     """Return what 02 shows beside the cost of a pathway, as it shows it: cost at other providers, and passages."""
-    at: dict[str, Any] = {"year": who.year, "held": who.held}
+    at: dict[str, Any] = {"year": who.year, "months": who.months}
     cells = pathways.summarise(links, ledger, ["icb_code", "index_provider_code", "phase", "provider_code"], **at)
     outside = pathway_cost.outside_share(cells, unit="icb_code", focus=who.icb, phases=phases)
     outside = outside.drop(columns=["reference_pct", "reason"]).merge(seen, how="left")
@@ -214,16 +214,16 @@ def _beside(
 
 def _audit(safe: Mapping[str, Disclosed], icb: str, year: str, reports: Path) -> None:
     """Hold the file against pencil and paper, against itself, and against what is released, as a pack is."""
-    shown = {name: table_bundle(table, name=name, title=f"{name}: {icb}")[TABLE] for name, table in safe.items()}
+    bundles = {name: table_bundle(table, name=name, title=f"{name}: {icb}")[TABLE] for name, table in safe.items()}
     groups: dict[str, list[dict[str, Any]]] = {}
-    for name, payload in shown.items():  # the cost of one pathway is in several tables, which add up
+    for name, payload in bundles.items():  # the cost of one pathway is in several tables, which add up
         groups.setdefault(name.rpartition("/")[0] if name.startswith("pathway_cost/") else name, []).append(payload)
     for payloads in groups.values():
         refuse_leaks(_SOURCE, payloads)
-    refuse_leaks_between({_SOURCE: [*shown.values()]})
+    refuse_leaks_between({_SOURCE: [*bundles.values()]})
     pack = f"{year}/{icb}/shared"
-    refuse(attack_one(pack, {_SOURCE: [*shown.values()]}))
-    releases.release(pack, releases.released_rows({_SOURCE: [*shown.values()]}), reports)
+    refuse(attack_one(pack, {_SOURCE: [*bundles.values()]}))
+    releases.release(pack, releases.released_rows({_SOURCE: [*bundles.values()]}), reports)
 
 
 def _long(safe: Mapping[str, Disclosed], names_of: Mapping[str, str]) -> pd.DataFrame:

@@ -66,9 +66,9 @@ def write_slides(document: Document) -> bytes:
     if document.findings:
         _findings(deck, document, source)
     else:
-        said = set[str]()
+        texts = set[str]()
         for chapter in document.chapters:
-            _chapter(deck, chapter, source, said)
+            _chapter(deck, chapter, source, texts)
     for number, slide in enumerate(deck.slides, start=1):
         foot = f"{document.organisation}, {document.kind.lower()} {document.year}"
         _words(slide, [foot], top=_FOOT + 0.05, size=10, across=6.0)
@@ -98,7 +98,7 @@ def _findings(deck: Any, document: Document, source: str) -> None:
             _draw(slide, drawn, left=5.4, foot=_FOOT - 0.5)
 
 
-def _chapter(deck: Any, chapter: Section, source: str, said: set[str]) -> None:
+def _chapter(deck: Any, chapter: Section, source: str, texts: set[str]) -> None:
     # What is in the workbook only says more of a table that has a slide of its own.
     drawn: list[Table | Figure] = [
         block
@@ -107,9 +107,9 @@ def _chapter(deck: Any, chapter: Section, source: str, said: set[str]) -> None:
         or (isinstance(block, Table) and not block.payload["sheet_only"] and native_chart(block.payload))
     ]
     for message in chapter.messages:
-        if message.text in said:  # the banner of coverage is in every notebook
+        if message.text in texts:  # the banner of coverage is in every notebook
             continue
-        said.add(message.text)
+        texts.add(message.text)
         slide = _slide(deck, chapter.title, source)
         size = 18 if len(message.text) < 420 else 15
         if drawn and message is chapter.messages[-1]:
@@ -283,9 +283,9 @@ def _sheet(data: CategoryChartData) -> bytes:
 def _dated(content: bytes) -> bytes:
     """Return a zip file with one date throughout, so that the same pack is the same bytes."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as held, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
-        for name in held.namelist():
-            part = held.read(name)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
+        for name in archive.namelist():
+            part = archive.read(name)
             if name == "docProps/core.xml":
                 part = re.sub(rb"\d{4}-\d\d-\d\dT[\d:]+Z", f"{_CREATED:%Y-%m-%dT%H:%M:%S}Z".encode(), part)
             made.writestr(zipfile.ZipInfo(name), part, zipfile.ZIP_DEFLATED)

@@ -111,21 +111,21 @@ def _key(path: Path | str | None) -> bytes | None:
 
 def _disproved(folder: Path, about: Mapping[str, Any], key: bytes | None) -> list[str]:
     """Return what speaks against the manifest: its own identity, those that the files bear, the signature."""
-    found = []
+    reasons = []
     if key is not None and not proof.is_signed(folder, manifest.NAME, key):
         signed = (folder / proof.SIGNATURE).exists()
-        found.append(f"{manifest.NAME}: {'is not what was signed with this key' if signed else 'is not signed'}")
+        reasons.append(f"{manifest.NAME}: {'is not what was signed with this key' if signed else 'is not signed'}")
     identity = proof.identity(about)
     if about.get("identity") != identity:
-        found.append(f"{manifest.NAME}: its own identity is not that of the inputs, code and parameters in it")
+        reasons.append(f"{manifest.NAME}: its own identity is not that of the inputs, code and parameters in it")
     made = {form.file for form in FORMATS.values()} & {*about["outputs"]}
     files = [name for name in sorted(made) if (folder / name).is_file()]
-    found += [
+    reasons += [
         f"{name}: bears another identity than that of {manifest.NAME}"
         for name in files
         if not proof.bears(folder / name, identity)
     ]
-    return found
+    return reasons
 
 
 def _vouched(folder: Path, about: Mapping[str, Any], key: bytes | None) -> str:
@@ -142,17 +142,17 @@ def _here(names: Iterable[str], places: Iterable[Path]) -> dict[str, Path | None
 
 
 def _differences(noted: Mapping[str, str], files: Mapping[str, Path | None]) -> list[str]:
-    found = []
+    reasons = []
     for name, path in sorted(files.items()):
         if name not in noted:
-            found.append(f"{name}: was not part of it")
+            reasons.append(f"{name}: was not part of it")
         elif path is None:
-            found.append(f"{name.removeprefix(freshness.OUTSIDE)}: lay outside the project; say --from FOLDER")
+            reasons.append(f"{name.removeprefix(freshness.OUTSIDE)}: lay outside the project; say --from FOLDER")
         elif not path.exists():
-            found.append(f"{name}: is missing")
+            reasons.append(f"{name}: is missing")
         elif manifest.plain_digest(path) != noted[name]:
-            found.append(f"{name}: has changed")
-    return found
+            reasons.append(f"{name}: has changed")
+    return reasons
 
 
 def _code(about: Mapping[str, str]) -> str:

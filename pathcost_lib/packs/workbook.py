@@ -103,9 +103,9 @@ def _write_contents(
     row = 2
     if document.restricted:
         sheet.write_string(2, 0, document.restricted, formats.text(bold=True, font_color="#8A1C12"))
-    said = [("About", document.about), *(("The board is asked to", words) for words in document.decisions)]
-    said += [("Identity of this build", in_groups(document.identity))] if document.identity else []
-    for label, words in [*said, *(("What the numbers say", m.text) for m in document.messages)]:
+    rows = [("About", document.about), *(("The board is asked to", words) for words in document.decisions)]
+    rows += [("Identity of this build", in_groups(document.identity))] if document.identity else []
+    for label, words in [*rows, *(("What the numbers say", m.text) for m in document.messages)]:
         row += 1
         sheet.write_string(row, 0, label, formats.text(bold=True))
         sheet.write_string(row, 1, words, formats.text(text_wrap=True))

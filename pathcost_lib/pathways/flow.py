@@ -43,7 +43,7 @@ def flow(
     *,
     step: str = "setting",
     year: str | None = None,
-    held: MonthsHeld | None = None,
+    months: MonthsHeld | None = None,
     icb: str | None = None,
     collapse: bool = True,
     none_ok: bool = False,
@@ -60,7 +60,7 @@ def flow(
         What a step is: setting, pod, phase, provider_code.
     year : str, optional
         Only pathways whose window closes in this financial year. Always: only those whose window the data hold.
-    held : MonthsHeld, optional
+    months : MonthsHeld, optional
         As in `summarise`.
     icb : str, optional
         Only pathways of this ICB.
@@ -86,7 +86,7 @@ def flow(
     Contacts are ordered by day, then by activity_id: dates carry no time, so the order within a day is a convention.
     """
     require_one_of(step, ("setting", "pod", "phase", "provider_code"), what="Step")
-    chosen = chosen_pathways(links, year, held, none_ok=none_ok)
+    chosen = chosen_pathways(links, year, months, none_ok=none_ok)
     if icb is not None:
         of_icb = "SELECT c.* FROM chosen AS c JOIN one AS o ON o.icb_code = c.icb_code"
         chosen = ledger.engine.view("chosen", of_icb, {"chosen": chosen, "one": pd.DataFrame({"icb_code": [icb]})})

@@ -78,8 +78,8 @@ class Links:
             {"ledger": ledger, "links": self.links},
         ).to_arrow()
         attributed = self.links.query(f"SELECT {pence('cost_pence')} AS pence FROM this").to_arrow()
-        held = {name: whole[name][0].as_py() for name in ("ledger", "outside", "uncosted")}
-        return Statement(held["ledger"], attributed["pence"][0].as_py(), held["outside"], held["uncosted"])
+        amounts = {name: whole[name][0].as_py() for name in ("ledger", "outside", "uncosted")}
+        return Statement(amounts["ledger"], attributed["pence"][0].as_py(), amounts["outside"], amounts["uncosted"])
 
 
 def link(
@@ -148,12 +148,12 @@ def link(
         f"activity_id, patient_id, start_date, icb_code, provider_code FROM candidates WHERE {d.where()}"
         for n, d in enumerate(definitions)
     )
-    held = rows.extent
+    extent = rows.extent
     settings = pd.DataFrame(
         {
             "overlap": [overlaps.pop()],
-            "data_from": [held.first_start if held else None],
-            "data_to": [held.last_start if held else None],
+            "data_from": [extent.first_start if extent else None],
+            "data_to": [extent.last_start if extent else None],
         }
     )
     deaths = (

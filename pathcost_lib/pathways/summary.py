@@ -28,7 +28,7 @@ def summarise(
     by: Sequence[str] = ("pathway",),
     *,
     year: str | None = None,
-    held: MonthsHeld | None = None,
+    months: MonthsHeld | None = None,
     none_ok: bool = False,
 ) -> pd.DataFrame:
     """Return cost per pathway, with its standard error, for each combination of `by`.
@@ -44,7 +44,7 @@ def summarise(
         cost_basis, and any other column of the ledger (currency_code, financial_year ...).
     year : str, optional
         Only pathways whose window closes in this financial year. Always: only those whose window the data hold.
-    held : MonthsHeld, optional
+    months : MonthsHeld, optional
         Months of the year that an area's data hold: of part of a year only pathways whose window closes from the first
         to the last of them, of every area, so that like months are compared.
     none_ok : bool
@@ -97,7 +97,7 @@ def summarise(
     extra = [c for c in by if c not in (*_OF_PATHWAY, *_OF_CONTACT)]
     for column in extra:
         require_one_of(column, [*_OF_PATHWAY, *_OF_CONTACT, *ledger.columns], what="Column to summarise by")
-    chosen = chosen_pathways(links, year, held, none_ok=none_ok)
+    chosen = chosen_pathways(links, year, months, none_ok=none_ok)
     of_pathway = [c for c in by if c in _OF_PATHWAY]
     of_index = {c: f"of_{c}" for c in of_pathway if c != "pathway"}
     contacts = links.links.over(
@@ -149,17 +149,17 @@ def _sums(*kinds: str) -> str:
 
 
 def chosen_pathways(
-    links: Links, year: str | None, held: MonthsHeld | None = None, *, none_ok: bool = False
+    links: Links, year: str | None, months: MonthsHeld | None = None, *, none_ok: bool = False
 ) -> Relation:
     """Return the pathways whose window the data hold, and closes in the year (or its months held) if one is given."""
     where = "complete"
     if year is not None:
-        first, last = held.days if held else financial_year_bounds(year)
+        first, last = months.days if months else financial_year_bounds(year)
         where += f" AND window_to BETWEEN {quote_value(first)} AND {quote_value(last)}"
     chosen = links.pathways.query(f"SELECT * FROM this WHERE {where}")
     if not none_ok and chosen.count() == 0:
         names = ", ".join(d.name for d in links.definitions)
-        when = f" closes in {held.words if held and held.months else year} and" if year else ""
+        when = f" closes in {months.words if months and months.months else year} and" if year else ""
         raise InputError(f"No {names} pathway has a window that{when} lies wholly in the data.")
     return chosen
 

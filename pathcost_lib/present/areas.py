@@ -49,12 +49,12 @@ def hidden_by_area(
     """
     frames, keys = dict[str, pd.DataFrame](), {name: [unit, *by.get(name, ())] for name in everywhere}
     for name, table in everywhere.items():
-        held = table[[count for count in counts if count in table]]
-        first, last = held.iloc[:, 0].astype(float), held.ffill(axis=1).iloc[:, -1].astype(float)
+        numbers = table[[count for count in counts if count in table]]
+        first, last = numbers.iloc[:, 0].astype(float), numbers.ffill(axis=1).iloc[:, -1].astype(float)
         areas = table[keys[name]].assign(people=first.fillna(0.0), value=last.fillna(0.0))
-        areas["small"] = _small(held, smallest) | telling(table)
+        areas["small"] = _small(numbers, smallest) | telling(table)
         areas["pounds"] = table[adds_up].astype(float) if adds_up in table else np.nan
-        areas["step"] = mean_steps(areas["pounds"], held, base)
+        areas["step"] = mean_steps(areas["pounds"], numbers, base)
         whole = areas.assign(**{unit: ALL_AREAS}).groupby(keys[name])[["people", "value"]].sum().reset_index()
         whole["pounds"] = _mean_of_all(areas, keys[name], whole)
         whole["step"] = mean_steps(whole["pounds"], whole[["value"]], base)

@@ -41,9 +41,9 @@ def coverage_of_all(dataset: Dataset, *, year: str) -> pd.DataFrame:
     """Return `ledger.coverage_bounds` of the year's contacts, all areas: one pass over the rows of the year."""
     first, last = financial_year_bounds(year)
     where = f"start_date BETWEEN {quote_value(first)} AND {quote_value(last)}"
-    held = dataset.activity.query(f"SELECT * FROM this WHERE {where}")
+    rows = dataset.activity.query(f"SELECT * FROM this WHERE {where}")
     prices, providers, people = (table_or_empty(dataset, n) for n in ("unit_costs", "organisations", "population"))
-    return coverage_bounds(cost_activity(held, prices, providers, price_base=year), people, year=year)
+    return coverage_bounds(cost_activity(rows, prices, providers, price_base=year), people, year=year)
 
 
 def coverage_of_one(bounds: pd.DataFrame, icb: str) -> Disclosed:
@@ -112,8 +112,8 @@ def _uncosted(table: pd.DataFrame) -> str:
 
 
 def _listed(table: pd.DataFrame, column: str, absent: str) -> str:
-    said = [absent if pd.isna(p) else percent(p) if p >= 1 or p == 0 else "under 1%" for p in table[column]]
-    return ", ".join(f"{say(name)} {words}" for name, words in zip(table["setting"], said, strict=True))
+    texts = [absent if pd.isna(p) else percent(p) if p >= 1 or p == 0 else "under 1%" for p in table[column]]
+    return ", ".join(f"{say(name)} {words}" for name, words in zip(table["setting"], texts, strict=True))
 
 
 def coverage_sentence(coverage: pd.DataFrame) -> str:
@@ -123,10 +123,10 @@ def coverage_sentence(coverage: pd.DataFrame) -> str:
         return "Coverage is not computable: there is no population to expect activity from."
     ranked = known.sort_values("coverage_pct").to_dict("records")
     worst, best = ranked[0], ranked[-1]
-    said = (
+    text = (
         f"The data hold {percent(worst['coverage_pct'])} ({say(worst['setting'])}) to {percent(best['coverage_pct'])} "
         f"({say(best['setting'])}) of the activity expected."
     )
     if worst["coverage_pct"] < LOW_COVERAGE:
-        said += " Where less is held, cost is missing too, and a lower cost may be no more than that."
-    return said
+        text += " Where less is held, cost is missing too, and a lower cost may be no more than that."
+    return text

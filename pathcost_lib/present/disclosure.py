@@ -287,10 +287,10 @@ def disclose_together(
     system.add_totals(totals or {})
     elsewhere = {name: table for name, table in (everywhere or {}).items() if name in system.frames and len(table)}
     system.settle(elsewhere, focus)
-    said = {"of": dict(of or {}), "counts": (*names, *others), "beside": len(system.frames) - 1}
+    fields = {"of": dict(of or {}), "counts": (*names, *others), "beside": len(system.frames) - 1}
     return {
-        name: system.shown(
-            name, in_order=in_order or bool((by or {}).get(name)), over_areas=name in (everywhere or {}), **said
+        name: system.table(
+            name, in_order=in_order or bool((by or {}).get(name)), over_areas=name in (everywhere or {}), **fields
         )
         for name in system.frames
     }
@@ -302,10 +302,10 @@ def _require_columns(
     others: Mapping[str, Sequence[str]],
     totals: Mapping[str, Sequence[Sequence[str]]],
 ) -> None:
-    held = {column for table in tables.values() for column in table}
+    columns = {column for table in tables.values() for column in table}
     for name, table in tables.items():
         groups = {column for group in totals.get(name, ()) for column in group}
-        for column in [*sorted({*names, *others} - held), *sorted({*names[-1:], *groups} - {*table})]:
+        for column in [*sorted({*names, *others} - columns), *sorted({*names[-1:], *groups} - {*table})]:
             raise InputError(f"Column {column!r} is not in the table. Columns: {', '.join(map(str, table.columns))}.")
 
 
@@ -417,9 +417,9 @@ class _System:
         for name, frame in self.frames.items():
             numbers = set(frame.select_dtypes("number"))
             wanted = numbers & set(columns)
-            held = [str(c) for c in frame if c in wanted]
-            released, steps, few = release(frame, held, resting)
-            for column in held:
+            measures = [str(c) for c in frame if c in wanted]
+            released, steps, few = release(frame, measures, resting)
+            for column in measures:
                 self.steps[name][column], self.hidden[name][column] = (
                     steps[column],
                     self.hidden[name][column] | few[column],
@@ -427,13 +427,13 @@ class _System:
                 if kind_of(column, self.kinds) != "as_is":  # whole numbers stay whole
                     frame[column] = released[column]
 
-    def shown(self, name: str, *, in_order: bool, **said: Any) -> Disclosed:
+    def table(self, name: str, *, in_order: bool, **fields: Any) -> Disclosed:
         """Return one table as it may be shown."""
         frame, hidden = self.frames[name], self.hidden[name]
         rows = slice(self.starts[name], self.starts[name] + len(frame))
         small, hide = self.small[rows], self.hide[rows]
         many = int(small.sum()), int((hide & ~small).sum())
-        left = Disclosed(frame.mask(hidden), hidden, self.rule, *many, steps=self.steps[name], small=small, **said)
+        left = Disclosed(frame.mask(hidden), hidden, self.rule, *many, steps=self.steps[name], small=small, **fields)
         return left if in_order or not hide.any() else left.rows(_hidden_last(frame, hide))
 
 

@@ -96,19 +96,19 @@ def message_bundle(
     unknown: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the display bundle of a message."""
-    held: list[dict[str, Any]] = []
+    numbers: list[dict[str, Any]] = []
     behind: dict[str, Any] = {}
     if figures is not None:
         behind = figures_behind(figures, text, headings=headings)
         columns, rows = behind["columns"], behind["rows"]
         for column, value in zip(columns, rows[0] if rows else [None] * len(columns), strict=True):
             limit = LIMIT.search(column["key"])
-            if limit and held:
-                held[-1][limit[1]] = value
+            if limit and numbers:
+                numbers[-1][limit[1]] = value
             elif column["number"]:
-                held.append({"heading": column["heading"], "kind": column["kind"], "value": value})
+                numbers.append({"heading": column["heading"], "kind": column["kind"], "value": value})
     page = f"<p><strong>{html.escape(text)}</strong></p>" + (f"<p>{html.escape(decision)}</p>" if decision else "")
-    payload = {"text": text, "decision": decision, "figures": held, "behind": behind}
+    payload = {"text": text, "decision": decision, "figures": numbers, "behind": behind}
     payload["named"], payload["unknown"] = [one.payload() for one in named], list(unknown)
     return {"text/plain": f"{text} {decision}".strip(), "text/html": page, MESSAGE: payload}
 
@@ -279,9 +279,9 @@ def figure(
     alt = own.alt(data.frame, options) if alt is None else alt
     if height is None:
         height, tall = own.sizes(data.frame, options)
-    said = {"name": name, "title": title, "alt": alt, "note": note}
+    texts = {"name": name, "title": title, "alt": alt, "note": note}
     drawn = own.drawing(function, options)
-    bundle = figure_bundle(function, data, **said, height=height, tall=tall, slide=slide, **drawn)
+    bundle = figure_bundle(function, data, **texts, height=height, tall=tall, slide=slide, **drawn)
     display(bundle, raw=True)
     _shown["figures"] += 1
 
@@ -356,10 +356,10 @@ def page_table(payload: Mapping[str, Any]) -> PageTable:
     says so.
     """
     columns, rows = payload["columns"], payload["rows"]
-    shown = [n for n, c in enumerate(columns) if _on_page(c, n, rows)]
-    said = tuple(tuple(_text(columns, row, n) for n in shown) for row in rows)
-    nothing = ("None to show", *(ABSENT for _ in shown[1:]))
-    return PageTable(tuple(_head(columns[n]) for n in shown), said or (nothing,))
+    places = [n for n, c in enumerate(columns) if _on_page(c, n, rows)]
+    texts = tuple(tuple(_text(columns, row, n) for n in places) for row in rows)
+    nothing = ("None to show", *(ABSENT for _ in places[1:]))
+    return PageTable(tuple(_head(columns[n]) for n in places), texts or (nothing,))
 
 
 def table_html(payload: Mapping[str, Any], identifier: str = "") -> str:

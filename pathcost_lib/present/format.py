@@ -97,9 +97,9 @@ def care(name: object) -> str:
     >>> care("admitted"), care("emergency"), care("Hip fracture"), care("community")
     ('admitted care', 'A&E', 'hip fracture', 'community care')
     """
-    said = say(name)
-    said = said if said[1:2].isupper() or said[1:2] == "&" else said[:1].lower() + said[1:]
-    return f"{said} care" if name in ("admitted", "community", "outpatient") else said
+    text = say(name)
+    text = text if text[1:2].isupper() or text[1:2] == "&" else text[:1].lower() + text[1:]
+    return f"{text} care" if name in ("admitted", "community", "outpatient") else text
 
 
 def tick_pounds(value: float) -> str:
@@ -198,13 +198,13 @@ def unit(code: str) -> Unit:
 
 def units_of(columns: Iterable[str]) -> dict[str, Unit]:
     """Return each column's unit from its name; a limit (`lower_95`) has the unit of the measure before it."""
-    found: dict[str, Unit] = {}
+    units: dict[str, Unit] = {}
     measure = _NONE
     for column in columns:
         if not LIMIT.search(column):
             measure = unit(column.rsplit("_", 1)[-1])
-        found[column] = measure
-    return found
+        units[column] = measure
+    return units
 
 
 def heading(column: str) -> str:

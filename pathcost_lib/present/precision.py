@@ -311,8 +311,8 @@ class _Release:
         return nearest(values, 1.0), np.ones(len(values))
 
     def _quantile(self, column: str, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = re.match(r"p(\d+)_", column)
-        share = float(f"0.{found[1]}") if found else 0.5
+        match = re.match(r"p(\d+)_", column)
+        share = float(f"0.{match[1]}") if match else 0.5
         if self.counts and share != 0.5:
             people = np.fmin.reduce([np.where(v > 0, v, np.inf) for v in self.true.values()])
             self.hidden[column] = people * min(share, 1 - share) < self.resting.smallest - 1e-9
@@ -392,12 +392,12 @@ class _Release:
 
 def _limits_after(columns: Sequence[str]) -> list[str]:
     """Return the limits at the head of some columns."""
-    found: list[str] = []
+    limits: list[str] = []
     for column in columns:
         if not LIMIT.search(column):
             break
-        found.append(column)
-    return found
+        limits.append(column)
+    return limits
 
 
 def _rung(values: np.ndarray) -> np.ndarray:

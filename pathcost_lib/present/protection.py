@@ -55,11 +55,11 @@ class Line:
 
 def members(frame: pd.DataFrame, by: Sequence[str]) -> dict[tuple[Any, ...], np.ndarray]:
     """Return the positions of the rows that share the values of some columns; of all rows where there are none."""
-    found: dict[tuple[Any, ...], list[int]] = {}
+    places: dict[tuple[Any, ...], list[int]] = {}
     keys = frame[[*by]].itertuples(index=False, name=None) if len(by) else itertools.repeat((), len(frame))
     for row, key in enumerate(keys):
-        found.setdefault(key, []).append(row)
-    return {key: np.array(rows) for key, rows in found.items()}
+        places.setdefault(key, []).append(row)
+    return {key: np.array(rows) for key, rows in places.items()}
 
 
 def telling(frame: pd.DataFrame) -> np.ndarray:
@@ -161,14 +161,14 @@ def exposed(hide: np.ndarray, lines: Sequence[Line]) -> np.ndarray:
     place = np.full(len(hide), -1)
     place[cells] = np.arange(len(cells))
     entries = [(n, place[c], s) for n, line in enumerate(lines) for c, s in line.signs() if place[c] >= 0]
-    found = np.zeros(len(hide), dtype=bool)
+    exposure = np.zeros(len(hide), dtype=bool)
     if entries:
         rows, columns, signs = (np.array(part) for part in zip(*entries, strict=True))
         seen = csr_array((signs.astype(float), (rows, columns)), (len(lines), len(cells)))
         change = np.random.default_rng(0).normal(size=len(cells))
         free = change - lsmr(seen, seen @ change, atol=1e-13, btol=1e-13, conlim=0, maxiter=20 * len(cells))[0]
-        found[cells] = np.abs(free) < 1e-6
-    return found
+        exposure[cells] = np.abs(free) < 1e-6
+    return exposure
 
 
 def _widen_pounds(
@@ -208,8 +208,8 @@ def _close(pounds: np.ndarray, steps: np.ndarray, hide: np.ndarray, lines: Seque
 
     def corner(goal: np.ndarray) -> np.ndarray:
         bounds = np.column_stack([low, high])
-        found = linprog(goal, A_eq=adds_up, b_eq=np.zeros(len(lines)), bounds=bounds, method="highs")
-        return np.asarray(found.x) if found.status == 0 else true
+        solution = linprog(goal, A_eq=adds_up, b_eq=np.zeros(len(lines)), bounds=bounds, method="highs")
+        return np.asarray(solution.x) if solution.status == 0 else true
 
     # Most cells are seen to have room in a few corners; only the others are asked for one by one.
     rng = np.random.default_rng(0)

@@ -27,7 +27,7 @@ def wrapped(text: str, width: int) -> list[str]:
     lines = textwrap.wrap(text, width)
     longest = max((len(word) for word in text.split()), default=0)
     tighter = (textwrap.wrap(text, across) for across in range(max(1, min(longest, width)), width))
-    return next((found for found in tighter if found and len(found) == len(lines)), lines)
+    return next((candidate for candidate in tighter if candidate and len(candidate) == len(lines)), lines)
 
 
 def rows_down(ax: Axes, names: Iterable[str], *, bold: Sequence[int] = ()) -> None:
@@ -109,19 +109,19 @@ def key(ax: Axes, handles: Sequence[Artist], texts: Sequence[str], *, columns: i
 def empty(ax: Axes, text: str) -> Axes:
     """Say why there is nothing to draw, in the figure's place."""
     ax.set_axis_off()
-    said = "\n".join(wrapped(text, 40 if style.compact(ax) else 80))
-    ax.text(0.5, 0.5, said, ha="center", va="center", color=style.MUTED)
+    message = "\n".join(wrapped(text, 40 if style.compact(ax) else 80))
+    ax.text(0.5, 0.5, message, ha="center", va="center", color=style.MUTED)
     return ax
 
 
 def say_list(table: pd.DataFrame, column: str, template: str, **forms: Callable[[float | None], str]) -> str:
     """Say a table row by row for those who cannot see the figure; rows whose first value is suppressed say so."""
-    said = []
+    texts = []
     for row in table.to_dict("records"):
         values = {k: form(row[k]) for k, form in forms.items()}
         hidden = pd.isna(row[next(iter(forms))])
-        said.append(f"{say(row[column])}: " + ("not shown" if hidden else template.format(**values)))
-    return "; ".join(said) + "."
+        texts.append(f"{say(row[column])}: " + ("not shown" if hidden else template.format(**values)))
+    return "; ".join(texts) + "."
 
 
 def against_reference(ax: Axes, table: pd.DataFrame, *, by: str, area: str, reference: str = "England") -> Axes:
@@ -237,9 +237,9 @@ def grid(
 def describe_grid(table: pd.DataFrame, *, area: str, value: str = "mean_gbp", most: int = 5) -> str:
     """Return the alternative text: the dearest cells, and how many are suppressed."""
     top = table.dropna(subset=[value]).nlargest(most, value).to_dict("records")
-    said = "; ".join(f"{say(r['setting'])}, {say(r['phase']).lower()}: {pounds(r[value])}" for r in top)
+    text = "; ".join(f"{say(r['setting'])}, {say(r['phase']).lower()}: {pounds(r[value])}" for r in top)
     hidden = int(table[value].isna().sum())
-    listed = f"Most expensive: {said or 'none shown'}"
+    listed = f"Most expensive: {text or 'none shown'}"
     return f"Cost per patient in {area} by setting and phase. {listed}. Cells suppressed: {hidden}."
 
 

@@ -52,18 +52,18 @@ _SAID = {"error": "Error", "warning": "Warning", "info": "Note"}
 def in_words(report: QualityReport, *, area: str) -> str:
     """Return the report in a few sentences, the gravest first."""
     many = {severity: int((report.table["severity"] == severity).sum()) for severity in _SAID}
-    held = f"about {count(nearest(np.array([sum(report.rows.values())]), 5)[0])} rows of {len(report.rows)} tables"
-    said = f"Data quality, {area}: {report.rules} rules on {held} found "
-    said += " and ".join(f"{many[s]} {s}{'s' * (many[s] != 1)}" for s in ("error", "warning")) + "."
+    size = f"about {count(nearest(np.array([sum(report.rows.values())]), 5)[0])} rows of {len(report.rows)} tables"
+    sentence = f"Data quality, {area}: {report.rules} rules on {size} found "
+    sentence += " and ".join(f"{many[s]} {s}{'s' * (many[s] != 1)}" for s in ("error", "warning")) + "."
     grave = report.table[report.table["severity"].isin(["error", "warning"]) & (report.table["rows"] > 0)]
     costs = disclose(grave[["rows", "cost_gbp"]], counts="rows", in_order=True).frame["cost_gbp"]
     if len(costs) and costs.max() >= 1:
         row = grave.iloc[int(costs.argmax())]
-        said += f" The largest issue by value is {_finding(row)} ({short_pounds(costs.max(), plus='')})."
+        sentence += f" The largest issue by value is {_finding(row)} ({short_pounds(costs.max(), plus='')})."
     if report.blocking.empty:
-        return f"{said} No errors were serious enough to stop this pack."
+        return f"{sentence} No errors were serious enough to stop this pack."
     blocks = "; ".join(_finding(row) for _, row in report.blocking.iterrows())
-    return f"{said} Not fit for a pack without saying so: {blocks}."
+    return f"{sentence} Not fit for a pack without saying so: {blocks}."
 
 
 def findings(report: QualityReport) -> pd.DataFrame:
@@ -84,9 +84,9 @@ def _begin(text: str) -> str:
 
 def places(report: QualityReport, *, icb: str, names: Mapping[str, str], by_month: bool = False) -> pd.DataFrame:
     """Return the findings on an area's patients by provider (and month): most rows first, or in order of months."""
-    found = report.places if not icb else report.places[report.places["icb_code"] == icb]
+    rows = report.places if not icb else report.places[report.places["icb_code"] == icb]
     keys = ["provider_code", *(["month"] if by_month else []), "column", "rule"]
-    table = found.groupby(keys, as_index=False, dropna=False).agg(
+    table = rows.groupby(keys, as_index=False, dropna=False).agg(
         rows=("rows", "sum"), cost_gbp=("cost_gbp", lambda pounds: pounds.sum(min_count=1))
     )
     table["finding"] = (table["column"].map(words) + ": " + table["rule"]).map(_begin)
@@ -168,10 +168,10 @@ def reconciled(dataset: Dataset, local: Relation, *, year: str, names: Mapping[s
         return nothing, "Not computable: the data hold no quantum to reconcile to."
     prices, organisations = (table_or_empty(dataset, name) for name in ("unit_costs", "organisations"))
     mine = dataset.activity.having("provider_code", local)
-    held = mine.query("SELECT count(*) AS contacts, count(end_date) AS ended FROM this").to_arrow().to_pylist()[0]
-    if not held["contacts"]:
+    counts = mine.query("SELECT count(*) AS contacts, count(end_date) AS ended FROM this").to_arrow().to_pylist()[0]
+    if not counts["contacts"]:
         return nothing, "Not computable: no provider with activity is known to lie in the area."
-    if not held["ended"]:  # all would seem open, and all that was spent matched to nobody
+    if not counts["ended"]:  # all would seem open, and all that was spent matched to nobody
         return nothing, "Not computable: end date is not in these data, so nothing is known to have ended in the year."
     try:
         paid = cost_activity(mine, prices, organisations, price_base=year, mff="pay")
@@ -185,10 +185,10 @@ def reconciled(dataset: Dataset, local: Relation, *, year: str, names: Mapping[s
 
 def _tied(statement: Reconciliation) -> str:
     """Return what ties up, no more exact than may leave: the whole to three figures, what is unmatched in per cent."""
-    held = statement.table[statement.table["quantum_gbp"].notna()]
-    total = held["quantum_gbp"].sum()
+    rows = statement.table[statement.table["quantum_gbp"].notna()]
+    total = rows["quantum_gbp"].sum()
     whole = disclose(pd.DataFrame({"quantum_gbp": [total]}), counts=[]).frame["quantum_gbp"].iloc[0]
-    share = 100 * held["unmatched_gbp"].sum() / total if total else 0.0
+    share = 100 * rows["unmatched_gbp"].sum() / total if total else 0.0
     lines = statement.summary.find(" Beyond")
     return (
         f"{statement.year}: quantum {short_pounds(whole, plus='')}, of which {percent(share, 1)} is matched to no "

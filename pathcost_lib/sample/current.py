@@ -13,10 +13,10 @@ __all__ = ["is_current"]
 def is_current(folder: Path | str, *, people: str | int = "default", seed: int | None = None) -> bool:
     """Return whether `folder` holds a sample of this version, size and seed (any, if not given), of all ICBs."""
     try:
-        held = json.loads((Path(folder) / "sample.json").read_text(encoding="utf-8"))
+        manifest = json.loads((Path(folder) / "sample.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     wanted = {"version": VERSION, "people": SIZES.get(str(people), people), "whole": True}
     if seed is not None:
         wanted["seed"] = seed
-    return all(held.get(name) == value for name, value in wanted.items())
+    return all(manifest.get(name) == value for name, value in wanted.items())

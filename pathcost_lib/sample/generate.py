@@ -141,9 +141,9 @@ def _write(
         pence += sums
         if progress:
             progress(done, len(order))
-    held = {"activity": rows}
+    counts = {"activity": rows}
     for table in ("patients", "outcomes"):
-        held[table] = _join(folder, table, [world.icbs["icb_code"].iloc[i] for i in sorted(order)])
+        counts[table] = _join(folder, table, [world.icbs["icb_code"].iloc[i] for i in sorted(order)])
     frames = {
         "unit_costs": unit_costs(world),
         "organisations": organisations(world.providers),
@@ -153,8 +153,8 @@ def _write(
     for table, frame in frames.items():
         arrow = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
         pq.write_table(arrow, folder / f"{table}.parquet", compression="zstd", compression_level=9)
-        held[table] = len(frame)
-    return {f"{table}_rows": count for table, count in sorted(held.items())}
+        counts[table] = len(frame)
+    return {f"{table}_rows": count for table, count in sorted(counts.items())}
 
 
 _Task = tuple[int, int, Path]

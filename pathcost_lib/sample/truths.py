@@ -55,8 +55,8 @@ class Plan:
         """Place the effects, each on the nth largest provider of a kind in an ICB."""
 
         def nth(kind: str, icb: str, n: int) -> str:
-            found = providers[(providers["kind"] == kind) & (providers["icb_code"] == icb)]
-            return str(found["org_code"].iloc[n - 1])
+            rows = providers[(providers["kind"] == kind) & (providers["icb_code"] == icb)]
+            return str(rows["org_code"].iloc[n - 1])
 
         # Large trusts, so that one in a hundred still leaves enough operations to see the effect by.
         efficient, dear, hip = nth("acute", "QNX", 1), nth("acute", "QNC", 1), nth("acute", "QU9", 1)

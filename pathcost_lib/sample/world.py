@@ -143,8 +143,8 @@ def _age_sex_shares(icb_code: str) -> np.ndarray:
     broad = np.digitize(np.arange(91), [18, 65, 85])
     own = read("icb_age_shares").set_index("icb_code").loc[icb_code]
     wanted = own[["share_0_17", "share_18_64", "share_65_84", "share_85_plus"]].to_numpy(float)
-    held = np.bincount(broad, persons.sum(axis=1)) / persons.sum()
-    shares = persons / persons.sum() * (wanted / wanted.sum() / held)[broad][:, None]
+    band_shares = np.bincount(broad, persons.sum(axis=1)) / persons.sum()
+    shares = persons / persons.sum() * (wanted / wanted.sum() / band_shares)[broad][:, None]
     return shares / shares.sum()
 
 

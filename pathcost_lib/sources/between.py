@@ -53,8 +53,8 @@ def between_tables(tables: Mapping[str, Relation]) -> Iterator[tuple[Rule, str, 
     """Yield each rule that some rows break, with the table, the number of rows, and the codes that break it."""
     if "activity" not in tables:
         return
-    held = tables["activity"].query(_CONTACTS).to_pandas()
-    rows = held.groupby("icb_code")["held"].sum()
+    contacts = tables["activity"].query(_CONTACTS).to_pandas()
+    rows = contacts.groupby("icb_code")["held"].sum()
     if "population" in tables:
         people = tables["population"].query("SELECT icb_code, count(*) AS held FROM this GROUP BY icb_code").to_pandas()
         persons = people.dropna(subset="icb_code").set_index("icb_code")["held"]
@@ -62,8 +62,8 @@ def between_tables(tables: Mapping[str, Relation]) -> Iterator[tuple[Rule, str, 
         if len(persons):
             yield from _found(_NO_PEOPLE, "activity", rows[~rows.index.isin(persons.index)])
     moves = icb_successions()
-    both = held.merge(moves, left_on="icb_code", right_on="org_code").merge(
-        held[["icb_code", "starts"]], left_on=["successor_code", "starts"], right_on=["icb_code", "starts"]
+    both = contacts.merge(moves, left_on="icb_code", right_on="org_code").merge(
+        contacts[["icb_code", "starts"]], left_on=["successor_code", "starts"], right_on=["icb_code", "starts"]
     )
     # Who was there before the change is no code of another date: Hampshire took over a part of Frimley.
     new = both[~both["successor_code"].isin(there_before(moves["valid_to"].min()))].drop_duplicates(
@@ -82,8 +82,8 @@ def between_tables(tables: Mapping[str, Relation]) -> Iterator[tuple[Rule, str, 
         yield from _found(_NO_AREA, "organisations", view.to_pandas().set_index("provider_code")["held"])
 
 
-def _found(rule: Rule, table: str, held: pd.Series) -> Iterator[tuple[Rule, str, int, list[str]]]:
-    if len(held):
+def _found(rule: Rule, table: str, counts: pd.Series) -> Iterator[tuple[Rule, str, int, list[str]]]:
+    if len(counts):
         # Of organisations the rows at fault are the organisations, not their contacts.
-        many = len(held) if table == "organisations" else int(held.sum())
-        yield rule, table, many, [str(code) for code in held.index]
+        many = len(counts) if table == "organisations" else int(counts.sum())
+        yield rule, table, many, [str(code) for code in counts.index]

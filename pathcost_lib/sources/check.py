@@ -103,10 +103,10 @@ class QualityReport(Result):
     @property
     def summary(self) -> str:
         """How much was checked, how much was found, and the errors in words."""
-        held = ", ".join(f"{name} {rows:,}" for name, rows in self.rows.items()) or "none"
-        found = ", ".join(_many(len(self._of(severity)), word) for severity, word in _SEVERITIES.items())
+        numbers = ", ".join(f"{name} {rows:,}" for name, rows in self.rows.items()) or "none"
+        findings = ", ".join(_many(len(self._of(severity)), word) for severity, word in _SEVERITIES.items())
         worst = " No errors." if self.ok else f" Errors: {_worst(self.errors)}."
-        return f"{self.rules} rules checked (rows: {held}). Found: {found}.{worst}"
+        return f"{self.rules} rules checked (rows: {numbers}). Found: {findings}.{worst}"
 
     def _of(self, severity: str) -> pd.DataFrame:
         return self.table[self.table["severity"] == severity].reset_index(drop=True)
@@ -158,8 +158,8 @@ def check(dataset: Dataset, *, as_of: date | None = None, ledger: Relation | Non
     effect = "Nothing can be computed from this table, and no other rule was checked."
     lines = [{"severity": "error", "example": "", "what_it_does": effect, "blocks": True, **line} for line in broken]
     names = {str(line["table"]) for line in broken}
-    held = {name: sum(pq.read_metadata(path).num_rows for path in dataset.files[name]) for name in names}
-    return QualityReport(_frame(lines, held), _no_coverage(), rows=held, rules=1)
+    sizes = {name: sum(pq.read_metadata(path).num_rows for path in dataset.files[name]) for name in names}
+    return QualityReport(_frame(lines, sizes), _no_coverage(), rows=sizes, rules=1)
 
 
 def _check(dataset: Dataset, as_of: date, ledger: Relation | None) -> QualityReport:
@@ -168,8 +168,8 @@ def _check(dataset: Dataset, as_of: date, ledger: Relation | None) -> QualityRep
     rows = {name: relation.count() for name, relation in tables.items()}
     lines, rules, places = _not_checked(tables), 0, no_places()
     for name, relation in tables.items():
-        found = _found(CONTRACTS[name], tables, steps if name == "activity" else {"rows_with": relation}, as_of)
-        broken = {rule: n for rule, n in found if n}
+        counts = _found(CONTRACTS[name], tables, steps if name == "activity" else {"rows_with": relation}, as_of)
+        broken = {rule: n for rule, n in counts if n}
         where = _where(dataset, name, [rule for rule in broken if rule.severity != "info"])
         whole = source_name(name, dataset.files.get(name, []))
         if name == "activity":
@@ -177,10 +177,10 @@ def _check(dataset: Dataset, as_of: date, ledger: Relation | None) -> QualityRep
             gone = gone_examples(places, steps["spans"])
             broken = {_with_example(rule, gone, steps): n for rule, n in broken.items()}
         lines += [_line(rule, name, where.get(rule, whole), n) for rule, n in broken.items()]
-        rules += len(found)
+        rules += len(counts)
     for rule, name, n, codes in between_tables(tables):
-        shown = [code for code in codes if re.fullmatch(_ODS_CODE, code)]
-        example = ", ".join(shown[:5]) + (f" and {len(codes) - 5} more" if len(codes) > 5 else "")
+        examples = [code for code in codes if re.fullmatch(_ODS_CODE, code)]
+        example = ", ".join(examples[:5]) + (f" and {len(codes) - 5} more" if len(codes) > 5 else "")
         lines.append(_line(replace(rule, example=example), name, source_name(name, dataset.files.get(name, [])), n))
     rules += len(RULES_BETWEEN)
     coverage = steps["coverage"].to_pandas() if steps else _no_coverage()
@@ -194,8 +194,8 @@ def _filled(tables: Mapping[str, Relation]) -> pd.DataFrame:
     for name, relation in tables.items():
         counts = ", ".join(f"count({c.name}) AS {c.name}" for c in CONTRACTS[name].columns)
         row = relation.query(f"SELECT count(*) AS all_rows, {counts} FROM this").to_arrow().to_pylist()[0]
-        held = row.pop("all_rows")
-        lines += [(name, column, held, 100 * n / held if held else float("nan")) for column, n in row.items()]
+        size = row.pop("all_rows")
+        lines += [(name, column, size, 100 * n / size if size else float("nan")) for column, n in row.items()]
     return pd.DataFrame(lines, columns=["table", "column", "rows", "filled_pct"])
 
 
@@ -226,8 +226,8 @@ def _activity_steps(tables: Mapping[str, Relation]) -> Mapping[str, Relation]:
     pods = [(p.code, p.setting, p.code in _HRG_PODS, p.code in _BEDS, n) for n, p in enumerate(PODS.values())]
     inputs["pods"] = pd.DataFrame(pods, columns=["pod", "pod_setting", "counts_hrg", "is_bed", "pod_number"])
     inputs["published"] = published_icbs()
-    shown = {"setting": CONTRACTS["activity"]["setting"].allowed, "kind": CONTRACTS["organisations"]["kind"].allowed}
-    allowed = [(name, code) for name, codes in shown.items() for code in codes]
+    lists = {"setting": CONTRACTS["activity"]["setting"].allowed, "kind": CONTRACTS["organisations"]["kind"].allowed}
+    allowed = [(name, code) for name, codes in lists.items() for code in codes]
     inputs["allowed"] = pd.DataFrame(allowed, columns=["name", "code"])
     return activity.engine.run(_SQL, inputs)
 
@@ -237,15 +237,17 @@ def _found(
 ) -> list[tuple[Rule, int]]:
     """Return every rule of a table that can be checked, with the rows that break it."""
     relation = tables[contract.table]
-    held = [r for r in (*_row_rules(contract, as_of), *_code_rules(contract)) if not r.needs or r.needs in tables]
-    found = _repeated(relation, contract)
-    for of in dict.fromkeys(rule.of for rule in held):
-        rules = [rule for rule in held if rule.of == of]
+    every_rule = [r for r in (*_row_rules(contract, as_of), *_code_rules(contract)) if not r.needs or r.needs in tables]
+    counts = _repeated(relation, contract)
+    for of in dict.fromkeys(rule.of for rule in every_rule):
+        rules = [rule for rule in every_rule if rule.of == of]
         if of == "codes":
-            found += [_count_codes(relation, rule, tables) for rule in rules]
+            counts += [_count_codes(relation, rule, tables) for rule in rules]
         else:
-            found += zip(rules, _count(steps[of], rules, "count(*)" if of == "rows_with" else "sum(held)"), strict=True)
-    return found
+            counts += zip(
+                rules, _count(steps[of], rules, "count(*)" if of == "rows_with" else "sum(held)"), strict=True
+            )
+    return counts
 
 
 # -- rules -------------------------------------------------------------------------------------------------------------
@@ -313,8 +315,8 @@ def _count(relation: Relation, rules: list[Rule], weight: str = "count(*)") -> l
 
 
 def _sum(relation: Relation, expression: str = "held") -> int:
-    found = relation.query(f"SELECT CAST(coalesce(sum({expression}), 0) AS BIGINT) AS n FROM this").to_arrow()
-    return int(found["n"][0].as_py())
+    table = relation.query(f"SELECT CAST(coalesce(sum({expression}), 0) AS BIGINT) AS n FROM this").to_arrow()
+    return int(table["n"][0].as_py())
 
 
 def _count_codes(relation: Relation, rule: Rule, tables: Mapping[str, Relation]) -> tuple[Rule, int]:
@@ -333,15 +335,15 @@ def _count_codes(relation: Relation, rule: Rule, tables: Mapping[str, Relation])
 
 def _examples(unknown: Relation, tables: Mapping[str, Relation]) -> str:
     """Return up to five organisation codes; never what could be a patient's pseudonym in the wrong column."""
-    shown = unknown.query(
+    codes = unknown.query(
         f"SELECT * FROM this WHERE regexp_matches(code, {quote_value(_ODS_CODE)}) AND held >= {_FEWEST_ROWS_SHOWN}"
     )
     for name in ("patients", "activity", "outcomes"):
-        if name in tables and shown.count():
+        if name in tables and codes.count():
             people = "SELECT DISTINCT CAST(patient_id AS VARCHAR) AS code FROM people"
             sql = f"SELECT c.* FROM codes AS c LEFT JOIN ({people}) AS p ON p.code = c.code WHERE p.code IS NULL"
-            shown = unknown.engine.view("shown", sql, {"codes": shown, "people": tables[name]})
-    rows = shown.query("SELECT code, held FROM this ORDER BY held DESC, code LIMIT 5").to_arrow().to_pylist()
+            codes = unknown.engine.view("shown", sql, {"codes": codes, "people": tables[name]})
+    rows = codes.query("SELECT code, held FROM this ORDER BY held DESC, code LIMIT 5").to_arrow().to_pylist()
     return ", ".join(f"{row['code']} ({row['held']:,} rows)" for row in rows)
 
 
@@ -353,8 +355,8 @@ def _repeated(relation: Relation, contract: Contract) -> list[tuple[Rule, int]]:
     # Counting groups takes two thirds of the time of finding those that hold more than one row.
     repeats = _sum(keyed, "held - 1")
     whole = _whole_repeats(relation, contract, key, present) if repeats else 0
-    found = (("whole row repeated", whole), ("key repeated on rows that differ", repeats - whole))
-    return [(Rule("error", key, words, "", contract.repeated), rows) for words, rows in found]
+    counts = (("whole row repeated", whole), ("key repeated on rows that differ", repeats - whole))
+    return [(Rule("error", key, words, "", contract.repeated), rows) for words, rows in counts]
 
 
 def _whole_repeats(relation: Relation, contract: Contract, key: str, present: str) -> int:
@@ -377,9 +379,11 @@ def _where(dataset: Dataset, name: str, broken: list[Rule]) -> dict[Rule, str]:
         counts[path.relative_to(dataset.folder or "").as_posix()] = dict(zip(rules, _count(part, rules), strict=True))
     words = {}
     for rule in rules:
-        found = sorted(((n[rule], file) for file, n in counts.items() if n[rule]), key=lambda pair: (-pair[0], pair[1]))
-        more = f" and {len(found) - 3} more files" if len(found) > 3 else ""
-        words[rule] = ", ".join(f"{file} ({n:,})" for n, file in found[:3]) + more
+        places = sorted(
+            ((n[rule], file) for file, n in counts.items() if n[rule]), key=lambda pair: (-pair[0], pair[1])
+        )
+        more = f" and {len(places) - 3} more files" if len(places) > 3 else ""
+        words[rule] = ", ".join(f"{file} ({n:,})" for n, file in places[:3]) + more
     return words
 
 
@@ -407,8 +411,8 @@ def _many(number: int, word: str) -> str:
 
 
 def _worst(lines: pd.DataFrame) -> str:
-    said = lines[["file", "column", "rule", "rows"]].itertuples(index=False)
-    return "; ".join(f"{file}, {column}: {rule} ({_many(rows, 'row')})" for file, column, rule, rows in said)
+    findings = lines[["file", "column", "rule", "rows"]].itertuples(index=False)
+    return "; ".join(f"{file}, {column}: {rule} ({_many(rows, 'row')})" for file, column, rule, rows in findings)
 
 
 def _frame(lines: list[dict[str, object]], rows: Mapping[str, int], places: pd.DataFrame | None = None) -> pd.DataFrame:

@@ -78,7 +78,7 @@ class Compared:
         return set(self.areas) <= {self.icb}
 
     @cached_property
-    def held(self) -> MonthsHeld:
+    def months(self) -> MonthsHeld:
         """The months of the year that the area's own data hold."""
         mine = self.whole.activity.query(f"SELECT * FROM this WHERE icb_code = {quote_value(self.icb)}")
         return months_held(mine, self.year)
@@ -93,20 +93,20 @@ class Compared:
         """What must be said of who is compared; empty where all areas of the tables are, and they are enough."""
         if self.alone and self.icb in self.left_out:
             return f"{self.icb} is compared with nothing: {self.left_out[self.icb]}."
-        said = []
+        texts = []
         if self.alone:
             others = [why for why in self.left_out.values() if why != NO_DATA]
             kind = "enough activity to be compared" if others else "activity"
-            said.append(f"Only {self.icb} has {kind} in these data, so there is nothing to compare with.")
+            texts.append(f"Only {self.icb} has {kind} in these data, so there is nothing to compare with.")
         elif len(self.areas) < FEWEST_AREAS:
-            said.append(
+            texts.append(
                 f"Only {len(self.areas)} areas are compared ({', '.join(self.areas)}): the reference says little."
             )
         for why in dict.fromkeys(self.left_out.values()):
             codes = [code for code, reason in self.left_out.items() if reason == why]
             if not (self.alone and why == NO_DATA):
-                said.append(f"Not compared: {named(codes)} ({why}).")
-        return " ".join([*said, self.fewer_note]).strip()
+                texts.append(f"Not compared: {named(codes)} ({why}).")
+        return " ".join([*texts, self.fewer_note]).strip()
 
     @property
     def fewer_note(self) -> str:
@@ -182,11 +182,11 @@ def taking_part(dataset: Dataset, year: str) -> tuple[list[str], dict[str, str]]
 def contacts_of(dataset: Dataset, year: str) -> pd.Series:
     """Return the contacts that start in a financial year, by area."""
     first, last = financial_year_bounds(year)
-    held = dataset.activity.query(
+    table = dataset.activity.query(
         "SELECT icb_code, count(*) AS contacts FROM this WHERE icb_code IS NOT NULL "
         f"AND start_date BETWEEN {quote_value(first)} AND {quote_value(last)} GROUP BY icb_code ORDER BY icb_code"
     ).to_pandas()
-    return held.set_index("icb_code")["contacts"].astype(float)
+    return table.set_index("icb_code")["contacts"].astype(float)
 
 
 def persons_of(dataset: Dataset, year: str) -> pd.Series:
@@ -195,8 +195,8 @@ def persons_of(dataset: Dataset, year: str) -> pd.Series:
         return pd.Series(dtype=float)
     first = financial_year_bounds(year)[0].year
     sql = "SELECT icb_code, sum(persons) AS persons FROM this WHERE variant = 'principal' AND icb_code IS NOT NULL "
-    found = dataset.population.query(f"{sql}AND year = {quote_value(first)} GROUP BY icb_code").to_pandas()
-    return found.set_index("icb_code")["persons"].astype(float)
+    table = dataset.population.query(f"{sql}AND year = {quote_value(first)} GROUP BY icb_code").to_pandas()
+    return table.set_index("icb_code")["persons"].astype(float)
 
 
 def thin_areas(per_head: pd.Series) -> dict[str, str]:
@@ -248,8 +248,8 @@ def compared_with(dataset: Dataset, reference: str, *, icb: str, year: str, allo
             "allow=few_areas`."
         )
     name = NO_OTHER if set(areas) <= {icb} else name
-    held = set(icb_codes(whole.activity)) | set(left_out)
-    narrowed = whole if reference == EVERYWHERE and held <= set(areas) else of_areas(whole, areas)
+    codes = set(icb_codes(whole.activity)) | set(left_out)
+    narrowed = whole if reference == EVERYWHERE and codes <= set(areas) else of_areas(whole, areas)
     return Compared(icb, year, name, tuple(areas), left_out, whole, narrowed)
 
 

@@ -126,15 +126,15 @@ def _load() -> dict[str, Contract]:
     named = {"settings": SETTINGS, "pods": tuple(PODS), "units": UNITS}
     page = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
     contracts = {}
-    for table, held in page.items():
+    for table, content in page.items():
         columns = []
-        for entry in held["columns"]:
+        for entry in content["columns"]:
             allowed = entry.pop("allowed", ())
             columns.append(Column(**entry, allowed=named[allowed] if isinstance(allowed, str) else tuple(allowed)))
-        rules = tuple(Rule(**rule) for rule in held["rules"])
-        key, repeated = tuple(held["key"]), held.get("repeated", "Kept: counted each time.")
-        without = held.get("without", "")
-        contracts[table] = Contract(table, held["one_row_per"], key, tuple(columns), rules, repeated, without)
+        rules = tuple(Rule(**rule) for rule in content["rules"])
+        key, repeated = tuple(content["key"]), content.get("repeated", "Kept: counted each time.")
+        without = content.get("without", "")
+        contracts[table] = Contract(table, content["one_row_per"], key, tuple(columns), rules, repeated, without)
     return contracts
 
 
@@ -190,24 +190,24 @@ def full_match(pattern: str) -> str:
     return quote_value(rf"^(?:{PATTERNS[pattern][0]})\z")
 
 
-def engine_type(found: pa.DataType) -> str:
+def engine_type(arrow_type: pa.DataType) -> str:
     """Return the engine's name for an Arrow type, as an analyst would write it in SQL."""
-    if pa.types.is_dictionary(found):
-        return engine_type(found.value_type)
-    if pa.types.is_timestamp(found):
-        return "TIMESTAMP WITH TIME ZONE" if found.tz else "TIMESTAMP"
-    if pa.types.is_decimal(found):
-        return f"DECIMAL({found.precision},{found.scale})"
-    return next((name for test, name in _ENGINE_TYPES if test(found)), str(found).upper())
+    if pa.types.is_dictionary(arrow_type):
+        return engine_type(arrow_type.value_type)
+    if pa.types.is_timestamp(arrow_type):
+        return "TIMESTAMP WITH TIME ZONE" if arrow_type.tz else "TIMESTAMP"
+    if pa.types.is_decimal(arrow_type):
+        return f"DECIMAL({arrow_type.precision},{arrow_type.scale})"
+    return next((name for test, name in _ENGINE_TYPES if test(arrow_type)), str(arrow_type).upper())
 
 
-def type_problem(column: Column, found: pa.DataType) -> str | None:
+def type_problem(column: Column, arrow_type: pa.DataType) -> str | None:
     """Return why a column cannot be read from what was found without loss, or None where it can."""
-    name = engine_type(found)
+    name = engine_type(arrow_type)
     if name == "NULL":
         return None if column.null or column.optional else "nothing but nulls, where none is allowed"
     wanted = column.types
-    if any(name in _READ_AS[kind] or _exact_decimal(found, kind) for kind in wanted):
+    if any(name in _READ_AS[kind] or _exact_decimal(arrow_type, kind) for kind in wanted):
         return None
     if "VARCHAR" in wanted and (name in _WHOLE or name in ("REAL", "DOUBLE") or name.startswith("DECIMAL")):
         return f"{name}: {_NUMBERS_FOR_CODES}"
@@ -216,12 +216,12 @@ def type_problem(column: Column, found: pa.DataType) -> str | None:
     return f"{name}: {reason}" if reason else name
 
 
-def _exact_decimal(found: pa.DataType, wanted: str) -> bool:
+def _exact_decimal(arrow_type: pa.DataType, wanted: str) -> bool:
     """A database's NUMERIC holds whole numbers exactly below 19 digits; a double holds 15 digits exactly."""
-    if not pa.types.is_decimal(found):
+    if not pa.types.is_decimal(arrow_type):
         return False
-    whole = found.scale == 0 and found.precision <= 18
-    return (wanted in ("BIGINT", "INTEGER") and whole) or (wanted == "DOUBLE" and found.precision <= 15)
+    whole = arrow_type.scale == 0 and arrow_type.precision <= 18
+    return (wanted in ("BIGINT", "INTEGER") and whole) or (wanted == "DOUBLE" and arrow_type.precision <= 15)
 
 
 def data_dictionary() -> str:

@@ -135,8 +135,8 @@ def _without_mark(path: Path) -> str | None:
 
 def number_list(numbers: list[int], total: int) -> str:
     """Return a handful of row or line numbers in words ("4, 7 and 91 more")."""
-    shown = ", ".join(f"{n:,}" for n in numbers)
-    return f"{shown} and {total - len(numbers):,} more" if total > len(numbers) else shown
+    text = ", ".join(f"{n:,}" for n in numbers)
+    return f"{text} and {total - len(numbers):,} more" if total > len(numbers) else text
 
 
 def headings(path: Path, dialect: Dialect) -> list[str]:
@@ -273,16 +273,16 @@ def load_text(engine: Engine, stem: str, path: Path, dialect: Dialect, select: s
 
 
 def _refuse_broken_rows(engine: Engine, path: Path, dialect: Dialect, rejects: str) -> None:
-    found = engine.fetch(
+    faults = engine.fetch(
         f"SELECT error_type AS fault, count(DISTINCT line) AS lines, min(line) AS first_line, "
         f"list_slice(list(DISTINCT line ORDER BY line), 1, 5) AS numbers "
         f"FROM (SELECT CAST(error_type AS VARCHAR) AS error_type, line FROM {rejects}) GROUP BY ALL ORDER BY first_line"
     ).to_pylist()
     engine.execute(f"DROP TABLE {rejects}")
     engine.execute(f"DROP TABLE {rejects}_scan")
-    if found:
+    if faults:
         raise InputError(
-            f"{path.name} has rows that do not fit its heading: {'; '.join(_fault(row, dialect) for row in found)}. "
+            f"{path.name} has rows that do not fit its heading: {'; '.join(_fault(row, dialect) for row in faults)}. "
             "Nothing was read."
         )
 
@@ -359,8 +359,8 @@ def _open(path: Path) -> IO[bytes]:
 class _Unpacked(io.RawIOBase):
     """What an archive holds, as it is unpacked, up to a limit: a small file may be made to fill a disk."""
 
-    def __init__(self, path: Path, held: IO[bytes]) -> None:
-        self._path, self._held, self._packed, self._count = path, held, path.stat().st_size, 0
+    def __init__(self, path: Path, content: IO[bytes]) -> None:
+        self._path, self._held, self._packed, self._count = path, content, path.stat().st_size, 0
 
     def readable(self) -> bool:
         return True

@@ -50,9 +50,9 @@ class Dataset:
             raise AttributeError(name)
         if name not in self.tables:
             where = f" in {self.folder}" if self.folder else ""
-            held = ", ".join(self.tables) or "none"
+            names = ", ".join(self.tables) or "none"
             raise InputError(
-                f"There is no table {name!r}{where}. Expected {name}.parquet or {name}/*.parquet. Held: {held}."
+                f"There is no table {name!r}{where}. Expected {name}.parquet or {name}/*.parquet. Held: {names}."
             )
         return self.tables[name]
 
@@ -138,8 +138,8 @@ def open_dataset(folder: str | Path, engine: Engine | None = None, *, remember: 
         raise InputError(f"There is no folder {folder}. `pathcost sample` makes the synthetic England.")
     files = find_tables(folder)
     engine = engine or (RememberingEngine(Store(paths.cache())) if remember else connect())
-    engine.seal(path for held in files.values() for path in held)
-    sources = {name: read_source(name, held) for name, held in files.items()}
+    engine.seal(path for parts in files.values() for path in parts)
+    sources = {name: read_source(name, parts) for name, parts in files.items()}
     schemas = {name: schema for name, (schema, _) in sources.items()}
     try:
         tables = {name: engine.register(name, source) for name, (_, source) in sources.items()}
@@ -206,8 +206,8 @@ def _listed(problems: list[str]) -> str:
 
 
 def _identifiers_differ(schemas: Mapping[str, pa.Schema]) -> list[str]:
-    held = {name: schema.field("patient_id").type for name, schema in schemas.items() if "patient_id" in schema.names}
-    kinds = {name: "text" if engine_type(kind) == "VARCHAR" else "a number" for name, kind in held.items()}
+    types = {name: schema.field("patient_id").type for name, schema in schemas.items() if "patient_id" in schema.names}
+    kinds = {name: "text" if engine_type(kind) == "VARCHAR" else "a number" for name, kind in types.items()}
     listed = ", ".join(f"{kind} in {name}" for name, kind in kinds.items())
     return [f"column patient_id: {listed}. Allowed: one type."] if len(set(kinds.values())) > 1 else []
 
@@ -219,12 +219,12 @@ def _value_problems(relation: Relation, contract: Contract, schema: pa.Schema, f
     """Count, in one pass over the columns concerned, what would poison a sum (NaN, infinity) or lose a time of day."""
     tests, words = {}, {}
     for column in contract.columns:
-        found = engine_type(schema.field(column.name).type) if column.name in schema.names else ""
-        if found in ("DOUBLE", "REAL"):
+        kind = engine_type(schema.field(column.name).type) if column.name in schema.names else ""
+        if kind in ("DOUBLE", "REAL"):
             # NaN compares as greater than every number; one NaN makes the sum of its column NaN.
             tests[column.name] = f"{column.name} NOT BETWEEN -1e300 AND 1e300"
             words[column.name] = "are NaN or infinite, which would make every sum NaN. Allowed: a number, or null"
-        elif found == "TIMESTAMP":
+        elif kind == "TIMESTAMP":
             tests[column.name] = f"{column.name} <> date_trunc('day', {column.name})"
             words[column.name] = "have a time of day. Allowed: dates, or timestamps that are all midnight"
     if not tests:
@@ -242,11 +242,11 @@ def _code_problems(relation: Relation, contract: Contract, schema: pa.Schema, fi
 
     Codes are few: the engine groups the rows first, in a fiftieth of the time of costing them, and judges the groups.
     """
-    held = [c for c in contract.columns if c.pattern not in ("", "name") and c.name in schema.names]
-    if not held:
+    columns = [c for c in contract.columns if c.pattern not in ("", "name") and c.name in schema.names]
+    if not columns:
         return []
-    names = [quote_name(column.name) for column in held]
-    wrong = [f"NOT regexp_matches({n}, {full_match(c.pattern)})" for n, c in zip(names, held, strict=True)]
+    names = [quote_name(column.name) for column in columns]
+    wrong = [f"NOT regexp_matches({n}, {full_match(c.pattern)})" for n, c in zip(names, columns, strict=True)]
     counts = ", ".join(f"sum(CASE WHEN {w} THEN held ELSE 0 END) AS {n}" for n, w in zip(names, wrong, strict=True))
     listed = ", ".join(names)
     groups = f"SELECT {listed}, count(*) AS held FROM this GROUP BY {listed}"
@@ -259,7 +259,7 @@ def _code_problems(relation: Relation, contract: Contract, schema: pa.Schema, fi
     where = source_name(contract.table, files)
     return [
         f"{where}, column {c.name}: {int(row[c.name]):,} rows hold what is not {PATTERNS[c.pattern][1]}."
-        for c in held
+        for c in columns
         if row[c.name]
     ]
 
@@ -268,8 +268,8 @@ def _casts(contract: Contract, schema: pa.Schema) -> dict[str, str]:
     """Return how to read the columns that must be widened, and the optional ones to add as nulls."""
     casts: dict[str, str] = {}
     for column in contract.columns:
-        found = engine_type(schema.field(column.name).type) if column.name in schema.names else "missing"
-        if found not in column.types and (column.type, found) != ("INTEGER", "BIGINT"):
+        kind = engine_type(schema.field(column.name).type) if column.name in schema.names else "missing"
+        if kind not in column.types and (column.type, kind) != ("INTEGER", "BIGINT"):
             casts.update([_cast(column)])
     return casts
 
@@ -282,7 +282,7 @@ def _cast(column: Column) -> tuple[str, str]:
 def _as_contract(relation: Relation, casts: Mapping[str, str]) -> Relation:
     if not casts:
         return relation
-    held = relation.columns
-    listed = [casts[name].format(name) if name in casts else quote_name(name) for name in held]
-    listed += [cast.format("NULL") for name, cast in casts.items() if name not in held]
+    columns = relation.columns
+    listed = [casts[name].format(name) if name in casts else quote_name(name) for name in columns]
+    listed += [cast.format("NULL") for name, cast in casts.items() if name not in columns]
     return relation.engine.view(relation.name, f"SELECT {', '.join(listed)} FROM this", {"this": relation})

@@ -133,10 +133,10 @@ def _mapped(table: Relation, moved: Mapping[str, str]) -> Relation:
     cases = " ".join(f"WHEN {quote_value(old)} THEN {quote_value(new)}" for old, new in sorted(moved.items()))
     # An ICB's own row keeps its code: it is what names the area that has ended.
     own = " AND kind NOT IN ('icb', 'region')" if "kind" in table.columns else ""
-    held = (
+    code = (
         f"CASE WHEN icb_code IN ({quote_values(sorted(moved))}){own} THEN CASE icb_code {cases} END ELSE icb_code END"
     )
-    return table.query(f"SELECT {_listed(table, held)} FROM this")
+    return table.query(f"SELECT {_listed(table, code)} FROM this")
 
 
 def _by_home(activity: Relation, patients: Relation, split: Iterable[str]) -> Relation:
@@ -145,13 +145,13 @@ def _by_home(activity: Relation, patients: Relation, split: Iterable[str]) -> Re
     homes = patients.query(
         f"SELECT patient_id, min(icb_code) AS home FROM this WHERE icb_code NOT IN ({gone}) GROUP BY patient_id"
     )
-    held = f"CASE WHEN a.icb_code IN ({gone}) THEN coalesce(h.home, a.icb_code) ELSE a.icb_code END"
-    sql = f"SELECT {_listed(activity, held, 'a.')} FROM this AS a LEFT JOIN homes AS h ON h.patient_id = a.patient_id"
+    code = f"CASE WHEN a.icb_code IN ({gone}) THEN coalesce(h.home, a.icb_code) ELSE a.icb_code END"
+    sql = f"SELECT {_listed(activity, code, 'a.')} FROM this AS a LEFT JOIN homes AS h ON h.patient_id = a.patient_id"
     return activity.engine.view("activity", sql, {"this": activity, "homes": homes})
 
 
-def _listed(table: Relation, held: str, prefix: str = "") -> str:
-    return ", ".join(f"{held} AS icb_code" if c == "icb_code" else f"{prefix}{quote_name(c)}" for c in table.columns)
+def _listed(table: Relation, code: str, prefix: str = "") -> str:
+    return ", ".join(f"{code} AS icb_code" if c == "icb_code" else f"{prefix}{quote_name(c)}" for c in table.columns)
 
 
 def _shared_out(population: Relation, ended: pd.DataFrame) -> Relation:

@@ -82,8 +82,8 @@ class Relation:
         if self.origin is not None and "start_date" in self.origin.columns:
             return self.origin.extent
         last = "greatest(max(start_date), max(end_date))" if "end_date" in self.columns else "max(start_date)"
-        found = self.query(f"SELECT min(start_date) AS f, max(start_date) AS s, {last} AS e FROM this").to_arrow()
-        days = [found[column][0].as_py() for column in "fse"]
+        table = self.query(f"SELECT min(start_date) AS f, max(start_date) AS s, {last} AS e FROM this").to_arrow()
+        days = [table[column][0].as_py() for column in "fse"]
         return None if days[0] is None else Extent(*days)
 
     def require_extent(self) -> Extent:
@@ -428,13 +428,13 @@ def parse_steps(script: Path) -> list[tuple[str, str, str]]:
 def _rename(sql: str, names: Mapping[str, str]) -> str:
     """Replace the table names after FROM and JOIN that are known, and leave all else (CTEs, columns) alone."""
 
-    def replaced(found: re.Match[str]) -> str:
-        if found[3] is None:
-            return found[0]
-        name = names.get(found[3], found[3])
+    def replaced(match: re.Match[str]) -> str:
+        if match[3] is None:
+            return match[0]
+        name = names.get(match[3], match[3])
         # A subquery goes by the name of its step, unless it has another.
-        alias = f" AS {found[3]}" if name.startswith("(") and not _ALIAS.match(sql, found.end()) else ""
-        return f"{found[1]}{found[2]}{name}{alias}"
+        alias = f" AS {match[3]}" if name.startswith("(") and not _ALIAS.match(sql, match.end()) else ""
+        return f"{match[1]}{match[2]}{name}{alias}"
 
     return _LITERAL_OR_READS.sub(replaced, sql)
 

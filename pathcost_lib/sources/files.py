@@ -38,8 +38,8 @@ def find_tables(folder: Path) -> dict[str, list[Path]]:
         singles = [p for p in sorted(folder.iterdir()) if p.stem == name and p.suffix.lower() in (".parquet", ".csv")]
         parts = sorted(_parquet_below(folder / name))
         if len(singles) + bool(parts) > 1:
-            held = [path.name for path in singles] + [f"{name}/"] * bool(parts)
-            raise InputError(f"{folder} holds the table {name} more than once: {', '.join(held)}. Keep one.")
+            places = [path.name for path in singles] + [f"{name}/"] * bool(parts)
+            raise InputError(f"{folder} holds the table {name} more than once: {', '.join(places)}. Keep one.")
         if singles or parts:
             files[name] = singles or parts
     if not files:
@@ -141,14 +141,14 @@ def unreadable(files: Mapping[str, list[Path]]) -> list[dict[str, object]]:
     list of dict
         table, file, column, rule, rows (at fault; the whole file where the column cannot be read at all).
     """
-    found: list[dict[str, object]] = []
+    findings: list[dict[str, object]] = []
     for name, paths in files.items():
         for path in (p for p in paths if p.suffix.lower() == ".parquet"):
             for column in pq.read_schema(path).names:
                 rows, rule = _broken_column(path, column)
                 if rule:
-                    found.append({"table": name, "file": path.name, "column": column, "rule": rule, "rows": rows})
-    return found
+                    findings.append({"table": name, "file": path.name, "column": column, "rule": rule, "rows": rows})
+    return findings
 
 
 def _broken_column(path: Path, column: str) -> tuple[int, str]:

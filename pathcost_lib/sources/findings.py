@@ -96,8 +96,8 @@ def gone_examples(places: pd.DataFrame, spans: Relation) -> dict[str, str]:
     dated = spans.query("SELECT org_code, successors FROM this").to_pandas().set_index("org_code")["successors"]
     words = {}
     for column in ("provider_code", "icb_code"):
-        found = places[(places["column"] == column) & places["rule"].str.contains("did not exist")]
-        top = found.groupby(column)["rows"].sum().nlargest(5)
+        lines = places[(places["column"] == column) & places["rule"].str.contains("did not exist")]
+        top = lines.groupby(column)["rows"].sum().nlargest(5)
         after = {code: f"; taken over by {dated[code]}" if pd.notna(dated.get(code)) else "" for code in top.index}
         words[column] = ", ".join(f"{code} ({rows:,} rows{after[code]})" for code, rows in top.items() if rows >= 5)
     return words

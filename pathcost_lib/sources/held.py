@@ -102,15 +102,15 @@ def span_words(months: list[pd.Period]) -> str:
             spans[-1].append(month)
         else:
             spans.append([month])
-    said = []
+    texts = []
     for number, span in enumerate(spans):
         last = span[-1].strftime("%B %Y")
         following = spans[number + 1][0] if number + 1 < len(spans) else None
         if following is not None and following.year == span[-1].year:
             last = span[-1].strftime("%B")
         first = span[0].strftime("%B" if span[0].year == span[-1].year else "%B %Y")
-        said.append(last if len(span) == 1 else f"{first} to {last}")
-    return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
+        texts.append(last if len(span) == 1 else f"{first} to {last}")
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
 def months_held(activity: Relation, year: str) -> MonthsHeld:
@@ -133,10 +133,10 @@ def months_held(activity: Relation, year: str) -> MonthsHeld:
         "SELECT setting, year(start_date) AS y, month(start_date) AS m, count(*) AS n FROM this "
         f"WHERE start_date BETWEEN {first} AND {last} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
     ).to_pandas()
-    held: dict[str, list[pd.Period]] = {}
+    by_setting: dict[str, list[pd.Period]] = {}
     for setting, y, m in table[["setting", "y", "m"]].dropna().itertuples(index=False):
-        held.setdefault(str(setting), []).append(pd.Period(year=int(y), month=int(m), freq="M"))
-    return MonthsHeld(year, held)
+        by_setting.setdefault(str(setting), []).append(pd.Period(year=int(y), month=int(m), freq="M"))
+    return MonthsHeld(year, by_setting)
 
 
 def fewer_months(activity: Relation, year: str, areas: Collection[str]) -> dict[str, str]:
@@ -181,7 +181,7 @@ def fewer_months(activity: Relation, year: str, areas: Collection[str]) -> dict[
     ).to_pandas()
     table = table[table["icb_code"].isin(areas)]
     every = table.groupby(["icb_code", "y", "m"], as_index=False)["n"].sum().assign(setting="")
-    found: dict[str, dict[str, str]] = {}
+    by_area: dict[str, dict[str, str]] = {}
     for setting, rows in pd.concat([every, table]).groupby("setting", sort=True):
         seen = rows.pivot_table(index=["y", "m"], columns="icb_code", values="n", aggfunc="sum", fill_value=0)
         for area in seen:
@@ -190,11 +190,11 @@ def fewer_months(activity: Relation, year: str, areas: Collection[str]) -> dict[
             if lacking:
                 months = seen.index.difference(lacking)
                 there = sorted(pd.Period(year=int(y), month=int(m), freq="M") for y, m in months)
-                found.setdefault(str(area), {})[str(setting)] = f"only {span_words(there)}"
+                by_area.setdefault(str(area), {})[str(setting)] = f"only {span_words(there)}"
     # What is true of the whole area need not be said of its settings again.
     return {
-        area: said.get("") or "; ".join(f"{label(setting)} {words}" for setting, words in said.items())
-        for area, said in sorted(found.items())
+        area: spans.get("") or "; ".join(f"{label(setting)} {words}" for setting, words in spans.items())
+        for area, spans in sorted(by_area.items())
     }
 
 

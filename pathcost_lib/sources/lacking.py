@@ -45,10 +45,10 @@ def lacking(dataset: Dataset, icb: str = "") -> list[str]:
     >>> lacking(Dataset(whole.engine, {**whole.tables, "patients": patients}))
     ['Deprivation decile is not in these data, so there is no slope over deprivation, and peers are chosen without it.']
     """
-    said = []
+    texts = []
     for table, contract in CONTRACTS.items():
         if table not in dataset:
-            said.append(sentence(table))
+            texts.append(sentence(table))
             continue
         columns = [c.name for c in contract.columns if c.optional]
         if not columns:
@@ -56,9 +56,9 @@ def lacking(dataset: Dataset, icb: str = "") -> list[str]:
         where = f" WHERE icb_code = {quote_value(icb)}" if icb and table in _OF_AREAS else ""
         counts = ", ".join(f"count({name}) AS {name}" for name in columns)
         row = dataset.tables[table].query(f"SELECT count(*) AS all_rows, {counts} FROM this{where}").to_arrow()
-        held = row.to_pylist()[0]
-        said += [sentence(table, c) for c in columns if not held[c]] if held["all_rows"] else [sentence(table)]
-    return [words for words in said if words]
+        numbers = row.to_pylist()[0]
+        texts += [sentence(table, c) for c in columns if not numbers[c]] if numbers["all_rows"] else [sentence(table)]
+    return [words for words in texts if words]
 
 
 def sentence(table: str, column: str = "") -> str:

@@ -25,8 +25,8 @@ LONGEST_NAME = 80
 
 def icb_codes(activity: Relation) -> list[str]:
     """Return the ICBs that have activity."""
-    found = activity.query("SELECT DISTINCT icb_code FROM this WHERE icb_code IS NOT NULL ORDER BY icb_code")
-    return [str(code) for code in found.to_arrow()["icb_code"].to_pylist()]
+    table = activity.query("SELECT DISTINCT icb_code FROM this WHERE icb_code IS NOT NULL ORDER BY icb_code")
+    return [str(code) for code in table.to_arrow()["icb_code"].to_pylist()]
 
 
 def icbs_of(dataset: Dataset, year: str) -> list[str]:

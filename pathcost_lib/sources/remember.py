@@ -91,8 +91,8 @@ class Store:
         note = self._path("files", hashlib.sha256(str(path).encode()).hexdigest())
         stamp = f"{about.st_size} {about.st_mtime_ns} {about.st_ctime_ns} {about.st_ino}"
         with contextlib.suppress(OSError, ValueError):
-            held, _, digest = note.read_text(encoding="utf-8").rpartition(" ")
-            if held == stamp and len(digest) == 64:
+            state, _, digest = note.read_text(encoding="utf-8").rpartition(" ")
+            if state == stamp and len(digest) == 64:
                 return digest
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -158,8 +158,8 @@ class RememberingEngine(DuckDBEngine):
     def schema(self, name: str) -> dict[str, str]:
         """Return column name to type of a view or table."""
         if name not in self._schemas:
-            found = self.fetch(f"DESCRIBE {name}")
-            self._schemas[name] = dict(zip(*(found.column(n).to_pylist() for n in (0, 1)), strict=True))
+            columns = self.fetch(f"DESCRIBE {name}")
+            self._schemas[name] = dict(zip(*(columns.column(n).to_pylist() for n in (0, 1)), strict=True))
         return self._schemas[name]
 
     def write_parquet(self, name: str, path: Path) -> Path:

@@ -40,9 +40,9 @@ class Followed(Result):
         """What was moved, and what could not be."""
         old = self.shared_out["code"].nunique()
         split = int((self.shared_out.groupby("code").size() > 1).sum()) if old else 0
-        said = [f"Organisations as of {self.as_of.day} {self.as_of:%B %Y}: {old} ended before, {split} of them split."]
-        said += [f"{measure} is left out: {reason}." for measure, reason in self.left_out.items()]
-        return " ".join(said)
+        texts = [f"Organisations as of {self.as_of.day} {self.as_of:%B %Y}: {old} ended before, {split} of them split."]
+        texts += [f"{measure} is left out: {reason}." for measure, reason in self.left_out.items()]
+        return " ".join(texts)
 
 
 def icb_successions() -> pd.DataFrame:
@@ -147,8 +147,8 @@ def successors_on(organisations: pd.DataFrame, day: date, codes: Iterable[str]) 
     InputError
         If the shares of an organisation do not sum to one, or successions go round in a ring.
     """
-    found = _shares(organisations, day, list(codes))
-    return found[["code", "successor_code"]].assign(share=found["share"] / _WHOLE)
+    shares = _shares(organisations, day, list(codes))
+    return shares[["code", "successor_code"]].assign(share=shares["share"] / _WHOLE)
 
 
 def _parts(whole: pd.Series, before: pd.Series, share: pd.Series) -> pd.Series:
@@ -194,8 +194,8 @@ def _ends(code: str, steps: Mapping[str, list[tuple[str, float]]], seen: tuple[s
         raise InputError(f"The successions of {code} go round in a ring: {' to '.join((*seen, code))}.")
     if code not in steps:
         return {code: 1.0}
-    found: dict[str, float] = {}
+    ends: dict[str, float] = {}
     for successor, share in steps[code]:
         for end, part in _ends(successor, steps, (*seen, code)).items():
-            found[end] = found.get(end, 0.0) + share * part
-    return found
+            ends[end] = ends.get(end, 0.0) + share * part
+    return ends

@@ -92,7 +92,7 @@ def _blank(cell: Any) -> Any:
         return cell
     lines = cell.source.splitlines()
     kept = [line for line in lines if line.startswith("#")]
-    names = [found[1] for line in lines if (found := re.match(r"(\w+) = ", line))]
+    names = [match[1] for line in lines if (match := re.match(r"(\w+) = ", line))]
     source = "\n".join([*kept, f"{names[-1]} = ..."])
     return nbformat.v4.new_code_cell(source, id=cell.id, metadata={"tags": ["answer"]})
 

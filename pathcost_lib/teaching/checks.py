@@ -94,11 +94,11 @@ def predict(guess: object, actual: float, unit: str = "£", places: int = 0) -> 
     if isinstance(given, str):
         return given
 
-    def said(value: float) -> str:
+    def text(value: float) -> str:
         return pounds(value, places) if unit == "£" else f"{value:,.{places}f}{unit}"
 
-    end = "Spot on." if said(given) == said(actual) else "Before you read on: what did you leave out, or count twice?"
-    return f"You predicted {said(given)}. It is {said(actual)}. {end}"
+    end = "Spot on." if text(given) == text(actual) else "Before you read on: what did you leave out, or count twice?"
+    return f"You predicted {text(given)}. It is {text(actual)}. {end}"
 
 
 def _chosen(task: Exercise, answer: object) -> Verdict:
@@ -116,10 +116,10 @@ def _number(answer: object) -> float | str:
     if isinstance(answer, str):
         return "That is text. Give a number: no quotes, no pound sign, no comma."
     if isinstance(answer, pd.DataFrame | pd.Series | pd.Index | np.ndarray | list | tuple):
-        held = np.asarray(answer, dtype=object).ravel()
-        if len(held) != 1:
-            return f"That holds {len(held)} values; the question asks for one number."
-        answer = held[0]
+        values = np.asarray(answer, dtype=object).ravel()
+        if len(values) != 1:
+            return f"That holds {len(values)} values; the question asks for one number."
+        answer = values[0]
     if answer is pd.NA or (isinstance(answer, Number) and answer != answer):
         return "That is 'not a number': something in your working is missing or was divided by zero."
     if isinstance(answer, bool | np.bool_ | complex) or not isinstance(answer, Number):

@@ -120,8 +120,8 @@ def find(exercise: str) -> Exercise:
     InputError
         If there is no such exercise.
     """
-    held = {task.id: task for lesson in lessons() for task in lesson.exercises}
-    return held[require_one_of(str(exercise), held, what="Exercise")]
+    tasks = {task.id: task for lesson in lessons() for task in lesson.exercises}
+    return tasks[require_one_of(str(exercise), tasks, what="Exercise")]
 
 
 def _lesson(item: LessonTable, units: dict[str, list[MistakeTable]]) -> Lesson:

@@ -48,8 +48,8 @@ def lines(
     dots : DataFrame, optional
         `x` and value: points to lay over the lines.
     """
-    held = list(y)
-    for column, dashes, colour in zip(held, _DASHES, _COLOURS, strict=False):
+    columns = list(y)
+    for column, dashes, colour in zip(columns, _DASHES, _COLOURS, strict=False):
         drawn = ax.plot(table[x], table[column], color=colour, lw=1.8)[0]
         drawn.set_dashes(dashes) if dashes else None
     if dots is not None:
@@ -59,12 +59,12 @@ def lines(
     ax.yaxis.set_major_formatter(lambda value, _: form(value))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 10_000 else f"{value:g}")
     ax.grid(True, axis="y")
-    ends = table[held].iloc[-1].sort_values()
+    ends = table[columns].iloc[-1].sort_values()
     apart, place = 0.06 * (ax.get_ylim()[1] - low), -float("inf")
     for name, end in ends.items():
         column = str(name)
         place = max(end, place + apart)  # names do not lie on each other
-        colour = _COLOURS[held.index(column)]
+        colour = _COLOURS[columns.index(column)]
         ax.annotate(heading(column), (1.01, place), xycoords=ax.get_yaxis_transform(), va="center", color=colour)
     return ax
 

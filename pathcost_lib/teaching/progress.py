@@ -32,12 +32,12 @@ def record(exercise: str, *, passed: bool) -> str:
     if Path.cwd().name == "masters":
         return "A master: not saved."
     try:
-        held = _read()
-        entry = held.setdefault(exercise, {"tries": 0, "passed_on": None})
+        entries = _read()
+        entry = entries.setdefault(exercise, {"tries": 0, "passed_on": None})
         entry["tries"] += 1
         if passed and not entry["passed_on"]:
             entry["passed_on"] = date.today().isoformat()
-        _write(held)
+        _write(entries)
     except (OSError, InputError) as error:
         return f"Not saved: {error}"
     return "Saved in your progress." if passed else ""
@@ -74,17 +74,17 @@ def _read() -> dict[str, dict[str, Any]]:
     if not _file().exists():
         return {}
     try:
-        held = json.loads(_file().read_text(encoding="utf-8"))
-        if all({"tries", "passed_on"} <= set(entry) for entry in held.values()):
-            return held
+        entries = json.loads(_file().read_text(encoding="utf-8"))
+        if all({"tries", "passed_on"} <= set(entry) for entry in entries.values()):
+            return entries
     except (ValueError, AttributeError, TypeError):
         pass
     raise InputError(f"{_file()} is not a progress file. Move it away to start a new one.")
 
 
-def _write(held: dict[str, dict[str, Any]]) -> None:
+def _write(entries: dict[str, dict[str, Any]]) -> None:
     folder().mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=folder(), suffix=".part")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(held, file, indent=1, sort_keys=True)
+        json.dump(entries, file, indent=1, sort_keys=True)
     Path(name).replace(_file())

@@ -40,20 +40,20 @@ def value_map(ax: Axes, table: pd.DataFrame, *, own: Mapping[str, str], by: str,
     reason : str
         Why there is no map.
     """
-    shown = table.dropna(subset=["cost_gbp"]).rename(columns={by: "provider_code"})
-    if reason or len(shown) < 2:
+    points = table.dropna(subset=["cost_gbp"]).rename(columns={by: "provider_code"})
+    if reason or len(points) < 2:
         return empty(ax, f"No map to show: {reason or 'fewer than two have eight patients with a health gain'}.")
-    mine = shown["provider_code"].isin(own)
-    plain = shown[~mine & ~shown["finding"].isin(FLAGS)]
+    mine = points["provider_code"].isin(own)
+    plain = points[~mine & ~points["finding"].isin(FLAGS)]
     ax.plot(plain["cost_gbp"], plain["qalys"], "o", ms=3.6, mfc=style.PAPER, mec=style.MUTED)
-    flagged = shown[~mine & shown["finding"].isin(FLAGS)]
+    flagged = points[~mine & points["finding"].isin(FLAGS)]
     for row in flagged.to_dict("records"):
         mark, color = ("D", style.MORE) if FLAGS[row["finding"]] == "high" else ("s", style.LESS)
         ax.plot(row["cost_gbp"], row["qalys"], mark, ms=5.5, mfc=style.PAPER, mec=color, mew=1.4)
-    for row in shown[mine].to_dict("records"):
+    for row in points[mine].to_dict("records"):
         ax.hlines(row["qalys"], row["lower_95"], row["upper_95"], color=style.FOCUS, lw=1.2, alpha=0.6)
         ax.vlines(row["cost_gbp"], row["qalys_lower_95"], row["qalys_upper_95"], color=style.FOCUS, lw=1.2, alpha=0.6)
-    handles = own_points(ax, shown.assign(flag=shown["finding"].map(FLAGS).fillna("")), own, "cost_gbp", "qalys")
+    handles = own_points(ax, points.assign(flag=points["finding"].map(FLAGS).fillna("")), own, "cost_gbp", "qalys")
     _cross(ax)
     ax.xaxis.set_major_formatter(lambda v, _: tick_pounds(v))
     axis_title(ax, "£ per patient more (right) or less (left) than the mean of all")
@@ -81,20 +81,20 @@ def _cross(ax: Axes) -> None:
 @describes(value_map, height=4.6, tall=5.2)
 def describe_value_map(table: pd.DataFrame, *, own: Mapping[str, str], by: str, reason: str = "") -> str:
     """Return the alternative text: where the area's are, and what is found of them and of the others."""
-    shown = table.dropna(subset=["cost_gbp"])
-    if reason or len(shown) < 2:
+    points = table.dropna(subset=["cost_gbp"])
+    if reason or len(points) < 2:
         return f"No value map: {reason or 'too few organisations have enough patients'}."
-    said = [
+    texts = [
         f"{own[r[by]]}: {signed_pounds(r['cost_gbp'])} ({interval(r['lower_95'], r['upper_95'], signed_pounds)}) and "
         f"{QALYS(r['qalys'])} QALYs ({interval(r['qalys_lower_95'], r['qalys_upper_95'], QALYS)}) per patient"
         + (f", {r['finding']}" if r["finding"] in FLAGS else "")
-        for r in shown[shown[by].isin(own)].to_dict("records")
+        for r in points[points[by].isin(own)].to_dict("records")
     ]
-    others = shown.loc[~shown[by].isin(own) & shown["finding"].isin(FLAGS), "finding"].value_counts()
+    others = points.loc[~points[by].isin(own) & points["finding"].isin(FLAGS), "finding"].value_counts()
     elsewhere = "; ".join(f"{n} {name}" for name, n in others.items()) or "none stands out"
-    mine = "; ".join(said) or "None of the area can be shown"
+    mine = "; ".join(texts) or "None of the area can be shown"
     return (
-        f"Cost against health gain of {len(shown)}, as differences from the mean. {mine}. Of the others, {elsewhere}."
+        f"Cost against health gain of {len(points)}, as differences from the mean. {mine}. Of the others, {elsewhere}."
     )
 
 
@@ -114,10 +114,10 @@ def cost_effectiveness_plane(ax: Axes, table: pd.DataFrame, *, area: str, worth_
     reason : str
         Why there is no plane.
     """
-    shown = table.dropna(subset=["cost_gbp"])
-    if reason or shown.empty:
+    points = table.dropna(subset=["cost_gbp"])
+    if reason or points.empty:
         return empty(ax, f"No plane to show: {reason or 'fewer than eight patients have a health gain'}.")
-    row = shown.iloc[0]
+    row = points.iloc[0]
     widest = 0.0
     for share, alpha in ((0.95, 0.16), (0.5, 0.3)):
         reach = np.sqrt(-2 * np.log(1 - share))  # sqrt(chi2.ppf(share, 2))
@@ -156,10 +156,10 @@ def _region(row: pd.Series, reach: float, alpha: float) -> Ellipse:
 @describes(cost_effectiveness_plane, height=4.2, tall=4.8)
 def describe_cost_effectiveness_plane(table: pd.DataFrame, *, area: str, reason: str = "") -> str:
     """Return the alternative text: both differences with intervals."""
-    shown = table.dropna(subset=["cost_gbp"])
-    if reason or shown.empty:
+    points = table.dropna(subset=["cost_gbp"])
+    if reason or points.empty:
         return f"No cost-effectiveness plane: {reason or 'too few patients'}."
-    row = shown.iloc[0]
+    row = points.iloc[0]
     return (
         f"{area} against all other areas: {signed_pounds(row['cost_gbp'])} per patient "
         f"({interval(row['lower_95'], row['upper_95'], signed_pounds)}) and {QALYS(row['qalys'])} QALYs "
@@ -181,15 +181,15 @@ def acceptability(ax: Axes, table: pd.DataFrame, *, thresholds: Sequence[float],
     reason : str
         Why there is no curve.
     """
-    shown = table.dropna(subset=["worthwhile_chance"])
-    if reason or len(shown) < 2:
+    points = table.dropna(subset=["worthwhile_chance"])
+    if reason or len(points) < 2:
         return empty(ax, f"No curve to show: {reason or 'fewer than eight patients have a health gain'}.")
-    ax.plot(shown["threshold_gbp"], shown["worthwhile_chance"], color=style.FOCUS, lw=2.4)
+    ax.plot(points["threshold_gbp"], points["worthwhile_chance"], color=style.FOCUS, lw=2.4)
     ax.axhline(50, color=style.MUTED, lw=0.9)
     for worth in thresholds:
         ax.axvline(worth, color=style.MUTED, lw=0.9, ls=(0, (4, 2)))
     ax.set_ylim(0, 100)
-    ax.set_xlim(0, shown["threshold_gbp"].max())
+    ax.set_xlim(0, points["threshold_gbp"].max())
     ax.xaxis.set_major_formatter(lambda v, _: tick_pounds(v))
     ax.yaxis.set_major_formatter(lambda v, _: percent(v))
     ax.grid(True, axis="y")
@@ -201,11 +201,11 @@ def acceptability(ax: Axes, table: pd.DataFrame, *, thresholds: Sequence[float],
 @describes(acceptability)
 def describe_acceptability(table: pd.DataFrame, *, thresholds: Sequence[float], reason: str = "") -> str:
     """Return the alternative text: the probability at each threshold."""
-    shown = table.dropna(subset=["worthwhile_chance"])
-    if reason or shown.empty:
+    points = table.dropna(subset=["worthwhile_chance"])
+    if reason or points.empty:
         return f"No acceptability curve: {reason or 'too few patients'}."
     at = [
-        f"{percent(np.interp(w, shown['threshold_gbp'].astype(float), shown['worthwhile_chance'].astype(float)))} at "
+        f"{percent(np.interp(w, points['threshold_gbp'].astype(float), points['worthwhile_chance'].astype(float)))} at "
         f"{pounds(w)}"
         for w in thresholds
     ]
@@ -255,15 +255,15 @@ def triple_aim(ax: Axes, table: pd.DataFrame, *, area: str, reference: str = "En
 @describes(triple_aim, height=4.8, tall=6.0)
 def describe_triple_aim(table: pd.DataFrame, *, area: str, reference: str = "England") -> str:
     """Return the alternative text: each measure, its interval, and all areas; or why it is not held."""
-    said = []
+    texts = []
     for row in table.to_dict("records"):
         code = row["unit"]
         if pd.isna(row["value"]):
-            said.append(f"{row['measure']}: {row['reason'] or 'not shown'}")
+            texts.append(f"{row['measure']}: {row['reason'] or 'not shown'}")
             continue
         ends = tuple(say_measure(row[c], code) for c in ("lower_95", "upper_95"))
-        said.append(
+        texts.append(
             f"{row['measure']}: {say_measure(row['value'], code)} ({ends[0]} to {ends[1]}) against "
             f"{say_measure(row['reference'], code)}"
         )
-    return f"{area} (95% interval) against {reference}. {'; '.join(said) or 'Nothing to show'}."
+    return f"{area} (95% interval) against {reference}. {'; '.join(texts) or 'Nothing to show'}."

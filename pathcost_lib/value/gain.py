@@ -186,8 +186,8 @@ def _design(rows: pd.DataFrame, numbers: Sequence[str], factors: Sequence[str]) 
     for name in factors:
         level = rows[name].astype("string").fillna("not known")
         sizes = level.value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable")
-        held = [value for value in sizes.index[1:] if sizes[value] >= FEWEST_IN_LEVEL]
-        columns |= {f"{name}={value}": (level == value).to_numpy(dtype=float) for value in held}
+        levels = [value for value in sizes.index[1:] if sizes[value] >= FEWEST_IN_LEVEL]
+        columns |= {f"{name}={value}": (level == value).to_numpy(dtype=float) for value in levels}
         few = int(sizes.iloc[1:][sizes.iloc[1:] < FEWEST_IN_LEVEL].sum())
         rare |= {f"{name} too rare: taken with the commonest": few} if few else {}
     # Two traits that say the same (both not known for the same patients): the later one is left out.

@@ -34,11 +34,11 @@ class CostPerOutcome(Result):
         """The groups' ratios in words."""
         if self.reason:
             return f"Not computable: {self.reason}."
-        said = [
+        texts = [
             f"{row['group']}: " + (row["reason"] or f"£{row['ratio_gbp']:,.0f}")
             for row in self.table.rename(columns={self.table.columns[0]: "group"}).to_dict("records")
         ]
-        return f"Cost per unit of effect{without(self.left_out)}. " + "; ".join(map(str, said[:5]))
+        return f"Cost per unit of effect{without(self.left_out)}. " + "; ".join(map(str, texts[:5]))
 
 
 def cost_per_outcome(

@@ -124,10 +124,10 @@ def value_message(
     rows = costs.frame.to_dict("records")
     mine = next((r for r in rows if r["area"] == area), None)
     everyone = next((r for r in rows if r["area"] == reference), None)
-    said = f"{of[:1].upper()}{of[1:]}, {area}: {_ratio(mine)}"
+    text = f"{of[:1].upper()}{of[1:]}, {area}: {_ratio(mine)}"
     if everyone is not None and not pd.isna(everyone["ratio_gbp"]):
-        said += f", against {pounds(everyone['ratio_gbp'])} in {reference} ({_limits(everyone)})"
-    return f"{said}. {response_line(response)} {_standing(providers.frame, own)}"
+        text += f", against {pounds(everyone['ratio_gbp'])} in {reference} ({_limits(everyone)})"
+    return f"{text}. {response_line(response)} {_standing(providers.frame, own)}"
 
 
 def value_finding(costs: Disclosed, response: Disclosed, *, area: str, reference: str, of: str, reason: str) -> Finding:
@@ -250,10 +250,10 @@ def panel_table(panel: Disclosed, *, reference: str) -> Disclosed:
     """Return the triple aim as text, each measure in its own unit: aim, measure, value, interval, reference, reason."""
     rows = []
     for row in panel.frame.to_dict("records"):
-        code, held = row["unit"], not pd.isna(row["value"])
-        ends = [say_measure(row[c], code) for c in ("lower_95", "upper_95")] if held else []
-        value = say_measure(row["value"], code) if held else row["reason"] or "* (rests on one to seven patients)"
-        compared = say_measure(row["reference"], code) if held and not pd.isna(row["reference"]) else ""
+        code, has_value = row["unit"], not pd.isna(row["value"])
+        ends = [say_measure(row[c], code) for c in ("lower_95", "upper_95")] if has_value else []
+        value = say_measure(row["value"], code) if has_value else row["reason"] or "* (rests on one to seven patients)"
+        compared = say_measure(row["reference"], code) if has_value and not pd.isna(row["reference"]) else ""
         rows.append((say(row["aim"]), row["measure"], value, " to ".join(ends), compared))
     frame = pd.DataFrame(rows, columns=["aim", "measure", "value", "interval", reference])
     return replace(panel, frame=frame, hidden=pd.DataFrame(False, index=frame.index, columns=frame.columns))

@@ -144,10 +144,10 @@ def _variance(counts: Array, size: Array) -> tuple[float, float, float]:
         best, lowest = 0.0, _deviance(0.0, counts, size)
         start = smallest
     else:
-        found = optimize.minimize_scalar(
+        minimum = optimize.minimize_scalar(
             deviance, bounds=(smallest, largest), method="bounded", options={"xatol": 1e-9}
         )
-        best, lowest, start = float(np.exp(found.x)), float(found.fun), float(found.x)
+        best, lowest, start = float(np.exp(minimum.x)), float(minimum.fun), float(minimum.x)
     rise = lowest + stats.chi2.ppf(0.95, 1)
     low = 0.0
     if best > 0 and deviance(smallest) > rise:

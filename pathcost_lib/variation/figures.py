@@ -37,18 +37,18 @@ def funnel(
     value : str
         Column of the mean.
     """
-    shown = table.dropna(subset=[value])
-    if len(shown) < 3 or limits["lower_95"].isna().all():
+    points = table.dropna(subset=[value])
+    if len(points) < 3 or limits["lower_95"].isna().all():
         return empty(ax, "No funnel to show: fewer than three providers have enough events to be compared.")
     for level, dashes, weight in (("95", (4, 2), 1.0), ("998", (), 1.1)):
         for side in ("lower", "upper"):
             line = ax.plot(limits["denominator"], limits[f"{side}_{level}"], color=style.MUTED, lw=weight)[0]
             line.set_dashes(dashes) if dashes else None
     ax.axhline(limits["target"].iloc[0], color=style.INK, lw=0.9)
-    others = shown[~shown["provider_code"].isin(own)]
+    others = points[~points["provider_code"].isin(own)]
     ax.plot(others["pathways"], others[value], "o", ms=3.4, mfc=style.PAPER, mec=style.MUTED, mew=0.8)
-    handles = own_points(ax, shown, own, "pathways", value)
-    ax.set_ylim(*_reach(shown[value], limits))
+    handles = own_points(ax, points, own, "pathways", value)
+    ax.set_ylim(*_reach(points[value], limits))
     ax.locator_params(axis="x", nbins=5, integer=True)
     ax.xaxis.set_major_formatter(lambda v, _: count(v))
     ax.yaxis.set_major_formatter(lambda v, _: pounds(v))
@@ -60,10 +60,10 @@ def funnel(
     return ax
 
 
-def own_points(ax: Axes, shown: pd.DataFrame, own: Mapping[str, str], x: str, y: str) -> dict[str, Line2D]:
+def own_points(ax: Axes, points: pd.DataFrame, own: Mapping[str, str], x: str, y: str) -> dict[str, Line2D]:
     """Draw the area's providers, lettered: orange diamond if high, teal square if low; return the key's entries."""
     handles = {}
-    for number, row in enumerate(_mine(shown, own).to_dict("records")):
+    for number, row in enumerate(_mine(points, own).to_dict("records")):
         flag = str(row.get("flag", ""))
         form = (
             ("D", style.MORE)
@@ -73,7 +73,7 @@ def own_points(ax: Axes, shown: pd.DataFrame, own: Mapping[str, str], x: str, y:
             else ("o", style.FOCUS)
         )
         letter = chr(ord("A") + number % 26)
-        right, up = _clear_corner(ax, shown[[x, y]], row[x], row[y])
+        right, up = _clear_corner(ax, points[[x, y]], row[x], row[y])
         mark = ax.plot(row[x], row[y], form[0], ms=7, color=form[1], mec=style.PAPER, zorder=4)[0]
         ax.annotate(
             letter,
@@ -100,9 +100,9 @@ def _clear_corner(ax: Axes, points: pd.DataFrame, x: float, y: float) -> tuple[i
     return corners[0] if nearest[0] > 0.04 else corners[int(np.argmax(nearest))]
 
 
-def _mine(shown: pd.DataFrame, own: Mapping[str, str]) -> pd.DataFrame:
+def _mine(points: pd.DataFrame, own: Mapping[str, str]) -> pd.DataFrame:
     # By code, so that a provider has the same letter in every figure that shows the same providers.
-    return shown[shown["provider_code"].isin(own)].sort_values("provider_code")
+    return points[points["provider_code"].isin(own)].sort_values("provider_code")
 
 
 def _reach(values: pd.Series, limits: pd.DataFrame) -> tuple[float, float]:
@@ -116,18 +116,18 @@ def _reach(values: pd.Series, limits: pd.DataFrame) -> tuple[float, float]:
 @describes(funnel, height=4.2)
 def describe_funnel(table: pd.DataFrame, *, own: Mapping[str, str], value: str = "value_gbp") -> str:
     """Return the alternative text: the area's providers with their flags, and how many others are outside."""
-    shown = table.dropna(subset=[value])
-    mine = shown[shown["provider_code"].isin(own)]
-    said = say_list(mine.assign(name=mine["provider_code"].map(own)), "name", "{%s}" % value, **{value: pounds})  # noqa: UP031
+    points = table.dropna(subset=[value])
+    mine = points[points["provider_code"].isin(own)]
+    text = say_list(mine.assign(name=mine["provider_code"].map(own)), "name", "{%s}" % value, **{value: pounds})  # noqa: UP031
     flags = [
         f"{own[c]} is outside ({f.replace('_', ', ')}%)"
         for c, f in zip(mine["provider_code"], mine["flag"], strict=True)
         if f != "within"
     ]
-    outside = int((shown["flag"] != "within").sum())
+    outside = int((points["flag"] != "within").sum())
     return (
-        f"Funnel of cost per index event at {len(shown)} providers, {outside} of them outside the 95% limits. "
-        f"{said if len(mine) else 'None of the area can be shown.'} {'; '.join(flags) or 'None of them is outside'}."
+        f"Funnel of cost per index event at {len(points)} providers, {outside} of them outside the 95% limits. "
+        f"{text if len(mine) else 'None of the area can be shown.'} {'; '.join(flags) or 'None of them is outside'}."
     ).replace("998%", "99.8%")
 
 
@@ -145,18 +145,18 @@ def caterpillar(ax: Axes, table: pd.DataFrame, *, own: Mapping[str, str], thresh
     threshold : float
         Difference that matters, in per cent: drawn as a line.
     """
-    shown = table.dropna(subset=["difference_pct"]).sort_values("difference_pct").reset_index(drop=True)
-    if len(shown) < 2:
+    points = table.dropna(subset=["difference_pct"]).sort_values("difference_pct").reset_index(drop=True)
+    if len(points) < 2:
         return empty(ax, "No order to show: fewer than two providers have enough events, or their costs do not vary.")
-    shown["place"] = np.arange(1, len(shown) + 1)
-    mine = shown["provider_code"].isin(own)
-    for rows, color, weight in ((shown[~mine], style.MUTED, 0.8), (shown[mine], style.FOCUS, 2.2)):
+    points["place"] = np.arange(1, len(points) + 1)
+    mine = points["provider_code"].isin(own)
+    for rows, color, weight in ((points[~mine], style.MUTED, 0.8), (points[mine], style.FOCUS, 2.2)):
         ax.vlines(rows["place"], rows["lower_95"], rows["upper_95"], color=color, lw=weight)
-    ax.plot(shown.loc[~mine, "place"], shown.loc[~mine, "difference_pct"], "o", ms=2.6, color=style.MUTED)
-    handles = own_points(ax, shown, own, "place", "difference_pct")
+    ax.plot(points.loc[~mine, "place"], points.loc[~mine, "difference_pct"], "o", ms=2.6, color=style.MUTED)
+    handles = own_points(ax, points, own, "place", "difference_pct")
     ax.axhline(0, color=style.INK, lw=0.9)
     ax.axhline(threshold, color=style.MORE, lw=0.9, ls=(0, (4, 2)))
-    ax.set_xticks([1, len(shown)])
+    ax.set_xticks([1, len(points)])
     ax.yaxis.set_major_formatter(lambda v, _: percent(v))
     ax.grid(True, axis="y")
     axis_title(ax, "Providers from the lowest to the highest cost for their case mix (bar: 95% interval)")
@@ -174,15 +174,15 @@ def caterpillar(ax: Axes, table: pd.DataFrame, *, own: Mapping[str, str], thresh
 @describes(caterpillar, height=4.0)
 def describe_caterpillar(table: pd.DataFrame, *, own: Mapping[str, str], threshold: float) -> str:
     """Return the alternative text: the area's providers with intervals and the chance of exceeding the threshold."""
-    shown = table.dropna(subset=["difference_pct"])
-    said = [
+    points = table.dropna(subset=["difference_pct"])
+    texts = [
         f"{own[r['provider_code']]} {percent(r['difference_pct'])} "
         f"({interval(r['lower_95'], r['upper_95'], percent)}), "
         f"{percent(r['chance_above_pct'])} probable to be over {percent(threshold)} above expected"
-        for r in shown[shown["provider_code"].isin(own)].to_dict("records")
+        for r in points[points["provider_code"].isin(own)].to_dict("records")
     ]
-    mine = "; ".join(said) or "None of the area is shown"
-    return f"Difference from expected cost at {len(shown)} providers, shrunk. {mine}."
+    mine = "; ".join(texts) or "None of the area is shown"
+    return f"Difference from expected cost at {len(points)} providers, shrunk. {mine}."
 
 
 def control_charts(ax: Axes, table: pd.DataFrame, *, by: str = "series") -> Axes:
@@ -243,5 +243,5 @@ def _chart(ax: Axes, rows: pd.DataFrame) -> None:
 def describe_control_charts(table: pd.DataFrame, *, by: str = "series") -> str:
     """Return the alternative text: each series and what was found in it (`finding`, of `words.series_words`)."""
     series = table[[by, "finding"]].drop_duplicates()
-    said = "; ".join(f"{row[by]}: {row['finding']}" for row in series.to_dict("records"))
-    return f"Contacts a day by month, with limits from the year before. {said or 'None shown'}."
+    text = "; ".join(f"{row[by]}: {row['finding']}" for row in series.to_dict("records"))
+    return f"Contacts a day by month, with limits from the year before. {text or 'None shown'}."

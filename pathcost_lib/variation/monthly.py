@@ -90,12 +90,12 @@ def monthly_signals(
     if activity.schema["start_date"].upper() != "DATE":
         raise InputError(f"start_date of the activity is {activity.schema['start_date']}. It must be a date.")
     extent = activity.require_extent()
-    held = [
+    rows = [
         (m[1], (m[2] - m[1]).days + 1)
         for m in months(start, last)
         if m[1] >= extent.first_start and m[2] <= extent.last_start
     ]
-    calendar = pd.DataFrame(held, columns=["month", "days"])
+    calendar = pd.DataFrame(rows, columns=["month", "days"])
     baseline = int((calendar["month"] < first).sum())
     listed = quote_values(sorted(arguments.as_list(providers)))
     counted = activity.query(

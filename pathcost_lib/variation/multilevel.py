@@ -174,9 +174,9 @@ def variance_components(
     sums = _sums(frame, groups, len(covariates) + 1)
     _check_estimable(sums, groups, covariates)
     with arguments.explain_failure(f"The model of {outcome} by {', '.join(groups)}", library="numpy"):
-        found = nested.fit(sums, reml=method == "reml")
-    notes = _notes(frame, groups, dropped, found)
-    return _result(found, sums, frame, groups, ["intercept", *covariates], centre, scale, method, notes)
+        model = nested.fit(sums, reml=method == "reml")
+    notes = _notes(frame, groups, dropped, model)
+    return _result(model, sums, frame, groups, ["intercept", *covariates], centre, scale, method, notes)
 
 
 def _register(table: pd.DataFrame, columns: list[str]) -> Relation:
@@ -290,7 +290,7 @@ def _check_estimable(sums: nested.Sums, groups: list[str], covariates: list[str]
             )
 
 
-def _notes(frame: pd.DataFrame, groups: list[str], dropped: int, found: nested.Fit) -> tuple[str, ...]:
+def _notes(frame: pd.DataFrame, groups: list[str], dropped: int, model: nested.Fit) -> tuple[str, ...]:
     notes = []
     if dropped:
         notes.append(f"{dropped:,} rows were left out: a missing or infinite outcome or covariate, or no group.")
@@ -304,16 +304,16 @@ def _notes(frame: pd.DataFrame, groups: list[str], dropped: int, found: nested.F
             )
     notes += [
         f"No variation between {name} beyond chance was found."
-        for name, ratio in zip(groups[::-1], found.theta, strict=True)
+        for name, ratio in zip(groups[::-1], model.theta, strict=True)
         if ratio == 0
     ]
-    if not found.converged:
+    if not model.converged:
         notes.append("The search did not settle: treat the variances with care.")
     return tuple(notes)
 
 
 def _result(
-    found: nested.Fit,
+    model: nested.Fit,
     sums: nested.Sums,
     frame: pd.DataFrame,
     groups: list[str],
@@ -324,7 +324,7 @@ def _result(
     notes: tuple[str, ...],
 ) -> VarianceComponents:
     """Carry the fit back to the columns' own centres and units."""
-    best, unit = found.profile, scale[-1]
+    best, unit = model.profile, scale[-1]
     back = np.diag(np.concatenate([[1.0], 1 / scale[:-1]]))
     back[0, 1:] = -centre[:-1] / scale[:-1]
     estimate = unit * back @ best.beta
@@ -335,9 +335,9 @@ def _result(
     deviance = best.deviance + 2 * degrees * np.log(unit) + (2 * np.log(scale[:-1]).sum() if method == "reml" else 0.0)
 
     names = [*groups, "residual"]
-    relative = np.append(found.theta[::-1], 1.0)
+    relative = np.append(model.theta[::-1], 1.0)
     variances = pd.Series(relative * best.residual_variance * unit**2, index=names, name="variance")
-    log_variance = np.diag(found.log_variance_covariance)
+    log_variance = np.diag(model.log_variance_covariance)
     degrees_of_freedom = 2 / np.append(log_variance[:-1][::-1], log_variance[-1])
     counts = [len(sums.n), *(len(s) for s in sums.starts)][::-1]
     share = variances / variances.sum()
@@ -364,16 +364,16 @@ def _result(
         icc=share[groups].cumsum().rename("icc"),
         fixed_effects=fixed,
         log_likelihood=-deviance / 2,
-        blups=_blups(found, sums, frame, groups, unit),
+        blups=_blups(model, sums, frame, groups, unit),
         method=method,
         rows=sums.rows,
-        converged=found.converged,
+        converged=model.converged,
         notes=notes,
     )
 
 
 def _blups(
-    found: nested.Fit, sums: nested.Sums, frame: pd.DataFrame, groups: list[str], unit: float
+    model: nested.Fit, sums: nested.Sums, frame: pd.DataFrame, groups: list[str], unit: float
 ) -> dict[str, pd.DataFrame]:
     blups: dict[str, pd.DataFrame] = {}
     first, rows = np.arange(len(frame)), sums.n
@@ -383,8 +383,8 @@ def _blups(
         path = frame.loc[first, groups[: len(groups) - up]].reset_index(drop=True)
         blups[name] = path.assign(
             level=path[name],
-            blup=unit * found.profile.blups[up],
-            sd=unit * np.sqrt(found.profile.blup_variances[up]),
+            blup=unit * model.profile.blups[up],
+            sd=unit * np.sqrt(model.profile.blup_variances[up]),
             rows=rows.astype(np.int64),
         )
     return {name: blups[name] for name in groups}

@@ -162,8 +162,8 @@ def fit(sums: Sums, *, reml: bool) -> Fit:
     """
 
     def objective(root: Array) -> tuple[float, Array]:
-        found = profile(sums, root**2, reml=reml)
-        return found.deviance / sums.rows, 2 * root * found.gradient / sums.rows
+        result = profile(sums, root**2, reml=reml)
+        return result.deviance / sums.rows, 2 * root * result.gradient / sums.rows
 
     # Moderate start: groups explain about a tenth of the variance at each level.
     root = np.full(sums.levels, 0.3)
@@ -229,8 +229,8 @@ def _log_variance_covariance(sums: Sums, theta: Array, best: Profile, *, reml: b
     def gradient(log_theta: Array) -> Array:
         trial = theta.copy()
         trial[inside] = np.exp(log_theta)
-        held = profile(sums, trial, reml=reml, residual_variance=best.residual_variance)
-        return trial[inside] * held.gradient[inside]
+        result = profile(sums, trial, reml=reml, residual_variance=best.residual_variance)
+        return trial[inside] * result.gradient[inside]
 
     information = np.zeros((k + 1, k + 1))
     if k:

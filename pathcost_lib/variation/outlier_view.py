@@ -88,7 +88,7 @@ class CostScreen(Result):
 
 
 def cost_cases(
-    links: Links, activity: Relation, organisations: Relation, *, year: str, held: MonthsHeld | None = None
+    links: Links, activity: Relation, organisations: Relation, *, year: str, months: MonthsHeld | None = None
 ) -> dict[str, Relation]:
     """Return `cases` (one row per index event and part), `providers` (their sums) and `left_out`, all in the engine.
 
@@ -103,7 +103,7 @@ def cost_cases(
         Tables of the dataset.
     year : str
         Events count up to the end of this financial year, a part only where the data hold the whole of it.
-    held : MonthsHeld, optional
+    months : MonthsHeld, optional
         Months of the year that the area's data hold: of part of a year events count up to the last of them, of every
         area, so that like months are compared.
 
@@ -114,7 +114,7 @@ def cost_cases(
     columns_in(activity, ["activity_id", "currency_code", "start_date"], what="activity")
     columns_in(organisations, ["org_code", "icb_code", "valid_from"], what="organisations")
     extent = activity.require_extent()
-    last = min(extent.last_start, held.days[1] if held else financial_year_bounds(year)[1])
+    last = min(extent.last_start, months.days[1] if months else financial_year_bounds(year)[1])
     before = financial_year_bounds(year)[0] - timedelta(days=1)  # the last day that the pack of the year before counts
     settings = {"data_from": extent.first_start, "data_to": last, "year_before": before, "fewest": FEWEST_IN_MIX}
     rows = [
@@ -198,8 +198,8 @@ def screen_costs(providers: pd.DataFrame, *, fewest: int = 8) -> CostScreen:
         higher_is="worse",
     )
     table["flag"] = funnels.table["flag"].to_numpy()
-    found = screen({"cost": funnels}).table.rename(columns={"unit": "provider_code"})
-    compared = table[[*_COMPARED, "indicator", "flag"]].merge(found[[*_JUDGED, "provider_code"]])
+    flags = screen({"cost": funnels}).table.rename(columns={"unit": "provider_code"})
+    compared = table[[*_COMPARED, "indicator", "flag"]].merge(flags[[*_JUDGED, "provider_code"]])
     return CostScreen(_with_borne(compared, providers, _NAMED), funnels, left_out)
 
 
@@ -392,7 +392,7 @@ def explain(
     comparisons: pd.DataFrame,
     *,
     year: str,
-    held: MonthsHeld | None = None,
+    months: MonthsHeld | None = None,
     most: int = 8,
 ) -> Explained:
     """Split the pathway cost of the provider that is furthest out into phase and setting, beside all other providers.
@@ -405,7 +405,7 @@ def explain(
         Rows of `screen_costs`, such as one area's.
     year : str
         Financial year in which the pathways' windows close: whole pathways only.
-    held : MonthsHeld, optional
+    months : MonthsHeld, optional
         As in `cost_cases`.
     most : int
         Cells shown.
@@ -431,7 +431,7 @@ def explain(
     row = {str(name): value for name, value in furthest.to_dict("records")[0].items()}
     unit = "index_provider_code"
     try:
-        cells = summarise(links, ledger, ["pathway", unit, "phase", "setting"], year=year, held=held)
+        cells = summarise(links, ledger, ["pathway", unit, "phase", "setting"], year=year, months=months)
         cells = cells[cells["pathway"] == row["pathway"]]
         few = row["provider_code"] not in set(cells[unit]) or cells[unit].nunique() < 2
         reason = "too few whole pathways close in the year"

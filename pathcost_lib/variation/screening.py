@@ -207,11 +207,11 @@ class ScreenResult(Result):
     @property
     def summary(self) -> str:
         """How many cells were looked at, how many stand out, and how many could not be compared."""
-        found = int(self.table["stands_out"].sum())
+        number = int(self.table["stands_out"].sum())
         without = "; ".join(f"{n:,} not compared: {reason}" for reason, n in self.left_out.items())
         return (
             f"{len(self.table):,} comparisons of {self.table['unit'].nunique():,} units on "
-            f"{self.table['indicator'].nunique():,} indicators; {found} stand out, of which at most about "
+            f"{self.table['indicator'].nunique():,} indicators; {number} stand out, of which at most about "
             f"{self.false_discovery:.0%} are expected to be false alarms.{f' ({without}.)' if without else ''}"
         )
 
@@ -302,8 +302,8 @@ def screen(
         "stands_out",
     ]
     table = table.sort_values(["q_value", "p_value", "indicator", "unit"], kind="stable", ignore_index=True)
-    shown = table[[*columns, "excess", "excess_gbp", "in_words", "reason"]]
-    return ScreenResult(shown, false_discovery, method, {str(k): int(n) for k, n in left_out.items()})
+    results = table[[*columns, "excess", "excess_gbp", "in_words", "reason"]]
+    return ScreenResult(results, false_discovery, method, {str(k): int(n) for k, n in left_out.items()})
 
 
 def _words(unit: object, indicator: object, difference: float, stands_out: bool) -> str:

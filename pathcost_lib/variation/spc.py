@@ -88,8 +88,8 @@ class XmRSeries(Result):
         special = int((~self.icons["variation"].isin(["common_cause", "no_data"])).sum())
         gaps = int(self.icons["note"].ne("").sum())
         lacking = f" {gaps} lack periods: see their note." if gaps else ""
-        shown = f"{len(self.icons):,} series; {special} show special cause at their latest point."
-        return f"{shown}{lacking} {self.note}".strip()
+        text = f"{len(self.icons):,} series; {special} show special cause at their latest point."
+        return f"{text}{lacking} {self.note}".strip()
 
 
 def xmr(
@@ -217,7 +217,7 @@ def _chart(
             "moving_range": ranges,
             "segment": segment,
             "special_cause": special,
-            "rule": ["; ".join(name for name, held in zip(RULES, column, strict=True) if held) for column in holds.T],
+            "rule": ["; ".join(name for name, hit in zip(RULES, column, strict=True) if hit) for column in holds.T],
             "reading": _readings(number, special, direction, improvement),
             "provisional": provisional,
             "reason": _reasons(number, upper),
@@ -473,7 +473,7 @@ def _two_of_three_on_one_side(near: Array, side: Array) -> Flags:
 
 def _two_of_three(near: Array) -> Flags:
     """Return which points are near a limit, with another near the same limit next to it or next but one."""
-    found = np.zeros(len(near), dtype=bool)
+    signals = np.zeros(len(near), dtype=bool)
     for sign in (1.0, -1.0):
         here = near == sign
         close = np.zeros(len(near), dtype=bool)
@@ -481,8 +481,8 @@ def _two_of_three(near: Array) -> Flags:
             pair = here[gap:] & here[:-gap]
             close[gap:] |= pair
             close[:-gap] |= pair
-        found |= close
-    return found
+        signals |= close
+    return signals
 
 
 def _readings(value: Array, special: Flags, direction: Array, improvement: str) -> list[str]:

@@ -166,10 +166,10 @@ def _costs(own: pd.DataFrame, compared: int) -> str:
         )
     outside = int((own["flag"] != "within").sum())
     far = int(own["flag"].str.endswith("998").sum())
-    found = own[own["stands_out"]]
+    rows = own[own["stands_out"]]
     sure = (
-        f"{len(found)} of them still stand out once false alarms over all {count(compared)} comparisons are controlled"
-        if len(found)
+        f"{len(rows)} of them still stand out once false alarms over all {count(compared)} comparisons are controlled"
+        if len(rows)
         else f"none is sure once false alarms over all {count(compared)} comparisons are controlled"
     )
     return (
@@ -182,14 +182,14 @@ def _months(series: pd.DataFrame, chance: float) -> str:
     if series.empty:
         return "No monthly series is long enough and large enough to judge."
     signals = series[series["signal"]]
-    said = (
+    text = (
         f"{len(signals)} of {len(series)} monthly series of activity show a change in the year "
         f"(chance alone would show about {chance * len(series):.0f})"
     )
     if not signals["sure"].any():
-        return f"{said}; none is sure."
+        return f"{text}; none is sure."
     first = signals.iloc[0]
-    return f"{said}; {int(signals['sure'].sum())} sure, the largest in {first['series']}: {first['finding']}."
+    return f"{text}; {int(signals['sure'].sum())} sure, the largest in {first['series']}: {first['finding']}."
 
 
 def outlier_counts(own: pd.DataFrame, series: pd.DataFrame, *, compared: int) -> Disclosed:
@@ -219,14 +219,14 @@ def outlier_finding(counts: Disclosed, comparisons: Disclosed, series: pd.DataFr
     checked = f"We compared what {here} groups of patients cost with what is usual for such patients."
     checked = checked if row["here_rows"] else "No provider here has enough patients for its cost to be compared."
     sure = comparisons.frame[comparisons.frame["how_sure"] == SURE["sure"]]
-    said = Headline(count(row["sure_rows"]), "provider costs that stand out beyond chance", f"of {here} compared")
+    figure = Headline(count(row["sure_rows"]), "provider costs that stand out beyond chance", f"of {here} compared")
     reason = Confidence("high", f"false alarms are controlled over all {everywhere} comparisons in every area")
     if len(sure):
         first = sure.iloc[0]
         title = f"{first['provider']} stands out: {first['finding'][:1].lower()}{first['finding'][1:]}"
         means = f"This may be warranted by {first['may_be_warranted_by']}."
         lines = (f"{checked} {count(len(sure))} stand out.", means, "Ask the provider for its reasons before acting.")
-        return Finding(question, title, lines, reason, "funnel", "", said)
+        return Finding(question, title, lines, reason, "funnel", "", figure)
     none = f"{checked} None stands out by more than chance." if row["here_rows"] else checked
     months = series[series["sure"].eq(True)] if "sure" in series else series.iloc[:0]
     if months.empty:
@@ -258,8 +258,8 @@ def about(row: Mapping[str, Any] | NotComputable, *, names: Mapping[str, str], t
         return About("no provider", f"Not computable: {row.reason}.")
     numbers = ["pathways", "excess_gbp", "difference_pct"]
     released = disclose(pd.DataFrame([row])[numbers], counts="pathways").frame.iloc[0]
-    said = _finding({**row, **released}, names, titles)
-    why = f" This may be warranted by {said['may_be_warranted_by']}." if said["may_be_warranted_by"] else ""
-    whose = {"pathway": titles.get(row["pathway"], say(row["pathway"])), "provider": str(said["provider"])}
-    note = f"{said['finding']}. {said['how_sure']}.{why}"
+    finding = _finding({**row, **released}, names, titles)
+    why = f" This may be warranted by {finding['may_be_warranted_by']}." if finding["may_be_warranted_by"] else ""
+    whose = {"pathway": titles.get(row["pathway"], say(row["pathway"])), "provider": str(finding["provider"])}
+    note = f"{finding['finding']}. {finding['how_sure']}.{why}"
     return About(whose["provider"], note, whose | {"provider_code": row["provider_code"]})

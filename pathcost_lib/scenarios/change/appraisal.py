@@ -143,18 +143,18 @@ def _ages(values: Any, count: int, years: object) -> NDArray[np.int64]:
     if isinstance(years, str) or not hasattr(years, "__iter__"):
         raise InputError(f"years must list one year for each amount, such as [2026, 2027]; got {years!r}.")
     named = [financial_year_bounds(y)[0].year if isinstance(y, str) else y for y in years]
-    found = [int(number(y, "years: a year", whole=True)) for y in named]
-    if len(found) != count:
-        raise InputError(f"years lists {len(found)} years for {count} amounts. Give one year for each amount.")
-    if len(set(found)) < count:
-        raise InputError(f"years names a year twice: {', '.join(map(str, found))}.")
-    calendar = all(1900 <= y <= 2300 for y in found)
-    if not calendar and sorted(found) != list(range(count)):
+    numbers = [int(number(y, "years: a year", whole=True)) for y in named]
+    if len(numbers) != count:
+        raise InputError(f"years lists {len(numbers)} years for {count} amounts. Give one year for each amount.")
+    if len(set(numbers)) < count:
+        raise InputError(f"years names a year twice: {', '.join(map(str, numbers))}.")
+    calendar = all(1900 <= y <= 2300 for y in numbers)
+    if not calendar and sorted(numbers) != list(range(count)):
         raise InputError(
             f"years must be calendar years (2026), financial years (2026-27), or 0, 1, 2 ... without a gap; they are "
-            f"{', '.join(map(str, found))}."
+            f"{', '.join(map(str, numbers))}."
         )
-    return np.array(found, dtype=np.int64) - min(found)
+    return np.array(numbers, dtype=np.int64) - min(numbers)
 
 
 def net_present_value(

@@ -243,10 +243,10 @@ def run_checks(scenario: Scenario) -> pd.DataFrame:
     for place, table in enumerate(scenario.checks, start=1):
         kind = table["kind"]
         try:
-            found = CHECKS[kind](**{key: value for key, value in table.items() if key != "kind"})
+            results = CHECKS[kind](**{key: value for key, value in table.items() if key != "kind"})
         except InputError as error:
             raise InputError(f"{scenario.name}, [[check]] {place}, {kind}: {error}") from None
-        rows += [(scenario.name, scenario.identity, kind, *row) for row in found]
+        rows += [(scenario.name, scenario.identity, kind, *row) for row in results]
     return pd.DataFrame(rows, columns=["scenario", "identity", "check", "measure", "value", "unit", "reading"])
 
 
@@ -297,8 +297,8 @@ def outpatient_checks(
         unit = (cells["variable_gbp"] / cells["activity"]).to_numpy(float)
         quota = share * cells["activity"].sum()
         order = np.argsort(unit)
-        held = cells["activity"].to_numpy(float)[order]
-        taken = np.clip(quota - (np.cumsum(held) - held), 0.0, held)
+        activity = cells["activity"].to_numpy(float)[order]
+        taken = np.clip(quota - (np.cumsum(activity) - activity), 0.0, activity)
         left = cells["activity"].sum() - quota
         carried, note = (stays / left, "") if left > 0 else (np.nan, "no contact is left")
         name, average = item.name, float(share * cells["variable_gbp"].sum())

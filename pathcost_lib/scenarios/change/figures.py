@@ -118,23 +118,23 @@ def _stack(
 def describe_timeline(table: pd.DataFrame) -> str:
     """Return the alternative text: each year's ramp, release, spend and net."""
     why = _blocked(table, "net_gbp")
-    said = (
+    texts = (
         f"{r['financial_year']} ({percent(r['ramp_pct'])} along): released {short_pounds(r['released_gbp'])}, "
         f"double running {short_pounds(r['double_running_gbp'])}, net {short_pounds(r['net_gbp'])}"
         for r in ([] if why else table.to_dict("records"))
     )
-    return why or f"Year by year. {'; '.join(said)}."
+    return why or f"Year by year. {'; '.join(texts)}."
 
 
 @describes(stranded, height=lambda table: 1.5 + 0.27 * len(table))
 def describe_stranded(table: pd.DataFrame) -> str:
     """Return the alternative text: what is stranded in each year."""
     why = _blocked(table, "stranded_gbp")
-    said = (
+    texts = (
         f"{r['financial_year']} {short_pounds(r['stranded_gbp']).lstrip('+')}"
         for r in ([] if why else table.to_dict("records"))
     )
-    return why or f"Cost stranded, by year: {'; '.join(said)}."
+    return why or f"Cost stranded, by year: {'; '.join(texts)}."
 
 
 _ENDS = ("Cost released", "Left for the system")
@@ -196,8 +196,8 @@ def describe_cash_waterfall(table: pd.DataFrame) -> str:
         return str(table["not_computable"].iloc[0])
     if table["change_gbp"].isna().any():
         return "The steps are not shown."
-    said = (f"{name.lower()} {short_pounds(end - start)}" for name, start, end, _ in cash_steps(table))
-    return f"From activity to cash, all years together: {'; '.join(said)}."
+    texts = (f"{name.lower()} {short_pounds(end - start)}" for name, start, end, _ in cash_steps(table))
+    return f"From activity to cash, all years together: {'; '.join(texts)}."
 
 
 # Not the house's own colours, which turn with a dark page: here the number's ink goes with its cell.
@@ -268,12 +268,12 @@ def describe_signed_grid(table: pd.DataFrame, *, columns: str) -> str:
     """Return the alternative text: every organisation's amount under each heading."""
     if "not_computable" in table:
         return str(table["not_computable"].iloc[0])
-    said = []
+    texts = []
     for name, rows in table.groupby("organisation", sort=False):
         cells = zip(rows[columns], rows["impact_gbp"], strict=True)
         values = (f"{say(c).lower()} {'not shown' if pd.isna(v) else short_pounds(v)}" for c, v in cells)
-        said.append(f"{say(name)}: {', '.join(values)}")
-    return f"Better (+) or worse (−) off. {'; '.join(said)}."
+        texts.append(f"{say(name)}: {', '.join(values)}")
+    return f"Better (+) or worse (−) off. {'; '.join(texts)}."
 
 
 def spread(ax: Axes, table: pd.DataFrame, *, low: float, middle: float, high: float, central: float) -> Axes:

@@ -115,11 +115,11 @@ def schedule(intervention: Intervention, years: Sequence[int]) -> FloatArray:
 def levels(interventions: Sequence[Intervention], years: Sequence[int]) -> FloatArray:
     """Return each `schedule`, none further along than what it depends on; shape (interventions, years)."""
     by_name = {i.name: i for i in interventions}
-    found: dict[str, FloatArray] = {}
+    shares: dict[str, FloatArray] = {}
     for name in dependence_order(interventions):
         own = schedule(by_name[name], years)
-        found[name] = np.minimum.reduce([own, *(found[other] for other in by_name[name].depends_on)])
-    return np.array([found[i.name] for i in interventions]).reshape(len(interventions), len(years))
+        shares[name] = np.minimum.reduce([own, *(shares[other] for other in by_name[name].depends_on)])
+    return np.array([shares[i.name] for i in interventions]).reshape(len(interventions), len(years))
 
 
 def compound(shares: FloatArray) -> FloatArray:

@@ -141,14 +141,14 @@ def activity_near(activity: Relation, *, icb: str, year: str) -> Relation:
     first, last = financial_year_bounds(year)
     _require(activity, ["icb_code", "provider_code", "start_date", "end_date"], "activity")
     near = f"SELECT DISTINCT provider_code FROM this WHERE icb_code = {quote_value(icb)}"
-    found = activity.query(
+    rows = activity.query(
         f"SELECT * FROM this WHERE start_date <= {quote_value(last)} "
         f"AND (end_date IS NULL OR end_date >= {quote_value(first)}) "
         f"AND (icb_code = {quote_value(icb)} OR provider_code IN ({near}))"
     ).materialise()
-    if not found.count():
+    if not rows.count():
         raise InputError(f"There is no activity of ICB {icb} in {year}.")
-    return found
+    return rows
 
 
 def localise(
@@ -265,14 +265,14 @@ def _touched_in_ledger(items: Sequence[Intervention], rows: Relation, icb: str, 
     """Return the cost that any of the interventions selects, each pound once, beside all that the ICB buys."""
     chosen = " OR ".join(f"({selection_sql(i)})" for i in items) or "FALSE"
     touched_gbp, whole_gbp = pounds(f"CASE WHEN {chosen} THEN cost_pence END"), pounds("cost_pence")
-    found = rows.query(
+    totals = rows.query(
         f"SELECT {touched_gbp} AS touched_gbp, {whole_gbp} AS whole_gbp, "
         f"count(DISTINCT CASE WHEN {chosen} THEN patient_id END) AS persons, count(*) AS contacts "
         f"FROM this WHERE icb_code = {quote_value(icb)}"
     ).to_pandas()
-    if not int(found["contacts"].iloc[0]):
+    if not int(totals["contacts"].iloc[0]):
         raise InputError(f"The ledger has no rows of ICB {icb} in {year}.")
-    touched, whole, persons = (found[c].iloc[0] for c in ("touched_gbp", "whole_gbp", "persons"))
+    touched, whole, persons = (totals[c].iloc[0] for c in ("touched_gbp", "whole_gbp", "persons"))
     return _touched(float(touched), float(whole)).assign(persons=int(persons))
 
 
@@ -296,18 +296,18 @@ def _in_ledger(item: Intervention, rows: Relation) -> pd.DataFrame:
     sums = f"count(DISTINCT patient_id) AS persons, {pounds('cost_pence')} AS cost_gbp"
     sums += f", coalesce({uncosted}, 0) AS missing_cost"
     chosen = f"FROM this WHERE {selection_sql(item)}"
-    found = rows.query(
+    costs = rows.query(
         f"SELECT coalesce(provider_code, 'unknown') AS provider_code, {sums} {chosen} GROUP BY 1 "
         f"UNION ALL SELECT '' AS provider_code, {sums} {chosen} ORDER BY provider_code"
     )
-    return found.to_pandas().assign(intervention=item.name)
+    return costs.to_pandas().assign(intervention=item.name)
 
 
 def _in_frame(item: Intervention, own: pd.DataFrame) -> pd.DataFrame:
     cells = baseline([item], own)
-    found = cells[cells["selected_by"] == "1"].groupby("provider_code")["cost_gbp"].sum().reset_index()
-    whole = pd.DataFrame({"provider_code": [""], "cost_gbp": [found["cost_gbp"].sum()]})
-    return pd.concat([found, whole], ignore_index=True).assign(intervention=item.name)
+    costs = cells[cells["selected_by"] == "1"].groupby("provider_code")["cost_gbp"].sum().reset_index()
+    whole = pd.DataFrame({"provider_code": [""], "cost_gbp": [costs["cost_gbp"].sum()]})
+    return pd.concat([costs, whole], ignore_index=True).assign(intervention=item.name)
 
 
 def _left_out(items: Sequence[Intervention], scope: pd.DataFrame) -> dict[str, str]:
@@ -333,8 +333,8 @@ def _at_home(
             f"FROM this WHERE {named} OR (icb_code = {quote_value(icb)} AND setting = {quote_value(item.to.setting)}) "
             "GROUP BY provider_code ORDER BY named DESC, pence DESC NULLS LAST, provider_code"
         ).to_pandas()
-        found = [str(code) for code in there["provider_code"].dropna()]
-        item = replace(item, to=replace(item.to, provider_code=(found or [item.to.provider_code])[0]))
+        codes = [str(code) for code in there["provider_code"].dropna()]
+        item = replace(item, to=replace(item.to, provider_code=(codes or [item.to.provider_code])[0]))
     if own is None:
         return item
     payer = "provider" if item.payer in set(own["provider_code"]) else item.payer
@@ -464,9 +464,11 @@ def selection_sql(intervention: Intervention) -> str:
 
 
 def _one_year(relation: Relation, year: str | None) -> str:
-    held = relation.query("SELECT DISTINCT financial_year FROM this ORDER BY 1").to_pandas()["financial_year"].tolist()
-    if year is None and len(held) == 1:
-        return str(held[0])
-    if year is None or year not in held:
-        raise InputError(f"Say which financial year is the baseline (year=...), not {year!r}. Held: {', '.join(held)}.")
+    years = relation.query("SELECT DISTINCT financial_year FROM this ORDER BY 1").to_pandas()["financial_year"].tolist()
+    if year is None and len(years) == 1:
+        return str(years[0])
+    if year is None or year not in years:
+        raise InputError(
+            f"Say which financial year is the baseline (year=...), not {year!r}. Held: {', '.join(years)}."
+        )
     return year

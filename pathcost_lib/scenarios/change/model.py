@@ -217,7 +217,7 @@ class SystemModel:
 
     def _programme(self, rows: pd.DataFrame, pair: NDArray[np.int64]) -> FloatArray:
         """Return programme cost by organisation x intervention x year, as a negative GBP."""
-        found = np.zeros((len(self.organisations), len(self.interventions), len(self.years)))
+        costs = np.zeros((len(self.organisations), len(self.interventions), len(self.years)))
         years = np.asarray(self.years)
         for number, item in enumerate(self.interventions):
             age = years - item.start
@@ -234,8 +234,8 @@ class SystemModel:
                 scope = scope / scope.sum()
             else:
                 scope = (np.array(self.organisations) == item.payer).astype(float)
-            found[:, number, :] -= scope[:, None] * flow
-        return found
+            costs[:, number, :] -= scope[:, None] * flow
+        return costs
 
     def fractions(self, effects: FloatArray) -> Fractions:
         """Return what goes, for effects of shape (interventions, draws)."""
@@ -276,7 +276,7 @@ class SystemModel:
         """
         f = self.fractions(np.asarray(effects, float)[:, None])
         shape = (len(self.organisations), len(self.interventions), len(self.years))
-        found = {name: np.zeros(shape) for name in (*COMPONENTS, "full_cost", "semi_fixed")}
+        parts = {name: np.zeros(shape) for name in (*COMPONENTS, "full_cost", "semi_fixed")}
         gone = self.groups @ f.cost[:, :, 0]
         rate = np.divide(self._semi_fixed(gone), gone, out=np.zeros_like(gone), where=gone > 0)
         for number in range(len(self.interventions)):
@@ -284,12 +284,12 @@ class SystemModel:
             cost, paid, fixed = f.cost[mine, :, 0], f.paid[mine, :, 0], f.fixed[mine, :, 0]
             by = {"variable_released": cost, "fixed_released": fixed, "payment": paid, "cost_at_destination": paid}
             for name, fraction in by.items():
-                found[name][:, number] = self.matrices[name][:, mine] @ fraction
-            found["full_cost"][:, number] = self.full_cost[:, mine] @ cost
-            found["semi_fixed"][:, number] = self.semi_fixed[:, mine] @ cost
-            np.add.at(found["semi_fixed_released"][:, number], self.group_owner, rate * (self.groups[:, mine] @ cost))
-        found["programme_cost"] = self.programme
-        return found
+                parts[name][:, number] = self.matrices[name][:, mine] @ fraction
+            parts["full_cost"][:, number] = self.full_cost[:, mine] @ cost
+            parts["semi_fixed"][:, number] = self.semi_fixed[:, mine] @ cost
+            np.add.at(parts["semi_fixed_released"][:, number], self.group_owner, rate * (self.groups[:, mine] @ cost))
+        parts["programme_cost"] = self.programme
+        return parts
 
     def totals(self, effects: FloatArray) -> FloatArray:
         """Return the net effect by organisation x year x draw, for effects of shape (interventions, draws)."""

@@ -76,10 +76,10 @@ def semi_fixed_released(gone: ArrayLike, base_gbp: ArrayLike, base_steps: ArrayL
     been released without the intervention.
     """
     share, cost, filled = (np.asarray(a, dtype=float) for a in (gone, base_gbp, base_steps))
-    held = np.ceil(filled - _ROUNDING)
+    whole = np.ceil(filled - _ROUNDING)
     needed = np.ceil(filled * (1 - share) - _ROUNDING)
-    per_step = np.divide(cost, held, out=np.zeros(np.broadcast(cost, held).shape), where=held > 0)
-    steps = (held - needed) * per_step
+    per_step = np.divide(cost, whole, out=np.zeros(np.broadcast(cost, whole).shape), where=whole > 0)
+    steps = (whole - needed) * per_step
     return np.where(share > 0, np.minimum(steps, share * cost), steps)
 
 

@@ -88,8 +88,8 @@ def savings_message(worth: pd.DataFrame, *, title: str, area: str, years: int, n
         parts.append(_said(worst, worst["organisation"]))
     else:
         parts.append("no provider shown is surely worse off")
-    said = f"{', '.join(parts)}, and {_said(system, 'the system')}"
-    return f"{title}, {area}, {years} years in present value: {said}. {note}".strip()
+    text = f"{', '.join(parts)}, and {_said(system, 'the system')}"
+    return f"{title}, {area}, {years} years in present value: {text}. {note}".strip()
 
 
 def touched_sentence(touched: pd.DataFrame, *, area: str, year: str = "") -> str:
@@ -109,9 +109,9 @@ def touched_sentence(touched: pd.DataFrame, *, area: str, year: str = "") -> str
     if pd.isna(part) or pd.isna(whole) or not whole:
         return ""
     share = 100 * part / whole
-    said = "under 1%" if 0 < share < 1 else f"{share:.0f}%"
+    text = "under 1%" if 0 < share < 1 else f"{share:.0f}%"
     of = f"the cost of {area}'s activity in {year}" if year else area
-    return f"The schemes act on {said} of {of} ({_plain(part)} of {_plain(whole)})."
+    return f"The schemes act on {text} of {of} ({_plain(part)} of {_plain(whole)})."
 
 
 def providers_named(worth: pd.DataFrame) -> list[Named]:
@@ -163,14 +163,14 @@ def savings_decision(worth: Disclosed, compensation: Disclosed, *, title: str) -
     paid = compensation.frame["transfer_gbp"] if "transfer_gbp" in compensation.frame else pd.Series(dtype=float)
     moved = paid[paid > 0].sum()
     made_whole = f", with {short_pounds(moved, plus='')} of transition payments so that none is worse off"
-    said = f"Decide whether to go on with {title}{made_whole if moved else ''}."
+    text = f"Decide whether to go on with {title}{made_whole if moved else ''}."
     if high < 0:
-        said = f"Decide not to go on with {title} as it stands: the system is expected to lose."
+        text = f"Decide not to go on with {title} as it stands: the system is expected to lose."
     elif low <= 0:
-        said = f"Ask for better evidence on {title} before it goes on: whether the system gains is not certain."
+        text = f"Ask for better evidence on {title} before it goes on: whether the system gains is not certain."
     headings = {"net_present_value_gbp": "Net present value to the system (80% interval)"}
     named = providers_named(worth.frame)
-    return {"decision": said, "figures": whole, "headings": headings, "named": named}
+    return {"decision": text, "figures": whole, "headings": headings, "named": named}
 
 
 def savings_finding(worth: Disclosed, compensation: Disclosed, *, title: str) -> Finding:
@@ -217,6 +217,6 @@ def savings_finding(worth: Disclosed, compensation: Disclosed, *, title: str) ->
         todo += f" Payments of {plain_pounds(paid[paid > 0].sum())} between us would leave nobody worse off."
     same = "the range of outcomes includes both a gain and a loss"
     sure = confidence(low, high, checked=False, same=same, doubt="the effects are assumed and not yet seen here")
-    said = Headline(amount, f"worth of {title} to the system", f"from {ends[0]} to {ends[1]}")
+    figure = Headline(amount, f"worth of {title} to the system", f"from {ends[0]} to {ends[1]}")
     lines = (seen, means, todo)
-    return Finding(question, f"{title} {whole}{borne}", lines, sure, "matrix", "Worth", said)
+    return Finding(question, f"{title} {whole}{borne}", lines, sure, "matrix", "Worth", figure)

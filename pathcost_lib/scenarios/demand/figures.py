@@ -31,8 +31,8 @@ def _panels(ax: Axes, table: pd.DataFrame, by: str, across: int, draw: Callable[
     places = ax.get_subplotspec().subgridspec(-(-len(names) // across), across)  # type: ignore[union-attr]
     for number, name in enumerate(names):
         small = ax.figure.add_subplot(places[number // across, number % across])
-        said = draw(small, table[table[by] == name])
-        title = [*wrapped(say(name), 24), said]
+        subtitle = draw(small, table[table[by] == name])
+        title = [*wrapped(say(name), 24), subtitle]
         small.set_title("\n".join(title), loc="left", fontsize=7 if style.compact(ax) else 8, color=style.INK)
         small.tick_params(labelsize=7)
         small.grid(True, axis="y")
@@ -77,13 +77,13 @@ def describe_cost_fans(table: pd.DataFrame) -> str:
     """Return the alternative text: each setting's cost in the base year and the last, with its interval."""
     if "not_computable" in table:
         return str(table["not_computable"].iloc[0])
-    said = []
+    texts = []
     for setting, rows in table.groupby("setting", sort=False):
         last = rows.iloc[-1]
         reach = interval(last["lower_80"], last["upper_80"])
-        said.append(f"{say(setting)}: {pounds(rows['p50_gbp'].iloc[0])} to {pounds(last['p50_gbp'])} ({reach})")
+        texts.append(f"{say(setting)}: {pounds(rows['p50_gbp'].iloc[0])} to {pounds(last['p50_gbp'])} ({reach})")
     first, last_year = table["year"].min(), table["year"].max()
-    return f"Cost in {first:.0f} and its median in {last_year:.0f} (80% interval). {'; '.join(said)}."
+    return f"Cost in {first:.0f} and its median in {last_year:.0f} (80% interval). {'; '.join(texts)}."
 
 
 def funding_gap(ax: Axes, table: pd.DataFrame) -> Axes:
@@ -140,12 +140,12 @@ def describe_funding_gap(table: pd.DataFrame) -> str:
     """Return the alternative text: each scope's cost, funding and gap in the last year."""
     if "not_computable" in table:
         return str(table["not_computable"].iloc[0])
-    said = [
+    texts = [
         f"{row['scope']}: cost {pounds(row['cost_gbp'])}, funding {pounds(row['allocation_gbp'])}, gap "
         f"{pounds(row['gap_gbp'])} ({interval(row['gap_lower_80'], row['gap_upper_80'])})"
         for row in table[table["year"] == table["year"].max()].to_dict("records")
     ]
-    return f"Cost against funding in {table['year'].max():.0f} (80% interval of the gap). {'; '.join(said)}."
+    return f"Cost against funding in {table['year'].max():.0f} (80% interval of the gap). {'; '.join(texts)}."
 
 
 def monthly_forecasts(ax: Axes, table: pd.DataFrame) -> Axes:
@@ -190,11 +190,13 @@ def monthly_forecasts(ax: Axes, table: pd.DataFrame) -> Axes:
 
 def describe_monthly_forecasts(scores: pd.DataFrame) -> str:
     """Return the alternative text from the scores: each series' method and how it did against the seasonal naive."""
-    said = []
+    texts = []
     for row in scores.to_dict("records"):
         tested = "not tested" if pd.isna(row["mase"]) else f"MASE {row['mase']:.2f} against {row['naive_mase']:.2f}"
-        said.append(f"{say(row['series'])}: {say(row['method']) if row['method'] else 'no forecast'}, {tested}")
-    return f"Activity by month with forecasts, and tests against the seasonal naive. {'; '.join(said) or 'None shown'}."
+        texts.append(f"{say(row['series'])}: {say(row['method']) if row['method'] else 'no forecast'}, {tested}")
+    return (
+        f"Activity by month with forecasts, and tests against the seasonal naive. {'; '.join(texts) or 'None shown'}."
+    )
 
 
 def driver_steps(ax: Axes, table: pd.DataFrame) -> Axes:
@@ -242,8 +244,8 @@ def describe_driver_steps(table: pd.DataFrame) -> str:
     if "not_computable" in table:
         return str(table["not_computable"].iloc[0])
     first, *steps, last = table.to_dict("records")
-    said = "; ".join(f"{row['driver']}: {signed_pounds(row['change_gbp'])}" for row in steps if row["change_gbp"])
-    return f"From {pounds(first['change_gbp'])} to {pounds(last['change_gbp'])}, driver by driver. {said}."
+    text = "; ".join(f"{row['driver']}: {signed_pounds(row['change_gbp'])}" for row in steps if row["change_gbp"])
+    return f"From {pounds(first['change_gbp'])} to {pounds(last['change_gbp'])}, driver by driver. {text}."
 
 
 def tornado(ax: Axes, table: pd.DataFrame, *, most: int = 8) -> Axes:
@@ -278,11 +280,11 @@ def describe_tornado(table: pd.DataFrame, *, most: int = 8) -> str:
     """Return the alternative text: the assumptions that matter most."""
     if "not_computable" in table:
         return str(table["not_computable"].iloc[0])
-    said = [
+    texts = [
         f"{row['assumption']} ({row['assumed']}): " + interval(row["at_low_gbp"], row["at_high_gbp"], signed_pounds)
         for row in table[table["swing_gbp"] > 0].head(most).to_dict("records")
     ]
-    return f"How far each assumption moves the last year's cost. {'; '.join(said) or 'None is uncertain'}."
+    return f"How far each assumption moves the last year's cost. {'; '.join(texts) or 'None is uncertain'}."
 
 
 def _pounds_axis(ax: Axes, text: str) -> None:

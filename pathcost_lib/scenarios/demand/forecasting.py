@@ -115,8 +115,8 @@ def _seasonal_naive(y: pd.Series, horizon: int) -> Fitted:
 def _ets(y: pd.Series, horizon: int) -> Fitted:
     """Exponential smoothing, damped trend, additive season: 4 weights, level, trend and 11 of the season are fitted."""
     model = ETSModel(_bridged(y), error="add", trend="add", damped_trend=True, seasonal="add", seasonal_periods=_SEASON)
-    found = model.fit(disp=False).get_prediction(start=len(y), end=len(y) + horizon - 1).summary_frame(alpha=0.05)
-    return _corrected(y, *_from_frame(found, "mean", "pi_lower", "pi_upper"), 17)
+    frame = model.fit(disp=False).get_prediction(start=len(y), end=len(y) + horizon - 1).summary_frame(alpha=0.05)
+    return _corrected(y, *_from_frame(frame, "mean", "pi_lower", "pi_upper"), 17)
 
 
 def _stl(y: pd.Series, horizon: int) -> Fitted:
@@ -137,8 +137,8 @@ def _sarimax(y: pd.Series, horizon: int) -> Fitted:
     # The season's coefficients are states, so that their uncertainty is in the interval.
     model = SARIMAX(y, exog=past, order=(0, 1, 1), mle_regression=False, concentrate_scale=True)
     fitted = model.fit(disp=False, maxiter=100)
-    found = fitted.get_forecast(horizon, exog=ahead).summary_frame(alpha=0.05)
-    return _corrected(y, *_from_frame(found, "mean", "mean_ci_lower", "mean_ci_upper"), 8)
+    frame = fitted.get_forecast(horizon, exog=ahead).summary_frame(alpha=0.05)
+    return _corrected(y, *_from_frame(frame, "mean", "mean_ci_lower", "mean_ci_upper"), 8)
 
 
 def _counts(y: pd.Series, horizon: int) -> Fitted:

@@ -159,9 +159,9 @@ def dataset_inputs(dataset: Dataset, ledger: Relation, *, icb: str, year: str) -
         reason = f"The data hold no table of {' and none of '.join(missing)}, so growth cannot be projected."
         return DemandInputs(icb, first.year, nothing, nothing, nothing, nothing, actual=True, reason=reason)
     require_one_of(icb, icb_codes(dataset.activity), what="ICB")
-    held = months_held(dataset.activity.query(f"SELECT * FROM this WHERE icb_code = {quote_value(icb)}"), year)
-    if not held.is_whole:
-        reason = f"{held.note} Nothing is projected from part of a year."
+    months = months_held(dataset.activity.query(f"SELECT * FROM this WHERE icb_code = {quote_value(icb)}"), year)
+    if not months.is_whole:
+        reason = f"{months.note} Nothing is projected from part of a year."
         return DemandInputs(icb, first.year, nothing, nothing, nothing, nothing, actual=True, reason=reason)
     settings = pd.DataFrame({"icb_code": [icb], "year": [first.year], "first_day": [first], "last_day": [last]})
     local = dataset.population.query(
@@ -170,7 +170,7 @@ def dataset_inputs(dataset: Dataset, ledger: Relation, *, icb: str, year: str) -
     tables = {name: dataset.tables[name] for name in ("activity", "patients", "population")}
     steps = dataset.engine.run(_SQL, tables | {"ledger": ledger, "settings": settings})
     people = local.to_pandas()
-    note = " ".join(part for part in (held.note, _sample_note(dataset)) if part)
+    note = " ".join(part for part in (months.note, _sample_note(dataset)) if part)
     if people["year"].nunique() < 2:
         reason = f"The table of population holds no year after {first.year} for this ICB, so nothing can be projected."
         return DemandInputs(icb, first.year, people, nothing, nothing, nothing, True, note, reason)
@@ -243,14 +243,14 @@ def official_inputs(folder: Path | str, *, icb: str, base_year: int, price_base:
     joined = rates.merge(now, on=["age", "sex"])
     pods["contacts"] = pods["pod"].map((joined["persons"] * joined["rate"]).groupby(joined["pod"]).sum())
     pods["cost_gbp"] = (pods["contacts"] * pods["unit_cost_gbp"]).fillna(0.0)
-    held = (
+    no_coverage = (
         pods[["setting"]].drop_duplicates().assign(coverage_pct=float("nan"), reason="official rates, ages 18 and over")
     )
     note = "Official rates cover hospital care of people aged 18 and over; pounds are national unit costs."
     if below:
         note += f" {below} of the published rates are smoothed to below zero and are taken as zero."
     return DemandInputs(
-        icb, base_year, people, rates[["pod", "age", "sex", "rate"]], pods, held, actual=False, note=note
+        icb, base_year, people, rates[["pod", "age", "sex", "rate"]], pods, no_coverage, actual=False, note=note
     )
 
 
@@ -295,7 +295,7 @@ def _projections(
     """Read every file of a pattern in the folder of projections, areas by their ODS code."""
     folder = paths.folder(folder)
     codes = published.icb_codes(folder / "icb_lookups" / "sub_icb_icb_region_lookup_2022.csv")
-    found = sorted((folder / "icb_population_projections").glob(pattern))
-    if not found:
+    files = sorted((folder / "icb_population_projections").glob(pattern))
+    if not files:
         raise InputError(f"There is no {pattern} in {folder / 'icb_population_projections'}.")
-    return pd.concat([published.read(layout, path, icbs=codes, only=only).table for path in found], ignore_index=True)
+    return pd.concat([published.read(layout, path, icbs=codes, only=only).table for path in files], ignore_index=True)

@@ -277,8 +277,8 @@ class DemandModel:
         persons = full.reshape(len(self.icbs), len(self.years), len(self.sexes), len(ages))
         young = int(self.ages[0]) - ages[0]
         left = 100 * persons[..., :young].sum() / persons.sum() if persons.sum() else 0.0
-        said = f"Not covered: ages below {self.ages[0]}, {left:.1f} % of persons, for want of rates."
-        self.not_covered = said if left > 0 else ""
+        text = f"Not covered: ages below {self.ages[0]}, {left:.1f} % of persons, for want of rates."
+        self.not_covered = text if left > 0 else ""
         covered = persons[..., young : young + len(self.ages)].copy()
         covered[..., -1] += persons[..., young + len(self.ages) :].sum(axis=-1)
         return covered
@@ -309,12 +309,12 @@ class DemandModel:
         part = shift - whole
         first = int(whole.min())
         sums = np.stack([self._at_shift(k, from_age) for k in range(first, int(whole.max()) + 2)], axis=-1)
-        found = np.empty((*sums.shape[:2], *shift.shape))
+        activity = np.empty((*sums.shape[:2], *shift.shape))
         for year in range(len(self.years)):
             here = sums[:, :, 0 if base_population else year]
             at = whole[year] - first
-            found[:, :, year] = here[..., at] * (1 - part[year]) + here[..., at + 1] * part[year]
-        return found * self.scale[:, :, None, None]
+            activity[:, :, year] = here[..., at] * (1 - part[year]) + here[..., at + 1] * part[year]
+        return activity * self.scale[:, :, None, None]
 
     def factors(self, growth: Growth, drawn: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
         """Return each driver as an array that broadcasts to (ICB, POD, year, draw); `health_status` is a shift."""
@@ -323,18 +323,18 @@ class DemandModel:
             require_one_of(pod, known, what="POD of a growth assumption")
         after = np.arange(len(self.years))[:, None]
         draws = len(drawn["price_pct"])
-        found = {
+        factors = {
             "health_status": drawn["health_status_years"] * after,
             "price": (1 + drawn["price_pct"] / 100) ** after,
             "non_demographic": (1 + self._pod_values("non_demographic_pct", drawn, draws) / 100) ** after,
         }
         clearing = (after >= 1) & (after <= growth.waiting_list_years)
-        found["waiting_list"] = (
+        factors["waiting_list"] = (
             clearing * self._pod_values("waiting_list_pct", drawn, draws) / (100 * growth.waiting_list_years)
         )
         share = drawn["level_up_share"] * np.minimum(after / growth.level_up_years, 1)
-        found["level_up"] = 1 + self._shortfall(bool(np.any(share > 0)))[:, :, None, None] * share
-        return found
+        factors["level_up"] = 1 + self._shortfall(bool(np.any(share > 0)))[:, :, None, None] * share
+        return factors
 
     def _pod_values(self, name: str, drawn: Mapping[str, FloatArray], draws: int) -> FloatArray:
         """Return an assumption by POD, shape (POD, 1, draw); nil where neither the POD nor "*" is named."""
@@ -358,13 +358,13 @@ class DemandModel:
     def activity(self, growth: Growth, drawn: Mapping[str, FloatArray]) -> FloatArray:
         """Return activity (ICB, POD, year, draw) with every driver at work."""
         f = self.factors(growth, drawn)
-        found = self.aged(f["health_status"], growth.health_status_from_age)
-        found *= f["non_demographic"]
-        found *= f["level_up"]
+        activity = self.aged(f["health_status"], growth.health_status_from_age)
+        activity *= f["non_demographic"]
+        activity *= f["level_up"]
         base = self._at_shift(0)[:, :, 0] * self.scale
         if np.any(f["waiting_list"]):
-            found += base[:, :, None, None] * f["waiting_list"]
-        return found
+            activity += base[:, :, None, None] * f["waiting_list"]
+        return activity
 
     def alone(self, growth: Growth, drawn: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
         """Return what activity would be with one driver at work on the base year, (ICB, POD, year, draw)."""
@@ -626,19 +626,19 @@ def do_nothing_gap(
     """
     number(allocation_growth_pct, "allocation_growth_pct (% a year)", above=-100)
     number(efficiency_pct, "efficiency_pct (% a year)", least=0, most=100)
-    held = sorted(path.table["pod"].unique())
-    if not held:
+    all_pods = sorted(path.table["pod"].unique())
+    if not all_pods:
         raise InputError("No POD has a cost, so there is nothing to set against funding.")
     if scopes is not None and not isinstance(scopes, Mapping):
         raise InputError("scopes must give the PODs of each name, such as {'health': ['elective']}.")
-    by_scope = {scope: as_list(pods) for scope, pods in (scopes or {"all": held}).items()}
+    by_scope = {scope: as_list(pods) for scope, pods in (scopes or {"all": all_pods}).items()}
     base_gap = mapping_of_numbers(base_gap_gbp, "base_gap_gbp", keys=by_scope)
     rows = []
     for scope, pods in by_scope.items():
         if not pods:
             raise InputError(f"Scope {scope} names no POD.")
         for pod in pods:
-            require_one_of(pod, held, what=f"POD of scope {scope}")
+            require_one_of(pod, all_pods, what=f"POD of scope {scope}")
         cost = path.table[path.table["pod"].isin(pods)].groupby("year")["cost_gbp"].sum()
         after = cost.index.to_numpy(int) - int(cost.index.min())
         funded = (cost.iloc[0] - base_gap.get(scope, 0.0)) * (1 + allocation_growth_pct / 100) ** after
@@ -844,21 +844,21 @@ def simulate_demand(
 
     models = [build(variant) for variant in weights]
     first = models[0]
-    found = np.empty((len(first.icbs), len(first.pods), len(first.years), draws))
-    central = np.zeros(found.shape[:3])
+    activity = np.empty((len(first.icbs), len(first.pods), len(first.years), draws))
+    central = np.zeros(activity.shape[:3])
     for place, (model, weight) in enumerate(zip(models, weights.values(), strict=True)):
         mine = np.flatnonzero(chosen == place)
         if len(models) == 1:
-            found = model.activity(growth, drawn)
+            activity = model.activity(growth, drawn)
         elif len(mine):
-            found[..., mine] = model.activity(growth, {name: d[mine] for name, d in drawn.items()})
+            activity[..., mine] = model.activity(growth, {name: d[mine] for name, d in drawn.items()})
         central += weight / sum(weights.values()) * model.activity(growth, means)[..., 0]
     price, price_central = (first.factors(growth, d)["price"] for d in (drawn, means))
     labels = {"icb_code": tuple(first.icbs), "pod": tuple(first.pods), "year": tuple(first.years)}
     noise = special.ndtri(uniforms("poisson", draws, seed=seed))
-    total = found.sum(axis=(0, 1))
+    total = activity.sum(axis=(0, 1))
     table = _summary(total, total, central.sum(axis=(0, 1)), labels, ("year",), noise)
-    return DemandSimulation(table, found, central, labels, price, price_central, noise, growth.scenario)
+    return DemandSimulation(table, activity, central, labels, price, price_central, noise, growth.scenario)
 
 
 def tornado(

@@ -136,14 +136,14 @@ def gap_decision(gap: Disclosed, tornado: Disclosed | None = None) -> dict[str, 
         reach = f"{_POUNDS(-low)} under to {_POUNDS(high)} over the funding assumed"
     else:
         reach = interval(*_ends(low, high), _POUNDS)
-    said = f"Plan on {gap_words(last.frame['gap_gbp'].iloc[0], low, high)} in {year} (80% interval {reach})"
+    text = f"Plan on {gap_words(last.frame['gap_gbp'].iloc[0], low, high)} in {year} (80% interval {reach})"
     if tornado is not None and "swing_gbp" in tornado.frame and len(tornado.frame):
         most = tornado.frame.sort_values("swing_gbp").iloc[-1]
         name = str(most["assumption"])
-        said += f"; {_lower_first(name)} {'decide' if ' and ' in name else 'decides'} most of it"
-    said += "."
+        text += f"; {_lower_first(name)} {'decide' if ' and ' in name else 'decides'} most of it"
+    text += "."
     headings = {"gap_gbp": f"Gap to funding in {year} (80% interval)"}
-    return {"decision": said, "figures": last, "headings": headings}
+    return {"decision": text, "figures": last, "headings": headings}
 
 
 def gap_words(gap: float, low: float, high: float) -> str:
@@ -197,8 +197,8 @@ def outlook_finding(cost: Disclosed, gap: Disclosed, tornado: Disclosed) -> Find
         todo += f" Test the plan first against {most.replace(': ', ' of ')}, which {verb} most of it."
     same = "the range of futures includes both enough funding and too little"
     reason = confidence(low, high, checked=False, same=same, doubt="it rests on assumptions over many years")
-    said = Headline(end, f"cost in {year} if nothing changes", f"{start} in {_year(first['year'])}")
-    return Finding(question, title, (seen, means, todo), reason, "gap", "Gap", said)
+    figure = Headline(end, f"cost in {year} if nothing changes", f"{start} in {_year(first['year'])}")
+    return Finding(question, title, (seen, means, todo), reason, "gap", "Gap", figure)
 
 
 def _funding(words: str, *, sure: bool) -> str:

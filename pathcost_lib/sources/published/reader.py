@@ -44,8 +44,8 @@ class Published(Result):
     @property
     def summary(self) -> str:
         """Title, size, publisher, licence and cautions."""
-        said = f"{self.title}: {len(self.table):,} rows from {self.file} ({self.publisher}; {self.licence})."
-        return " ".join([said, *self.cautions])
+        text = f"{self.title}: {len(self.table):,} rows from {self.file} ({self.publisher}; {self.licence})."
+        return " ".join([text, *self.cautions])
 
 
 @cache
@@ -121,8 +121,8 @@ def load(layout: str, path: Path, engine: Engine) -> Relation:
     form = layouts()[layout]
     dialect = detect(path)
     names = headings(path, dialect)
-    found = _match(form, names)
-    lacking = [f"{name} ({column_of(form, name)['heading']})" for name in form["columns"] if name not in found]
+    columns = _match(form, names)
+    lacking = [f"{name} ({column_of(form, name)['heading']})" for name in form["columns"] if name not in columns]
     if lacking:
         raise InputError(
             f"{path.name} is not laid out as {form['title']}: no column for {', '.join(lacking)}. "
@@ -131,10 +131,10 @@ def load(layout: str, path: Path, engine: Engine) -> Relation:
     empty = quote_values(("", "NA", *form.get("empty", ())))
     texts = [
         f"CASE WHEN trim({quote_name(heading)}) IN ({empty}) THEN NULL ELSE trim({quote_name(heading)}) END AS {name}"
-        for name, heading in found.items()
+        for name, heading in columns.items()
     ]
     text = load_text(engine, layout, path, dialect, f"SELECT {', '.join(texts)} FROM rows")
-    typed = {name: _typed(form, name) for name in found}
+    typed = {name: _typed(form, name) for name in columns}
     for name, words, count, rows in wrong_values(text, typed):
         raise InputError(
             f"{path.name}, {name}: each must be {words}, and in {count:,} of the rows is not (row {rows})."
@@ -169,8 +169,8 @@ def catalogue(folder: Path | str) -> pd.DataFrame:
             names = []
         fits = [name for name, form in layouts().items() if len(_match(form, names)) == len(form["columns"])]
         best = max(fits, key=lambda name: len(layouts()[name]["columns"]), default=None)
-        said = {key: layouts()[best][key] for key in ("title", "publisher", "licence")} if best else {}
-        rows.append({"file": str(path.relative_to(folder)), "layout": best, **said})
+        about = {key: layouts()[best][key] for key in ("title", "publisher", "licence")} if best else {}
+        rows.append({"file": str(path.relative_to(folder)), "layout": best, **about})
     return pd.DataFrame(rows, columns=["file", "layout", "title", "publisher", "licence"])
 
 
@@ -183,12 +183,12 @@ def column_of(form: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _match(form: Mapping[str, Any], names: list[str]) -> dict[str, str]:
     """Return our column to the file's heading, for those found."""
     plain = {re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_"): name for name in names}
-    found = {}
+    columns = {}
     for ours in form["columns"]:
         near = [name for text, name in plain.items() if re.fullmatch(column_of(form, ours)["heading"], text)]
         if len(near) == 1:
-            found[ours] = near[0]
-    return found
+            columns[ours] = near[0]
+    return columns
 
 
 def _typed(form: Mapping[str, Any], name: str) -> tuple[str, str]:
@@ -231,19 +231,19 @@ def holdings(folder: Path | str | None = None) -> pd.DataFrame:
     rows = []
     for path in sorted(paths.reference().glob("*.csv")):
         table = pd.read_csv(path, dtype=str)
-        said = {k: _several(table.get(k, table["source"])) for k in ("publisher", "year", "licence")}
-        rows.append({"file": f"reference/{path.name}", "title": f"{len(table):,} rows of {path.stem}", **said})
-    held = pd.DataFrame(rows)
+        about = {k: _several(table.get(k, table["source"])) for k in ("publisher", "year", "licence")}
+        rows.append({"file": f"reference/{path.name}", "title": f"{len(table):,} rows of {path.stem}", **about})
+    listing = pd.DataFrame(rows)
     if folder is not None:
         unknown = {
             "title": "No reader knows its layout",
             "publisher": "Publisher not known",
             "licence": "Licence not known",
         }
-        found = catalogue(folder).fillna(unknown)
-        years = found["file"].str.extract(r"(20\d\d(?:[_-]\d\d(?:\d\d)?)?)[^/]*$")[0]
-        held = pd.concat([held, found.assign(year=years.fillna("year not in its name"))])
-    return held.reindex(columns=["file", "layout", "title", "publisher", "year", "licence"]).reset_index(drop=True)
+        files = catalogue(folder).fillna(unknown)
+        years = files["file"].str.extract(r"(20\d\d(?:[_-]\d\d(?:\d\d)?)?)[^/]*$")[0]
+        listing = pd.concat([listing, files.assign(year=years.fillna("year not in its name"))])
+    return listing.reindex(columns=["file", "layout", "title", "publisher", "year", "licence"]).reset_index(drop=True)
 
 
 def _several(values: pd.Series) -> str:

@@ -164,8 +164,8 @@ def _behaviour(given: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def _year(path: Path, given: str | None) -> str:
-    found = re.search(r"(20\d\d)[_-](\d\d)(?!\d)", path.name)
-    year = given or (f"{found[1]}-{found[2]}" if found else None)
+    match = re.search(r"(20\d\d)[_-](\d\d)(?!\d)", path.name)
+    year = given or (f"{match[1]}-{match[2]}" if match else None)
     if year is None:
         raise InputError(f"{path.name} does not say its financial year. Give financial_year, such as 2023-24.")
     financial_year_bounds(year)
