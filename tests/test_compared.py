@@ -24,6 +24,8 @@ YEAR = "2024-25"
 def cells_of(tables: dict[str, pd.DataFrame], folder: Path, areas: list[str]) -> icb_view.Cells:
     """Return the cells of the rows of some areas, beside the population of all."""
     kept = {name: tables[name][tables[name]["icb_code"].isin(areas)] for name in ("patients", "activity")}
+    # Areas with many people of unknown sex have no cost per person; here all are known.
+    kept["patients"] = kept["patients"].assign(sex=kept["patients"]["sex"].replace("unknown", "female"))
     data = open_dataset(write_tables(folder, {**tables, **kept}))
     costed = ledger.cost_activity(data.activity, data.unit_costs, data.organisations, price_base=YEAR)
     links = pathways.link(costed, pathways.load_definition("knee_replacement"), patients=data.patients)
