@@ -2,7 +2,8 @@
 
 A number in words is a cell, a number in a cell's own words, or the sum of a column (or
 of what is above zero in it), to as many figures as it is written
-with. Not looked at: years, the level of an interval ("95% interval"), and digits of names.
+with. Not looked at: years, the level of an interval ("95% interval"), a rule's bound ("fewer than 60"), and digits of
+names.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathcost_lib.present.format import say
 __all__ = ["unbacked"]
 
 _YEAR = re.compile(r"\b(?:19|20)\d\d(?:-\d\d)?\b(?![,.]\d)")
-_LEVEL = re.compile(r"\b\d\d(?:\.\d)?% (?:interval|limits?)")
+_LEVEL = re.compile(r"\b\d\d(?:\.\d)?% (?:interval|limits?)|\bfewer than \d+\b")
 _NUMBER = re.compile(r"£?(\d[\d,]*(?:\.\d+)?)(bn|m|k)?\b")
 _SIZES = {"": 1.0, "k": 1e3, "m": 1e6, "bn": 1e9}
 

@@ -207,8 +207,8 @@ def _with_borne(table: pd.DataFrame, sums: pd.DataFrame, keys: list[str]) -> pd.
     """Return a table with how much its dearest one and two events bear, and how many are new, where the sums tell."""
     if not {*_SPREAD, "actual_gbp"} <= {*sums}:
         return table
-    largest, squares, whole = (sums[c] for c in (*_SPREAD, "actual_gbp"))
-    shares = shares_borne(largest, squares, whole, sums.get("newest"), sums.get("pathways"))
+    largest, squares, newest, whole = (sums[c] for c in (*_SPREAD, "actual_gbp"))
+    shares = shares_borne(largest, squares, whole, newest, sums["pathways"])
     return table.merge(pd.concat([sums[keys], shares], axis=1), on=keys, how="left")
 
 
@@ -223,7 +223,7 @@ _COMPARED = [
     "value_gbp",
 ]
 #: From which follows how much the one and two most expensive events bear, for disclosure control.
-_SPREAD = ["largest_gbp", "cost_squares"]
+_SPREAD = ["largest_gbp", "cost_squares", "newest"]
 _JUDGED = ["indicator", "z_adjusted", "q_value", "stands_out", "excess_gbp"]
 
 
