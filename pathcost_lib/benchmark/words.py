@@ -428,12 +428,12 @@ def pathway_finding(
         means = f"The largest part that can be shown is {care(top[by])}: {plain_pounds(top['mean_gbp'])}{beside}."
     reason = confidence(low, high, checked=False, doubt="how ill the patients are is not allowed for")
     headline = Headline(here, f"cost of a patient's whole pathway, {care(title)}", against) if sure else None
-    lines = (seen, means, _TODO[sure and step > 0, sure])
+    lines = (seen, means, _WHAT_NEXT[sure and step > 0, sure])
     return Finding(question, sentence, lines, reason, f"cost_by_{by}", f"By {by}", headline)
 
 
 #: What to do about a pathway, by whether it costs more, and whether it surely differs.
-_TODO = {
+_WHAT_NEXT = {
     (True, True): "Ask the providers what drives the difference, and how ill their patients are.",
     (False, True): "Ask what the providers do differently, and whether their patients do as well.",
     (False, False): "The total calls for no decision. Compare the parts again when there are more patients.",

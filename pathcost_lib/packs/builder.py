@@ -36,8 +36,14 @@ from pathcost_lib.packs.warm import KERNEL, KernelSpec
 
 __all__ = ["Pack", "build", "build_all", "production_notebooks", "safe_name"]
 
-#: What a kernel imports beyond what notebooks name.
-_ALWAYS = ("ipykernel.kernelapp", "matplotlib.backends.backend_svg", "statsmodels.api")
+#: What a kernel imports beyond what notebooks name: the library reads the models of files only where it needs them.
+_ALWAYS = (
+    "ipykernel.kernelapp",
+    "matplotlib.backends.backend_svg",
+    "pathcost_lib.pathways.definition_file",
+    "pathcost_lib.scenarios.scenario_file",
+    "statsmodels.api",
+)
 
 
 @dataclass(frozen=True)

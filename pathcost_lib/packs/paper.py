@@ -11,7 +11,7 @@ from typing import Any
 
 from pathcost_lib.packs.document import Document, Figure, Finding
 from pathcost_lib.present.findings import LABELS, Headline
-from pathcost_lib.present.format import count
+from pathcost_lib.present.format import begin, count
 
 __all__ = ["MOST_PAGES", "Answer", "Paper", "paper_of"]
 
@@ -158,10 +158,6 @@ def _first(lines: list[str], most: int) -> tuple[str, ...]:
     return (*lines[: most - 1], "There is more: the first page of the technical annex lists it.")
 
 
-def _upper_first(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def content(document: Document) -> dict[str, Any]:
     """Return the paper as the PDF's template takes it."""
     paper = paper_of(document)
@@ -175,7 +171,7 @@ def content(document: Document) -> dict[str, Any]:
         "purpose": paper.purpose,
         "asked": paper.asked,
         "headlines": [
-            {"number": one.number, "what": _upper_first(one.what), "against": one.against, "sure": sure.capitalize()}
+            {"number": one.number, "what": begin(one.what), "against": one.against, "sure": sure.capitalize()}
             for one, sure in paper.headlines
         ],
         "unknown": paper.unknown,

@@ -15,9 +15,11 @@ __all__ = [
     "LIMIT",
     "UNITS",
     "Unit",
+    "begin",
     "care",
     "count",
     "heading",
+    "inside",
     "interval",
     "percent",
     "plain_pounds",
@@ -89,6 +91,22 @@ def plain_pounds(value: float | None) -> str:
     return pounds(float(f"{size:.3g}"), 2 if 0 < size < 9.995 else 0)
 
 
+def begin(text: str) -> str:
+    """Return a phrase as it begins a sentence."""
+    return text[:1].upper() + text[1:]
+
+
+def inside(text: str) -> str:
+    """Return a phrase as it stands inside a sentence: its first letter is small, unless it begins with capitals.
+
+    Examples
+    --------
+    >>> inside("Hip fracture"), inside("A&E, major department"), inside("COPD exacerbation")
+    ('hip fracture', 'A&E, major department', 'COPD exacerbation')
+    """
+    return text if text[1:2].isupper() or text[1:2] == "&" else text[:1].lower() + text[1:]
+
+
 def care(name: object) -> str:
     """Return a setting, or the title of a pathway, as it stands inside a sentence.
 
@@ -97,8 +115,7 @@ def care(name: object) -> str:
     >>> care("admitted"), care("emergency"), care("Hip fracture"), care("community")
     ('admitted care', 'A&E', 'hip fracture', 'community care')
     """
-    text = say(name)
-    text = text if text[1:2].isupper() or text[1:2] == "&" else text[:1].lower() + text[1:]
+    text = inside(say(name))
     return f"{text} care" if name in ("admitted", "community", "outpatient") else text
 
 

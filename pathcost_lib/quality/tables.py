@@ -12,7 +12,7 @@ from pathcost_lib.errors import InputError
 from pathcost_lib.ledger import cost_activity, reconcile
 from pathcost_lib.ledger.reconcile import Reconciliation
 from pathcost_lib.present.disclosure import disclose
-from pathcost_lib.present.format import count, percent, pounds, short_pounds
+from pathcost_lib.present.format import begin, count, percent, pounds, short_pounds
 from pathcost_lib.present.precision import nearest
 from pathcost_lib.sources import Dataset, QualityReport, Relation
 from pathcost_lib.sources.names import table_or_empty
@@ -69,17 +69,13 @@ def in_words(report: QualityReport, *, area: str) -> str:
 def findings(report: QualityReport) -> pd.DataFrame:
     """Return the findings as finding, severity, rows, share_pct, cost_gbp, what_it_does, example, file."""
     table = report.table[report.table["rows"] > 0].reset_index(drop=True)
-    out = pd.DataFrame({"finding": [_begin(_finding(row)) for _, row in table.iterrows()]})
+    out = pd.DataFrame({"finding": [begin(_finding(row)) for _, row in table.iterrows()]})
     out["severity"] = table["severity"].map(_SAID).where(~table["blocks"], "Error: blocks a pack")
     return out.join(table[["rows", "share_pct", "cost_gbp", "what_it_does", "example", "file"]])
 
 
 def _finding(row: pd.Series) -> str:
     return f"{words(row['table'])}, {words(row['column'])}: {row['rule']}"
-
-
-def _begin(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def places(report: QualityReport, *, icb: str, names: Mapping[str, str], by_month: bool = False) -> pd.DataFrame:
@@ -89,7 +85,7 @@ def places(report: QualityReport, *, icb: str, names: Mapping[str, str], by_mont
     table = rows.groupby(keys, as_index=False, dropna=False).agg(
         rows=("rows", "sum"), cost_gbp=("cost_gbp", lambda pounds: pounds.sum(min_count=1))
     )
-    table["finding"] = (table["column"].map(words) + ": " + table["rule"]).map(_begin)
+    table["finding"] = (table["column"].map(words) + ": " + table["rule"]).map(begin)
     table["provider"] = _called(table["provider_code"], names)
     ordered = table.sort_values(
         keys if by_month else ["rows", *keys], ascending=by_month or [False, *[True] * len(keys)]

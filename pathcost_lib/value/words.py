@@ -11,7 +11,17 @@ import pandas as pd
 from pathcost_lib.codes import label
 from pathcost_lib.present.disclosure import Disclosed, disclose
 from pathcost_lib.present.findings import QUESTIONS, Finding, Headline, confidence, unknown
-from pathcost_lib.present.format import count, interval, percent, plain_pounds, pounds, say, signed_pounds
+from pathcost_lib.present.format import (
+    begin,
+    count,
+    inside,
+    interval,
+    percent,
+    plain_pounds,
+    pounds,
+    say,
+    signed_pounds,
+)
 from pathcost_lib.value import NICE_RANGES_GBP, THRESHOLDS_GBP, discounted_years
 from pathcost_lib.value.figures import FLAGS, say_measure
 
@@ -68,8 +78,7 @@ def operations(pathways: Sequence[str]) -> str:
     >>> operations(["hip_replacement", "knee_replacement"])
     'hip and knee replacement together'
     """
-    names = [label(name) for name in pathways]
-    names = [name if name[1:2].isupper() else name[:1].lower() + name[1:] for name in names]
+    names = [inside(label(name)) for name in pathways]
     if len(names) < 2:
         return names[0] if names else "the pathway"
     ends = {name.rpartition(" ")[2] for name in names}
@@ -124,7 +133,7 @@ def value_message(
     rows = costs.frame.to_dict("records")
     mine = next((r for r in rows if r["area"] == area), None)
     everyone = next((r for r in rows if r["area"] == reference), None)
-    text = f"{of[:1].upper()}{of[1:]}, {area}: {_ratio(mine)}"
+    text = f"{begin(of)}, {area}: {_ratio(mine)}"
     if everyone is not None and not pd.isna(everyone["ratio_gbp"]):
         text += f", against {pounds(everyone['ratio_gbp'])} in {reference} ({_limits(everyone)})"
     return f"{text}. {response_line(response)} {_standing(providers.frame, own)}"

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pathcost_lib.present.disclosure import Disclosed, disclose
 from pathcost_lib.present.findings import QUESTIONS, Confidence, Finding, Headline, unknown
-from pathcost_lib.present.format import count, percent, pounds, say
+from pathcost_lib.present.format import count, inside, percent, pounds, say
 from pathcost_lib.present.naming import Named
 from pathcost_lib.present.precision import nearest, step_of
 from pathcost_lib.results import NotComputable
@@ -223,7 +223,7 @@ def outlier_finding(counts: Disclosed, comparisons: Disclosed, series: pd.DataFr
     reason = Confidence("high", f"false alarms are controlled over all {everywhere} comparisons in every area")
     if len(sure):
         first = sure.iloc[0]
-        title = f"{first['provider']} stands out: {first['finding'][:1].lower()}{first['finding'][1:]}"
+        title = f"{first['provider']} stands out: {inside(first['finding'])}"
         means = f"This may be warranted by {first['may_be_warranted_by']}."
         lines = (f"{checked} {count(len(sure))} stand out.", means, "Ask the provider for its reasons before acting.")
         return Finding(question, title, lines, reason, "funnel", "", figure)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pathcost_lib.present.disclosure import Disclosed
 from pathcost_lib.present.findings import QUESTIONS, Finding, Headline, confidence, unknown
-from pathcost_lib.present.format import interval, plain_pounds, short_pounds
+from pathcost_lib.present.format import inside, interval, plain_pounds, short_pounds
 
 #: An amount that is no change: without a sign before it.
 _POUNDS = partial(short_pounds, plus="")
@@ -108,11 +108,14 @@ def outlook_message(cost: Disclosed, gap: Disclosed, drivers: Disclosed, *, area
 
 def _against_funding(row: pd.Series) -> str:
     low, high = row["gap_lower_80"], row["gap_upper_80"]
-    words = gap_words(row["gap_gbp"], low, high)
+    return f"{gap_words(row['gap_gbp'], low, high)} ({_reach(low, high)})"
+
+
+def _reach(low: float, high: float) -> str:
+    """Return the interval of the gap in words: on which side of the funding it lies."""
     if low <= 0 <= high:
-        return f"{words} (80% interval {_POUNDS(-low)} under to {_POUNDS(high)} over the funding assumed)"
-    reach = interval(min(abs(low), abs(high)), max(abs(low), abs(high)), _POUNDS)
-    return f"{words} (80% interval {reach})"
+        return f"80% interval {_POUNDS(-low)} under to {_POUNDS(high)} over the funding assumed"
+    return f"80% interval {interval(*_ends(low, high), _POUNDS)}"
 
 
 def _year(value: float) -> str:
@@ -132,18 +135,23 @@ def gap_decision(gap: Disclosed, tornado: Disclosed | None = None) -> dict[str, 
         return {}
     low, high = last.frame["gap_lower_80"].iloc[0], last.frame["gap_upper_80"].iloc[0]
     year = f"{gap.frame['year'].iloc[-1]:.0f}"
-    if low <= 0 <= high:
-        reach = f"{_POUNDS(-low)} under to {_POUNDS(high)} over the funding assumed"
-    else:
-        reach = interval(*_ends(low, high), _POUNDS)
-    text = f"Plan on {gap_words(last.frame['gap_gbp'].iloc[0], low, high)} in {year} (80% interval {reach})"
-    if tornado is not None and "swing_gbp" in tornado.frame and len(tornado.frame):
-        most = tornado.frame.sort_values("swing_gbp").iloc[-1]
-        name = str(most["assumption"])
-        text += f"; {_lower_first(name)} {'decide' if ' and ' in name else 'decides'} most of it"
+    text = f"Plan on {gap_words(last.frame['gap_gbp'].iloc[0], low, high)} in {year} ({_reach(low, high)})"
+    if most := _matters_most(tornado):
+        text += f"; {most} {_decide(most)} most of it"
     text += "."
     headings = {"gap_gbp": f"Gap to funding in {year} (80% interval)"}
     return {"decision": text, "figures": last, "headings": headings}
+
+
+def _matters_most(tornado: Disclosed | None) -> str:
+    """Return the assumption that moves the gap most, as it stands inside a sentence; empty where that is not known."""
+    if tornado is None or "swing_gbp" not in tornado.frame or tornado.frame.empty:
+        return ""
+    return inside(str(tornado.frame.sort_values("swing_gbp").iloc[-1]["assumption"]))
+
+
+def _decide(names: str) -> str:
+    return "decide" if " and " in names else "decides"
 
 
 def gap_words(gap: float, low: float, high: float) -> str:
@@ -158,11 +166,6 @@ def _ends(low: float, high: float) -> tuple[float, float]:
     return min(abs(low), abs(high)), max(abs(low), abs(high))
 
 
-def _lower_first(text: str) -> str:
-    """Return a phrase as it stands inside a sentence."""
-    return text[:1].lower() + text[1:]
-
-
 def outlook_finding(cost: Disclosed, gap: Disclosed, tornado: Disclosed) -> Finding:
     """Return what is coming if nothing changes: cost, the gap to the funding assumed, and what decides it.
 
@@ -174,7 +177,7 @@ def outlook_finding(cost: Disclosed, gap: Disclosed, tornado: Disclosed) -> Find
     question = QUESTIONS[5]
     if "not_computable" in cost.frame:
         why = str(cost.frame["not_computable"].iloc[0]).rstrip(".")
-        return unknown(question, "We cannot say what is coming", _lower_first(why))
+        return unknown(question, "We cannot say what is coming", inside(why))
     whole = cost.frame[cost.frame["setting"] == cost.frame["setting"].iloc[0]]
     first, last = whole.iloc[0], whole.iloc[-1]
     row = gap.frame[gap.frame["year"] == last["year"]].iloc[-1]
@@ -191,10 +194,8 @@ def outlook_finding(cost: Disclosed, gap: Disclosed, tornado: Disclosed) -> Find
         ends = interval(*_ends(low, high), plain_pounds)
         means = f"On the funding assumed, we end {ends} {'short' if low > 0 else 'in hand'}."
     todo = f"Plan on {words}."
-    if "swing_gbp" in tornado.frame and len(tornado.frame):
-        most = _lower_first(str(tornado.frame.sort_values("swing_gbp").iloc[-1]["assumption"]))
-        verb = "decide" if " and " in most else "decides"
-        todo += f" Test the plan first against {most.replace(': ', ' of ')}, which {verb} most of it."
+    if most := _matters_most(tornado):
+        todo += f" Test the plan first against {most.replace(': ', ' of ')}, which {_decide(most)} most of it."
     same = "the range of futures includes both enough funding and too little"
     reason = confidence(low, high, checked=False, same=same, doubt="it rests on assumptions over many years")
     figure = Headline(end, f"cost in {year} if nothing changes", f"{start} in {_year(first['year'])}")
