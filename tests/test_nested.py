@@ -1,10 +1,11 @@
 """Definitions inside the grid of which one counts part of the other: no difference between them tells of few people.
 
-Two years of a count of all years up to one; an area's people and a provider's.
+Years of a count of all years up to one; an area's people and a provider's.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +17,68 @@ from scipy.optimize import linprog
 
 from pathcost_lib import ledger, pathways, present, sources, value, variation
 from pathcost_lib.few import SMALLEST
+from pathcost_lib.pathways import told_by_years
 from pathcost_lib.sample import generate
-from pathcost_lib.sources import Dataset
+from pathcost_lib.sources import Relation
+from pathcost_lib.value import tables
 
-YEARS = ("2023-24", "2024-25")
+YEARS = ("2022-23", "2023-24", "2024-25")
+
+
+@dataclass(frozen=True)
+class Shifted:
+    """The sample with all days half a year earlier, so that its two years touch three financial years."""
+
+    costed: Relation
+    activity: Relation
+    patients: Relation
+    outcomes: Relation
+    organisations: Relation
+
+
+def _earlier(relation: Relation, *days: str) -> Relation:
+    moved = ", ".join(f"CAST({day} - INTERVAL 182 DAY AS DATE) AS {day}" for day in days)
+    return relation.query(f"SELECT * REPLACE ({moved}) FROM this")
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Shifted:
     folder: Path = tmp_path_factory.mktemp("years")
     generate(folder, people="default", icbs=("QHL", "QOP", "QUA", "QR1", "QE1", "QWO"))
-    return sources.open_dataset(folder)
+    whole = sources.open_dataset(folder)
+    costed = ledger.cost_activity(whole.activity, whole.unit_costs, whole.organisations, price_base="2024-25")
+    return Shifted(
+        _earlier(costed, "start_date", "end_date"),
+        _earlier(whole.activity, "start_date", "end_date"),
+        _earlier(whole.patients, "died_on"),
+        _earlier(whole.outcomes, "measured_on"),
+        whole.organisations,
+    )
+
+
+def _years_apart(counts: pd.DataFrame, newest: pd.DataFrame) -> pd.DataFrame:
+    """Return, of each row and pair of years that are both shown, by how many people they differ."""
+    told = pd.DataFrame({year: told_by_years(newest[year], counts[year]) for year in counts})
+    shown = counts.where((counts >= SMALLEST) & ~told.gt(0) | told.ge(SMALLEST) & (counts >= SMALLEST))
+    pairs = [(a, b) for n, a in enumerate(counts) for b in counts.columns[n + 1 :]]
+    return pd.DataFrame({pair: (shown[pair[1]] - shown[pair[0]]).abs() for pair in pairs})
+
+
+@pytest.mark.property
+@given(st.lists(st.integers(0, 12), min_size=2, max_size=6))
+def test_no_two_years_of_a_row_differ_by_few(added: list[int]) -> None:
+    people = np.cumsum(added)
+    newest = [next((one for one in reversed(added[: n + 1]) if one), 0) for n in range(len(added))]
+    one = pd.DataFrame([people], columns=range(len(added))), pd.DataFrame([newest], columns=range(len(added)))
+    apart = _years_apart(*one)
+    assert not apart.isin(range(1, SMALLEST)).any(axis=None)
+
+
+@pytest.mark.unit
+def test_a_row_that_few_have_joined_stays_hidden_in_a_year_that_adds_nobody() -> None:
+    # Twenty, then three more, then nobody: with the third year shown, it and the first would tell of the three.
+    told = told_by_years(pd.Series([20, 3, 3]), pd.Series([20, 23, 23]))
+    assert told.tolist() == [0, 3, 3]
 
 
 @pytest.mark.unit
@@ -37,39 +89,45 @@ def test_few_new_people_hide_a_row_and_none_or_many_do_not() -> None:
     assert shown.hidden["pathways"].tolist() == [False, True, True, False, True]
 
 
-def _differing(tables: list[pd.DataFrame], keys: list[str]) -> pd.Series:
-    """Return by how many people the rows differ that both years' tables show, beside their keys."""
+def _differing(tables: list[pd.DataFrame], keys: list[str]) -> pd.DataFrame:
+    """Return by how many people the rows differ that the tables of any two years both show, beside their keys."""
     shown = []
     for table in tables:
+        if table.empty:
+            continue
         may = present.disclose(table.assign(place=np.arange(len(table))), counts="pathways", exempt=["place"])
         places = may.frame.loc[~may.hidden["pathways"], "place"]
         shown.append(table.iloc[places.astype(int)].set_index(keys)["pathways"].astype(float))
-    both = pd.concat(shown, axis=1, keys=YEARS).dropna()
-    return both[YEARS[1]] - both[YEARS[0]]
+    pairs = [(a, b) for n, a in enumerate(shown) for b in shown[n + 1 :]]
+    return pd.concat([(b - a).dropna() for a, b in pairs], axis=1)
 
 
 @pytest.mark.property
-def test_two_years_of_comparisons_differ_by_nobody_or_by_eight(data: Dataset) -> None:
-    costed = ledger.cost_activity(data.activity, data.unit_costs, data.organisations, price_base="2024-25")
+def test_years_of_comparisons_differ_by_nobody_or_by_eight(data: Shifted) -> None:
     definitions = [pathways.load_definition(name) for name in pathways.available()]
-    links = pathways.link(costed, definitions, patients=data.patients)
-    tables, truth = [], []
+    links = pathways.link(data.costed, definitions, patients=data.patients)
+    keys = ["pathway", "part", "provider_code"]
+    screens, truth, newest = [], {}, {}
     for year in YEARS:
         cases = variation.cost_cases(links, data.activity, data.organisations, year=year)
         providers = cases["providers"].to_pandas()
-        truth.append(providers.set_index(["pathway", "part", "provider_code"])["pathways"])
-        tables.append(variation.screen_costs(providers).table)
-    # What is new by the column is what is new by the two years themselves.
-    known = pd.concat(truth, axis=1, keys=YEARS).fillna(0)
-    newest = providers.set_index(["pathway", "part", "provider_code"])["newest"]
-    assert ((known[YEARS[1]] - known[YEARS[0]]) == newest.reindex(known.index).fillna(0)).all()
-    told = tables[1].set_index(["pathway", "part", "provider_code"])
-    may = known.reindex(told.index)[YEARS[0]] >= SMALLEST  # fewer are not shown in the year before
-    assert (told["newest"] == newest.reindex(told.index).where(may, 0)).all()
-    unsettled = [table.drop(columns="newest") for table in tables]
-    keys = ["pathway", "part", "provider_code"]
-    assert _differing(unsettled, keys).between(1, SMALLEST - 1).any(), "nothing to be found here: no test"
-    assert not _differing(tables, keys).between(1, SMALLEST - 1).any()
+        sums = providers.set_index(keys)
+        truth[year], newest[year] = sums["pathways"], sums["newest"]
+        screens.append(variation.screen_costs(providers).table)
+    # What is new by the column is what is new by the years themselves: the last difference that is not 0.
+    known = pd.DataFrame(truth).fillna(0)
+    assert (known.iloc[:, 1] > known.iloc[:, 0]).any() and (known.iloc[:, 2] > known.iloc[:, 1]).any()
+    for n, year in enumerate(YEARS):
+        assert (newest[year] == _last_addition(known.iloc[:, : n + 1]).reindex(newest[year].index)).all()
+    unsettled = [table.drop(columns="newest") for table in screens]
+    assert _differing(unsettled, keys).isin(range(1, SMALLEST)).any(axis=None), "nothing to be found here: no test"
+    assert not _differing(screens, keys).isin(range(1, SMALLEST)).any(axis=None)
+
+
+def _last_addition(counts: pd.DataFrame) -> pd.Series:
+    """Return the last difference of each row from one year to the next that is not 0, from 0 before the first."""
+    steps = pd.concat([counts.iloc[:, [0]], counts.diff(axis=1).iloc[:, 1:]], axis=1)
+    return steps.where(steps > 0).ffill(axis=1).iloc[:, -1].fillna(0)
 
 
 @pytest.mark.property
@@ -92,31 +150,34 @@ def test_areas_and_providers_never_tell_that_few_of_an_area_went_to_a_provider(c
 
 
 @pytest.mark.property
-def test_two_years_of_outcomes_differ_by_what_is_marked_as_new(data: Dataset) -> None:
-    costed = ledger.cost_activity(data.activity, data.unit_costs, data.organisations, price_base="2024-25")
+def test_years_of_outcomes_differ_by_what_is_marked_as_new(data: Shifted) -> None:
     definitions = [pathways.load_definition(name) for name in ("hip_replacement", "knee_replacement")]
-    links = pathways.link(costed, definitions, patients=data.patients)
-    joined = [value.join_outcomes(links, data.activity, data.patients, data.outcomes, year=year) for year in YEARS]
-    before, now = (
-        one.pairs.groupby("provider_code").agg(pathways=("gain", "size"), newest=("newest", "sum")) for one in joined
-    )
-    step = now["pathways"] - before["pathways"].reindex(now.index).fillna(0)
-    assert (step == now["newest"]).all()
-    now["newest"] = now["newest"].where(before["pathways"].reindex(now.index).fillna(0) >= SMALLEST, 0)
-    before["newest"] = 0  # no year is before it
-    assert _differing([before.reset_index(), now.reset_index()], ["provider_code"]).between(1, SMALLEST - 1).sum() == 0
-    # Of who answered: the fewest that any of its counts has more than the year before.
+    links = pathways.link(data.costed, definitions, patients=data.patients)
+    years = {year: value.join_outcomes(links, data.activity, data.patients, data.outcomes, year=year) for year in YEARS}
+    borne = {year: tables.borne(one.pairs, by="provider_code", cost="cost_gbp") for year, one in years.items()}
+    sizes = {year: one.pairs.groupby("provider_code").size() for year, one in years.items()}
+    known = pd.DataFrame(sizes).fillna(0)
+    rows = {y: one.assign(pathways=one["provider_code"].map(sizes[y])) for y, one in borne.items()}
+    for n, (year, table) in enumerate(rows.items()):
+        new = told_by_years(_last_addition(known.iloc[:, : n + 1]), known[year])
+        assert (table.set_index("provider_code")["newest"] == new.reindex(table["provider_code"])).all(), year
+    counted = [table[["provider_code", "pathways", "newest"]] for table in rows.values()]
+    assert not _differing(counted, ["provider_code"]).isin(range(1, SMALLEST)).any(axis=None)
+    # Of who answered: the fewest that any of its counts has more than the last other one.
     counts = ["pathways", "due_pathways", "linked_pathways", "answered_pathways"]
-    was, then = (one.response(["provider_code"]).set_index("provider_code") for one in joined)
-    assert (then["newest"] == _more(then[counts], was[counts])).all()
+    asked = {y: one.response(["provider_code"]).set_index("provider_code") for y, one in years.items()}
+    _assert_fewest(asked, counts)
     # Of what became of them: the fewer of people and events.
-    keys = ["icb_code", "measure"]
-    was, then = (one.events(["icb_code"]).set_index(keys) for one in joined)
-    assert (then["newest"] == _more(then[["pathways", "events"]], was[["pathways", "events"]])).all()
+    events = {y: one.events(["icb_code"]).set_index(["icb_code", "measure"]) for y, one in years.items()}
+    _assert_fewest(events, ["pathways", "events"])
 
 
-def _more(now: pd.DataFrame, before: pd.DataFrame) -> pd.Series:
-    """Return the fewest by whom any count differs from one of the year before that may be shown."""
-    before = before.reindex(now.index).fillna(0)
-    more = (now - before).where(before >= SMALLEST, 0)
-    return more.where(more > 0).min(axis=1).fillna(0)
+def _assert_fewest(tables: dict[str, pd.DataFrame], counts: list[str]) -> None:
+    """Each table's `newest` is the fewest that any count has more than its last other one, where that may be shown."""
+    for n, (year, now) in enumerate(tables.items()):
+        told = {}
+        for count in counts:
+            known = pd.DataFrame({y: tables[y][count].astype(float) for y in YEARS[: n + 1]}).fillna(0)
+            told[count] = told_by_years(_last_addition(known), known[year])
+        fewest = pd.DataFrame(told).reindex(now.index)
+        assert (now["newest"] == fewest.where(fewest > 0).min(axis=1).fillna(0)).all(), year

@@ -10,7 +10,7 @@ from pathcost_lib.few import NEWEST, SMALLEST
 __all__ = ["BORNE", "shares_borne", "told_by_years"]
 
 #: Of the cost of a group: that of its dearest person, and at most that of its dearest two together. Of its people: how
-#: many the year before does not count, where all years up to one are counted and the year before may be shown.
+#: many the last year has added that added any, where all years up to one are counted and the years before may be shown.
 BORNE = ("largest_share", "two_largest_share", NEWEST)
 
 
@@ -28,8 +28,8 @@ def shares_borne(
     largest, squares, whole : Series of float
         Of each group's costs of a person: the largest, the sum of squares, the sum; all in pounds or all in pence.
     newest, people : Series of int, optional
-        Of a count of all years up to one: how many of each group's people the year before does not count, and how many
-        there are.
+        Of a count of all years up to one: how many people the last year that added any has added to each group, and how
+        many there are.
 
     Returns
     -------
@@ -49,5 +49,17 @@ def shares_borne(
 
 
 def told_by_years(newest: pd.Series, people: pd.Series) -> pd.Series:
-    """Return by how many people two years' counts differ; 0 where the year before counts too few to be shown."""
+    """Return by how many people a count differs from the last other one; 0 where that one has too few to be shown.
+
+    Parameters
+    ----------
+    newest, people : Series of int
+        How many people the last year that added any has added to each row; how many there are.
+
+    Notes
+    -----
+    Where it is 0 or 8 at least, any two years that are both shown differ by nobody or by eight at least: the later of
+    them differs from the earlier by all that the years between have added, of which the last addition is a part. A row
+    that a year of few additions hides stays hidden in later years that add nobody.
+    """
     return newest.astype(float).where(people - newest >= SMALLEST, 0.0)

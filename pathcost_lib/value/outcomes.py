@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +58,9 @@ _NEEDED = {
 class Outcomes(Result):
     """`table` is the response by pathway (see `response`); `cases` has a row a pathway, in the engine; `pairs` are
     those with a score before and after and a cost: pathway, pathway_id, icb_code, provider_code, pod, currency_code,
-    age_from, sex, deprivation_decile, newest (1 where the year before does not count it), cost_gbp, of which
-    marginal_gbp (semi-fixed and variable) and index_gbp (in the phase of the index event), bed_days, pre, post, gain.
+    age_from, sex, deprivation_decile, counted_in (from which financial year it is counted: the year in which that
+    begins), cost_gbp, of which marginal_gbp (semi-fixed and variable) and index_gbp (in the phase of the index event),
+    bed_days, pre, post, gain.
     `left_out` counts by reason the answers that are not used, and the patients who answered twice but have no cost;
     `notes` the pairs of which a trait is not known.
     """  # noqa: D205
@@ -111,8 +111,9 @@ class Outcomes(Result):
         """
         heads = ", ".join(map(quote_name, by))
         both = "pre IS NOT NULL AND post IS NOT NULL"
-        since = "due AND due_since"
-        newest = _newest("newest = 1", since, f"{since} AND pre IS NOT NULL", f"{since} AND {both}")
+        of = {"due": "due", "linked": "due AND pre IS NOT NULL", "answered": f"due AND {both}"}
+        years = {name: f"CASE WHEN {condition} THEN due_in END" for name, condition in of.items()}
+        dated, newest = _newest(heads, {"pathways": "counted_in"} | years)
         silent = f"NOT ({both})"
         table = self.cases.query(
             f"SELECT {heads}, CAST(count(*) AS BIGINT) AS pathways, "
@@ -122,7 +123,7 @@ class Outcomes(Result):
             f"avg(CASE WHEN due AND {both} THEN cost_gbp END) AS answered_gbp, "
             f"avg(CASE WHEN due AND NOT ({both}) THEN cost_gbp END) AS silent_gbp, "
             f"{_costs('answered', both)}, {_costs('silent', silent)}, {newest} "
-            f"FROM this GROUP BY {heads} ORDER BY {heads}"
+            f"FROM ({dated}) AS dated GROUP BY {heads} ORDER BY {heads}"
         ).to_pandas()
         answered, linked, due = (
             table[f"{c}_pathways"].astype(float).replace(0, np.nan) for c in ("answered", "linked", "due")
@@ -146,14 +147,15 @@ class Outcomes(Result):
             with lower_95, upper_95 (Wilson); reason where there is no value; newest (`pathways.BORNE`).
         """
         heads = ", ".join(map(quote_name, by))
+        may = {"of_readmitted": "readmitted IS NOT NULL", "readmitted": "readmitted = 1", "died": "died = 1"}
+        years = {name: f"CASE WHEN {condition} THEN counted_in END" for name, condition in may.items()}
+        never = {"usual_residence": "CAST(NULL AS BIGINT)"}
+        dated, newest = _newest(heads, {"pathways": "counted_in"} | years | never)
         counts = self.cases.query(
             f"SELECT {heads}, CAST(count(*) AS BIGINT) AS pathways, "
             "CAST(count(readmitted) AS BIGINT) AS of_readmitted, CAST(sum(readmitted) AS BIGINT) AS readmitted, "
             "CAST(sum(died) AS BIGINT) AS died, CAST(0 AS BIGINT) AS usual_residence, "
-            "CAST(sum(newest) AS BIGINT) AS newest, CAST(sum(newest * died) AS BIGINT) AS newest_died, "
-            "CAST(sum(CASE WHEN readmitted IS NOT NULL THEN newest END) AS BIGINT) AS newest_of_readmitted, "
-            "CAST(sum(newest * readmitted) AS BIGINT) AS newest_readmitted "
-            f"FROM this GROUP BY {heads} ORDER BY {heads}"
+            f"{newest} FROM ({dated}) AS dated GROUP BY {heads} ORDER BY {heads}"
         ).to_pandas()
         reasons = {
             "readmitted": "" if counts["of_readmitted"].sum() else "no index event is an admission with an end date",
@@ -164,7 +166,7 @@ class Outcomes(Result):
         for measure, reason in reasons.items():
             counted = counts.assign(pathways=counts["of_readmitted" if measure == "readmitted" else "pathways"])
             counted = counted if reason else counted[counted["pathways"] > 0]
-            people = "newest_of_readmitted" if measure == "readmitted" else "newest"
+            people = "newest_of_readmitted" if measure == "readmitted" else "newest_pathways"
             new = counted[[people]] if reason else counted[[people, f"newest_{measure}"]]
             of = counted[["pathways"]] if reason else counted[["pathways", measure]]
             part = counted[[*by, "pathways"]].assign(
@@ -187,10 +189,16 @@ def _costs(whose: str, condition: str) -> str:
     return f"max({cost}) AS {whose}_0, sum({cost} * {cost}) AS {whose}_1, sum({cost}) AS {whose}_2"
 
 
-def _newest(*conditions: str) -> str:
-    """Return how many fulfil each condition, all of them conditions that the year before does not count them."""
-    sums = (f"sum(CASE WHEN {condition} THEN 1 ELSE 0 END)" for condition in conditions)
-    return ", ".join(f"CAST({one} AS BIGINT) AS newest_{n}" for n, one in enumerate(sums))
+def _newest(heads: str, years: Mapping[str, str]) -> tuple[str, str]:
+    """Return a query and columns of it: how many the last year that added any has added to each count.
+
+    `years` has each count's name, and the year from which a row is in it: missing where it never is.
+    """
+    over = f"OVER (PARTITION BY {heads})"
+    last = ", ".join(f"{year} AS year_of_{name}, max({year}) {over} AS last_of_{name}" for name, year in years.items())
+    sums = (f"sum(CASE WHEN year_of_{name} = last_of_{name} THEN 1 ELSE 0 END)" for name in years)
+    columns = (f"CAST({one} AS BIGINT) AS newest_{name}" for name, one in zip(years, sums, strict=True))
+    return f"SELECT *, {last} FROM this", ", ".join(columns)
 
 
 def _fewest(newest: pd.DataFrame, counts: pd.DataFrame) -> pd.Series:
@@ -278,7 +286,6 @@ def join_outcomes(
     settings = {
         "data_from": first,
         "data_to": last,
-        "year_before": financial_year_bounds(year)[0] - timedelta(days=1),
         "instrument": instrument,
         "pre_days": PRE_DAYS,
         "post_from": POST_FROM,
@@ -294,7 +301,7 @@ def join_outcomes(
     cases = steps["cases"]
     pairs = cases.query(
         "SELECT pathway, pathway_id, icb_code, provider_code, pod, currency_code, age_from, sex, deprivation_decile, "
-        "newest, cost_gbp, marginal_gbp, index_gbp, bed_days, pre, post, post - pre AS gain FROM this "
+        "counted_in, cost_gbp, marginal_gbp, index_gbp, bed_days, pre, post, post - pre AS gain FROM this "
         "WHERE pre IS NOT NULL AND post IS NOT NULL AND cost_gbp IS NOT NULL AND index_gbp IS NOT NULL "
         "ORDER BY pathway, pathway_id"
     ).to_pandas()

@@ -1,14 +1,14 @@
 -- What became of the patients of a pathway: scores before and after, emergency readmission, death, bed days, cost.
--- Reads: pathways, links, activity, patients, outcomes, reach (pathway, from_day, to_day, index_phase), settings (data_from, data_to, year_before, instrument, pre_days, post_from, post_to, readmission_days, death_days).
+-- Reads: pathways, links, activity, patients, outcomes, reach (pathway, from_day, to_day, index_phase), settings (data_from, data_to, instrument, pre_days, post_from, post_to, readmission_days, death_days).
 
 -- 1. Pathways whose contacts the data hold from `from_day` to the end of the window, or to a death.
 CREATE OR REPLACE TEMP TABLE events AS
 SELECT p.pathway, p.pathway_id, p.patient_id, p.index_date, p.icb_code, p.index_provider_code AS provider_code, a.setting, a.pod, a.currency_code,
        a.end_date AS discharged_on, d.sex, d.deprivation_decile,
        5 * ((year(p.index_date) - d.birth_year) // 5) AS age_from, d.died_on, r.from_day, r.index_phase,
-       -- Not in the count up to the year before: the window had not closed.
-       CASE WHEN p.index_date + CAST(r.to_day AS INTEGER) <= s.year_before
-              OR (d.died_on >= p.index_date AND d.died_on <= s.year_before) THEN 0 ELSE 1 END AS newest
+       -- Counted from the day on which the window closes, or of a death in it.
+       CASE WHEN d.died_on >= p.index_date AND d.died_on < p.index_date + CAST(r.to_day AS INTEGER) THEN d.died_on
+            ELSE p.index_date + CAST(r.to_day AS INTEGER) END AS counted_from
 FROM pathways AS p
 JOIN activity AS a ON a.activity_id = p.pathway_id
 JOIN reach AS r ON r.pathway = p.pathway
@@ -53,14 +53,16 @@ WHERE e.setting = 'admitted' AND a.pod IN ('non_elective', 'non_elective_short')
 
 -- 5. One row a pathway. A post score is due once its window has passed, unless the patient has died before its end without one.
 CREATE OR REPLACE TEMP TABLE cases AS
-SELECT e.pathway, e.pathway_id, e.icb_code, e.provider_code, e.pod, e.currency_code, e.age_from, e.sex, e.deprivation_decile, e.newest,
+SELECT e.pathway, e.pathway_id, e.icb_code, e.provider_code, e.pod, e.currency_code, e.age_from, e.sex, e.deprivation_decile,
+       year(e.counted_from - INTERVAL 3 MONTH) AS counted_in, -- financial years, by the year in which they begin
        CASE WHEN c.pathway_id IS NULL THEN 0.0 ELSE CAST(c.cost_pence AS DOUBLE) / 100 END AS cost_gbp,
        CASE WHEN c.pathway_id IS NULL THEN 0.0 ELSE CAST(c.marginal_pence AS DOUBLE) / 100 END AS marginal_gbp,
        CASE WHEN c.pathway_id IS NULL THEN 0.0 ELSE CAST(c.index_pence AS DOUBLE) / 100 END AS index_gbp,
        CAST(date_diff('day', a.start_date, e.discharged_on) AS BIGINT) AS bed_days, x.pre, x.post,
        e.index_date + CAST(s.post_to AS INTEGER) <= s.data_to
          AND (e.died_on IS NULL OR x.post IS NOT NULL OR e.died_on > e.index_date + CAST(s.post_to AS INTEGER)) AS due,
-       e.index_date + CAST(s.post_to AS INTEGER) > s.year_before AS due_since,
+       year(CASE WHEN e.counted_from > e.index_date + CAST(s.post_to AS INTEGER) THEN e.counted_from
+                 ELSE e.index_date + CAST(s.post_to AS INTEGER) END - INTERVAL 3 MONTH) AS due_in,
        -- Of an unknown discharge nothing is counted: neither days in bed nor who came back after it.
        CASE WHEN e.setting = 'admitted' AND e.discharged_on IS NOT NULL THEN CASE WHEN r.pathway_id IS NULL THEN 0 ELSE 1 END END AS readmitted,
        CASE WHEN e.died_on <= e.index_date + CAST(s.death_days AS INTEGER) THEN 1 ELSE 0 END AS died

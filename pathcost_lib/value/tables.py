@@ -43,7 +43,7 @@ def borne(rows: pd.DataFrame, *, by: str, cost: str) -> pd.DataFrame:
     Parameters
     ----------
     rows : DataFrame
-        One row a patient, with `newest` as `Outcomes.pairs` has it.
+        One row a patient, with `counted_in` as `Outcomes.pairs` has it.
     by, cost : str
         Columns: the group; pounds.
 
@@ -56,14 +56,16 @@ def borne(rows: pd.DataFrame, *, by: str, cost: str) -> pd.DataFrame:
     --------
     >>> import pandas as pd
     >>> from pathcost_lib.value import tables
-    >>> rows = pd.DataFrame({"area": ["North"] * 10, "gbp": [2100.0] + [100.0] * 9, "newest": [1, 1] + [0] * 8})
+    >>> rows = pd.DataFrame({"area": ["North"] * 10, "gbp": [2100.0] + [100.0] * 9})
+    >>> rows["counted_in"] = [2024] * 2 + [2023] * 8
     >>> tables.borne(rows, by="area", cost="gbp")[["area", "largest_share", "newest"]]
         area  largest_share  newest
     0  North            0.7     2.0
     """
     costs = rows.assign(squares=rows[cost] ** 2).groupby(by)
     spread = costs[cost].max(), costs["squares"].sum(), costs[cost].sum()
-    return shares_borne(*spread, costs["newest"].sum(), costs.size()).reset_index()
+    newest = (rows["counted_in"] == costs["counted_in"].transform("max")).groupby(rows[by]).sum()
+    return shares_borne(*spread, newest, costs.size()).reset_index()
 
 
 def cost_per_qaly(

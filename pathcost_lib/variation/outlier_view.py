@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +114,7 @@ def cost_cases(
     columns_in(organisations, ["org_code", "icb_code", "valid_from"], what="organisations")
     extent = activity.require_extent()
     last = min(extent.last_start, months.days[1] if months else financial_year_bounds(year)[1])
-    before = financial_year_bounds(year)[0] - timedelta(days=1)  # the last day that the pack of the year before counts
-    settings = {"data_from": extent.first_start, "data_to": last, "year_before": before, "fewest": FEWEST_IN_MIX}
+    settings = {"data_from": extent.first_start, "data_to": last, "fewest": FEWEST_IN_MIX}
     rows = [
         (d.name, p.name, _part(d, p.from_day, p.to_day), p.from_day, p.to_day)
         for d in links.definitions
@@ -350,10 +348,11 @@ def shrink(cases: Relation, *, pathway: str, part: str, threshold: float = 10.0)
         chance_above_pct=100 * league["level"].map(beyond)
     )
     table.columns = ["provider_code", "pathways", "difference_pct", *table.columns[3:]]
-    if {"cost_gbp", "newest"} <= {*cases.columns}:
+    if {"cost_gbp", "counted_in"} <= {*cases.columns}:
         sums = "sum(cost_gbp) AS actual_gbp, max(cost_gbp) AS largest_gbp, sum(cost_gbp * cost_gbp) AS cost_squares"
-        sums = f"{sums}, sum(newest) AS newest, count(*) AS pathways"
-        costs = rows.query(f"SELECT provider_code, {sums} FROM this GROUP BY provider_code").to_pandas()
+        dated = "SELECT *, max(counted_in) OVER (PARTITION BY provider_code) AS last_in FROM this"
+        sums = f"{sums}, sum(CASE WHEN counted_in = last_in THEN 1 ELSE 0 END) AS newest, count(*) AS pathways"
+        costs = rows.query(f"SELECT provider_code, {sums} FROM ({dated}) AS t GROUP BY provider_code").to_pandas()
         table = _with_borne(table, costs, ["provider_code"])
     try:
         nested: VarianceComponents = variance_components(

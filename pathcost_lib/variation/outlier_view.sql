@@ -1,5 +1,5 @@
 -- Cost of each part of each pathway beside what the same index currency costs on average.
--- Reads: pathways, links, activity, organisations, parts (pathway, phase, part), reach (pathway, part, from_day, to_day), settings (data_from, data_to, year_before, fewest).
+-- Reads: pathways, links, activity, organisations, parts (pathway, phase, part), reach (pathway, part, from_day, to_day), settings (data_from, data_to, fewest).
 
 -- 1. Index events with their case mix: the index event's currency, rare ones together.
 CREATE OR REPLACE TEMP TABLE events AS
@@ -21,7 +21,8 @@ CREATE OR REPLACE TEMP TABLE costs AS
 SELECT e.pathway, e.pathway_id, r.part, e.provider_code, e.mix,
        CASE WHEN c.pathway_id IS NULL THEN 0.0 ELSE CAST(c.cost_pence AS DOUBLE) / 100 END AS cost_gbp,
        coalesce(c.unpriced, 0) AS unpriced,
-       CASE WHEN e.index_date + CAST(r.to_day AS INTEGER) <= s.year_before OR (e.complete AND e.index_date <= s.year_before) THEN 0 ELSE 1 END AS newest
+       -- The financial year (by that in which it begins) from which the event is counted: its days have passed, or a death.
+       year(CASE WHEN e.complete AND r.to_day > 0 THEN e.index_date ELSE e.index_date + CAST(r.to_day AS INTEGER) END - INTERVAL 3 MONTH) AS counted_in
 FROM events AS e
 JOIN reach AS r ON r.pathway = e.pathway
 CROSS JOIN settings AS s
@@ -36,9 +37,13 @@ FROM (SELECT *, row_number() OVER (PARTITION BY org_code ORDER BY valid_from DES
 WHERE place = 1;
 
 CREATE OR REPLACE TEMP TABLE cases AS
-SELECT x.*, h.icb_code, 100 * (x.cost_gbp / x.expected_gbp - 1) AS difference_pct
+SELECT x.pathway, x.pathway_id, x.part, x.provider_code, x.mix, x.cost_gbp, x.unpriced, x.expected_gbp, h.icb_code,
+       100 * (x.cost_gbp / x.expected_gbp - 1) AS difference_pct,
+       -- Before the first year with a cost nothing is expected, and nobody is counted.
+       CASE WHEN x.costed_in > x.counted_in THEN x.costed_in ELSE x.counted_in END AS counted_in
 FROM (
-  SELECT *, avg(cost_gbp) OVER (PARTITION BY pathway, part, mix) AS expected_gbp
+  SELECT *, avg(cost_gbp) OVER (PARTITION BY pathway, part, mix) AS expected_gbp,
+         min(CASE WHEN cost_gbp > 0 THEN counted_in END) OVER (PARTITION BY pathway, part, mix) AS costed_in
   FROM costs
   WHERE cost_gbp IS NOT NULL
 ) AS x
@@ -48,8 +53,10 @@ WHERE x.expected_gbp > 0;
 CREATE OR REPLACE TEMP VIEW providers AS
 SELECT pathway, part, provider_code, CAST(count(*) AS BIGINT) AS pathways, sum(cost_gbp) AS actual_gbp, sum(expected_gbp) AS expected_gbp,
        sum(expected_gbp * expected_gbp) AS expected_squares, sum(difference_pct) AS differences, sum(difference_pct * difference_pct) AS squares,
-       max(cost_gbp) AS largest_gbp, sum(cost_gbp * cost_gbp) AS cost_squares, CAST(sum(newest) AS BIGINT) AS newest
-FROM cases
+       max(cost_gbp) AS largest_gbp, sum(cost_gbp * cost_gbp) AS cost_squares,
+       -- People of the last year that added any to the row.
+       CAST(sum(CASE WHEN counted_in = last_in THEN 1 ELSE 0 END) AS BIGINT) AS newest
+FROM (SELECT *, max(counted_in) OVER (PARTITION BY pathway, part, provider_code) AS last_in FROM cases) AS dated
 GROUP BY pathway, part, provider_code;
 
 -- 4. What is in no case, or only in part, by reason.
