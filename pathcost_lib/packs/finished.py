@@ -8,8 +8,8 @@ Pages, sheets, charts, slides and manifest are made from those tables, so this l
 - what is there and not seen: comments, hidden elements, sheets, rows and names, kept pivots, properties;
 - folders of the machine, in any file.
 
-Not read: the compressed streams of a PDF (made from the same document as the page), and where the marks of a drawing
-stand (a figure is drawn from a disclosed table, `present.figure` takes no other).
+Not read: where the marks of a drawing stand (a figure is drawn from a disclosed table, `present.figure` takes no
+other), and what digests are of (files that whoever has them knows).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import pypdfium2
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs.attack_rows import is_number
@@ -79,6 +81,8 @@ def file_leaks(
     for name, content in files.items():
         if name.endswith((".xlsx", ".pptx")):
             leaks = _office(content, numbers)
+        elif name.endswith(".pdf"):
+            leaks = _paper(content, numbers)
         elif name.endswith((".html", ".txt")):
             leaks = _page(content.decode("utf-8", "replace"), numbers)
         elif name.endswith("manifest.json"):
@@ -98,11 +102,15 @@ def _figures(number: float) -> int:
     return len(f"{abs(number):.9g}".split("e")[0].replace(".", "").strip("0"))
 
 
-def _words(text: str, numbers: set[float]) -> Iterator[str]:
+def _pounds(text: str, numbers: set[float]) -> Iterator[str]:
     for amount in _POUNDS.findall(text):
         value = float(amount.replace(",", ""))
         if _figures(value) >= _FIGURES_SAID and _plain(value) not in numbers:
             yield "pounds in words that no table shows"
+
+
+def _words(text: str, numbers: set[float]) -> Iterator[str]:
+    yield from _pounds(text, numbers)
     # Prose says "no one patient" of none in particular; a figure is of some.
     if any(amount[0].isdigit() for amount in few_in_words(text)):
         yield "it tells of one to seven people"
@@ -119,6 +127,17 @@ def _page(text: str, numbers: set[float]) -> Iterator[str]:
     yield from _numbers(_DATA.findall(text), numbers, 1)
     if any(re.search(r"\d", part) for part in _UNSEEN.findall(text)):
         yield "numbers are there and not seen"
+
+
+def _paper(content: bytes, numbers: set[float]) -> Iterator[str]:
+    with pypdfium2.PdfDocument(content) as pages:
+        text = " ".join(" ".join(page.get_textpage().get_text_bounded().split()) for page in pages)
+        author = pages.get_metadata_value("Author")
+    yield from _pounds(text, numbers)  # few people in words are looked for in the page: here numbers of headings run on
+    if author not in ("", "pathcost"):
+        yield "its properties say who made it"
+    if content.rsplit(b"%%EOF", 1)[-1].strip():
+        yield "it goes on after its end"
 
 
 def _office(content: bytes, numbers: set[float]) -> Iterator[str]:

@@ -19,6 +19,7 @@ import pathcost_lib
 from pathcost_lib import paths
 from pathcost_lib.packs import manifest
 from pathcost_lib.packs.document import PackSummary
+from pathcost_lib.packs.finished import refuse_files
 from pathcost_lib.packs.render import FORMATS
 from pathcost_lib.present.disclosure import MARK
 from pathcost_lib.present.format import ABSENT, interval, unit
@@ -51,7 +52,13 @@ def write_index(
     names: Mapping[str, str],
     left_out: Mapping[str, str] | None = None,
 ) -> None:
-    """Write `index.html` in the folder of a year that holds packs, whole or not at all."""
+    """Write `index.html` in the folder of a year that holds packs, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the page says what the manifests' figures do not (`refuse_files`).
+    """
     lines = summaries(folder, failures, names)
     if not any(line.href for line in lines):
         return
@@ -59,6 +66,8 @@ def write_index(
         folder / "index.html",
         render_index(lines, year=year, left_out=_named(left_out or {}, names)).encode(),
     )
+    figures = [[f.get(key) for key in ("value", "lower", "upper")] for line in lines for f in line.figures]
+    refuse_files({page.name: content}, {"figures": [{"rows": figures}]})
     if page.is_file() and page.read_bytes() == content:
         return
     part = folder / f".index.html.{os.getpid()}.part"  # of its own: two runs at once may both write the page

@@ -148,6 +148,6 @@ def test_there_are_at_least_forty_attacks_each_with_a_reader_and_a_plant_that_is
     assert len(ATTACKS) >= 40
     assert all(len(attack.reader) > 40 and "A reader" in attack.reader for attack in ATTACKS.values())
     assert all(attack.refused or "Nothing in the product" in attack.reader for attack in ATTACKS.values())
-    assert sum(not attack.refused for attack in ATTACKS.values()) <= 5
+    assert sum(not attack.refused for attack in ATTACKS.values()) <= 3
     subjects = {ATTACKS[name].subject for name in test_published_tables.NAMES}
     assert subjects == {"counts", "pounds", "sums", "definitions"} and test_published_files.NAMES

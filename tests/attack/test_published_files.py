@@ -17,6 +17,7 @@ import pandas as pd
 import planted
 import pypdf
 import pytest
+import typst
 from files import DRAWN, WRITTEN, picture, real_files, sample_files, sha
 from published import ATTACKS, Found, Held, known, of_subject, parts_of, reader, sheets_of
 
@@ -211,17 +212,11 @@ def who_ran_a_notebook(held: Held) -> Iterator[Found]:
         yield from (Found(name, part, path) for path in _PATH.findall(text))
 
 
-@reader("files", planted.file("board-pack.pdf", lambda content: content + b"PLANT \xa320,194.86"))
+@reader("files", planted.file("board-pack.pdf", lambda _: typst.compile("Each costs £20,194.86.".encode())), "files")
 def text_of_a_pdf(held: Held) -> Iterator[Found]:
-    """A reader who takes the text out of a PDF and of slides.
-
-    Nothing in the product reads a PDF back: it is made from the same document as the page, which is read.
-    """
+    """A reader who takes the text out of a PDF and of slides."""
     for name, content in _files(held, ".pdf"):
-        text = (
-            content.decode("latin-1") if not content.startswith(b"%PDF") or b"PLANT" in content else _pdf_text(content)
-        )
-        yield from _exact(held, name, text)
+        yield from _exact(held, name, _pdf_text(content))
     for name, part, text in _office(held):
         if part.startswith("ppt/slides/slide"):
             yield from _exact(held, name, _plain(text.encode()))
@@ -232,12 +227,12 @@ def _pdf_text(content: bytes) -> str:
     return " ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(content)).pages)
 
 
-@reader("files", planted.file("index.html", lambda page: page + f'<td data-order="{EXACT}">£20,000</td>'.encode()))
-def order_of_the_index(held: Held) -> Iterator[Found]:
-    """A reader of the page over all packs: by what are its rows sorted?
+_ORDERED = f'<td data-order="{EXACT}">£20,000</td>'.encode()
 
-    Nothing in the product reads that page back: its numbers are those of the manifests, which are read.
-    """
+
+@reader("files", planted.file("index.html", lambda page: page + _ORDERED), "files")
+def order_of_the_index(held: Held) -> Iterator[Found]:
+    """A reader of the page over all packs: by what are its rows sorted?"""
     for name, content in _files(held, "index.html"):
         for value in re.findall(r'data-order="(-?[\d.]+)"', content.decode()):
             if abs(float(value)) not in held.numbers:
