@@ -54,6 +54,8 @@ def headings(reference: str) -> dict[str, dict[str, str]]:
         "ranks": {"stage_gbp": "Own stage, mean", "pathway_gbp": "Pathway, mean"},
         "costs": {"value_gbp": "Per person", **beside},
         "rates": {"reference_rate": reference},
+        "prices": {"own_cost_pct": "Of the cost", "source": "Published prices"},
+        "use": {"rate": "Units for 1,000 people", "reference_rate": "As published", "source": "Published rates"},
         "peers": {"mean_deprivation": "Mean tenth of deprivation (1: most)"},
         "drivers": {"reference_pathways": "Pathways, peers"},
         "claims": {
@@ -321,7 +323,13 @@ def _on_whom(tenths: pd.DataFrame) -> tuple[str, str, tuple[float, float]]:
 
 
 def variation_finding(
-    costs: Disclosed, claims: Disclosed, coverage: pd.DataFrame, *, reference: str, span: str = "a year"
+    costs: Disclosed,
+    claims: Disclosed,
+    coverage: pd.DataFrame,
+    *,
+    reference: str,
+    span: str = "a year",
+    published: Disclosed | None = None,
 ) -> Finding:
     """Return whether the area is more expensive, where, and what that is worth.
 
@@ -329,13 +337,16 @@ def variation_finding(
     ----------
     costs, claims, coverage, reference, span
         As in `variation_message`.
+    published : Disclosed, optional
+        The area beside published prices (`benchmark.published`): what there is to say where no area can be compared.
     """
     question, whole = QUESTIONS[1], _whole(costs)
     here, there = plain_pounds(whole["value_gbp"]), plain_pounds(whole["reference_gbp"])
     step, low, high = whole[["difference_gbp", "difference_lower_95", "difference_upper_95"]].astype(float)
     if math.isnan(low) or math.isnan(high):
         why = "no other area can be compared, or the number is hidden"
-        return unknown(question, "We cannot say where we are more expensive", why)
+        alone = None if published is None else _beside_prices(published, coverage)
+        return alone or unknown(question, "We cannot say where we are more expensive", why)
     more = f"{plain_pounds(step)} {'more' if step > 0 else 'less'}"
     if low <= 0 <= high:
         title = f"We spend about as much on each person as {reference}"
@@ -351,6 +362,25 @@ def variation_finding(
     reason = confidence(low, high, checked=not doubt, doubt=doubt)
     figure = Headline(here, f"cost of a person {span}, at equal age and sex", against)
     return Finding(question, title, (seen, *_worth(claims, span)), reason, "costs", "Per person", figure)
+
+
+def _beside_prices(published: Disclosed, coverage: pd.DataFrame) -> Finding | None:
+    """Return what the area's contacts cost beside published prices; nothing where that is not known."""
+    row = published.frame[published.frame["setting"] == "all_settings"]
+    if not len(row) or row[["index", "index_lower_95", "index_upper_95"]].isna().any(axis=None):
+        return None
+    index, low, high = row[["index", "index_lower_95", "index_upper_95"]].iloc[0].astype(float)
+    title = f"Our contacts cost £{index:.0f} for every £100 at published prices"
+    if low <= 100 <= high:
+        title = "Our contacts cost about what is published for them"
+    lines = (
+        f"The same contacts at published prices would cost £100 where ours cost £{low:.0f} to £{high:.0f}.",
+        "No other area can be compared here, so we do not know whether others are more expensive.",
+        "Next, ask other areas for their statistics: a file of each is enough.",
+    )
+    doubt = _thin(coverage)
+    reason = confidence(low - 100, high - 100, checked=not doubt, doubt=doubt)
+    return Finding(QUESTIONS[1], title, lines, reason, "published", "Published prices")
 
 
 def _thin(coverage: pd.DataFrame) -> str:
