@@ -543,11 +543,11 @@ def test_a_kernel_that_does_not_start_is_tried_again_a_cell_is_not(
 ) -> None:
     tried: list[str] = []
 
-    def start(source: str, output: str, *, kernel_name: str, **options: Any) -> None:
+    def start(book: Any, output: str, *, kernel_name: str, **options: Any) -> None:
         tried.append(kernel_name)
         if len(tried) < 3:
             raise RuntimeError("Kernel died before replying to kernel_info")
-        shutil.copy(source, output)
+        nbformat.write(book, output)
 
     notebook = _notebook(tmp_path / "n.ipynb")
     monkeypatch.setattr(papermill, "execute_notebook", start)
@@ -557,6 +557,21 @@ def test_a_kernel_that_does_not_start_is_tried_again_a_cell_is_not(
     monkeypatch.setattr(papermill, "execute_notebook", lambda *a, **o: (_ for _ in ()).throw(TimeoutError("30 s")))
     with pytest.raises(packs.NotebookError, match="TimeoutError"):
         runner.execute(notebook, tmp_path / "out.ipynb", {"icb": "QZ1"})
+
+
+@pytest.mark.end_to_end
+def test_an_executed_notebook_keeps_only_what_has_passed_disclosure_control(tmp_path: Path) -> None:
+    notebook = _notebook(tmp_path / "n.ipynb")
+    book = nbformat.read(notebook, as_version=4)
+    book.cells.append(nbformat.v4.new_code_cell("print('75 and over: 3 patients')\n{'cost': 6157.3}"))
+    mine = nbformat.v4.new_code_cell("raise ValueError('not run in a pack')", metadata={"tags": [runner.YOURS]})
+    book.cells.append(mine)
+    nbformat.write(book, notebook)
+    runner.execute(notebook, tmp_path / "out.ipynb", {"icb": "QZ1"})
+    text = (tmp_path / "out.ipynb").read_text(encoding="utf-8")
+    assert "patients" in text and "not run in a pack" not in text  # the cell is there, what it showed is not
+    shown = [o for cell in nbformat.reads(text, as_version=4).cells for o in cell.get("outputs", [])]
+    assert shown and all(any("pathcost" in kind for kind in o.get("data", {})) for o in shown)
 
 
 @pytest.mark.slow

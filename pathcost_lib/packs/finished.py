@@ -5,6 +5,7 @@ Pages, sheets, charts, slides and manifest are made from those tables, so this l
 - pounds in words, or a number kept as data (a cell, a chart's copy, an attribute), that is more exact than three
   figures and stands in no table;
 - few people in words;
+- what a cell of a notebook shows otherwise than through `present`;
 - what is there and not seen: comments, hidden elements, sheets, rows and names, kept pivots, properties;
 - folders of the machine, in any file.
 
@@ -30,6 +31,8 @@ from pathcost_lib.packs.attack_tables import few_in_words
 
 __all__ = ["file_leaks", "refuse_files"]
 
+#: Kinds of output that come through `present`.
+OURS = "application/vnd.pathcost."
 _FOLDER = re.compile(r"(?:/home/|/Users/|/tmp/|/root/|[A-Z]:\\{1,2}Users\\)[\w./\\-]+|\"papermill\": *\{")
 _POUNDS = re.compile(r"£(\d[\d,]*(?:\.\d+)?)")
 _TAG = re.compile(r"<[^<>]*>")
@@ -85,6 +88,8 @@ def file_leaks(
             leaks = _paper(content, numbers)
         elif name.endswith((".html", ".txt")):
             leaks = _page(content.decode("utf-8", "replace"), numbers)
+        elif name.endswith(".ipynb"):
+            leaks = _notebook(content)
         elif name.endswith("manifest.json"):
             leaks = _manifest(content, numbers)
         else:
@@ -127,6 +132,12 @@ def _page(text: str, numbers: set[float]) -> Iterator[str]:
     yield from _numbers(_DATA.findall(text), numbers, 1)
     if any(re.search(r"\d", part) for part in _UNSEEN.findall(text)):
         yield "numbers are there and not seen"
+
+
+def _notebook(content: bytes) -> Iterator[str]:
+    shown = (output for cell in json.loads(content)["cells"] for output in cell.get("outputs", []))
+    if any(not any(kind.startswith(OURS) for kind in output.get("data", {})) for output in shown):
+        yield "a cell shows what has passed no disclosure control"
 
 
 def _paper(content: bytes, numbers: set[float]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from pathcost_lib import paths
 from pathcost_lib.codes import financial_year_bounds
 from pathcost_lib.errors import InputError, require_one_of
-from pathcost_lib.packs import freshness, manifest
+from pathcost_lib.packs import freshness, manifest, runner
 from pathcost_lib.packs.releases import restriction
 from pathcost_lib.packs.render import FORMATS
 from pathcost_lib.packs.runner import Parameter, check_parameters, parameters_of, typed
@@ -206,6 +206,7 @@ def place_order(
     for notebook, values in given.items():
         check_parameters(notebook, values)
     called = names.organisation_names(dataset.organisations) if "organisations" in dataset else {}
+    run_by = freshness.content_digest(Path(runner.__file__))[:16]
     return Order(
         icbs=tuple(codes),
         year=year,
@@ -218,7 +219,8 @@ def place_order(
         declared=declared,
         data=freshness.digests((p for p in folder.rglob("*") if p.is_file() and not _hidden(p, folder)), folder),
         named={n: _named(values) for n, values in given.items()},
-        code={n.stem: freshness.code_digest([n]) + freshness.content_digest(n)[:16] for n in chosen},
+        # How a notebook is run decides what its executed copy keeps, as much as its own code does.
+        code={n.stem: freshness.code_digest([n]) + freshness.content_digest(n)[:16] + run_by for n in chosen},
         version=manifest.versions(),
         banner=banner_of(folder),
         providers=frozenset(names.provider_names(dataset.organisations)) if "organisations" in dataset else frozenset(),

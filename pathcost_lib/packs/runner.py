@@ -24,9 +24,12 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.present.display import TALLY
 
 __all__ = ["TYPES", "NotebookError", "Parameter", "check_parameters", "execute", "parameters_of", "typed"]
 
+#: Tag of cells that an analyst makes their own, and that no pack runs.
+YOURS = "yours"
 TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 _WORDS = {"true": True, "yes": True, "false": False, "no": False}
 #: Beyond these a run would not end: draws of a simulation, and any other number.
@@ -169,7 +172,7 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], **options:
     try:
         with _headless():
             papermill.execute_notebook(
-                str(notebook),
+                _without_yours(notebook),
                 str(output),
                 parameters=dict(values),
                 progress_bar=False,
@@ -178,6 +181,7 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], **options:
                 **options,
             )
         _drop_warnings(output)
+        _only_disclosed(output)
         _without_traces(output, values)
         return
     except PapermillExecutionError as error:
@@ -199,6 +203,25 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], **options:
             output.unlink(missing_ok=True)
     output.unlink(missing_ok=True)
     raise NotebookError(why) from None
+
+
+def _without_yours(notebook: Path) -> Any:
+    """Return a notebook without the cells tagged `yours`: they move definitions out of the grid of packs."""
+    book = nbformat.read(notebook, as_version=4)
+    book.cells = [cell for cell in book.cells if YOURS not in cell.metadata.get("tags", [])]
+    return book
+
+
+def _only_disclosed(output: Path) -> None:
+    """Take out of an executed notebook what its cells show and no pack reads: it has passed no disclosure control.
+
+    A cell tagged `pack` keeps all that it shows, so that a pack can refuse what has not come through `present`.
+    """
+    book = nbformat.read(output, as_version=4)
+    for cell in book.cells:
+        if cell.cell_type == "code" and "pack" not in cell.metadata.get("tags", []):
+            cell.outputs = [shown for shown in cell.outputs if TALLY in shown.get("data", {})]
+    nbformat.write(book, output)
 
 
 def _without_traces(output: Path, values: Mapping[str, Any]) -> None:

@@ -212,6 +212,25 @@ def who_ran_a_notebook(held: Held) -> Iterator[Found]:
         yield from (Found(name, part, path) for path in _PATH.findall(text))
 
 
+def _printed(held: Held) -> Held:
+    book = json.loads(held.packs["2024-25/A"]["02_pathway_cost"])
+    shown = {"output_type": "stream", "name": "stdout", "text": ["75 and over: 20 pathways, all: 25\n"]}
+    cell = {"cell_type": "code", "execution_count": 1, "id": "mine", "metadata": {}, "source": "", "outputs": [shown]}
+    book["cells"].append(cell)
+    return held.but(packs={**held.packs, "2024-25/A": {**held.packs["2024-25/A"], "02_pathway_cost": json.dumps(book)}})
+
+
+@reader("files", _printed, "files")
+def what_a_notebook_prints(held: Held) -> Iterator[Found]:
+    """A reader of a notebook's other outputs: what a cell printed or showed beside the tables of the pack."""
+    for pack, books in held.packs.items():
+        for source, text in books.items():
+            for cell in json.loads(text)["cells"]:
+                for shown in cell.get("outputs", []):
+                    if not any("pathcost" in kind for kind in shown.get("data", {})):
+                        yield Found(pack, source, shown.get("text", "shown"))
+
+
 @reader("files", planted.file("board-pack.pdf", lambda _: typst.compile("Each costs £20,194.86.".encode())), "files")
 def text_of_a_pdf(held: Held) -> Iterator[Found]:
     """A reader who takes the text out of a PDF and of slides."""
