@@ -5,6 +5,7 @@ A table that stands for an object of the library makes it, so that the object's 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, Union, get_type_hints
 
@@ -34,8 +35,6 @@ from pathcost_lib.sources.toml_models import (
     Like,
     Limits,
     OneOf,
-    Pod,
-    Setting,
     Table,
     Word,
     Year,
@@ -45,6 +44,9 @@ from pathcost_lib.sources.toml_models import (
 __all__ = ["ScenarioFile"]
 
 Share = Annotated[float, Limits(0, 1, "share")]
+#: Where and in what form: of care, or of what organisations do for each other.
+Setting = Annotated[str, OneOf(codes.SCHEME_SETTINGS, "a setting")]
+Pod = Annotated[str, OneOf(tuple(codes.SCHEME_PODS), "a POD")]
 PerCent = Annotated[float, Limits(0, 100, "%")]
 Percentage = Annotated[float, Limits(unit="%")]
 Pounds = Annotated[float, Limits(0, unit="GBP")]
@@ -84,6 +86,12 @@ def _share(assumption: Distribution) -> Distribution:
         hint = f" Write {high / 100:g} for {high:g} %." if 1 < high <= 100 else ""
         stated = f"{low:g}" if low == high else f"{low:g} to {high:g}"
         raise against_rule(f"is a share of the activity selected; it must be from 0 to 1, not {stated}.{hint}")
+    return assumption
+
+
+def _not_negative(assumption: Distribution) -> Distribution:
+    if min(assumption.parameters) < 0:
+        raise against_rule("must be of at least 0.")
     return assumption
 
 
@@ -130,15 +138,17 @@ class ToTable(Table):
     price_gbp: Pounds | None = Field(
         None, description="What is paid for one unit there; `unit_cost_gbp` if left out", examples=[86]
     )
-    units_per_unit: Annotated[float, Limits(0, unit="units")] = Field(
-        1.0, description="Units there for each unit moved", examples=[12]
+    units_per_unit: Annotated[Assumption, AfterValidator(_not_negative)] = Field(
+        Distribution("fixed", (1.0,)),
+        description="Units there for each unit moved; less than 1 where only part of it turns up there",
+        examples=[12],
     )
 
     def destination(self) -> Destination:
         """Return what the library works with."""
         price = self.unit_cost_gbp if self.price_gbp is None else self.price_gbp
         where = (self.provider_code, self.setting, self.pod)
-        return Destination(*where, self.unit_cost_gbp, price, self.units_per_unit)
+        return Destination(*where, self.unit_cost_gbp, price, self.units_per_unit.mean, self.units_per_unit)
 
 
 class InterventionTable(Table):
@@ -418,6 +428,8 @@ else:
 
 class ScenarioFile(Table):
     """A scenario: schemes and what they act on, growth, or ready calculations."""
+
+    services: ClassVar[Mapping[str, codes.Pod]] = codes.SCHEME_PODS
 
     name: Word = Field(description="Short name, as commands and tables have it", examples=["nursing_homes"])
     title: str = Field(description="Title, as people read it", examples=["One GP practice for each of 28 homes"])

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib.arguments import numbers, refuse, require_columns, require_unique, table
-from pathcost_lib.codes import PODS, SETTINGS, financial_year_bounds, label
+from pathcost_lib.codes import SCHEME_PODS, SCHEME_SETTINGS, financial_year_bounds, label
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.scenarios.change.interventions import Intervention
 from pathcost_lib.scenarios.scenario import PROGRAMME, Scenario, moved, rebase
@@ -103,6 +103,12 @@ class Local:
             row |= {"persons": int(selected["persons"])} if self.year else {}
             rows.append(row)
         return pd.DataFrame(rows)
+
+    @property
+    def buyer(self) -> str:
+        """Who buys, as a sentence has it: by name where it provides too (a trust that runs a payroll for itself)."""
+        code = self.commissioner
+        return self.scenario.names.get(code, code) if code in self.providers else "the commissioner"
 
     @property
     def providers(self) -> list[str]:
@@ -434,7 +440,7 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
     require_columns(frame, [*CELL, "activity", *money], what=what)
     for key in CELL:
         refuse(frame, frame[key].isna().to_numpy(), [], f"Baseline: {key} must be given")
-    for key, known in (("setting", SETTINGS), ("pod", tuple(PODS))):
+    for key, known in (("setting", SCHEME_SETTINGS), ("pod", tuple(SCHEME_PODS))):
         for name in frame[key].unique():
             require_one_of(name, known, what=f"Baseline: {key}")
     if "financial_year" in frame.columns:
