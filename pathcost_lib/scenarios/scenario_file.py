@@ -23,6 +23,7 @@ from pathcost_lib.scenarios.change.interventions import (
     dependence_order,
 )
 from pathcost_lib.scenarios.change.model import PAYMENT_RULES, PaymentRule
+from pathcost_lib.scenarios.change.people import PERSON
 from pathcost_lib.scenarios.change.release import Release
 from pathcost_lib.scenarios.demand.projection import Growth
 from pathcost_lib.scenarios.draws import Correlation, Distribution, parse_distribution
@@ -122,8 +123,40 @@ class SelectTable(Choice):
     primary_procedure_prefix: list[SelectCode] = Field(
         [], description="A main procedure that begins with any of these", examples=[["W40"]]
     )
+    age_from: Annotated[int, Limits(0, 120, "years of age")] | None = Field(
+        None, description="Patients of this age or older, in the calendar year in which the data's year begins"
+    )
+    age_to: Annotated[int, Limits(0, 120, "years of age")] | None = Field(
+        None, description="Patients of this age or younger; those without a year of birth are not selected"
+    )
+    sex: list[Annotated[str, OneOf(("female", "male", "unknown"))]] = Field(
+        [], description="Patients of any of these sexes", examples=[["female"]]
+    )
+    deprivation_decile: list[Annotated[int, Limits(1, 10, "tenth")]] = Field(
+        [], description="Patients of any of these tenths; 1 is the most deprived", examples=[[1, 2]]
+    )
+    practice_code: list[SelectCode] = Field([], description="Patients of any of these GP practices")
+    practice_code_prefix: list[SelectCode] = Field(
+        [], description="Patients of a GP practice whose code begins with any of these"
+    )
+    people: str | None = Field(
+        None,
+        description="Patients on a list: a CSV file, beside this one, with a column patient_id",
+        examples=["homes.csv"],
+    )
     cost_basis: list[SelectCode] = Field([], description="Costed on any of these bases", examples=[["recorded"]])
     cost_basis_prefix: list[SelectCode] = Field([], description="A cost basis that begins with any of these")
+
+    @model_validator(mode="after")
+    def _ages(self) -> Self:
+        if self.age_from is not None and self.age_to is not None and self.age_to < self.age_from:
+            raise against_rule(f"{self.age_to} is below age_from, {self.age_from}.", "age_to")
+        return self
+
+    def chosen(self) -> dict[str, tuple[str, ...]]:
+        """Return what is chosen by, by key: codes, ages and the file of a list as text."""
+        values = {key: [value] if isinstance(value, int | str) else value for key, value in self}
+        return {key: tuple(map(str, each)) for key, each in values.items() if each}
 
 
 class ToTable(Table):
@@ -480,6 +513,11 @@ class ScenarioFile(Table):
         for n, correlation in enumerate(self.correlation):
             for other in correlation.of:
                 _among(other, names, "intervention", "correlation", n, "of")
+        for n, table in enumerate(self.intervention):
+            people = [key for key in table.select.chosen() if key in PERSON]
+            if people and self.baseline and self.scope != "icb":
+                words = f'chooses people by {people[0]}, and [[baseline]] has none. Ask for scope = "icb".'
+                raise against_rule(words, "intervention", n, "select")
         if not self.baseline and self.scope == "baseline":
             raise against_rule('is "baseline", but the file has no [[baseline]].', "scope")
         for n, row in enumerate(self.baseline):

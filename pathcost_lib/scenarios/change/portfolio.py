@@ -239,8 +239,10 @@ def _together(parts: Sequence[Local], years: range) -> tuple[SystemImpact | None
     if len({part.year for part in parts}) > 1:
         return None, "Not added up: some are worked out on their own baseline, some on the activity of the area."
     on_rows = [p.scenario if p.year is None else replace(p.scenario, baseline=None) for p in parts]
+    # Rows have the columns of people that their own schemes choose by; those that have most serve all, if any do.
+    most = parts[0] if parts[0].year is None else max(parts, key=lambda part: len(part.rows.columns))
     try:
-        return _impact(on_rows[0] if len(parts) == 1 else stack(on_rows), parts[0], years), ""
+        return _impact(on_rows[0] if len(parts) == 1 else stack(on_rows), most, years), ""
     except InputError as error:
         return None, f"Not added up: {error}"
 
