@@ -152,7 +152,7 @@ def pack(
     ] = None,
     scenario: Annotated[
         list[str] | None,
-        typer.Option(help="Scenario by name, or a .toml file of your own: one of demand and one of change at most."),
+        typer.Option(help="Scenario by name, or a .toml file of your own; several of change are set side by side."),
     ] = None,
     formats: Annotated[str, typer.Option(help="With commas between; what is usual if not given.")] = "",
     data: DataFolder = None,

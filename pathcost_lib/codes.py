@@ -14,6 +14,8 @@ from pathcost_lib.errors import InputError
 __all__ = [
     "COST_BASES",
     "PODS",
+    "SCHEME_PODS",
+    "SCHEME_SETTINGS",
     "SETTINGS",
     "UNITS",
     "Pod",
@@ -80,6 +82,10 @@ PODS: dict[str, Pod] = {
     )
 }
 
+#: What a scheme may act on: care, and what organisations buy of each other, of which activity has no rows.
+SCHEME_SETTINGS = (*SETTINGS, "back_office")
+SCHEME_PODS = PODS | {"back_office_unit": Pod("back_office_unit", "back_office", "unit", "Back office")}
+
 _LABELS = {
     "primary_care": "Primary care",
     "ambulance": "Ambulance and 111",
@@ -89,7 +95,8 @@ _LABELS = {
     "community": "Community",
     "mental_health": "Mental health",
     "social_care": "Social care",
-} | {pod.code: pod.label for pod in PODS.values()}
+    "back_office": "Back office",
+} | {pod.code: pod.label for pod in SCHEME_PODS.values()}
 
 _SHORT_FOR = re.compile(r"\b(icb|pod)\b")
 _YEAR = re.compile(r"(\d{4})-(\d{2})")

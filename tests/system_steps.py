@@ -53,7 +53,7 @@ def steps(
     disclosed: bool = False,
 ) -> Steps:
     """Run the notebook's steps up to its check that nobody is left out, or up to disclosure."""
-    scope: dict[str, Any] = {"__name__": "__main__", "scenarios": scenarios, "pd": pd, "local": local}
+    scope: dict[str, Any] = {"__name__": "__main__", "scenarios": scenarios, "pd": pd, "local": local, "others": []}
     scope |= {"called": names, "claimed": claims, "draws": draws, "seed": seed, "most": most, "fewest": fewest}
     for code in _cells(SHOWN if disclosed else LAST):
         exec(code, scope)

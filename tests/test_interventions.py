@@ -94,7 +94,7 @@ def test_ready_scenarios_run(name):
         ({"start": "2024"}, "start", "2024-25"),
         ({"change": "cancel"}, "change", "Allowed: avoid, move, shorten_stay"),
         ({"change": "move"}, "to", "required"),
-        ({"evidence": "rumour"}, "evidence", "Allowed: assumed, moderate, strong, weak"),
+        ({"evidence": "rumour"}, "evidence", "Allowed: assumed, decided, moderate, strong, weak"),
         ({"exit_cost_gbp": 5, "end": "2024-25"} | {"double_running_gbp": 5}, "double_running_gbp", "both or neither"),
         ({"set_up_gbp": -5}, "set_up_gbp", "at least 0"),
         ({"setup_gbp": 5}, "key", "Did you mean set_up_gbp"),

@@ -151,13 +151,17 @@ CASES: dict[tuple[str, str], list[Case]] = {
     ("06", "year"): [ok("2023-24", "Schemes"), YEAR],
     ("06", "data"): [ok("<other>", MESSAGE, icb="QZ1"), DATA],
     ("06", "scenario"): [ok("bed_closure", MESSAGE, "Schemes"), no("closure", "Scenario 'closure' is not known")],
+    ("06", "beside"): [
+        ok("nursing_homes", "Side by side", scenario="bed_closure"),
+        no("closure", "Scenario 'closure' is not known"),
+    ],
     ("06", "price_base"): [ok("2022-23", MESSAGE), PRICES],
     ("06", "scope"): [
         ok("icb", "Schemes", scenario="nursing_homes"),
-        no("baseline", "has no .*baseline.* of its own", scenario="bed_closure"),
+        no("baseline", "has no .*baseline.* of its own", scenario="merger"),
         no("trust", "trust"),
     ],
-    ("06", "first_year"): [ok("2027-28", MESSAGE, "Years"), no("1066-67", "1066-67")],
+    ("06", "first_year"): [ok("2030-31", MESSAGE, "Years"), no("1066-67", "1066-67")],
     ("06", "claims"): [ok("<claims>", "Register"), no("nowhere.csv", "nowhere.csv")],
     ("06", "draws"): [ok(100, "Worth")],
     ("06", "seed"): [ok(7, "Worth")],
@@ -353,7 +357,12 @@ def test_a_pathway_or_a_file_reaches_every_notebook_that_takes_one(three: Path, 
 
 @pytest.mark.slow
 @pytest.mark.notebook
-def test_two_scenarios_of_one_kind_are_refused_in_words(three: Path) -> None:
+def test_two_scenarios_of_demand_are_refused_in_words_and_two_of_change_go_side_by_side(three: Path) -> None:
     options: dict[str, Any] = {"year": "2024-25", "data": three}
-    with pytest.raises(InputError, match=r"'bed_closure' and 'merger' are both of change.*Build a pack for each"):
-        packs.build("QHL", scenario=["bed_closure", "merger"], **options)
+    with pytest.raises(InputError, match=r"'do_nothing' and 'official_groups' are both of demand.*Build a pack for"):
+        packs.build("QHL", scenario=["do_nothing", "official_groups"], **options)
+    chosen = ["bed_closure", "do_nothing", "nursing_homes", str(paths.scenarios() / "merger.toml")]
+    placed = place_order(["QHL"], "2024-25", None, None, chosen, three, ("html",), None, {})
+    values = {n.stem[:2]: placed.settings("QHL")[n] for n in NOTEBOOKS.values()}
+    assert (values["06"]["scenario"], values["05"]["scenario"]) == ("bed_closure", "do_nothing")
+    assert values["06"]["beside"] == f"nursing_homes,{(paths.scenarios() / 'merger.toml').resolve()}"

@@ -146,7 +146,7 @@ def test_mean_and_spread_against_arithmetic():
     assert (row["p10_gbp"], row["p90_gbp"]) == pytest.approx((0.08 * worth, 0.12 * worth), rel=0.005)
     assert row["probability_of_loss"] == 0
     by_year = result.system_by_year
-    assert by_year["financial_year"].iloc[0] == "2018-19"
+    assert by_year["financial_year"].iloc[0] == "2027-28"
     assert by_year["mean_gbp"].to_numpy() == pytest.approx([1e6] * 5, rel=0.003)
 
 

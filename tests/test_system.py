@@ -43,9 +43,9 @@ from pathcost_lib.sources.engine import connect
 def test_seed_example_exactly():
     # Brown, HFMA, March 2018: payment cut £1.0m, variable £0.5m.
     impact = system_impact(load_scenario("payment_cut"))
-    first = impact.by_organisation("2018-19").set_index("organisation")["impact_gbp"]
+    first = impact.by_organisation("2027-28").set_index("organisation")["impact_gbp"]
     assert first.to_dict() == {"commissioner": 1_000_000, "provider": -500_000}
-    assert impact.system["2018-19"] == 500_000
+    assert impact.system["2027-28"] == 500_000
     # £0.5m is left behind and worked off over four years; the transition payment covers exactly that.
     assert impact.released["stranded_fixed_gbp"].tolist() == [500_000, 375_000, 250_000, 125_000, 0]
     transfers = transition_payment(impact).set_index(["organisation", "financial_year"])
@@ -59,15 +59,15 @@ def test_seed_example_exactly():
 def test_payment_rules_move_the_burden_not_the_total():
     scenario = load_scenario("payment_cut")
     for rule, commissioner in [("block", 0), ("activity", 1e6), ("blended", 0)]:
-        position = system_impact(scenario, payment=rule).by_organisation("2018-19")
+        position = system_impact(scenario, payment=rule).by_organisation("2027-28")
         assert position["impact_gbp"].tolist() == [commissioner, 500_000 - commissioner]
     half = PaymentRule("blended", {"non_elective": 0.2})  # the 2019/20 blended emergency payment: 20 % variable
-    assert system_impact(scenario, payment=half).by_organisation("2018-19")["impact_gbp"].tolist() == [200_000, 300_000]
+    assert system_impact(scenario, payment=half).by_organisation("2027-28")["impact_gbp"].tolist() == [200_000, 300_000]
     table = compare(*(system_impact(scenario, payment=rule) for rule in ("block", "activity")))
     assert table["net_gbp"].tolist() == [3_750_000, 3_750_000]
     assert table["worse_off"].tolist() == ["nobody", "provider"]
     host = PaymentRule("capitation", host="alliance")
-    position = system_impact(scenario, payment=host).by_organisation("2018-19").set_index("organisation")
+    position = system_impact(scenario, payment=host).by_organisation("2027-28").set_index("organisation")
     assert position["impact_gbp"].to_dict() == {"alliance": 1e6, "commissioner": 0, "provider": -500_000}
     with pytest.raises(InputError, match="host"):
         system_impact(scenario, payment="capitation")
@@ -395,7 +395,7 @@ def test_a_baseline_with_gaps_is_refused(changes, says):
 
 @pytest.mark.unit
 def test_tables_of_claims_and_positions_with_gaps_are_refused():
-    impact = system_impact(load_scenario("payment_cut"), years=[2018])
+    impact = system_impact(load_scenario("payment_cut"), years=[2027])
     claims = pd.DataFrame(
         {"scheme": "payment_cut", "organisation": ["commissioner"], "programme": "QIPP", "claim_gbp": [1.0]}
     )
@@ -408,14 +408,14 @@ def test_tables_of_claims_and_positions_with_gaps_are_refused():
     plans = pd.DataFrame({"organisation": ["commissioner", "provider"], "control_total_gbp": 0.0, "position_gbp": 1.0})
     for wrong, says in (({"position_gbp": [1.0, np.nan]}, "position_gbp must be a number"),):
         with pytest.raises(InputError, match=says):
-            control_totals(plans.assign(**wrong), impact, "2018-19")
+            control_totals(plans.assign(**wrong), impact, "2027-28")
     with pytest.raises(InputError, match="must hold each key once"):
-        control_totals(pd.concat([plans, plans]), impact, "2018-19")
+        control_totals(pd.concat([plans, plans]), impact, "2027-28")
 
 
 @pytest.mark.unit
 def test_register_finds_the_pound_claimed_twice():
-    impact = system_impact(load_scenario("payment_cut"), years=[2018])
+    impact = system_impact(load_scenario("payment_cut"), years=[2027])
     claims = pd.DataFrame(
         {
             "scheme": "payment_cut",
@@ -439,11 +439,11 @@ def test_control_totals_are_a_sum_of_organisations():
     plans = pd.DataFrame(
         {"organisation": ["commissioner", "provider"], "control_total_gbp": [0.0, 0.0], "position_gbp": [-8e5, 3e5]}
     )
-    table = control_totals(plans, impact, "2018-19").set_index("organisation")
+    table = control_totals(plans, impact, "2027-28").set_index("organisation")
     assert table["after_gbp"].to_dict() == {"commissioner": 2e5, "provider": -2e5, "system": 0}
     assert table["met"].tolist() == [True, False, True]  # the system meets its total, a member does not
     with pytest.raises(InputError, match="no row for provider"):
-        control_totals(plans.head(1), impact, "2018-19")
+        control_totals(plans.head(1), impact, "2027-28")
 
 
 # -- ready calculations -----------------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ def build_all(
         (one pathway, or all) if not given.
     scenario : str or sequence of str
         Names of scenarios or paths of TOML files; each goes to the notebooks whose own is of its kind (of demand, or of
-        change): one of each kind at most.
+        change). One of demand at most; several of change are set side by side and added up.
     data : Path or str, optional
         Folder of tables; the sample if not given.
     formats : sequence of str

@@ -285,7 +285,7 @@ def _scenario(
     given: Mapping[Path, dict[str, Any]],
     taken: dict[Path, str],
 ) -> None:
-    """Give a scenario to the notebooks whose own is of its kind; a notebook takes one."""
+    """Give a scenario to the notebooks whose own is of its kind; more go where a notebook sets them side by side."""
     of_demand = load_scenario(name).demand is not None
     kind = "demand" if of_demand else "change"
     value = str(Path(name).resolve()) if Path(name).suffix == ".toml" else name
@@ -298,12 +298,15 @@ def _scenario(
     if not takers:
         raise InputError(f"Scenario {name!r} is one of {kind}, and no notebook of this run takes one.")
     for notebook in takers:
-        if notebook in taken:
+        if notebook not in taken:
+            given[notebook]["scenario"], taken[notebook] = value, name
+        elif "beside" in declared[notebook]:
+            given[notebook]["beside"] = ",".join(filter(None, [str(given[notebook].get("beside", "")), value]))
+        else:
             raise InputError(
-                f"Scenarios {taken[notebook]!r} and {name!r} are both of {kind}; a pack has one of demand and one of "
-                "change. Build a pack for each, with --out for the second."
+                f"Scenarios {taken[notebook]!r} and {name!r} are both of {kind}, and {notebook.stem} takes one. Build "
+                "a pack for each, with --out for the second."
             )
-        given[notebook]["scenario"], taken[notebook] = value, name
 
 
 def _named(values: Mapping[str, Any]) -> dict[str, str]:
@@ -315,7 +318,8 @@ def _named(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _places(values: Mapping[str, Any]) -> list[Path]:
-    named = [Path(v).resolve() for k, v in values.items() if isinstance(v, str) and v and k != "data"]
+    texts = {k: v for k, v in values.items() if isinstance(v, str) and v and k != "data"}
+    named = [Path(one).resolve() for k, v in texts.items() for one in (v.split(",") if k == "beside" else [v])]
     return [path for path in named if path.exists()]
 
 

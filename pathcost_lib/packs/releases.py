@@ -60,6 +60,8 @@ PARAMETERS = {
     **dict.fromkeys(("definition_file", "reference", "fewest", "as_of", "own_peers", "threshold", "seed"), "moves"),
     # Each choice of files is another rounding of the same own numbers: many of them would tell them exactly.
     "compare": "moves",
+    # Each choice of scenarios to set side by side is another sum over the same people.
+    "beside": "moves",
     # An estimate beside the counts of the months held would tell their seasons.
     "scale_part_year": "moves",
     # What a guard lets through by name is for those who know why, not for the public.

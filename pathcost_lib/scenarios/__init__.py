@@ -17,6 +17,7 @@ from pathcost_lib.scenarios.change.appraisal import (
 from pathcost_lib.scenarios.change.checks import outpatient_checks, run_checks
 from pathcost_lib.scenarios.change.localise import Local, activity_near, localise
 from pathcost_lib.scenarios.change.model import PaymentRule
+from pathcost_lib.scenarios.change.portfolio import Portfolio, side_by_side, stack
 from pathcost_lib.scenarios.change.release import Release, flexible_budget, stranded_cost
 from pathcost_lib.scenarios.change.sharing import (
     GainShareTerms,
@@ -79,6 +80,7 @@ __all__ = [
     "Local",
     "MonthlyOutlook",
     "PaymentRule",
+    "Portfolio",
     "Projection",
     "Release",
     "Scenario",
@@ -122,8 +124,10 @@ __all__ = [
     "scheme_register",
     "sensitivity",
     "settlement",
+    "side_by_side",
     "simulate",
     "simulate_demand",
+    "stack",
     "stranded_cost",
     "system_impact",
     "tornado",

@@ -121,12 +121,14 @@ def parse_scenario(content: Mapping[str, Any], file: str, path: Path | None = No
     from pathcost_lib.sources.toml_models import check_content  # here, because pydantic takes its time to import
 
     values = check_content(ScenarioFile, content, file, path)
-    interventions, own = values.interventions(), values.own_baseline()
+    interventions, own = [_list_beside(item, path) for item in values.interventions()], values.own_baseline()
     if values.first_year:
         first = start_year(values.first_year)
     else:
         first = min((i.start for i in interventions), default=start_year(values.price_base))
-    identity = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    lists = [Path(item.select["people"][0]) for item in interventions if "people" in item.select]
+    told = dict(content) | {"lists": [_digest(each) for each in lists]} if lists else content
+    identity = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:12]
     return Scenario(
         name=values.name,
         title=values.title,
@@ -136,7 +138,7 @@ def parse_scenario(content: Mapping[str, Any], file: str, path: Path | None = No
         realisation=values.realisation,
         optimism_bias_pct=values.optimism_bias_pct,
         years=tuple(range(first, first + values.years)),
-        interventions=interventions,
+        interventions=tuple(interventions),
         baseline=own,
         payment=values.payment.payment(),
         release=values.release.release(),
@@ -148,6 +150,18 @@ def parse_scenario(content: Mapping[str, Any], file: str, path: Path | None = No
         names=values.names,
         dated=values.first_year is not None,
     )
+
+
+def _list_beside(item: Intervention, path: Path | None) -> Intervention:
+    """Return an intervention whose list of people is looked for beside the scenario's file."""
+    if "people" not in item.select:
+        return item
+    file = (path.parent if path else Path()) / item.select["people"][0]
+    return replace(item, select=dict(item.select) | {"people": (str(file),)})
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def rebase(scenario: Scenario, price_base: str) -> Scenario:

@@ -68,9 +68,10 @@ def _doubts(file: ScenarioFile, today: dt.date) -> Iterator[Doubt]:
 
 
 def _doubts_of_scheme(file: ScenarioFile, scheme: InterventionTable, now: int) -> Iterator[Doubt]:
-    if scheme.effect.kind == "fixed":
+    if scheme.effect.kind == "fixed" and scheme.evidence != "decided":
         value = scheme.effect.parameters[0]
-        words = f"has no interval. {value:g} is taken as certain; write how sure it is, as {{ low = ..., high = ... }}."
+        words = f"has no interval. {value:g} is taken as certain; write how sure it is, as {{ low = ..., high = ... }}"
+        words += ', or evidence = "decided" where the effect is itself what is decided.'
         yield Doubt(words, ("effect",))
     if file.first_year is None and start_year(scheme.start) < now:
         words = (

@@ -5,6 +5,7 @@ A table that stands for an object of the library makes it, so that the object's 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, Union, get_type_hints
 
@@ -22,6 +23,7 @@ from pathcost_lib.scenarios.change.interventions import (
     dependence_order,
 )
 from pathcost_lib.scenarios.change.model import PAYMENT_RULES, PaymentRule
+from pathcost_lib.scenarios.change.people import PERSON
 from pathcost_lib.scenarios.change.release import Release
 from pathcost_lib.scenarios.demand.projection import Growth
 from pathcost_lib.scenarios.draws import Correlation, Distribution, parse_distribution
@@ -34,8 +36,6 @@ from pathcost_lib.sources.toml_models import (
     Like,
     Limits,
     OneOf,
-    Pod,
-    Setting,
     Table,
     Word,
     Year,
@@ -45,6 +45,9 @@ from pathcost_lib.sources.toml_models import (
 __all__ = ["ScenarioFile"]
 
 Share = Annotated[float, Limits(0, 1, "share")]
+#: Where and in what form: of care, or of what organisations do for each other.
+Setting = Annotated[str, OneOf(codes.SCHEME_SETTINGS, "a setting")]
+Pod = Annotated[str, OneOf(tuple(codes.SCHEME_PODS), "a POD")]
 PerCent = Annotated[float, Limits(0, 100, "%")]
 Percentage = Annotated[float, Limits(unit="%")]
 Pounds = Annotated[float, Limits(0, unit="GBP")]
@@ -87,6 +90,12 @@ def _share(assumption: Distribution) -> Distribution:
     return assumption
 
 
+def _not_negative(assumption: Distribution) -> Distribution:
+    if min(assumption.parameters) < 0:
+        raise against_rule("must be of at least 0.")
+    return assumption
+
+
 class SelectTable(Choice):
     """Which activity changes: rows that meet every key given."""
 
@@ -114,8 +123,40 @@ class SelectTable(Choice):
     primary_procedure_prefix: list[SelectCode] = Field(
         [], description="A main procedure that begins with any of these", examples=[["W40"]]
     )
+    age_from: Annotated[int, Limits(0, 120, "years of age")] | None = Field(
+        None, description="Patients of this age or older, in the calendar year in which the data's year begins"
+    )
+    age_to: Annotated[int, Limits(0, 120, "years of age")] | None = Field(
+        None, description="Patients of this age or younger; those without a year of birth are not selected"
+    )
+    sex: list[Annotated[str, OneOf(("female", "male", "unknown"))]] = Field(
+        [], description="Patients of any of these sexes", examples=[["female"]]
+    )
+    deprivation_decile: list[Annotated[int, Limits(1, 10, "tenth")]] = Field(
+        [], description="Patients of any of these tenths; 1 is the most deprived", examples=[[1, 2]]
+    )
+    practice_code: list[SelectCode] = Field([], description="Patients of any of these GP practices")
+    practice_code_prefix: list[SelectCode] = Field(
+        [], description="Patients of a GP practice whose code begins with any of these"
+    )
+    people: str | None = Field(
+        None,
+        description="Patients on a list: a CSV file, beside this one, with a column patient_id",
+        examples=["homes.csv"],
+    )
     cost_basis: list[SelectCode] = Field([], description="Costed on any of these bases", examples=[["recorded"]])
     cost_basis_prefix: list[SelectCode] = Field([], description="A cost basis that begins with any of these")
+
+    @model_validator(mode="after")
+    def _ages(self) -> Self:
+        if self.age_from is not None and self.age_to is not None and self.age_to < self.age_from:
+            raise against_rule(f"{self.age_to} is below age_from, {self.age_from}.", "age_to")
+        return self
+
+    def chosen(self) -> dict[str, tuple[str, ...]]:
+        """Return what is chosen by, by key: codes, ages and the file of a list as text."""
+        values = {key: [value] if isinstance(value, int | str) else value for key, value in self}
+        return {key: tuple(map(str, each)) for key, each in values.items() if each}
 
 
 class ToTable(Table):
@@ -130,15 +171,17 @@ class ToTable(Table):
     price_gbp: Pounds | None = Field(
         None, description="What is paid for one unit there; `unit_cost_gbp` if left out", examples=[86]
     )
-    units_per_unit: Annotated[float, Limits(0, unit="units")] = Field(
-        1.0, description="Units there for each unit moved", examples=[12]
+    units_per_unit: Annotated[Assumption, AfterValidator(_not_negative)] = Field(
+        Distribution("fixed", (1.0,)),
+        description="Units there for each unit moved; less than 1 where only part of it turns up there",
+        examples=[12],
     )
 
     def destination(self) -> Destination:
         """Return what the library works with."""
         price = self.unit_cost_gbp if self.price_gbp is None else self.price_gbp
         where = (self.provider_code, self.setting, self.pod)
-        return Destination(*where, self.unit_cost_gbp, price, self.units_per_unit)
+        return Destination(*where, self.unit_cost_gbp, price, self.units_per_unit.mean, self.units_per_unit)
 
 
 class InterventionTable(Table):
@@ -419,6 +462,8 @@ else:
 class ScenarioFile(Table):
     """A scenario: schemes and what they act on, growth, or ready calculations."""
 
+    services: ClassVar[Mapping[str, codes.Pod]] = codes.SCHEME_PODS
+
     name: Word = Field(description="Short name, as commands and tables have it", examples=["nursing_homes"])
     title: str = Field(description="Title, as people read it", examples=["One GP practice for each of 28 homes"])
     narrative: str = Field(description="What it is about, in a few sentences")
@@ -468,6 +513,11 @@ class ScenarioFile(Table):
         for n, correlation in enumerate(self.correlation):
             for other in correlation.of:
                 _among(other, names, "intervention", "correlation", n, "of")
+        for n, table in enumerate(self.intervention):
+            people = [key for key in table.select.chosen() if key in PERSON]
+            if people and self.baseline and self.scope != "icb":
+                words = f'chooses people by {people[0]}, and [[baseline]] has none. Ask for scope = "icb".'
+                raise against_rule(words, "intervention", n, "select")
         if not self.baseline and self.scope == "baseline":
             raise against_rule('is "baseline", but the file has no [[baseline]].', "scope")
         for n, row in enumerate(self.baseline):

@@ -20,7 +20,8 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, model_validator
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from pathcost_lib.codes import PODS, SETTINGS, financial_year_bounds
+from pathcost_lib.codes import PODS, SCHEME_PODS, SETTINGS, financial_year_bounds
+from pathcost_lib.codes import Pod as PodOfCare
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources.contracts import PATTERNS
 from pathcost_lib.sources.toml_files import read_toml
@@ -53,6 +54,8 @@ class Table(BaseModel):
     """A table of a TOML file: no other keys, no conversion of types, no numbers that are none."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    #: The points of delivery that its page lists.
+    services: ClassVar[Mapping[str, PodOfCare]] = PODS
 
 
 class _Rule(ABC):
@@ -218,8 +221,8 @@ def doubts_in_words(doubts: list[Doubt], model: type[Table], content: Mapping[st
 
 def pods_outside(settings: Sequence[str], pods: Sequence[str]) -> str:
     """Return in words which of some PODs belong to none of some settings; empty where there is none."""
-    outside = [pod for pod in pods if settings and PODS[pod].setting not in settings]
-    words = " and ".join(f"{pod} belongs to setting {PODS[pod].setting}" for pod in outside)
+    outside = [pod for pod in pods if settings and SCHEME_PODS[pod].setting not in settings]
+    words = " and ".join(f"{pod} belongs to setting {SCHEME_PODS[pod].setting}" for pod in outside)
     return f"{words}, not to {' or '.join(settings)}: they meet nothing together." if outside else ""
 
 

@@ -26,7 +26,7 @@ def editor_schema(model: type[Table]) -> str:
 def key_tables(model: type[Table]) -> str:
     """Return the keys of a file in Markdown: a heading and a table for each of its tables, then settings and PODs."""
     services = [
-        f"| `{pod.setting}` | `{pod.code}` | {pod.label} | {codes.words(pod.unit)} |" for pod in codes.PODS.values()
+        f"| `{pod.setting}` | `{pod.code}` | {pod.label} | {codes.words(pod.unit)} |" for pod in model.services.values()
     ]
     lines = [
         *_lines("", "", model),

@@ -162,6 +162,19 @@ def system_steps(
     return steps(local, names=names, claims=claims, **options).tables
 
 
+def own(ledger: pd.DataFrame, **changes: Any) -> scenarios.Scenario:
+    """Return the scheme on cells as its file's own baseline."""
+    return scenario(baseline=[baseline_row(row) for row in ledger.to_dict("records")], **changes)
+
+
+def side_by_side(ledger: pd.DataFrame, effect: float, names: dict[str, str]) -> Any:
+    """Set the scheme beside itself with another effect, on the same baseline."""
+    both = [
+        scenarios.localise(own(ledger, **more), None, icb="QA", year="2024-25") for more in ({}, {"effect": effect})
+    ]
+    return scenarios.side_by_side(both, names=names).table
+
+
 def baseline_row(row: dict[str, Any]) -> dict[str, Any]:
     """Return a cell as a [[baseline]] table of a file."""
     kept = {k: row[k] for k in ("icb_code", "provider_code", "setting", "pod", "activity", "cost_gbp") if k in row}
@@ -430,6 +443,18 @@ CASES: dict[str, Case | list[Case]] = {
         legitimate=LESS
         | {("ledger", "provider_code mislabelled"): OWN_LABEL}
         | {("claims", "a row missing"): "rows are claims: a claim fewer is claimed less"},
+    ),
+    "side_by_side": Case(
+        side_by_side,
+        lambda: {"ledger": own_cells(), "effect": 0.3, "names": {"R1": "First trust"}},
+        legitimate=LESS,
+    ),
+    "stack": Case(
+        lambda ledger, effect: numbers_of(
+            scenarios.system_impact(scenarios.stack([own(ledger), own(ledger, effect=effect)]))
+        ),
+        lambda: {"ledger": own_cells(), "effect": 0.3},
+        legitimate=LESS,
     ),
     "sensitivity": Case(
         lambda ledger, **options: scenarios.sensitivity(scenario(), ledger, **options),

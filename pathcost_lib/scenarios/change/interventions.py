@@ -29,7 +29,8 @@ __all__ = [
 ]
 
 CHANGES = ("avoid", "move", "shorten_stay")
-EVIDENCE = ("strong", "moderate", "weak", "assumed")
+#: "decided": the effect is the decision itself (a contract is cut by a tenth), so that no interval belongs to it.
+EVIDENCE = ("strong", "moderate", "weak", "assumed", "decided")
 
 FloatArray = NDArray[np.float64]
 
@@ -49,7 +50,9 @@ class Destination:
     price_gbp : float
         What is paid for one unit there under an activity rule, GBP.
     units_per_unit : float
-        Units there for each unit moved.
+        Units there for each unit moved; where it is uncertain, its mean.
+    units : Distribution, optional
+        How sure `units_per_unit` is; certain if left out.
     """
 
     provider_code: str | None
@@ -58,6 +61,12 @@ class Destination:
     unit_cost_gbp: float
     price_gbp: float
     units_per_unit: float
+    units: Distribution | None = None
+
+    @property
+    def uncertain(self) -> Distribution | None:
+        """The units for each unit moved, where they are uncertain and any."""
+        return self.units if self.units and self.units.kind != "fixed" and self.units_per_unit > 0 else None
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,10 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib.arguments import numbers, refuse, require_columns, require_unique, table
-from pathcost_lib.codes import PODS, SETTINGS, financial_year_bounds, label
+from pathcost_lib.codes import SCHEME_PODS, SCHEME_SETTINGS, financial_year_bounds, label
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.scenarios.change.interventions import Intervention
+from pathcost_lib.scenarios.change.people import column_of, of_people, with_people
 from pathcost_lib.scenarios.scenario import PROGRAMME, Scenario, moved, rebase
 from pathcost_lib.scenarios.years import financial_years, running_years, start_year
 from pathcost_lib.sources.engine import Relation, connect
@@ -105,6 +106,12 @@ class Local:
         return pd.DataFrame(rows)
 
     @property
+    def buyer(self) -> str:
+        """Who buys, as a sentence has it: by name where it provides too (a trust that runs a payroll for itself)."""
+        code = self.commissioner
+        return self.scenario.names.get(code, code) if code in self.providers else "the commissioner"
+
+    @property
     def providers(self) -> list[str]:
         """The providers in scope, those with the most cost in scope first."""
         own = self.scope[(self.scope["provider_code"] != "") & ~self.scope["intervention"].isin(self.left_out)]
@@ -159,6 +166,7 @@ def localise(
     year: str,
     price_base: str | None = None,
     first_year: str | None = None,
+    patients: Relation | None = None,
 ) -> Local:
     """Set a scenario on an ICB's part of a costed ledger or, without a ledger, on the baseline in its own file.
 
@@ -175,6 +183,8 @@ def localise(
     first_year : str, optional
         Financial year in which it starts here. By default the file's; on a ledger, a file that states none starts in
         the year after `year` at the earliest.
+    patients : Relation, optional
+        The table of patients, for schemes that choose people by age, sex, deprivation, practice or a list.
 
     Raises
     ------
@@ -209,9 +219,9 @@ def localise(
     ).materialise()
     _require_rows(rows)
     stands_for = {icb, *(own["icb_code"] if own is not None else ())}
-    here = [_bought_by(i, icb, stands_for) for i in items]
+    rows, here = with_people(rows, [_bought_by(i, icb, stands_for) for i in items], patients, year=year)
     for item in here:
-        _require(rows, [key.removesuffix("_prefix") for key in item.select], "ledger")
+        _require(rows, [column_of(key) for key in item.select], "ledger")
     scope = pd.concat([_nobody(), *(_in_ledger(i, rows) for i in here)], ignore_index=True)
     left_out = _left_out(here, scope)
     kept = [_at_home(i, rows, scope, own, icb) for i in here if i.name not in left_out]
@@ -339,7 +349,7 @@ def _at_home(
         return item
     payer = "provider" if item.payer in set(own["provider_code"]) else item.payer
     payer = icb if item.payer in set(own["icb_code"]) else payer
-    everywhere = replace(item, select={k: v for k, v in item.select.items() if k != "icb_code"})
+    everywhere = replace(item, select={k: v for k, v in item.select.items() if k != "icb_code" and not of_people(k)})
     mine = scope[(scope["intervention"] == item.name) & (scope["provider_code"] == "")]
     there_gbp = float(_in_frame(everywhere, own)["cost_gbp"].iloc[-1])
     if not there_gbp:
@@ -386,7 +396,7 @@ def baseline(
     in_pence = "cost_pence" in relation.columns
     money = [f"{m}_pence" if in_pence else f"{m}_gbp" for m in _MONEY]
     wanted = {*CELL, "units" if in_pence else "activity", *money}
-    wanted |= {key.removesuffix("_prefix") for i in interventions for key in i.select}
+    wanted |= {column_of(key) for i in interventions for key in i.select}
     missing = sorted(wanted - set(relation.columns))
     if missing:
         raise InputError(f"The ledger has no column {', '.join(missing)}. It holds: {', '.join(relation.columns)}.")
@@ -434,7 +444,7 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
     require_columns(frame, [*CELL, "activity", *money], what=what)
     for key in CELL:
         refuse(frame, frame[key].isna().to_numpy(), [], f"Baseline: {key} must be given")
-    for key, known in (("setting", SETTINGS), ("pod", tuple(PODS))):
+    for key, known in (("setting", SCHEME_SETTINGS), ("pod", tuple(SCHEME_PODS))):
         for name in frame[key].unique():
             require_one_of(name, known, what=f"Baseline: {key}")
     if "financial_year" in frame.columns:
@@ -455,12 +465,14 @@ def selection_sql(intervention: Intervention) -> str:
     """Return what an intervention selects, as the condition of a WHERE clause."""
     parts = []
     for key, codes in intervention.select.items():
-        column = key.removesuffix("_prefix")
-        if key == column:
+        column = column_of(key)
+        if column == "age":
+            parts.append(f"age {'>=' if key == 'age_from' else '<='} {int(codes[0])}")
+        elif key == column:
             parts.append(f"{column} IN ({quote_values(codes)})")
         else:
             parts.append("(" + " OR ".join(f"starts_with({column}, {quote_value(code)})" for code in codes) + ")")
-    return " AND ".join(parts)
+    return " AND ".join(parts) or "TRUE"
 
 
 def _one_year(relation: Relation, year: str | None) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from pathcost_lib import arguments
-from pathcost_lib.codes import PODS
+from pathcost_lib.codes import SCHEME_PODS
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.scenarios.change.interventions import Intervention, compound, levels
 from pathcost_lib.scenarios.change.release import Release, fixed_released, semi_fixed_released
@@ -78,7 +78,7 @@ class PaymentRule:
         if self.host is not None and (not isinstance(self.host, str) or not self.host.strip()):
             raise InputError(f"host is {self.host!r}. It must be the code of an organisation.")
         arguments.mapping_of_numbers(
-            self.variable_share, "variable_share (share of price)", keys=PODS, least=0.0, most=1.0
+            self.variable_share, "variable_share (share of price)", keys=SCHEME_PODS, least=0.0, most=1.0
         )
         arguments.number(self.payment_to_cost, "payment_to_cost (price over full cost)", least=0.0, most=5.0)
 
@@ -193,10 +193,8 @@ class SystemModel:
         self.matrices = {
             "variable_released": self._matrix(provider, pair, rows["variable_gbp"].to_numpy(float)),
             "fixed_released": self._matrix(provider, pair, rows["fixed_gbp"].to_numpy(float)),
-            "payment": self._matrix(payer, pair, moved)
-            - self._matrix(provider, pair, moved)
-            + self._matrix(where, pair, there)
-            - self._matrix(payer, pair, there),
+            "payment": self._matrix(payer, pair, moved) - self._matrix(provider, pair, moved),
+            "payment_there": self._matrix(where, pair, there) - self._matrix(payer, pair, there),
             "cost_at_destination": -self._matrix(where, pair, units * [t.unit_cost_gbp if t else 0.0 for t in to]),
         }
         self.full_cost = self._matrix(provider, pair, rows["cost_gbp"].to_numpy(float))
@@ -285,19 +283,30 @@ class SystemModel:
             by = {"variable_released": cost, "fixed_released": fixed, "payment": paid, "cost_at_destination": paid}
             for name, fraction in by.items():
                 parts[name][:, number] = self.matrices[name][:, mine] @ fraction
+            parts["payment"][:, number] += self.matrices["payment_there"][:, mine] @ paid
             parts["full_cost"][:, number] = self.full_cost[:, mine] @ cost
             parts["semi_fixed"][:, number] = self.semi_fixed[:, mine] @ cost
             np.add.at(parts["semi_fixed_released"][:, number], self.group_owner, rate * (self.groups[:, mine] @ cost))
         parts["programme_cost"] = self.programme
         return parts
 
-    def totals(self, effects: FloatArray) -> FloatArray:
-        """Return the net effect by organisation x year x draw, for effects of shape (interventions, draws)."""
+    def totals(self, effects: FloatArray, units: FloatArray | None = None) -> FloatArray:
+        """Return the net effect by organisation x year x draw.
+
+        Parameters
+        ----------
+        effects : array of shape (interventions, draws)
+            Shares of activity that change.
+        units : array of the same shape, optional
+            Units where activity moves to for each unit moved, over their mean.
+        """
         f = self.fractions(effects)
+        there = f.paid if units is None else f.paid * units[self.pair_intervention][:, None, :]
         flat = (len(self.pair_intervention), -1)
         m = self.matrices
         net = m["variable_released"] @ f.cost.reshape(flat)
-        net += (m["payment"] + m["cost_at_destination"]) @ f.paid.reshape(flat)
+        net += m["payment"] @ f.paid.reshape(flat)
+        net += (m["payment_there"] + m["cost_at_destination"]) @ there.reshape(flat)
         if f.fixed.any():
             net += m["fixed_released"] @ f.fixed.reshape(flat)
         owner = sparse.csr_array(

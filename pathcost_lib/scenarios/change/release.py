@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from pathcost_lib.arguments import mapping_of_numbers, number, number_list, per_cent
-from pathcost_lib.codes import PODS
+from pathcost_lib.codes import SCHEME_PODS
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
 
@@ -50,7 +50,7 @@ class Release:
     def __post_init__(self) -> None:
         if not per_cent(self.semi_fixed_step_pct, "semi_fixed_step_pct"):
             raise InputError("semi_fixed_step_pct is 0. A step must be more than 0 %.")
-        for pod, units in mapping_of_numbers(self.capacity, "capacity", keys=PODS, least=0.0).items():
+        for pod, units in mapping_of_numbers(self.capacity, "capacity", keys=SCHEME_PODS, least=0.0).items():
             number(units, f"capacity, {pod} (units a year)", above=0)
 
     def base_steps(self, pod: str, activity: float) -> float:

@@ -17,10 +17,10 @@ from pathcost_lib import arguments
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
 from pathcost_lib.scenarios.change.appraisal import Schedule, net_present_value
-from pathcost_lib.scenarios.change.model import PaymentRule
+from pathcost_lib.scenarios.change.model import PaymentRule, SystemModel
 from pathcost_lib.scenarios.change.release import Release
 from pathcost_lib.scenarios.change.system import build_model
-from pathcost_lib.scenarios.draws import quantile_draws, seed_of
+from pathcost_lib.scenarios.draws import Distribution, quantile_draws, seed_of
 from pathcost_lib.scenarios.scenario import Scenario
 from pathcost_lib.scenarios.years import financial_years
 from pathcost_lib.sources.engine import Relation
@@ -142,11 +142,16 @@ def simulate(
     _require_scenario(scenario)
     model = build_model(scenario, ledger, payment=payment, release=release, years=years, year=year)
     effects = {i.name: i.effect for i in model.interventions}
+    units = {f"{name}, units": units for name, units in _uncertain_units(model).items()}
     values = np.empty((len(model.organisations), draws))
     system = np.empty((len(model.years), draws))
     for start, number in blocks(draws, _BLOCK):
-        drawn = quantile_draws(effects, number, seed=seed, correlations=scenario.correlations, start=start)
-        net = model.totals(np.array([drawn[name] for name in effects]))
+        drawn = quantile_draws(effects | units, number, seed=seed, correlations=scenario.correlations, start=start)
+        there = np.ones((len(effects), number))
+        for place, item in enumerate(model.interventions):
+            if item.to and f"{item.name}, units" in units:
+                there[place] = np.maximum(drawn[f"{item.name}, units"], 0.0) / item.to.units_per_unit
+        net = model.totals(np.array([drawn[name] for name in effects]), there)
         values[:, start : start + number] = net_present_value(np.moveaxis(net, 1, -1), schedule)
         system[:, start : start + number] = net.sum(axis=0)
     everyone = np.vstack([values, values.sum(axis=0)])
@@ -165,6 +170,11 @@ def simulate(
     )
 
 
+def _uncertain_units(model: SystemModel) -> dict[str, Distribution]:
+    """Return how many units each intervention makes where activity moves to, of those of which it is uncertain."""
+    return {i.name: i.to.uncertain for i in model.interventions if i.to and i.to.uncertain}
+
+
 def _require_scenario(scenario: object) -> None:
     if not isinstance(scenario, Scenario):
         raise InputError(f"scenario must come from load_scenario; this is a {type(scenario).__name__}.")
@@ -177,7 +187,7 @@ def sensitivity(
     year: str | None = None,
     schedule: Schedule = "green_book",
 ) -> pd.DataFrame:
-    """Return the system's net present value with each uncertain effect at its p10 and p90, the others at their means.
+    """Return the system's net present value with each uncertain assumption at its p10 and p90, the others at means.
 
     Parameters
     ----------
@@ -189,16 +199,25 @@ def sensitivity(
     Returns
     -------
     DataFrame
-        intervention, low_gbp, high_gbp, swing_gbp; largest swing first.
+        intervention (with ", units" where it is the units that activity moves to), low_gbp, high_gbp, swing_gbp;
+        largest swing first.
     """
     _require_scenario(scenario)
     model = build_model(scenario, ledger, year=year)
-    uncertain = [n for n, item in enumerate(model.interventions) if item.effect.kind != "fixed"]
-    effects = np.array([[item.effect.mean] * (2 * len(uncertain)) for item in model.interventions])
-    for column, number in enumerate(uncertain):
-        effects[number, 2 * column : 2 * column + 2] = model.interventions[number].effect.ppf([0.1, 0.9])
-    worth = net_present_value(np.moveaxis(model.totals(effects).sum(axis=0), 0, -1), schedule)
-    table = pd.DataFrame({"intervention": [model.interventions[n].name for n in uncertain]})
+    items, there = model.interventions, _uncertain_units(model)
+    uncertain = [(n, "") for n, item in enumerate(items) if item.effect.kind != "fixed"]
+    uncertain += [(n, ", units") for n, item in enumerate(items) if item.name in there]
+    effects = np.array([[item.effect.mean] * (2 * len(uncertain)) for item in items])
+    units = np.ones_like(effects)
+    for column, (number, kind) in enumerate(uncertain):
+        ends = slice(2 * column, 2 * column + 2)
+        if kind:
+            amount = there[items[number].name]
+            units[number, ends] = np.maximum(amount.ppf([0.1, 0.9]), 0.0) / amount.mean
+        else:
+            effects[number, ends] = items[number].effect.ppf([0.1, 0.9])
+    worth = net_present_value(np.moveaxis(model.totals(effects, units).sum(axis=0), 0, -1), schedule)
+    table = pd.DataFrame({"intervention": [f"{items[n].name}{kind}" for n, kind in uncertain]})
     table["low_gbp"], table["high_gbp"] = worth[0::2], worth[1::2]
     table["swing_gbp"] = (table["high_gbp"] - table["low_gbp"]).abs()
     return table.sort_values("swing_gbp", ascending=False, ignore_index=True)

@@ -232,7 +232,7 @@ def system_impact(
 
     >>> import pathcost_lib as pc
     >>> impact = pc.system_impact(pc.load_scenario("payment_cut"))
-    >>> impact.matrix("2018-19")
+    >>> impact.matrix("2027-28")
     intervention  payment_cut      total
     organisation
     commissioner    1000000.0  1000000.0

@@ -9,8 +9,9 @@ import pandas as pd
 
 from pathcost_lib.present.disclosure import Disclosed
 from pathcost_lib.present.findings import QUESTIONS, Finding, Headline, confidence, unknown
-from pathcost_lib.present.format import interval, plain_pounds, short_pounds
+from pathcost_lib.present.format import begin, interval, plain_pounds, short_pounds
 from pathcost_lib.present.naming import Named
+from pathcost_lib.scenarios.change.check_words import checks_finding, checks_message
 
 #: Headings of each of the notebook's tables where the column's own name will not do.
 HEADINGS: dict[str, dict[str, str]] = {
@@ -28,6 +29,12 @@ HEADINGS: dict[str, dict[str, str]] = {
         "upper_80": "p90",
         "mean_gbp": "Mean of outcomes",
         "loss_chance": "Chance of a loss",
+    },
+    "beside": {
+        "alone_gbp": "Alone",
+        "together_gbp": "As part of all",
+        "difference_gbp": "Alone less together",
+        "net_present_value_gbp": "Net present value, alone",
     },
     "register": {
         "over_claim_gbp": "Claimed beyond that",
@@ -55,7 +62,16 @@ def settled_in_all(reason: str) -> str:
     return f"Not year by year ({reason}); settled over all years together."
 
 
-def savings_message(worth: pd.DataFrame, *, title: str, area: str, years: int, note: str = "") -> str:
+def savings_message(
+    worth: pd.DataFrame,
+    *,
+    title: str,
+    area: str,
+    years: int,
+    note: str = "",
+    buyer: str = "the commissioner",
+    checks: pd.DataFrame | None = None,
+) -> str:
     """Return the message of a scenario.
 
     Parameters
@@ -69,21 +85,27 @@ def savings_message(worth: pd.DataFrame, *, title: str, area: str, years: int, n
         Years appraised.
     note : str
         What to know of the amounts.
+    buyer : str
+        What the first row is called in a sentence.
+    checks : DataFrame, optional
+        Rows of `run_checks`: what is answered where the file holds no scheme.
 
     Notes
     -----
     A gain or a loss is named as one only where its 80 % interval leaves zero out.
     """
+    if "not_computable" in worth and checks is not None and "measure" in checks:
+        return checks_message(checks, title=title, note=note)
     if "not_computable" in worth:
         return f"{title}, {area}. {worth['not_computable'].iloc[0]}"
     rows: list[dict[str, Any]] = [{str(k): v for k, v in r.items()} for r in worth.to_dict("records")]
-    buyer, *providers, system = rows
+    first, *providers, system = rows
     if pd.isna(system["net_present_value_gbp"]):
         return f"{title}, {area}: the schemes act on too few people to show who saves and who bears."
     # Only a loss whose interval leaves zero out is laid at a provider's door.
     sure = [p for p in providers if not pd.isna(p["net_present_value_gbp"]) and p["upper_80"] < 0]
     worst = min(sure, key=_middle, default=None)
-    parts = [_said(buyer, "the commissioner")]
+    parts = [_said(first, buyer)]
     if worst is not None and _middle(worst) < 0:
         parts.append(_said(worst, worst["organisation"]))
     else:
@@ -173,7 +195,14 @@ def savings_decision(worth: Disclosed, compensation: Disclosed, *, title: str) -
     return {"decision": text, "figures": whole, "headings": headings, "named": named}
 
 
-def savings_finding(worth: Disclosed, compensation: Disclosed, *, title: str) -> Finding:
+def savings_finding(
+    worth: Disclosed,
+    compensation: Disclosed,
+    *,
+    title: str,
+    buyer: str = "the commissioner",
+    checks: pd.DataFrame | None = None,
+) -> Finding:
     """Return what a scenario saves the system, who bears it, and what makes them whole.
 
     Parameters
@@ -182,12 +211,18 @@ def savings_finding(worth: Disclosed, compensation: Disclosed, *, title: str) ->
         Tables of notebook 06.
     title : str
         The scenario.
+    buyer : str
+        What the first row is called in a sentence.
+    checks : DataFrame, optional
+        Rows of `run_checks`: what is answered where the file holds no scheme.
     """
     question, cannot = QUESTIONS[6], f"We cannot say who saves from {title}"
+    if "not_computable" in worth.frame and checks is not None and "measure" in checks:
+        return checks_finding(checks, title=title)
     if "not_computable" in worth.frame:
         return unknown(question, cannot, str(worth.frame["not_computable"].iloc[0]).rstrip("."))
     rows: list[dict[str, Any]] = [{str(k): v for k, v in r.items()} for r in worth.frame.to_dict("records")]
-    buyer, *providers, system = rows
+    first, *providers, system = rows
     middle, low, high = (float(system[c]) for c in ("net_present_value_gbp", "lower_80", "upper_80"))
     if pd.isna(middle) or pd.isna(low):
         return unknown(question, cannot, "the schemes act on too few people")
@@ -204,9 +239,9 @@ def savings_finding(worth: Disclosed, compensation: Disclosed, *, title: str) ->
     if losers:
         names = sorted((str(p["organisation"]) for p in losers[:3]), key=lambda name: name == OTHERS)
         means = f"Surely worse off: {', '.join(names)}.".replace(f", {OTHERS}", f", {OTHERS.lower()}")
-    if not pd.isna(buyer["net_present_value_gbp"]):
-        verb = "gains" if buyer["net_present_value_gbp"] > 0 else "loses"
-        means = f"The commissioner {verb} {plain_pounds(buyer['net_present_value_gbp'])}. {means}"
+    if not pd.isna(first["net_present_value_gbp"]):
+        verb = "gains" if first["net_present_value_gbp"] > 0 else "loses"
+        means = f"{begin(buyer)} {verb} {plain_pounds(first['net_present_value_gbp'])}. {means}"
     todo = (
         "Ask for evidence of the effects before you go on."
         if low <= 0
