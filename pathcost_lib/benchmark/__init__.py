@@ -11,6 +11,7 @@ from pathcost_lib.benchmark.peers import Apportioned, Peers, apportion, current_
 from pathcost_lib.benchmark.ranking import RankAgreement, Ranks, rank, rank_agreement
 from pathcost_lib.benchmark.standardise import directly_standardised_rate, indirectly_standardised_ratio
 from pathcost_lib.benchmark.standards import age_band, load_standard
+from pathcost_lib.benchmark.two_part import TwoPartCost, two_part_cost
 
 __all__ = [
     "Apportioned",
@@ -24,6 +25,7 @@ __all__ = [
     "PriceVolumeMix",
     "RankAgreement",
     "Ranks",
+    "TwoPartCost",
     "age_band",
     "apportion",
     "cost_index",
@@ -44,4 +46,5 @@ __all__ = [
     "rate",
     "similar_peers",
     "slope_index",
+    "two_part_cost",
 ]

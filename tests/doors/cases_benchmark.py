@@ -129,6 +129,19 @@ def _compared(**arguments: Any) -> pd.DataFrame:
     return model.compare(**arguments)
 
 
+def _two_parts(**arguments: Any) -> dict[str, Any]:
+    found = benchmark.two_part_cost(**arguments)
+    table = found.table.sort_values("gbp")
+    names = {"note": found.note, "r": found.r_squared, "terms": found.coefficients}
+    return {**names, "expected": table["expected_gbp"].to_numpy()}
+
+
+def _two_part_groups(**arguments: Any) -> pd.DataFrame:
+    cells = _mix().assign(people=40.0)
+    return benchmark.two_part_cost(cells, factors=["age", "sex"], **TWO_PARTS).compare(**arguments)
+
+
+TWO_PARTS = {"people": "people", "users": "n", "cost": "gbp", "squares": "sq"}
 MODEL = {"count": "n", "cost": "gbp", "squares": "sq", "factors": ["age", "sex"]}
 OTHER_MIX = "rows are cells of patients: a cell fewer is another population"
 
@@ -382,6 +395,21 @@ CASES: dict[str, Case | list[Case]] = {
             skip={"factors": "names of columns"},
         ),
         Case(_compared, lambda: {"by": "sex", "confidence": 0.95}),
+    ],
+    "two_part_cost": [
+        Case(
+            _two_parts,
+            lambda: {
+                "cells": _mix().drop(columns=["icb", "logs"]).assign(people=40.0, need=np.linspace(0.9, 1.1, 12)),
+                "covariates": "frailty",
+                "factors": ["age", "sex"],
+                "weight": "need",
+                **TWO_PARTS,
+            },
+            legitimate={("cells", "a row missing"): OTHER_MIX},
+            skip={"factors": "names of columns"},
+        ),
+        Case(_two_part_groups, lambda: {"by": "sex", "confidence": 0.95}),
     ],
     "similar_peers": Case(
         benchmark.similar_peers,
