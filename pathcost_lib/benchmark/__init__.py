@@ -8,6 +8,7 @@ from pathcost_lib.benchmark.inequality import slope_index
 from pathcost_lib.benchmark.measures import mean, proportion, quantiles, rate
 from pathcost_lib.benchmark.opportunity import Deduplicated, Opportunities, deduplicate, opportunity
 from pathcost_lib.benchmark.peers import Apportioned, Peers, apportion, current_codes, similar_peers
+from pathcost_lib.benchmark.productivity import Productivity, productivity
 from pathcost_lib.benchmark.ranking import RankAgreement, Ranks, rank, rank_agreement
 from pathcost_lib.benchmark.standardise import directly_standardised_rate, indirectly_standardised_ratio
 from pathcost_lib.benchmark.standards import age_band, load_standard
@@ -23,6 +24,7 @@ __all__ = [
     "PathwayDrivers",
     "Peers",
     "PriceVolumeMix",
+    "Productivity",
     "RankAgreement",
     "Ranks",
     "TwoPartCost",
@@ -39,6 +41,7 @@ __all__ = [
     "opportunity",
     "pathway_drivers",
     "price_volume_mix",
+    "productivity",
     "proportion",
     "quantiles",
     "rank",
