@@ -86,7 +86,7 @@ _DTYPES: dict[str, object] = {
     **dict.fromkeys(("start_date", "end_date", "died_on", "valid_from", "valid_to", "measured_on"), _DATE),
     **dict.fromkeys(("units", "length_of_stay_days", "recorded_cost_pence", "unit_cost"), _INT),
     **dict.fromkeys(("total_cost_pence", "non_patient_pence", "excluded_pence"), _INT),
-    **dict.fromkeys(("birth_year", "deprivation_decile", "year", "age"), "Int32"),
+    **dict.fromkeys(("birth_year", "deprivation_decile", "conditions", "year", "age"), "Int32"),
     **dict.fromkeys(
         ("mff", "successor_share", "persons", "score", "fixed_share", "semi_fixed_share", "variable_share"), float
     ),
@@ -169,6 +169,7 @@ def make_tables(*, patients: int = 30, seed: int = 1) -> dict[str, pd.DataFrame]
                 "birth_year": int(rng.integers(1930, 2005)),
                 "sex": ("female", "male", "unknown")[number % 3],
                 "deprivation_decile": None if number % 11 == 10 else number % 10 + 1,
+                "conditions": None if number % 13 == 12 else number % 7,
                 "practice_code": None if number % 7 == 6 else f"Y{number:05d}",
                 "died_on": date(2025, 6, 1) if number % 10 == 9 else None,
             }

@@ -80,8 +80,9 @@ LOST: dict[str, Lost] = {
         {"01": f"{_CHECKED}; message", **_OUTLOOK, "07": EVERYTHING},
         {"03": _NO_AGES, "05": "demand is not projected.*use by age and sex is not known"},
     ),
+    "patients.conditions": _SHOWN_ONLY,
     "patients.deprivation_decile": Lost(
-        {"01": "Filled", "03": "Peers; Deprivation", "07": EVERYTHING},
+        {"01": "Filled", "03": "Peers; Deprivation; Need; Opportunity", "07": EVERYTHING},
         {"03": "The gradient is not computable.*no deprivation is held", "07": "no patient's deprivation is held"},
     ),
     "patients.practice_code": _SHOWN_ONLY,

@@ -24,8 +24,8 @@ PLANTED_ICBS = ("QHL", "QOP", "QT1", "QNX", "QNC", "QU9")
 #: The reference tables that the sample is calibrated to.
 REFERENCE = (
     "age_structure", "behaviour", "contacts_per_head", "currency_mix", "deprivation_gradient", "icb_age_shares",
-    "icb_flows", "icb_successions", "icbs", "incidence", "mff", "mortality", "population_growth", "price_index",
-    "proms", "unit_costs",
+    "icb_flows", "icb_successions", "icbs", "incidence", "mff", "mortality", "need_weights", "population_growth",
+    "price_index", "proms", "unit_costs",
 )  # fmt: skip
 
 

@@ -8,9 +8,11 @@ from pathcost_lib.benchmark.inequality import slope_index
 from pathcost_lib.benchmark.measures import mean, proportion, quantiles, rate
 from pathcost_lib.benchmark.opportunity import Deduplicated, Opportunities, deduplicate, opportunity
 from pathcost_lib.benchmark.peers import Apportioned, Peers, apportion, current_codes, similar_peers
+from pathcost_lib.benchmark.productivity import Productivity, productivity
 from pathcost_lib.benchmark.ranking import RankAgreement, Ranks, rank, rank_agreement
 from pathcost_lib.benchmark.standardise import directly_standardised_rate, indirectly_standardised_ratio
 from pathcost_lib.benchmark.standards import age_band, load_standard
+from pathcost_lib.benchmark.two_part import TwoPartCost, two_part_cost
 
 __all__ = [
     "Apportioned",
@@ -22,8 +24,10 @@ __all__ = [
     "PathwayDrivers",
     "Peers",
     "PriceVolumeMix",
+    "Productivity",
     "RankAgreement",
     "Ranks",
+    "TwoPartCost",
     "age_band",
     "apportion",
     "cost_index",
@@ -37,6 +41,7 @@ __all__ = [
     "opportunity",
     "pathway_drivers",
     "price_volume_mix",
+    "productivity",
     "proportion",
     "quantiles",
     "rank",
@@ -44,4 +49,5 @@ __all__ = [
     "rate",
     "similar_peers",
     "slope_index",
+    "two_part_cost",
 ]

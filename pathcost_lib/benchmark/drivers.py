@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib.arguments import as_list, numbers, refuse, require_columns, told_apart
+from pathcost_lib.benchmark.index_numbers import revalued
 from pathcost_lib.results import Result
 
 __all__ = ["PathwayDrivers", "PriceVolumeMix", "pathway_drivers", "price_volume_mix"]
@@ -160,7 +161,7 @@ def price_volume_mix(
     def at_growth_of(code: np.ndarray) -> np.ndarray:
         """Return base cost, in pence, had each currency's activity grown as that of all with its code."""
         before, after = (np.bincount(code, np.where(priced, q, 0))[code] for q in (q0, q1))
-        return _whole(c0 * np.divide(after, before, out=np.ones(len(table)), where=priced) / 100)
+        return _whole(revalued(c0.astype(float), before, after, priced) / 100)
 
     flexed, remixed = at_growth_of(group), at_growth_of(np.arange(len(table)))
     classed = at_growth_of(inner_group) if within else remixed

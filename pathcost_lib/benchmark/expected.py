@@ -149,7 +149,7 @@ def expected_cost(
     )
     told_apart(cells, [count, cost, squares, *as_list(log_sum)], what="cells")
     refuse(cells, square * (1 + 1e-9) < total**2 / n, names, f"{squares} must be at least {cost} squared over {count}")
-    design = _design(cells, as_list(factors), as_list(covariates), n)
+    design = design_of(cells, as_list(factors), as_list(covariates), n)
     mean = total / n
 
     def fit(kind: str) -> np.ndarray:
@@ -184,11 +184,11 @@ def expected_cost(
     terms = pd.DataFrame({"term": design.columns, "estimate": beta, "se": se, "ratio": np.exp(beta)})
     table = cells.assign(expected_gbp=n * predicted)
     tenths = _calibration(n, total, n * predicted)
-    measures, note = (count, cost, squares), _saturated(cells, as_list(factors))
+    measures, note = (count, cost, squares), saturated(cells, as_list(factors))
     return ExpectedCost(table, terms, family, reason, power, power_se, smearing, tenths, measures, note)
 
 
-def _saturated(cells: pd.DataFrame, factors: list[str]) -> str:
+def saturated(cells: pd.DataFrame, factors: list[str]) -> str:
     """Name the levels that stand in one cell only: the model gives such a cell its own cost, whatever that is."""
     alone = [
         f"{factor}={level}" for factor in factors for level, cases in cells[factor].value_counts().items() if cases == 1
@@ -196,7 +196,7 @@ def _saturated(cells: pd.DataFrame, factors: list[str]) -> str:
     return f"In one cell only, so that expected is observed there: {', '.join(sorted(alone)[:5])}." if alone else ""
 
 
-def _design(cells: pd.DataFrame, factors: list[str], covariates: list[str], n: np.ndarray) -> pd.DataFrame:
+def design_of(cells: pd.DataFrame, factors: list[str], covariates: list[str], n: np.ndarray) -> pd.DataFrame:
     """Return the design matrix: a constant, an indicator for each category but the commonest, and the covariates."""
     columns = {"constant": np.ones(len(cells))}
     for factor in factors:
@@ -241,9 +241,16 @@ def _choose(power: float, positive: bool, logs: bool) -> tuple[str, str]:
 
 def _calibration(n: np.ndarray, observed: np.ndarray, expected: np.ndarray) -> pd.DataFrame:
     """Return observed and expected cost by tenth of patients, in order of expected mean cost."""
+    tenth = tenth_of(n, observed, expected)
+    table = pd.DataFrame({"tenth": tenth + 1, "patients": n, "observed_gbp": observed})
+    return table.assign(expected_gbp=expected).groupby("tenth", as_index=False).sum()
+
+
+def tenth_of(n: np.ndarray, observed: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return the tenth of patients, 0 to 9, in which each cell lies in order of expected mean cost."""
     # Cells with the same expected mean stand in an order of their own, so that the order of rows changes nothing.
     order = np.lexsort((observed, n, np.log(expected / n).round(9)))
     middle = np.cumsum(n[order]) - n[order] / 2
-    tenth = np.minimum((10 * middle / n.sum()).astype(int), 9)
-    table = pd.DataFrame({"tenth": tenth + 1, "patients": n[order], "observed_gbp": observed[order]})
-    return table.assign(expected_gbp=expected[order]).groupby("tenth", as_index=False).sum()
+    tenth = np.empty(len(n), dtype=int)
+    tenth[order] = np.minimum((10 * middle / n.sum()).astype(int), 9)
+    return tenth

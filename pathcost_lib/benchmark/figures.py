@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from pathcost_lib.codes import COST_BASES, SETTINGS
 from pathcost_lib.present import style
 from pathcost_lib.present.described import describes
-from pathcost_lib.present.format import ABSENT, count, interval, percent, pounds, say, unit
+from pathcost_lib.present.format import ABSENT, count, interval, percent, pounds, say, signed_pounds, unit
 from pathcost_lib.present.shapes import (
     axis_title,
     describe_waterfall,
@@ -32,6 +32,7 @@ from pathcost_lib.present.shapes import (
     waterfall,
 )
 
+_DIFFERENCE = ["difference_gbp", "difference_lower_95", "difference_upper_95"]
 _NOTHING = "Nothing to show: there are no others to compare with, or too few people."
 
 
@@ -94,6 +95,61 @@ def describe_against_hundred(table: pd.DataFrame, *, by: str, measure: str) -> s
         say_list(table, by, "{index} ({index_lower_95} to {index_upper_95})", **form) if len(table) else "None shown."
     )
     return f"{measure}, with 95% intervals. {text}"
+
+
+def adjustments(ax: Axes, table: pd.DataFrame, *, reference: str, used: str) -> Axes:
+    """Draw the difference from the reference under each basis, with its 95 % interval, against a line at zero.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    table : DataFrame
+        basis, allows_for, difference_gbp, difference_lower_95, difference_upper_95: pounds per person. What is missing
+        is named and marked as not known.
+    reference : str
+        What the area is compared with.
+    used : str
+        The basis on which the opportunity rests.
+    """
+    if table["difference_gbp"].notna().sum() == 0:
+        return empty(ax, _NOTHING)
+    ax.axvline(0, color=style.MUTED, lw=1)
+    for row, (value, lower, upper) in enumerate(table[_DIFFERENCE].to_numpy(dtype=float)):
+        if pd.isna(value):
+            margin_text(ax, row, "not known", color=style.MUTED)
+            continue
+        color = style.MORE if lower > 0 else style.LESS if upper < 0 else style.MUTED
+        face = color if color != style.MUTED else style.PAPER
+        ax.plot([lower, upper], [row, row], color=color, lw=2.4)
+        ax.plot(value, row, marker="o", ms=7, mfc=face, mec=color, mew=1.6, lw=0)
+        reach = "" if style.compact(ax) else f" ({interval(lower, upper, signed_pounds)})"
+        margin_text(ax, row, f"{signed_pounds(value)}{reach}", color=color, bold=color != style.MUTED)
+    rows_down(ax, table["allows_for"], bold=[*np.flatnonzero(table["basis"] == used)])
+    ax.locator_params(axis="x", nbins=4 if style.compact(ax) else 8)
+    ax.xaxis.set_major_formatter(lambda value, _: signed_pounds(value))
+    ax.grid(True, axis="x")
+    axis_title(ax, f"£ per person more or less than {reference} (bar: 95% interval; bold: what the opportunity uses)")
+    marks = {"More": (style.MORE, style.MORE), "Less": (style.LESS, style.LESS)}
+    marks["No clear difference"] = (style.MUTED, style.PAPER)
+    handles = [Line2D([], [], marker="o", ms=7, color=c, mfc=f, mec=c, mew=1.6, lw=2.4) for c, f in marks.values()]
+    key(ax, handles, list(marks), columns=2 if style.compact(ax) else None)
+    return ax
+
+
+@describes(
+    adjustments, height=lambda table: 1.4 + 0.34 * len(table), tall=lambda table: _hundred_tall(table, "allows_for")
+)
+def describe_adjustments(table: pd.DataFrame, *, reference: str) -> str:
+    """Return the alternative text: the difference with its interval, by what is allowed for."""
+    form = dict.fromkeys(_DIFFERENCE, signed_pounds)
+    text = say_list(
+        table.dropna(subset="difference_gbp"),
+        "allows_for",
+        "{difference_gbp} ({difference_lower_95} to {difference_upper_95})",
+        **form,
+    )
+    return f"Difference from {reference} in £ per person, by what is allowed for, with 95% intervals. {text}"
 
 
 def drivers_waterfall(ax: Axes, table: pd.DataFrame, *, area: str, reference: str) -> Axes:

@@ -30,6 +30,7 @@ __all__ = ["drivers", "gradient", "opportunities", "peers", "people_by_tenth"]
 _FEATURES = ["under_20_pct", "over_65_pct", "over_85_pct", "mean_deprivation"]
 _CLAIMS = ["claim", "persons", "value_gbp", "target_gbp", "opportunity_gbp", "lower_95", "upper_95", "variable_gbp"]
 _CLAIMS += ["once_gbp", "once_variable_gbp", "cost_in_scope_gbp", "reason"]
+_POUNDS = ["opportunity_gbp", "lower_95_gbp", "upper_95_gbp", "variable_gbp"]
 _GRADIENT = ["area", "decile", "persons", "value_gbp", "lower_95", "upper_95", "fitted_gbp", "reason"]
 FEW_HERE = "fewer than eight people of this area are in the tenth, and what the others share would tell of them"
 _DRIVERS = ["rate", "intensity", "setting_mix", "price"]
@@ -170,7 +171,14 @@ def _expected(population: pd.DataFrame, events: pd.DataFrame, ring: Collection[s
 
 
 def opportunities(
-    cells: Cells, costs: pd.DataFrame, icb: str, peers: pd.DataFrame, *, draws: int, rng: np.random.Generator
+    cells: Cells,
+    costs: pd.DataFrame,
+    icb: str,
+    peers: pd.DataFrame,
+    *,
+    draws: int,
+    rng: np.random.Generator,
+    adjusted: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return what the ICB would not spend at the level of the best five of its ten peers, each pound once.
 
@@ -183,16 +191,18 @@ def opportunities(
         As in `drivers`; the median of all ICBs is the target where there are no peers.
     draws, rng
         As in `opportunity`.
+    adjusted : DataFrame, optional
+        From `need.adjusted`: cost per person at equal need, in place of that at equal age and sex in `costs`.
 
     Returns
     -------
     DataFrame
-        claim (a pathway: cost per pathway, not case-mix adjusted; a setting: standardised cost per person), persons
+        claim (a pathway: cost per pathway, not case-mix adjusted; a setting: cost per person, adjusted), persons
         (pathways or people), value_gbp, target_gbp, opportunity_gbp, lower_95, upper_95, variable_gbp, and the same
         with each pound counted once (once_gbp, once_variable_gbp), cost_in_scope_gbp, and the reason where it cannot
         be told whether there is any. An opportunity of 0 is not above the target beyond chance. Largest first.
     """
-    rows = _to_compare(cells, costs).dropna(subset="mean_gbp")
+    rows = _to_compare(cells, costs, adjusted).dropna(subset="mean_gbp")
     if rows.empty:
         return pd.DataFrame(columns=_CLAIMS, dtype=float)
     claims = opportunity(
@@ -212,10 +222,11 @@ def opportunities(
     if claims.empty:
         return pd.DataFrame(columns=_CLAIMS, dtype=float)
     if cells.yearly is not None:  # the pathways of the months held are those of a part of the year
-        per_year = ["opportunity_gbp", "lower_95_gbp", "upper_95_gbp", "variable_gbp"]
-        claims[per_year] = claims[per_year].mul(
-            claims["claim"].map(cells.yearly.set_index("pathway")["factor"]).fillna(1.0), axis=0
-        )
+        factor = cells.yearly.set_index("pathway")["factor"]
+        claims[_POUNDS] = claims[_POUNDS].mul(claims["claim"].map(factor).fillna(1.0), axis=0)
+    if adjusted is not None:  # a pound at the need of all is more where need is more
+        here = adjusted[adjusted["icb_code"] == icb].set_index("setting")["own_need"]
+        claims[_POUNDS] = claims[_POUNDS].mul(claims["claim"].map(here).fillna(1.0), axis=0)
     scope = _scope(cells, icb)
     limit = scope.groupby("claim")["cost_gbp"].sum().reindex(claims["claim"]).fillna(0.0).to_numpy()
     claims["opportunity_gbp"] = claims["opportunity_gbp"].clip(upper=limit)
@@ -234,7 +245,7 @@ def opportunities(
     return table.sort_values(["once_gbp", "cost_in_scope_gbp"], ascending=False, ignore_index=True)[_CLAIMS]
 
 
-def _to_compare(cells: Cells, costs: pd.DataFrame) -> pd.DataFrame:
+def _to_compare(cells: Cells, costs: pd.DataFrame, adjusted: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return each area's mean cost per pathway and, by setting, per person; missing where there is none."""
     per_pathway = cells.pathways.assign(claim=cells.pathways["pathway"], persons=cells.pathways["pathways"])
     per_pathway["variable_share"] = per_pathway["variable_gbp"] / per_pathway["cost_gbp"].where(
@@ -244,6 +255,9 @@ def _to_compare(cells: Cells, costs: pd.DataFrame) -> pd.DataFrame:
         known = cells.yearly.dropna(subset="factor")["pathway"]
         per_pathway["mean_gbp"] = per_pathway["mean_gbp"].where(per_pathway["claim"].isin(known))
     per_person = costs[costs["setting"] != ALL].rename(columns={"setting": "claim", "value_gbp": "mean_gbp"})
+    if adjusted is not None:
+        at_need = adjusted.rename(columns={"setting": "claim"})[["icb_code", "claim", "mean_gbp", "se_gbp"]]
+        per_person = per_person.drop(columns=["mean_gbp", "se_gbp"]).merge(at_need, how="left")
     columns = ["icb_code", "claim", "persons", "mean_gbp", "se_gbp", "variable_share"]
     parts = [part[columns] for part in (per_pathway, per_person) if set(columns) <= set(part)]
     return pd.concat(parts, ignore_index=True).fillna({"variable_share": 0.0})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +78,9 @@ class Cells:
     setting, in_year), `pathways` (`summarise` by pathway and ICB), `counted` (icb_code, pathway: whose events are
     known; None: those of all areas), `tenths` (of areas whose cost is not in `costs` by tenth of deprivation: icb_code,
     age_from, sex, deprivation_decile, persons, cost_gbp, variance; None: of all areas it is), `yearly` (pathway,
-    factor: what scales those of the months held to a year, missing where that is not known; None: nothing is scaled).
+    factor: what scales those of the months held to a year, missing where that is not known; None: nothing is scaled),
+    `condition_people` and `condition_costs` (as `registered` and `costs`, by number of long-term conditions too; None:
+    no number is held).
     """
 
     costs: pd.DataFrame
@@ -91,6 +93,8 @@ class Cells:
     counted: pd.DataFrame | None = None
     tenths: pd.DataFrame | None = None
     yearly: pd.DataFrame | None = None
+    condition_people: pd.DataFrame | None = None
+    condition_costs: pd.DataFrame | None = None
 
 
 def read(
@@ -152,7 +156,23 @@ def read(
     unknown = unknown[unknown["unknown_pence"] > MOST_UNKNOWN * unknown["cost_pence"]]
     areas = sorted(set(areas) - set(unknown["icb_code"]))
     people = people[people["icb_code"].isin(areas)].reset_index(drop=True)
-    return Cells(**tables, population=people, pathways=pathways)
+    conditions = _by_conditions(steps, settings_held=sorted(tables["costs"]["setting"].unique()), patients=patients)
+    return Cells(**tables, population=people, pathways=pathways, **conditions)
+
+
+def _by_conditions(
+    steps: Mapping[str, Relation], *, settings_held: Collection[str], patients: Relation
+) -> dict[str, pd.DataFrame]:
+    """Return people and costs by number of conditions, a setting at a time so that each is remembered; or nothing."""
+    if not patients.query("SELECT count(conditions) AS n FROM this").to_pandas()["n"].iloc[0]:
+        return {}
+    costs = [
+        steps["condition_costs"].query(f"SELECT * FROM this WHERE setting = {quote_value(name)}").to_pandas()
+        for name in settings_held
+    ]
+    table = pd.concat(costs, ignore_index=True)
+    people = steps["registered_conditions"].to_pandas()
+    return {"condition_people": people, "condition_costs": table.assign(cost_gbp=table["cost_pence"] / 100)}
 
 
 def _moments(n: pd.Series, total: pd.Series, squares: pd.Series) -> tuple[pd.Series, pd.Series]:

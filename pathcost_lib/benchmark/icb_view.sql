@@ -7,6 +7,7 @@ CREATE OR REPLACE TEMP VIEW people AS
 SELECT p.patient_id, p.icb_code,
        -- Of an unknown year of birth nothing: least and greatest pass over nulls, and would make of it a child of 0.
        CASE WHEN p.birth_year IS NOT NULL THEN least(greatest(s.calendar_year - p.birth_year, 0), 90) // 5 * 5 END AS age_from, p.sex, p.deprivation_decile,
+       least(p.conditions, 5) AS conditions,
        coalesce(p.birth_year <= s.calendar_year, TRUE) AND (p.died_on IS NULL OR p.died_on >= s.first_day) AS living
 FROM patients AS p
 CROSS JOIN settings AS s;
@@ -39,6 +40,21 @@ SELECT p.icb_code, p.age_from, p.sex, p.deprivation_decile, c.setting, CAST(coun
 FROM whole_costs AS c
 JOIN people AS p ON p.patient_id = c.patient_id
 GROUP BY p.icb_code, p.age_from, p.sex, p.deprivation_decile, c.setting;
+
+-- The same by number of long-term conditions too, 5 and over together.
+CREATE OR REPLACE TEMP VIEW registered_conditions AS
+SELECT icb_code, age_from, sex, deprivation_decile, conditions, CAST(count(*) AS BIGINT) AS persons
+FROM people
+WHERE living
+GROUP BY icb_code, age_from, sex, deprivation_decile, conditions;
+
+CREATE OR REPLACE TEMP VIEW condition_costs AS
+SELECT p.icb_code, p.age_from, p.sex, p.deprivation_decile, p.conditions, c.setting, CAST(count(*) AS BIGINT) AS users,
+       CAST(coalesce(sum(c.cost_pence), 0) AS BIGINT) AS cost_pence,
+       CAST(coalesce(sum(CAST(c.cost_pence AS DECIMAL(19, 0)) * CAST(c.cost_pence AS DECIMAL(19, 0))), 0) AS DOUBLE) AS squares
+FROM whole_costs AS c
+JOIN people AS p ON p.patient_id = c.patient_id
+GROUP BY p.icb_code, p.age_from, p.sex, p.deprivation_decile, p.conditions, c.setting;
 
 -- Cost of people who fit no stratum, because their age or sex is not known or they are not in the table of patients.
 CREATE OR REPLACE TEMP VIEW unknown AS

@@ -179,4 +179,6 @@ def scaled(cells: Cells, scale: YearScale) -> Cells:
         pieces=pieces.dropna(subset="cost_gbp"),
         tenths=tenths,
         yearly=pd.DataFrame({"pathway": [*scale.pathways], "factor": [*scale.pathways.values()]}),
+        condition_people=None,  # not scaled, so that nothing rests on them
+        condition_costs=None,
     )

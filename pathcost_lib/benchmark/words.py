@@ -11,10 +11,12 @@ from typing import Any
 
 import pandas as pd
 
+from pathcost_lib.benchmark.need import BASES, PUBLISHED
 from pathcost_lib.present.banner import LOW_COVERAGE, coverage_sentence
 from pathcost_lib.present.disclosure import Disclosed, disclose
 from pathcost_lib.present.findings import QUESTIONS, Finding, Headline, confidence, unknown
 from pathcost_lib.present.format import (
+    begin,
     care,
     count,
     interval,
@@ -53,6 +55,12 @@ def headings(reference: str) -> dict[str, dict[str, str]]:
         "outside": {"reference_pct": f"Outside, {reference}"},
         "ranks": {"stage_gbp": "Own stage, mean", "pathway_gbp": "Pathway, mean"},
         "costs": {"value_gbp": "Per person", **beside},
+        "need": {
+            "value_gbp": "Per person",
+            **beside,
+            "explained_pct": "Spread explained",
+            "worst_tenth_pct": "Worst tenth, off by",
+        },
         "rates": {"reference_rate": reference},
         "prices": {"own_cost_pct": "Of the cost", "source": "Published prices"},
         "use": {"rate": "Units for 1,000 people", "reference_rate": "As published", "source": "Published rates"},
@@ -78,6 +86,8 @@ def variation_message(
     reference: str = "England",
     note: str = "",
     span: str = "a year",
+    need: Disclosed | None = None,
+    basis: str = "age_sex",
 ) -> str:
     """Return the message: standardised cost per person with its interval, the difference, the opportunity, coverage.
 
@@ -95,6 +105,10 @@ def variation_message(
         Who is compared, where that must be said (`sources.Compared.note`).
     span : str
         What the pounds are of: "a year", or the months of it that are held (`sources.held.MonthsHeld.span`).
+    need : Disclosed, optional
+        `benchmark.need.by_basis`.
+    basis : str
+        On which the opportunity rests (`benchmark.need.most_allowed`).
 
     Notes
     -----
@@ -124,11 +138,56 @@ def variation_message(
         )
     if pd.notna(row.get("cost_gbp")) and row["persons"] > 0:
         text += f" At its own age and sex it is about {pounds(row['cost_gbp'] / row['persons'])} per person."
-    return " ".join(filter(None, [text, note, opportunity_sentence(claims, span=span), coverage_sentence(coverage)]))
+    parts = [text, note, need_sentence(need, basis, reference=reference)]
+    parts += [opportunity_sentence(claims, span=span, basis=basis), coverage_sentence(coverage)]
+    return " ".join(filter(None, parts))
 
 
-def opportunity_sentence(claims: Disclosed, *, span: str = "a year") -> str:
-    """Return what is above the target beyond chance, in pounds at full and at variable cost, each pound once."""
+def need_sentence(need: Disclosed | None, basis: str, *, reference: str) -> str:
+    """Return what allowing for more need does to the difference; empty where nothing more than age and sex is known.
+
+    Parameters
+    ----------
+    need : Disclosed or None
+        `benchmark.need.by_basis`.
+    basis : str
+        On which the opportunity rests.
+    reference : str
+        What the area is compared with.
+    """
+    row = _on_basis(need, basis)
+    if row is None or basis == "age_sex":
+        return ""
+    step, low, high = row[["difference_gbp", "difference_lower_95", "difference_upper_95"]].astype(float)
+    reach = interval(low, high, signed_pounds)
+    if low <= 0 <= high:
+        return f"Allowing for {BASES[basis]} there is no clear difference from {reference} ({reach})."
+    more = "more" if step > 0 else "less"
+    return f"Allowing for {BASES[basis]} it is {pounds(abs(step))} {more} than {reference} ({reach})."
+
+
+def _on_basis(need: Disclosed | None, basis: str) -> pd.Series | None:
+    """Return the row of a basis; None where it is not known or hidden."""
+    if need is None:
+        return None
+    rows = need.frame[(need.frame["basis"] == basis)].dropna(
+        subset=["value_gbp", "difference_gbp", "difference_lower_95", "difference_upper_95"]
+    )
+    return rows.iloc[0] if len(rows) else None
+
+
+def opportunity_sentence(claims: Disclosed, *, span: str = "a year", basis: str = "age_sex") -> str:
+    """Return what is above the target beyond chance, in pounds at full and at variable cost, each pound once.
+
+    Parameters
+    ----------
+    claims : Disclosed
+        `benchmark.icb_causes.opportunities`.
+    span : str
+        What the pounds are of.
+    basis : str
+        At which equal need a person's cost was compared (`benchmark.need.BASES`).
+    """
     gains = claims.frame[claims.frame["opportunity_gbp"] > 0]
     if gains.empty:
         tested = int(claims.frame["target_gbp"].notna().sum())
@@ -139,8 +198,8 @@ def opportunity_sentence(claims: Disclosed, *, span: str = "a year") -> str:
     names = ", ".join(say(name).replace("_", " ") for name in gains["claim"])
     return (
         f"Above the target by more than chance: {names}; {_sum(full)} {span} at full cost, each pound once. Of that "
-        f"{_sum(variable)} is variable cost, which stops with the activity. Case mix and need beyond age and sex are "
-        "not adjusted for."
+        f"{_sum(variable)} is variable cost, which stops with the activity. A person's cost is compared at equal "
+        f"{BASES[basis]}. How ill the patients of a pathway are is not allowed for."
     )
 
 
@@ -233,7 +292,9 @@ def reconciliation_line(ledger_pence: int, attributed_pence: int, outside_pence:
     )
 
 
-def opportunity_decision(claims: Disclosed, costs: Disclosed, *, span: str = "a year") -> dict[str, Any]:
+def opportunity_decision(
+    claims: Disclosed, costs: Disclosed, *, span: str = "a year", basis: str = "age_sex"
+) -> dict[str, Any]:
     """Return what to do about what is above its target: look into the largest claim first, or nothing.
 
     Parameters
@@ -244,6 +305,8 @@ def opportunity_decision(claims: Disclosed, costs: Disclosed, *, span: str = "a 
         `benchmark.icb_view.of_one`: its row of all settings is the headline figure.
     span : str
         What the pounds are of: "a year", or the months of it that are held.
+    basis : str
+        As in `opportunity_sentence`.
     """
     gains = claims.frame[claims.frame["opportunity_gbp"] > 0]
     whole = costs.headline(["value_gbp", "lower_95", "upper_95"], setting="all_settings")
@@ -251,9 +314,10 @@ def opportunity_decision(claims: Disclosed, costs: Disclosed, *, span: str = "a 
     if len(gains):
         largest = gains.sort_values("once_gbp").iloc[-1]
         part = "" if len(gains) < 2 else f"{_sum(largest['once_gbp'])} of the "
+        before = "" if basis == "conditions" else ", before illness is allowed for"
         text = (
             f"Decide whether to review {care(largest['claim'])} first: {part}{_sum(gains['once_gbp'].sum())} {span} "
-            "above the best of our peers, before illness is allowed for."
+            f"above the best of our peers{before}."
         )
     part = "" if span == "a year" else f" {span}"
     return {
@@ -329,23 +393,27 @@ def variation_finding(
     *,
     reference: str,
     span: str = "a year",
-    published: Disclosed | None = None,
+    prices: Disclosed | None = None,
+    need: Disclosed | None = None,
+    basis: str = "age_sex",
 ) -> Finding:
-    """Return whether the area is more expensive, where, and what that is worth.
+    """Return whether the area is more expensive, where, whether it is need, and what that is worth.
 
     Parameters
     ----------
-    costs, claims, coverage, reference, span
+    costs, claims, coverage, reference, span, need, basis
         As in `variation_message`.
-    published : Disclosed, optional
+    prices : Disclosed, optional
         The area beside published prices (`benchmark.published`): what there is to say where no area can be compared.
     """
     question, whole = QUESTIONS[1], _whole(costs)
+    at_need = _on_basis(need, basis) if basis != "age_sex" and pd.notna(whole["difference_lower_95"]) else None
+    whole = whole if at_need is None else at_need
     here, there = plain_pounds(whole["value_gbp"]), plain_pounds(whole["reference_gbp"])
     step, low, high = whole[["difference_gbp", "difference_lower_95", "difference_upper_95"]].astype(float)
     if math.isnan(low) or math.isnan(high):
         why = "no other area can be compared, or the number is hidden"
-        alone = None if published is None else _beside_prices(published, coverage)
+        alone = None if prices is None else _beside_prices(prices, coverage)
         return alone or unknown(question, "We cannot say where we are more expensive", why)
     more = f"{plain_pounds(step)} {'more' if step > 0 else 'less'}"
     if low <= 0 <= high:
@@ -353,20 +421,36 @@ def variation_finding(
         reach = f"Chance alone may explain the difference: {plain_pounds(low)} less to {plain_pounds(high)} more."
         against = f"{there} in {reference}: no clear difference"
     else:
-        title = f"We spend {more} on each person than {reference}{_most_on(costs.frame, more=step > 0)}"
+        most = _most_on(costs.frame, more=step > 0) if at_need is None else ", after need is allowed for"
+        title = f"We spend {more} on each person than {reference}{most}"
         ends = sorted((abs(low), abs(high)))
         reach = f"The difference is between {plain_pounds(ends[0])} and {plain_pounds(ends[1])}."
         against = f"{more} than {reference}"
-    seen = f"At equal age and sex a person costs {here} here and {there} in {reference}. {reach}"
-    doubt = _thin(coverage)
+    equal = "age and sex" if at_need is None else BASES[basis]
+    seen = f"At equal {equal} a person costs {here} here and {there} in {reference}. {reach}"
+    doubt, less, published = _thin(coverage), _on_basis(need, "age_sex"), _on_basis(need, PUBLISHED)
+    if at_need is not None and less is not None:
+        seen += f" At equal age and sex alone: {_more_or_less(less)}."
+    if published is not None:
+        seen += f" By {BASES[PUBLISHED]}: {_more_or_less(published)}."
+        clear = (published["difference_lower_95"] > 0, published["difference_upper_95"] < 0)
+        doubt = doubt or ("" if clear == (low > 0, high < 0) else f"{BASES[PUBLISHED]} do not show it")
     reason = confidence(low, high, checked=not doubt, doubt=doubt)
-    figure = Headline(here, f"cost of a person {span}, at equal age and sex", against)
-    return Finding(question, title, (seen, *_worth(claims, span)), reason, "costs", "Per person", figure)
+    figure = Headline(here, f"cost of a person {span}, at equal {equal}", against)
+    shown = ("costs", "Per person") if at_need is None else ("need", "Need")
+    return Finding(question, title, (seen, *_worth(claims, span, equal)), reason, *shown, figure)
 
 
-def _beside_prices(published: Disclosed, coverage: pd.DataFrame) -> Finding | None:
+def _more_or_less(row: pd.Series) -> str:
+    """Return a difference in words, as clear as its interval has it."""
+    step, low, high = row[["difference_gbp", "difference_lower_95", "difference_upper_95"]].astype(float)
+    clear = "" if low <= 0 <= high else f"{plain_pounds(step)} {'more' if step > 0 else 'less'}"
+    return clear or "no clear difference"
+
+
+def _beside_prices(prices: Disclosed, coverage: pd.DataFrame) -> Finding | None:
     """Return what the area's contacts cost beside published prices; nothing where that is not known."""
-    row = published.frame[published.frame["setting"] == "all_settings"]
+    row = prices.frame[prices.frame["setting"] == "all_settings"]
     if not len(row) or row[["index", "index_lower_95", "index_upper_95"]].isna().any(axis=None):
         return None
     index, low, high = row[["index", "index_lower_95", "index_upper_95"]].iloc[0].astype(float)
@@ -376,7 +460,7 @@ def _beside_prices(published: Disclosed, coverage: pd.DataFrame) -> Finding | No
     lines = (
         f"The same contacts at published prices would cost £100 where ours cost £{low:.0f} to £{high:.0f}.",
         "No other area can be compared here, so we do not know whether others are more expensive.",
-        "Next, ask other areas for their statistics: a file of each is enough.",
+        "Ask other areas for their statistics: a file of each is enough.",
     )
     doubt = _thin(coverage)
     reason = confidence(low - 100, high - 100, checked=not doubt, doubt=doubt)
@@ -399,10 +483,12 @@ def _most_on(costs: pd.DataFrame, *, more: bool) -> str:
     return f", most of all on {care(parts['setting'].iloc[-1])}" if len(parts) else ""
 
 
-def _worth(claims: Disclosed, span: str) -> tuple[str, str]:
+def _worth(claims: Disclosed, span: str, equal: str) -> tuple[str, str]:
     """Return what the difference from peers is worth and what to do, as the second and third line of the finding."""
     gains = claims.frame[claims.frame["opportunity_gbp"] > 0]
-    need = "Age and sex are allowed for. Illness is not, and may explain a part."
+    need = f"{begin(equal)} are allowed for."
+    if equal != BASES["conditions"]:
+        need += " Illness is not, and may explain a part."
     if gains.empty and not claims.frame["target_gbp"].notna().any():
         return f"There are too few areas to set a target by. {need}", "Set a target when more areas share their data."
     if gains.empty:

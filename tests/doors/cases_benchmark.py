@@ -129,6 +129,39 @@ def _compared(**arguments: Any) -> pd.DataFrame:
     return model.compare(**arguments)
 
 
+def _two_parts(**arguments: Any) -> dict[str, Any]:
+    found = benchmark.two_part_cost(**arguments)
+    table = found.table.sort_values("gbp")
+    names = {"note": found.note, "r": found.r_squared, "terms": found.coefficients}
+    return {**names, "expected": table["expected_gbp"].to_numpy()}
+
+
+def _two_part_groups(**arguments: Any) -> pd.DataFrame:
+    cells = _mix().assign(people=40.0)
+    return benchmark.two_part_cost(cells, factors=["age", "sex"], **TWO_PARTS).compare(**arguments)
+
+
+def _trusts() -> pd.DataFrame:
+    """Return what two trusts did in three years, in four currencies of two classes, with sums over contacts."""
+    rng = np.random.default_rng(9)
+    keys = pd.MultiIndex.from_product([["TA", "TB"], ["2022-23", "2023-24", "2024-25"], ["A", "B", "C", "D"]])
+    table = keys.to_frame(index=False, name=["trust", "year", "hrg"])
+    table = table.assign(pod=table["hrg"].map({"A": "x", "B": "x", "C": "y", "D": "y"}))
+    table["spells"] = rng.integers(50, 90, len(table)).astype(float)
+    table["gbp"] = (table["spells"] * rng.uniform(800, 1_200, len(table))).round(2)
+    return table.assign(uu=table["spells"] + 3, uy=table["gbp"] * 1.05, yy=1.6 * table["gbp"] ** 2 / table["spells"])
+
+
+def _inputs() -> pd.DataFrame:
+    return pd.DataFrame({"period": ["2022-23", "2023-24", "2024-25"], "index": [94.0, 97.0, 101.5]})
+
+
+def _productive(**arguments: Any) -> dict[str, Any]:
+    found = benchmark.productivity(**arguments)
+    return {"links": found.table, "left": found.excluded}
+
+
+TWO_PARTS = {"people": "people", "users": "n", "cost": "gbp", "squares": "sq"}
 MODEL = {"count": "n", "cost": "gbp", "squares": "sq", "factors": ["age", "sex"]}
 OTHER_MIX = "rows are cells of patients: a cell fewer is another population"
 
@@ -382,6 +415,36 @@ CASES: dict[str, Case | list[Case]] = {
             skip={"factors": "names of columns"},
         ),
         Case(_compared, lambda: {"by": "sex", "confidence": 0.95}),
+    ],
+    "productivity": Case(
+        _productive,
+        lambda: {
+            "df": _trusts(),
+            "by": "trust",
+            "period": "year",
+            "currency": "hrg",
+            "activity": "spells",
+            "cost": "gbp",
+            "within": "pod",
+            "deflator": _inputs(),
+            "spread": ["uu", "uy", "yy"],
+        },
+        legitimate={("df", "a row missing"): OTHER_WORK},
+    ),
+    "two_part_cost": [
+        Case(
+            _two_parts,
+            lambda: {
+                "cells": _mix().drop(columns=["icb", "logs"]).assign(people=40.0, need=np.linspace(0.9, 1.1, 12)),
+                "covariates": "frailty",
+                "factors": ["age", "sex"],
+                "weight": "need",
+                **TWO_PARTS,
+            },
+            legitimate={("cells", "a row missing"): OTHER_MIX},
+            skip={"factors": "names of columns"},
+        ),
+        Case(_two_part_groups, lambda: {"by": "sex", "confidence": 0.95}),
     ],
     "similar_peers": Case(
         benchmark.similar_peers,
