@@ -106,7 +106,7 @@ def build_all(
         Names of scenarios or paths of TOML files; each goes to the notebooks whose own is of its kind (of demand, or of
         change): one of each kind at most.
     data : Path or str, optional
-        Folder of tables; the sample if not given.
+        Where the tables are (`sources.address`); `PATHCOST_DATA`, or the sample, if not given.
     formats : sequence of str
         Of `FORMATS`.
     out : Path or str, optional
