@@ -31,7 +31,7 @@ from pathcost_lib.sources.contracts import (
 )
 from pathcost_lib.sources.engine import DuckDBEngine, Engine, Relation, Stored, connect
 from pathcost_lib.sources.files import find_tables, read_source, source_name, unreadable
-from pathcost_lib.sources.quoting import quote_name
+from pathcost_lib.sources.quoting import quote_name, quote_value
 from pathcost_lib.sources.remember import RememberingEngine, Store
 from pathcost_lib.sources.spark_engine import SparkEngine
 
@@ -224,11 +224,11 @@ def _conformed(address: Address, engine: Engine, tables: Mapping[str, Relation],
     """Return the tables of a catalog or store as a dataset."""
     if not tables:
         raise InputError(f"{address.name} holds none of the tables or views {', '.join(TABLES)}.")
-    empty = [name for name, relation in tables.items() if not relation.query("SELECT 1 AS n FROM this LIMIT 1").count()]
-    if empty:
-        lines = [
-            f"{address.where(name)}: the table has columns but no rows. Fill it, or leave it out." for name in empty
-        ]
+    # One question for all tables: on a cluster each has its price.
+    firsts = [f"SELECT * FROM (SELECT {quote_value(n)} AS name FROM {n} LIMIT 1) AS {n}" for n in tables]
+    filled = set(engine.view("filled", " UNION ALL ".join(firsts), tables).to_arrow()["name"].to_pylist())
+    if empty := [name for name in tables if name not in filled]:
+        lines = [f"{address.where(n)}: the table has columns but no rows. Fill it, or leave it out." for n in empty]
         raise InputError(_listed(lines))
     engine.fit(tables.values())
     return Dataset(engine, conform(tables, {}, where=address.where), address, {}, about)

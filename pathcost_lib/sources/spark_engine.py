@@ -202,6 +202,11 @@ def _session(url: str) -> tuple[Any, bool]:
     if remote:
         return builder.remote(url).config("spark.sql.session.timeZone", "UTC").getOrCreate(), True
     if there := spark.SparkSession.getActiveSession():
+        if url != "spark://" and there.sparkContext.master != url:
+            raise InputError(
+                f"This process has a Spark session on {there.sparkContext.master} already, and can have no other on "
+                f"{url}. Use spark:///catalog.schema for the one that is there, or start anew."
+            )
         return there, False
     if url == "spark://" and os.environ.get("SPARK_REMOTE"):
         return builder.getOrCreate(), True
