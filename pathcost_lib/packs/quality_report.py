@@ -27,8 +27,8 @@ _ABOUT = (
 )
 
 
-#: The report is about the data, so it has no paper for a board.
-FORMATS = {name: form for name, form in ALL_FORMATS.items() if name != "paper"}
+#: The report is about the data, so it has no paper for a board, and nothing for other tools.
+FORMATS = {name: form for name, form in ALL_FORMATS.items() if name not in ("paper", "parquet", "powerbi")}
 
 
 def quality_report(

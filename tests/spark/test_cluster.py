@@ -69,7 +69,7 @@ def test_check_of_a_catalog_finds_what_it_finds_in_the_files(cluster: Cluster, s
 def test_a_pack_through_spark_connect_is_that_of_duckdb(cluster: Cluster, duckdb_pack, tmp_path: Path):
     """The server's driver and the two workers do the work; the client has an address and nothing else."""
     address = with_connect(cluster)
-    options = ("--notebooks", NOTEBOOK, "--formats", "html", "--out", tmp_path / "2024-25")
+    options = ("--notebooks", NOTEBOOK, "--formats", "html", "--out", tmp_path)
     env = {name: value for name, value in os.environ.items() if not name.startswith("SPARK")}
     folder = built(pathcost(env, "pack", "QHL", "--data", address, *options), tmp_path)
     cluster.kill("connect")
@@ -83,7 +83,7 @@ def test_a_pack_through_spark_connect_is_that_of_duckdb(cluster: Cluster, duckdb
 @pytest.mark.end_to_end
 def test_a_pack_is_that_of_duckdb_though_a_worker_is_killed(cluster: Cluster, duckdb_pack, tmp_path: Path):
     before = cluster.applications("worker-2")
-    options = ("--notebooks", NOTEBOOK, "--formats", "html", "--out", tmp_path / "2024-25")
+    options = ("--notebooks", NOTEBOOK, "--formats", "html", "--out", tmp_path)
     run = pathcost(cluster.env, "pack", "QHL", "--data", f"{cluster.master}/costing", *options)
     until = time.monotonic() + 600
     # The first application checks the order; the second is the notebook's.
