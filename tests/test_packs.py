@@ -19,6 +19,7 @@ from typing import Any
 import nbformat
 import openpyxl
 import pandas as pd
+import pyarrow.parquet as pq
 import pypdf
 import pytest
 from factories import make_tables, write_tables
@@ -368,12 +369,14 @@ def test_charts_are_native_described_and_without_what_is_suppressed(document: Do
 
 # -- what may not be seen ---------------------------------------------------------------------------------------------
 def _opened(content: bytes) -> Iterator[bytes]:
-    """Yield every part of a file as a reader may take it to pieces: zips in zips, images in pages, text of a PDF."""
+    """Yield every part of a file as a reader may take it to pieces: zips in zips, images in pages, text, rows."""
     yield content
     if content.startswith(b"PK"):
         with zipfile.ZipFile(io.BytesIO(content)) as held:
             for name in held.namelist():
                 yield from _opened(held.read(name))
+    elif content.startswith(b"PAR1"):
+        yield str(pq.read_table(io.BytesIO(content)).to_pylist()).encode()
     elif content.startswith(b"%PDF"):
         for page in pypdf.PdfReader(io.BytesIO(content)).pages:
             yield page.extract_text().encode()
