@@ -287,6 +287,24 @@ def test_a_table_too_wide_for_the_page_is_turned_and_nothing_is_cut(document: Do
 
 # -- workbook ---------------------------------------------------------------------------------------------------------
 @pytest.mark.unit
+def test_the_front_sheet_has_the_headline_figures_as_numbers_with_their_limits(document: Document) -> None:
+    frame = pd.DataFrame({"mean_gbp": [1234.0], "lower_95": [1200.0], "upper_95": [1300.0], "gap_gbp": [-5.0]})
+    said = display.message_bundle("It costs.", figures=present.disclose(frame, counts=[]))[display.MESSAGE]
+    message = Message(said["text"], figures=tuple(said["figures"]), behind=said["behind"])
+    section = document.sections[0]
+    told = replace(document, sections=(replace(section, blocks=(message, *section.blocks)),))
+    sheet = openpyxl.load_workbook(io.BytesIO(write_workbook(told)))["Contents"]
+    rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    first = next(n for n, row in enumerate(rows) if row[0] == "Headline figures")
+    assert rows[first] == ["Headline figures", "Value", "Lower limit", "Upper limit"]
+    shown = said["behind"]["rows"][0]
+    assert [row[1:] for row in rows[first + 1 : first + 3]] == [shown[:3], [shown[3], None, None]]
+    assert sheet.cell(first + 2, 2).number_format == "£#,##0;-£#,##0"
+    assert sheet.freeze_panes == "A3" and sheet.print_area.endswith(f"$D${sheet.max_row}")
+    assert [cell.hyperlink.location for cell in sheet["A"] if cell.hyperlink][-1] == "'Method'!A1"
+
+
+@pytest.mark.unit
 def test_workbook_is_typed_and_runs_no_text_as_formula(document: Document) -> None:
     book = openpyxl.load_workbook(io.BytesIO(write_workbook(document)))
     assert book.sheetnames == ["Contents", "By phase", "By phase 2", "Suppression", "Method"]
