@@ -20,8 +20,13 @@ app = typer.Typer(
     add_completion=False,
 )
 
-DataFolder = Annotated[
-    Path | None, typer.Option("--data", help="Folder of tables; the sample, made if need be, if not given.")
+DataAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        help="Where the tables are: a folder, duckdb:///file.db, spark://host:port/catalog.schema and others "
+        "(docs/scale.md); PATHCOST_DATA, or the sample, made if need be, if not given.",
+    ),
 ]
 
 
@@ -56,7 +61,7 @@ def sample(
 
 @app.command()
 def check(
-    data: DataFolder = None,
+    data: DataAddress = None,
     limit: Annotated[int, typer.Option(help="How many findings to print.")] = 40,
     out: Annotated[Path | None, typer.Option(help="Folder for the report as files too (notebook 01).")] = None,
     formats: Annotated[str, typer.Option(help="Which files, with commas between: html,xlsx.")] = "html,xlsx",
@@ -155,7 +160,7 @@ def pack(
         typer.Option(help="Scenario by name, or a .toml file of your own; several of change are set side by side."),
     ] = None,
     formats: Annotated[str, typer.Option(help="With commas between; what is usual if not given.")] = "",
-    data: DataFolder = None,
+    data: DataAddress = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write; reports/<year> if not given.")] = None,
     compare: Annotated[
         Path | None, typer.Option(help="Folder of files that other areas share (pathcost share): compare with those.")
@@ -216,7 +221,7 @@ def share(
     out: Annotated[Path, typer.Option(help="File to write, ending in .zip.")],
     year: Annotated[str, typer.Option(help="Financial year.")] = "2024-25",
     price_base: Annotated[str, typer.Option(help="Financial year of the pounds; the year itself if not given.")] = "",
-    data: DataFolder = None,
+    data: DataAddress = None,
 ) -> None:
     """Write an area's statistics, after disclosure control, for other areas to compare themselves with."""
     from pathcost_lib.packs.share import share as write_shared
@@ -254,7 +259,7 @@ AsRoot = Annotated[bool, typer.Option("--as-root", help="In a container, where t
 
 
 @app.command()
-def lab(data: DataFolder = None, port: Port = 8888, browser: Browser = True, as_root: AsRoot = False) -> None:
+def lab(data: DataAddress = None, port: Port = 8888, browser: Browser = True, as_root: AsRoot = False) -> None:
     """Open JupyterLab at the start notebook, for this machine only."""
     from pathcost_lib.explore.serve import open_lab
 
@@ -263,7 +268,7 @@ def lab(data: DataFolder = None, port: Port = 8888, browser: Browser = True, as_
 
 @app.command()
 def explore(
-    data: DataFolder = None,
+    data: DataAddress = None,
     port: Port = 8866,
     browser: Browser = True,
     as_root: AsRoot = False,
@@ -380,10 +385,10 @@ def _settings(pairs: list[str] | None) -> dict[str, str]:
     return settings
 
 
-def _data(folder: Path | None) -> Path:
-    """Return the data folder asked for, or the sample's, which is made where it is not there."""
-    if folder is not None:
-        return folder
+def _data(address: str | None) -> str | Path:
+    """Return the address asked for, or the sample's folder, which is made where it is not there."""
+    if address or os.environ.get("PATHCOST_DATA"):
+        return paths.data(address or "")
     from pathcost_lib.sample import is_current
 
     if not is_current(paths.sample()):

@@ -83,10 +83,9 @@ def sample() -> Path:
     return root() / "data" / "sample"
 
 
-def data(folder: str = "") -> Path:
-    """Return the folder of tables to read: the one named, else `PATHCOST_DATA` if set, else the synthetic England."""
-    named = folder or os.environ.get("PATHCOST_DATA", "")
-    return Path(named) if named else sample()
+def data(address: str = "") -> str | Path:
+    """Return where the tables are: the address named, else `PATHCOST_DATA` if set, else the synthetic England."""
+    return address or os.environ.get("PATHCOST_DATA", "") or sample()
 
 
 def reports() -> Path:

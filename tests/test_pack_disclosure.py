@@ -19,6 +19,7 @@ import nbformat
 import numpy as np
 import openpyxl
 import pandas as pd
+import pyarrow.parquet as pq
 import pypdf
 import pytest
 from factories import make_tables, write_tables
@@ -458,6 +459,11 @@ def _texts(folder: Path) -> dict[str, set[str]]:
         elif path.suffix in (".xlsx", ".pptx"):
             with zipfile.ZipFile(path) as parts:
                 text = " ".join(parts.read(n).decode("utf-8", "replace") for n in parts.namelist())
+        elif path.suffix == ".zip":
+            with zipfile.ZipFile(path) as parts:
+                data = [parts.read(n) for n in parts.namelist()]
+            rows = (pq.read_table(io.BytesIO(part)).to_pylist() for part in data if part.startswith(b"PAR1"))
+            text = " ".join([*map(str, rows), *(part.decode("utf-8", "replace") for part in data)])
         else:
             text = path.read_text(encoding="utf-8")
             images = re.findall(r"base64,([A-Za-z0-9+/=]{40,})", text)

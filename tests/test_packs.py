@@ -19,6 +19,7 @@ from typing import Any
 import nbformat
 import openpyxl
 import pandas as pd
+import pyarrow.parquet as pq
 import pypdf
 import pytest
 from factories import make_tables, write_tables
@@ -286,6 +287,24 @@ def test_a_table_too_wide_for_the_page_is_turned_and_nothing_is_cut(document: Do
 
 # -- workbook ---------------------------------------------------------------------------------------------------------
 @pytest.mark.unit
+def test_the_front_sheet_has_the_headline_figures_as_numbers_with_their_limits(document: Document) -> None:
+    frame = pd.DataFrame({"mean_gbp": [1234.0], "lower_95": [1200.0], "upper_95": [1300.0], "gap_gbp": [-5.0]})
+    said = display.message_bundle("It costs.", figures=present.disclose(frame, counts=[]))[display.MESSAGE]
+    message = Message(said["text"], figures=tuple(said["figures"]), behind=said["behind"])
+    section = document.sections[0]
+    told = replace(document, sections=(replace(section, blocks=(message, *section.blocks)),))
+    sheet = openpyxl.load_workbook(io.BytesIO(write_workbook(told)))["Contents"]
+    rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    first = next(n for n, row in enumerate(rows) if row[0] == "Headline figures")
+    assert rows[first] == ["Headline figures", "Value", "Lower limit", "Upper limit"]
+    shown = said["behind"]["rows"][0]
+    assert [row[1:] for row in rows[first + 1 : first + 3]] == [shown[:3], [shown[3], None, None]]
+    assert sheet.cell(first + 2, 2).number_format == "£#,##0;-£#,##0"
+    assert sheet.freeze_panes == "A3" and sheet.print_area.endswith(f"$D${sheet.max_row}")
+    assert [cell.hyperlink.location for cell in sheet["A"] if cell.hyperlink][-1] == "'Method'!A1"
+
+
+@pytest.mark.unit
 def test_workbook_is_typed_and_runs_no_text_as_formula(document: Document) -> None:
     book = openpyxl.load_workbook(io.BytesIO(write_workbook(document)))
     assert book.sheetnames == ["Contents", "By phase", "By phase 2", "Suppression", "Method"]
@@ -368,12 +387,14 @@ def test_charts_are_native_described_and_without_what_is_suppressed(document: Do
 
 # -- what may not be seen ---------------------------------------------------------------------------------------------
 def _opened(content: bytes) -> Iterator[bytes]:
-    """Yield every part of a file as a reader may take it to pieces: zips in zips, images in pages, text of a PDF."""
+    """Yield every part of a file as a reader may take it to pieces: zips in zips, images in pages, text, rows."""
     yield content
     if content.startswith(b"PK"):
         with zipfile.ZipFile(io.BytesIO(content)) as held:
             for name in held.namelist():
                 yield from _opened(held.read(name))
+    elif content.startswith(b"PAR1"):
+        yield str(pq.read_table(io.BytesIO(content)).to_pylist()).encode()
     elif content.startswith(b"%PDF"):
         for page in pypdf.PdfReader(io.BytesIO(content)).pages:
             yield page.extract_text().encode()

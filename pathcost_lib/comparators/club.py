@@ -141,7 +141,7 @@ def compared_with(
     files = [one for one in read(compare) if one.icb != icb]
     digests = {d.name: definition_digest(d) for d in definitions}
     here: dict[str, Any] = {"year": year, "price base": price_base, "months": [str(m) for m in own.months.months]}
-    here["invented data"] = own.whole.invented
+    here["invented data"] = bool(own.whole.invented)
     prices = price_digests(table_or_empty(own.whole, "unit_costs"), year)
     _refuse_unlike(files, here, digests, prices)
     per_head = (contacts_of(own.whole, year) / persons_of(own.whole, year)).reindex([icb])

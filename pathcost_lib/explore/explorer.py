@@ -374,11 +374,12 @@ class Explorer:
 
     def code(self, view: View) -> str:
         """Return the lines of Python that make the view's table."""
-        folder = f'"{self.dataset.folder.as_posix()}"' if self.dataset.folder else "..."
+        where = self.dataset.folder.as_posix() if self.dataset.folder else getattr(self.dataset.address, "text", "")
+        named = f'"{where}"' if where else "..."
         return (
             "from pathcost_lib import sources\n"
             "from pathcost_lib.explore.explorer import Explorer, View\n\n"
-            f"dataset = sources.open_dataset({folder})\n"
+            f"dataset = sources.open_dataset({named})\n"
             f'explorer = Explorer(dataset, price_base="{self.price_base}", reference="{self.reference}")\n'
             f"view = {view!r}\n"
             "table = explorer.disclosed(view).frame\n"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pathcost_lib import paths
 from pathcost_lib.errors import InputError
+from pathcost_lib.sources.address import parse
 
 __all__ = ["LAB", "VOILA", "open_explorer", "open_lab"]
 
@@ -27,7 +28,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def open_lab(
-    data: Path | None = None,
+    data: Path | str | None = None,
     *,
     page: Path | None = None,
     port: int = 8888,
@@ -49,7 +50,9 @@ def open_lab(
     LabApp.launch_instance([*LAB, *where, *_served(port, browser, as_root)])
 
 
-def open_explorer(data: Path | None = None, *, port: int = 8866, browser: bool = True, as_root: bool = False) -> None:
+def open_explorer(
+    data: Path | str | None = None, *, port: int = 8866, browser: bool = True, as_root: bool = False
+) -> None:
     """Open the explorer as a page without code; returns when it is closed. `as_root` is for a container."""
     from voila.app import Voila
 
@@ -69,10 +72,10 @@ def _refuse_root() -> None:
         raise InputError("A page in the browser would run as root. Start it as yourself: su - NAME, then the command.")
 
 
-def _set_environment(data: Path | None) -> None:
+def _set_environment(data: Path | str | None) -> None:
     """Say where the data are to the kernels, which inherit the environment, and to the servers where settings are."""
     if data is not None:
-        os.environ["PATHCOST_DATA"] = str(data.resolve())
+        os.environ["PATHCOST_DATA"] = parse(data).text
     if PRIVATE:
         from pathcost_lib.packs.private import runtime_folder
 

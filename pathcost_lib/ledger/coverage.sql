@@ -35,7 +35,7 @@ ORDER BY icb_code, setting, pod;
 
 -- 4. By provider and month: the provider's share, over these months, of what its ICBs' people have, times what they would be expected to have that month.
 CREATE OR REPLACE TEMP VIEW shares AS
-SELECT h.provider_code, h.icb_code, h.setting, h.pod, sum(h.held) * 1.0 / max(t.held) AS share_of_icb
+SELECT h.provider_code, h.icb_code, h.setting, h.pod, CAST(sum(h.held) AS DOUBLE) / max(t.held) AS share_of_icb
 FROM held AS h
 JOIN held_in_year AS t ON t.icb_code = h.icb_code AND t.setting = h.setting AND t.pod = h.pod
 GROUP BY h.provider_code, h.icb_code, h.setting, h.pod;

@@ -106,7 +106,7 @@ def build_all(
         Names of scenarios or paths of TOML files; each goes to the notebooks whose own is of its kind (of demand, or of
         change). One of demand at most; several of change are set side by side and added up.
     data : Path or str, optional
-        Folder of tables; the sample if not given.
+        Where the tables are (`sources.address`); `PATHCOST_DATA`, or the sample, if not given.
     formats : sequence of str
         Of `FORMATS`.
     out : Path or str, optional

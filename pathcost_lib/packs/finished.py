@@ -7,7 +7,8 @@ Pages, sheets, charts, slides and manifest are made from those tables, so this l
 - few people in words;
 - what a cell of a notebook shows otherwise than through `present`;
 - what is there and not seen: comments, hidden elements, sheets, rows and names, kept pivots, properties;
-- folders of the machine, in any file.
+- folders of the machine, in any file;
+- a number of the data for other tools (Parquet, CSV, Power BI) that stands in no table.
 
 Not read: where the marks of a drawing stand (a figure is drawn from a disclosed table, `present.figure` takes no
 other), and what digests are of (files that whoever has them knows).
@@ -15,6 +16,7 @@ other), and what digests are of (files that whoever has them knows).
 
 from __future__ import annotations
 
+import csv
 import html
 import io
 import json
@@ -23,6 +25,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import pyarrow.parquet as pq
 import pypdfium2
 
 from pathcost_lib.errors import InputError
@@ -46,6 +49,8 @@ _HIDDEN = re.compile(r'state="(?:veryHidden|hidden)"|<(?:row|col)\b[^<>]*\shidde
 _NAME = re.compile(r'<definedName name="(?!_xlnm\.)')
 _MADE_BY = re.compile(r"<(?:dc:creator|cp:lastModifiedBy|cp:manager|vt:lpwstr)>(?!pathcost<)[^<]+<")
 _PARTS = re.compile(r"/comments|threadedComment|pivotCache|externalLink|connections\.xml|customXml")
+#: Columns of the star's fact that hold numbers of tables.
+_MEASURED = ("value", "lower", "upper", "n")
 #: A mean of people leaves with three figures; beyond these a number is looked for in the tables.
 _FIGURES_SAID, _FIGURES_KEPT = 5, 6
 
@@ -86,6 +91,8 @@ def file_leaks(
             leaks = _office(content, numbers)
         elif name.endswith(".pdf"):
             leaks = _paper(content, numbers)
+        elif name.endswith(".zip"):
+            leaks = _data(content, numbers)
         elif name.endswith((".html", ".txt")):
             leaks = _page(content.decode("utf-8", "replace"), numbers)
         elif name.endswith(".ipynb"):
@@ -169,6 +176,30 @@ def _office(content: bytes, numbers: set[float]) -> Iterator[str]:
                 yield "its properties say who made it"
             if _FOLDER.search(text):
                 yield "it names a folder of a machine"
+
+
+def _data(content: bytes, numbers: set[float]) -> Iterator[str]:
+    """Read the files of the star: each number of the fact stands in a table, however few figures it has."""
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    for part, raw in parts.items():
+        text = ""
+        if part.endswith(".parquet"):
+            table = pq.read_table(io.BytesIO(raw))
+            rows = [{key: "" if v is None else str(v) for key, v in row.items()} for row in table.to_pylist()]
+            text = "\n".join(" ".join(row.values()) for row in rows)
+            if set(table.schema.metadata or {}) - {b"ARROW:schema"}:
+                yield "data are kept beside its rows"
+        else:
+            text = raw.decode("utf-8-sig", "replace")
+            rows = [*csv.DictReader(io.StringIO(text))] if part.endswith(".csv") else []
+        yield from _words(text, numbers)
+        if _FOLDER.search(text):
+            yield "it names a folder of a machine"
+        if "fact_measure." in part:
+            yield from _numbers([row[key] for row in rows for key in _MEASURED if row.get(key)], numbers, 1)
+            if any(row["status"] != "shown" and row["value"] for row in rows):
+                yield "a number is kept that is not shown"
 
 
 def _manifest(content: bytes, numbers: set[float]) -> Iterator[str]:

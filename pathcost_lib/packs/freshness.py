@@ -16,13 +16,18 @@ import nbformat
 import pathcost_lib
 from pathcost_lib import ROOM_OF, paths
 from pathcost_lib.packs.manifest import folder_names, text_digest
+from pathcost_lib.sources.address import is_folder, parse
+from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.remember import Store
+from pathcost_lib.sources.spark_engine import SparkEngine
 
 __all__ = [
     "OUTSIDE",
+    "TABLE",
     "changed",
     "code_digest",
     "content_digest",
+    "data_digests",
     "digests",
     "imports_of",
     "library_files",
@@ -35,6 +40,8 @@ __all__ = [
 
 #: How the name of what lies outside the project begins in a manifest.
 OUTSIDE = "(outside)/"
+#: How the name of a table of a catalog begins there: no file, so that its digest is the engine's.
+TABLE = "(table)/"
 
 _LIBRARY = Path(pathcost_lib.__file__).parent
 _DOOR = pathcost_lib.__name__
@@ -50,6 +57,24 @@ def content_digest(path: Path) -> str:
 def digests(files: Iterable[Path], base: Path | None = None) -> dict[str, str]:
     """Return name to digest; a name says nothing of the machine, and holds on another (`written`)."""
     return {written(path, base): content_digest(path) for path in sorted({p.resolve() for p in files})}
+
+
+def data_digests(dataset: Dataset) -> dict[str, str]:
+    """Return name to digest of what a dataset was opened from: files, hidden ones apart, or the tables of a catalog."""
+    address, engine = dataset.address, dataset.engine
+    assert address is not None
+    if isinstance(engine, SparkEngine) and not dataset.files:
+        return {f"{TABLE}{address.of(name)}": engine.fingerprint(r.name) for name, r in dataset.tables.items()}
+    if address.file is not None:
+        return digests([address.file])
+    folder = address.folder
+    assert folder is not None
+    folder = folder.resolve()
+    return digests((p for p in folder.rglob("*") if p.is_file() and not _hidden(p, folder)), folder)
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
 
 
 def written(path: Path, base: Path | None = None) -> str:
@@ -93,7 +118,13 @@ def place_of(name: str, places: Iterable[Path] = ()) -> Path | None:
 
 def without_machine(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values of parameters in which a path of this machine is as a manifest has it."""
-    return {k: written(Path(v)) if isinstance(v, str) and v and Path(v).is_absolute() else v for k, v in values.items()}
+    return {k: _impersonal(v) if isinstance(v, str) and v else v for k, v in values.items()}
+
+
+def _impersonal(value: str) -> str:
+    if not is_folder(value):
+        return parse(value).public
+    return written(Path(value)) if Path(value).is_absolute() else value
 
 
 def _shipped() -> list[Path]:
@@ -194,7 +225,7 @@ def same(before: Mapping[str, str], places: Iterable[Path] = ()) -> bool:
 
 
 def changed(before: Mapping[str, str], places: Iterable[Path] = ()) -> list[str]:
-    """Return the names of files that have not the digests that were noted, or are not there."""
+    """Return the names of files that have not the digests that were noted, or are not there; tables are no files."""
     places = list(places)
-    now = {name: place_of(name, places) for name in before}
-    return [n for n, digest in before.items() if (content_digest(p) if (p := now[n]) else "missing") != digest]
+    now = {name: place_of(name, places) for name in before if not name.startswith(TABLE)}
+    return [n for n, path in now.items() if (content_digest(path) if path else "missing") != before[n]]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from pathcost_lib.packs.runner import Parameter, check_parameters, parameters_of
 from pathcost_lib.pathways import load_definition
 from pathcost_lib.scenarios import load_scenario
 from pathcost_lib.sources import names, open_dataset, taking_part
-from pathcost_lib.sources.dataset import is_invented
+from pathcost_lib.sources.address import Address, is_folder, parse
+from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.dated import under_codes_of
 
 __all__ = ["SYNTHETIC", "Order", "banner_of", "place_order", "production_notebooks", "safe_name"]
@@ -33,9 +36,9 @@ def production_notebooks() -> list[Path]:
     return [p for p in notebooks if '"parameters"' in p.read_text(encoding="utf-8")]
 
 
-def banner_of(folder: Path) -> str:
-    """Return what every page made from a folder of tables must bear: that they are the sample's, which is invented."""
-    return SYNTHETIC if is_invented(folder) else ""
+def banner_of(dataset: Dataset) -> str:
+    """Return what every page made from a dataset must bear: that it is the sample, which is invented."""
+    return SYNTHETIC if dataset.invented else ""
 
 
 def safe_name(text: str) -> str:
@@ -57,6 +60,7 @@ class Order:
     given: Mapping[Path, Mapping[str, Any]]
     declared: Mapping[Path, Mapping[str, Parameter]]
     data: Mapping[str, str]
+    address: Address
     named: Mapping[Path, Mapping[str, str]]
     code: Mapping[str, str] = field(default_factory=dict)
     version: Mapping[str, Any] = field(default_factory=dict)
@@ -73,7 +77,8 @@ class Order:
     def require_same_data(self) -> None:
         """Refuse a pack whose data, or own files, have changed since it was begun: its digests would not be theirs.
 
-        A file is read again only where its size or a time of it has changed.
+        A file is read again only where its size or a time of it has changed; the tables of a catalog are looked at
+        once, when the first pack is ready.
 
         Raises
         ------
@@ -81,12 +86,22 @@ class Order:
             Naming the first file that has changed.
         """
         files_read = {**self.data, **{k: v for files in self.named.values() for k, v in files.items()}}
-        changed = freshness.changed(files_read, self.places)
+        changed = freshness.changed(files_read, self.places) + self._changed_tables
         if changed:
             raise InputError(
-                f"{Path(changed[0]).name} and {len(changed) - 1} other files have changed while the pack was built. "
+                f"{Path(changed[0]).name} and {len(changed) - 1} others have changed while the pack was built. "
                 "The pack that was there stands; run this again."
             )
+
+    @cached_property
+    def _changed_tables(self) -> list[str]:
+        before = {name: digest for name, digest in self.data.items() if name.startswith(freshness.TABLE)}
+        if not before:
+            return []
+        dataset = open_dataset(self.address)
+        now = freshness.data_digests(dataset)
+        dataset.engine.close()
+        return [name for name, digest in before.items() if now.get(name) != digest]
 
     def settings(self, icb: str) -> dict[Path, dict[str, Any]]:
         """Return each notebook's values for one ICB."""
@@ -185,11 +200,13 @@ def place_order(
         require_one_of(name, FORMATS, what="Format")
     chosen = list(dict.fromkeys(_notebook(n) for n in notebooks)) if notebooks else production_notebooks()
     declared = {notebook: parameters_of(notebook) for notebook in chosen}
-    folder = Path(data or paths.sample()).resolve()
+    address = parse(data or paths.data())
+    # An empty parameter is the sample, where no variable of the environment says otherwise.
+    usual = address.folder is not None and address == parse(paths.sample()) and "PATHCOST_DATA" not in os.environ
     bases = [p["price_base"].default for p in declared.values() if "price_base" in p]
     # One price base for the whole pack: that asked for, or else what most notebooks would take.
     own = {"price_base": max(bases, key=bases.count)} if bases else {}
-    own |= {"year": year, "data": "" if folder == paths.sample().resolve() else str(folder)}
+    own |= {"year": year, "data": "" if usual else address.text}
     given = {n: _given(settings, own, dict(parameters)) for n, settings in declared.items()}
     every = {name for settings in declared.values() for name in settings}
     for name in parameters:
@@ -198,7 +215,9 @@ def place_order(
     taken = dict[Path, str]()
     for name in [scenario] if isinstance(scenario, str) else dict.fromkeys(scenario):
         _scenario(name, declared, given, taken)
-    dataset = under_codes_of(open_dataset(data or folder, remember=True), year)
+    dataset = open_dataset(address, remember=True)
+    digests = freshness.data_digests(dataset)
+    dataset = under_codes_of(dataset, year)
     valid, left_out = taking_part(dataset, year)
     areas = names.icb_codes(dataset.activity)
     require_one_of(year, names.financial_years(dataset.activity), what="Financial year")
@@ -207,6 +226,9 @@ def place_order(
         check_parameters(notebook, values)
     called = names.organisation_names(dataset.organisations) if "organisations" in dataset else {}
     run_by = freshness.content_digest(Path(runner.__file__))[:16]
+    providers = frozenset(names.provider_names(dataset.organisations)) if "organisations" in dataset else frozenset()
+    dataset.engine.close()  # each notebook has a session of its own, which needs the cluster
+    place = address.folder or address.file
     return Order(
         icbs=tuple(codes),
         year=year,
@@ -217,14 +239,18 @@ def place_order(
         names=called,
         given=given,
         declared=declared,
-        data=freshness.digests((p for p in folder.rglob("*") if p.is_file() and not _hidden(p, folder)), folder),
+        data=digests,
+        address=address,
         named={n: _named(values) for n, values in given.items()},
         # How a notebook is run decides what its executed copy keeps, as much as its own code does.
         code={n.stem: freshness.code_digest([n]) + freshness.content_digest(n)[:16] + run_by for n in chosen},
         version=manifest.versions(),
-        banner=banner_of(folder),
-        providers=frozenset(names.provider_names(dataset.organisations)) if "organisations" in dataset else frozenset(),
-        places=(folder, *(path for values in given.values() for path in _places(values))),
+        banner=banner_of(dataset),
+        providers=providers,
+        places=(
+            *([place.resolve()] if place else []),
+            *(path for values in given.values() for path in _places(values)),
+        ),
         areas=tuple(valid),
         left_out=left_out,
     )
@@ -319,9 +345,6 @@ def _named(values: Mapping[str, Any]) -> dict[str, str]:
 
 def _places(values: Mapping[str, Any]) -> list[Path]:
     texts = {k: v for k, v in values.items() if isinstance(v, str) and v and k != "data"}
-    named = [Path(one).resolve() for k, v in texts.items() for one in (v.split(",") if k == "beside" else [v])]
+    each = [one for k, v in texts.items() for one in (v.split(",") if k == "beside" else [v])]
+    named = [Path(text).resolve() for text in each if is_folder(text)]
     return [path for path in named if path.exists()]
-
-
-def _hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)

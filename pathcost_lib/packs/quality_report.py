@@ -11,12 +11,13 @@ from pathcost_lib import paths
 from pathcost_lib.errors import require_one_of
 from pathcost_lib.packs import releases
 from pathcost_lib.packs.document import Document, read_section
-from pathcost_lib.packs.freshness import digests, without_machine
+from pathcost_lib.packs.freshness import data_digests, digests, without_machine
 from pathcost_lib.packs.manifest import file_digest, versions
 from pathcost_lib.packs.order import banner_of
 from pathcost_lib.packs.render import FORMATS as ALL_FORMATS
 from pathcost_lib.packs.runner import execute, parameters_of
 from pathcost_lib.sources import open_dataset
+from pathcost_lib.sources.address import parse
 from pathcost_lib.sources.names import financial_years
 
 __all__ = ["quality_report"]
@@ -26,19 +27,21 @@ _ABOUT = (
 )
 
 
-#: The report is about the data, so it has no paper for a board.
-FORMATS = {name: form for name, form in ALL_FORMATS.items() if name != "paper"}
+#: The report is about the data, so it has no paper for a board, and nothing for other tools.
+FORMATS = {name: form for name, form in ALL_FORMATS.items() if name not in ("paper", "parquet", "powerbi")}
 
 
 def quality_report(
-    data: Path, out: Path, *, formats: Sequence[str] = ("html", "pdf", "xlsx"), year: str = ""
+    data: Path | str, out: Path, *, formats: Sequence[str] = ("html", "pdf", "xlsx"), year: str = ""
 ) -> list[Path]:
     """Write `data-quality.html`, `.xlsx` and so on, each whole or not at all, and `manifest.json`.
 
     Parameters
     ----------
-    data, out : Path
-        Folder of tables, and where to write.
+    data : Path or str
+        Where the tables are.
+    out : Path
+        Where to write.
     formats : sequence of str
         Of `FORMATS`.
     year : str
@@ -53,19 +56,21 @@ def quality_report(
     """
     for name in formats:
         require_one_of(name, FORMATS, what="Format")
-    dataset = open_dataset(data)
+    address = parse(data)
+    dataset = open_dataset(address)
     year = year or financial_years(dataset.activity)[-1]
-    values = {"data": str(data.resolve()), "year": year, "price_base": year, "anyway": True}
+    values = {"data": address.text, "year": year, "price_base": year, "anyway": True}
+    banner, inputs = banner_of(dataset), data_digests(dataset)
+    dataset.engine.close()
     notebook = paths.notebooks() / "01_data_quality.ipynb"
     with tempfile.TemporaryDirectory() as work:
         executed = Path(work) / notebook.name
         seconds = execute(notebook, executed, values)
         section = read_section(executed)
-    banner = banner_of(data)
     defaults = {name: parameter.default for name, parameter in parameters_of(notebook).items()}
     restricted = releases.restriction({notebook.stem: values}, {notebook.stem: defaults})
     document = Document(
-        data.resolve().name, "", year, _ABOUT, (section,), kind="Data quality", banner=banner, restricted=restricted
+        Path(address.text).name, "", year, _ABOUT, (section,), kind="Data quality", banner=banner, restricted=restricted
     )
     if not restricted:  # wherever the report is written
         rows = releases.released_rows({section.source: section.payloads})
@@ -77,13 +82,12 @@ def quality_report(
         part = path.with_name(f"{path.name}.part")
         part.write_bytes(form.write(document))
         written.append(part.replace(path))
-    inputs = [file for files in dataset.files.values() for file in files]
     manifest = {
         "kind": "data quality",
         **versions(),
         "publication": restricted or releases.WITHIN_GRID,
         "parameters": {notebook.stem: without_machine(values)},
-        "inputs": digests(inputs, data) | digests([notebook]),
+        "inputs": inputs | digests([notebook]),
         "outputs": {path.name: file_digest(path) for path in written},
         "seconds": {notebook.stem: round(seconds, 2)},
     }

@@ -20,7 +20,9 @@ import pathcost_lib
 from pathcost_lib.packs.document import Document, Figure, Prose, Section, Table
 from pathcost_lib.packs.paper import paper_of
 from pathcost_lib.packs.pdf import render_paper, render_pdf
+from pathcost_lib.packs.powerbi import write_powerbi
 from pathcost_lib.packs.slides import write_slides
+from pathcost_lib.packs.star import write_star
 from pathcost_lib.packs.workbook import write_workbook
 from pathcost_lib.present import style
 from pathcost_lib.present.display import table_html
@@ -147,6 +149,8 @@ FORMATS = {
     "pdf": Format("board-pack.pdf", render_pdf),
     "xlsx": Format("board-pack.xlsx", write_workbook),
     "pptx": Format("board-pack.pptx", write_slides),
+    "parquet": Format("board-data.zip", write_star),
+    "powerbi": Format("board-powerbi.zip", write_powerbi),
 }
 #: What is made where nobody asks for less or more.
 DEFAULT_FORMATS = ("html", "paper", "pdf", "xlsx", "pptx")

@@ -25,6 +25,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.present.display import TALLY
+from pathcost_lib.sources.address import is_folder, parse
 
 __all__ = ["TYPES", "NotebookError", "Parameter", "check_parameters", "execute", "parameters_of", "typed"]
 
@@ -230,7 +231,9 @@ def _without_traces(output: Path, values: Mapping[str, Any]) -> None:
         return
     book = nbformat.read(output, as_version=4)
     book.metadata.pop("papermill", None)
-    folders = {v: Path(v).name for v in values.values() if isinstance(v, str) and v and Path(v).is_absolute()}
+    texts = [v for v in values.values() if isinstance(v, str) and v]
+    folders = {v: Path(v).name for v in texts if is_folder(v) and Path(v).is_absolute()}
+    folders |= {v: parse(v).public for v in texts if not is_folder(v)}
     for cell in book.cells:
         cell.metadata.pop("papermill", None)
         if "injected-parameters" in cell.metadata.get("tags", []):

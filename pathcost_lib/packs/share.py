@@ -45,7 +45,7 @@ def share(
     out : Path
         File to write, ending in `.zip`.
     data : Path or str
-        Folder of tables.
+        Where the tables are (`sources.address`).
     year : str
         Financial year of the contacts, and in which the window of a pathway closes.
     price_base : str
@@ -101,7 +101,7 @@ def share(
         safe |= {f"{name}/{pathway}": costs[pathway][name] for name in ("outside", "flow")}
     _audit(safe, icb, year, reports or paths.reports())
     coverage = icb_view.coverage_of(who.whole.activity, people["population"], icb, year=year)
-    banner = banner_of(Path(data))
+    banner = banner_of(dataset)
     manifest = {
         "icb": icb,
         "name": names.organisation_names(who.whole.organisations).get(icb, icb),

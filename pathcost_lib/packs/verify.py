@@ -146,6 +146,8 @@ def _differences(noted: Mapping[str, str], files: Mapping[str, Path | None]) -> 
     for name, path in sorted(files.items()):
         if name not in noted:
             reasons.append(f"{name}: was not part of it")
+        elif name.startswith(freshness.TABLE):
+            reasons.append(f"{name.removeprefix(freshness.TABLE)}: a table of a catalog, which only `pack` reads again")
         elif path is None:
             reasons.append(f"{name.removeprefix(freshness.OUTSIDE)}: lay outside the project; say --from FOLDER")
         elif not path.exists():

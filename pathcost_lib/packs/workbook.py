@@ -1,4 +1,4 @@
-"""Every table of a pack as numbers: one contents sheet, one sheet a table."""
+"""Every table of a pack as numbers: a front sheet with headline figures and links, one sheet a table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathcost_lib.packs.charts import BASE, NativeChart, Series, native_chart
 from pathcost_lib.packs.document import Document, Table
 from pathcost_lib.packs.proof import in_groups
 from pathcost_lib.present import style
-from pathcost_lib.present.format import say
+from pathcost_lib.present.format import LIMIT, say
 
 __all__ = ["sheet_name", "write_workbook"]
 
@@ -110,7 +110,7 @@ def _write_contents(
         sheet.write_string(row, 0, label, formats.text(bold=True))
         sheet.write_string(row, 1, words, formats.text(text_wrap=True))
         sheet.set_row(row, 13.5 * (1 + len(words) // 95))
-    first = row + 2
+    first = _write_headlines(sheet, formats, document, row + 2)
     for column, heading in enumerate(("Sheet", "Table")):
         sheet.write_string(first, column, heading, formats.text(bold=True, bottom=2))
     link = formats.get(font_color="#005EB8", underline=1)
@@ -118,9 +118,37 @@ def _write_contents(
     for row, (title, name) in enumerate(zip(titles, [*names, "Method"], strict=True), start=first + 1):
         sheet.write_url(row, 0, f"internal:'{name}'!A1", link, string=name)
         sheet.write_string(row, 1, title, formats.text(text_wrap=True))
+    sheet.freeze_panes(2, 0)
+    sheet.print_area(0, 0, row, 3)
+    sheet.set_footer("&L&A&RPage &P of &N")
     sheet.set_landscape()
     sheet.set_paper(9)
     sheet.fit_to_pages(1, 0)
+
+
+def _write_headlines(sheet: Any, formats: _Formats, document: Document, first: int) -> int:
+    """Write the figures behind the messages as numbers, with their limits; return the row after them and a blank."""
+    behind = [(m.behind["columns"], m.behind["rows"][0]) for m in document.messages if m.behind.get("rows")]
+    figures = [pair for columns, cells in behind for pair in zip(columns, cells, strict=True) if pair[0]["number"]]
+    if not figures:
+        return first
+    heads = ("Headline figures", "Value", "Lower limit", "Upper limit")
+    for column, heading in enumerate(heads):
+        sheet.write_string(first, column, heading, formats.text(bold=True, bottom=2, align="left"))
+    sheet.set_column(2, 3, 14)
+    row, column = first, 1
+    for item, value in figures:
+        limit = LIMIT.search(item["key"])
+        if limit and row > first:
+            column = 2 if limit[1] == "lower" else 3
+        else:
+            row, column = row + 1, 1
+            sheet.write_string(row, 0, _heading(item), formats.text())
+        if isinstance(value, str):
+            sheet.write_string(row, column, value, formats.text(align="left"))
+        elif value is not None:
+            sheet.write_number(row, column, value, formats.get(num_format=item["excel"], align="left"))
+    return row + 2
 
 
 def _write_method(sheet: Any, formats: _Formats, document: Document) -> None:
@@ -258,6 +286,7 @@ def _write_table(sheet: Any, formats: _Formats, payload: Mapping[str, Any]) -> N
         sheet.autofilter(_HEADER_ROW, 0, _HEADER_ROW + len(rows), len(columns) - 1)
     sheet.freeze_panes(_HEADER_ROW + 1, 1)
     sheet.repeat_rows(_HEADER_ROW)
+    sheet.set_footer("&L&A&RPage &P of &N")
     sheet.set_landscape()
     sheet.set_paper(9)
     sheet.fit_to_pages(1, 0)

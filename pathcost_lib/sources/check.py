@@ -22,7 +22,7 @@ from pathcost_lib.sources.between import RULES_BETWEEN, between_tables
 from pathcost_lib.sources.contracts import CONTRACTS, PATTERNS, Contract, Rule, full_match
 from pathcost_lib.sources.dataset import Dataset, conform
 from pathcost_lib.sources.engine import Relation
-from pathcost_lib.sources.files import source_name, unreadable
+from pathcost_lib.sources.files import unreadable
 from pathcost_lib.sources.findings import KNOWN, gone_examples, no_places, place, published_icbs
 from pathcost_lib.sources.quoting import quote_name, quote_value, quote_values
 
@@ -163,7 +163,8 @@ def check(dataset: Dataset, *, as_of: date | None = None, ledger: Relation | Non
 
 
 def _check(dataset: Dataset, as_of: date, ledger: Relation | None) -> QualityReport:
-    tables = conform({name: dataset.tables[name] for name in CONTRACTS if name in dataset}, dataset.files)
+    held = {name: dataset.tables[name] for name in CONTRACTS if name in dataset}
+    tables = conform(held, dataset.files, where=dataset.where)
     steps = _activity_steps(tables) if "activity" in tables else {}
     rows = {name: relation.count() for name, relation in tables.items()}
     lines, rules, places = _not_checked(tables), 0, no_places()
@@ -171,7 +172,7 @@ def _check(dataset: Dataset, as_of: date, ledger: Relation | None) -> QualityRep
         counts = _found(CONTRACTS[name], tables, steps if name == "activity" else {"rows_with": relation}, as_of)
         broken = {rule: n for rule, n in counts if n}
         where = _where(dataset, name, [rule for rule in broken if rule.severity != "info"])
-        whole = source_name(name, dataset.files.get(name, []))
+        whole = dataset.where(name)
         if name == "activity":
             places = place(steps, [rule for rule in broken if rule.test], tables, ledger)
             gone = gone_examples(places, steps["spans"])
@@ -181,7 +182,7 @@ def _check(dataset: Dataset, as_of: date, ledger: Relation | None) -> QualityRep
     for rule, name, n, codes in between_tables(tables):
         examples = [code for code in codes if re.fullmatch(_ODS_CODE, code)]
         example = ", ".join(examples[:5]) + (f" and {len(codes) - 5} more" if len(codes) > 5 else "")
-        lines.append(_line(replace(rule, example=example), name, source_name(name, dataset.files.get(name, [])), n))
+        lines.append(_line(replace(rule, example=example), name, dataset.where(name), n))
     rules += len(RULES_BETWEEN)
     coverage = steps["coverage"].to_pandas() if steps else _no_coverage()
     unusual = steps["unusual_costs"].to_pandas() if steps else pd.DataFrame()

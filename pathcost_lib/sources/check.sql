@@ -103,7 +103,7 @@ JOIN spread AS s ON s.pod = r.pod AND s.currency_code = r.currency_code
 WHERE s.mad > 0 AND 0.6745 * abs(r.x - s.median) / s.mad > 3.5;
 
 CREATE OR REPLACE TEMP VIEW unusual_costs AS
-SELECT s.pod, s.currency_code, s.places AS recorded_rows, exp(s.median) / 100 AS median_gbp, n.high_rows, n.low_rows, n.cost_pence / 100.0 AS unusual_gbp
+SELECT s.pod, s.currency_code, s.places AS recorded_rows, exp(s.median) / 100 AS median_gbp, n.high_rows, n.low_rows, CAST(n.cost_pence AS DOUBLE) / 100 AS unusual_gbp
 FROM spread AS s
 JOIN (
   SELECT pod, currency_code, CAST(sum(CASE WHEN is_high THEN 1 ELSE 0 END) AS BIGINT) AS high_rows,

@@ -1,20 +1,24 @@
 """A dataset: the tables of one extract, by name, in one engine; opened only if they keep their contracts.
 
-Opening reads the footers of the Parquet files, and the values only of floating columns and of timestamps that should be
-dates. Values are `check`'s.
+There is one door, `open_dataset`, whatever the address (`sources.address`): a folder, a DuckDB file, a Spark catalog, a
+store. Opening reads the footers of the Parquet files, and the values only of floating columns and of timestamps that
+should be dates. Values are `check`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
 from pathcost_lib import paths
 from pathcost_lib.errors import InputError, require_one_of
+from pathcost_lib.sources.address import Address, parse
 from pathcost_lib.sources.contracts import (
     CONTRACTS,
     PATTERNS,
@@ -25,14 +29,15 @@ from pathcost_lib.sources.contracts import (
     full_match,
     type_problem,
 )
-from pathcost_lib.sources.engine import Engine, Relation, connect
+from pathcost_lib.sources.engine import DuckDBEngine, Engine, Relation, Stored, connect
 from pathcost_lib.sources.files import find_tables, read_source, source_name, unreadable
-from pathcost_lib.sources.quoting import quote_name
+from pathcost_lib.sources.quoting import quote_name, quote_value
 from pathcost_lib.sources.remember import RememberingEngine, Store
+from pathcost_lib.sources.spark_engine import SparkEngine
 
-__all__ = ["INVENTED", "TABLES", "Dataset", "column_problems", "is_invented", "open_dataset"]
+__all__ = ["INVENTED", "TABLES", "Dataset", "column_problems", "open_dataset"]
 
-#: File that stands beside the sample's tables and says how it was made.
+#: File that stands beside the sample's tables and says how it was made; in a database the table `sample` of one text.
 INVENTED = "sample.json"
 
 
@@ -42,30 +47,35 @@ class Dataset:
 
     engine: Engine
     tables: Mapping[str, Relation]
-    folder: Path | None = None
+    address: Address | None = None
     files: Mapping[str, list[Path]] = field(default_factory=dict)
+    #: How the sample was made, which is invented; empty for data that are somebody's.
+    invented: Mapping[str, Any] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> Relation:
         if name.startswith("_") or name not in TABLES:
             raise AttributeError(name)
         if name not in self.tables:
-            where = f" in {self.folder}" if self.folder else ""
+            where = f" in {self.address.name}" if self.address else ""
             names = ", ".join(self.tables) or "none"
-            raise InputError(
-                f"There is no table {name!r}{where}. Expected {name}.parquet or {name}/*.parquet. Held: {names}."
-            )
+            expected = f"{name}.parquet or {name}/*.parquet" if self.folder else f"a table or view {name}"
+            raise InputError(f"There is no table {name!r}{where}. Expected {expected}. Held: {names}.")
         return self.tables[name]
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that it was read from, if it was."""
+        return self.address.folder if self.address else None
+
+    def where(self, name: str) -> str:
+        """Return where a table is from, in words for an error."""
+        return source_name(name, self.files.get(name, []), self.address.where(name) if self.address else "")
 
     def __contains__(self, name: object) -> bool:
         return name in self.tables
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.tables)
-
-    @property
-    def invented(self) -> bool:
-        """Whether the tables are the sample's, which is invented."""
-        return self.folder is not None and is_invented(self.folder)
 
     @classmethod
     def from_frames(cls, frames: Mapping[str, pd.DataFrame], engine: Engine | None = None) -> Dataset:
@@ -84,23 +94,21 @@ class Dataset:
         return cls(engine, tables)
 
 
-def is_invented(folder: Path) -> bool:
-    """Return whether a folder holds the sample's tables, which are invented."""
-    return (folder / INVENTED).is_file()
+def open_dataset(folder: str | Path | Address, engine: Engine | None = None, *, remember: bool = False) -> Dataset:
+    """Open the tables at an address: a folder, or a database or catalog whose tables are called as ours are.
 
-
-def open_dataset(folder: str | Path, engine: Engine | None = None, *, remember: bool = False) -> Dataset:
-    """Open a folder of tables: `activity.parquet`, `activity/` with any depth of `.parquet` files, or `activity.csv`.
+    A folder holds `activity.parquet`, `activity/` with any depth of `.parquet` files, or `activity.csv`; a database, a
+    table or view `activity`. `sources.address` lists what an address may be.
 
     Whole numbers and decimals are widened where nothing is lost, timestamps that are all midnight become dates, and
     optional columns that are left out are null on every row. `docs/tables.md` says what each table must hold.
 
     Parameters
     ----------
-    folder : str or Path
-        Where the tables are.
+    folder : str, Path or Address
+        Where the tables are, such as "data/own", "duckdb:///own.db" or "spark:///nhs.costing".
     engine : Engine, optional
-        Where to run; DuckDB in memory if not given.
+        Where to run; what the address names if not given, DuckDB in memory for a folder.
     remember : bool
         Keep the summaries that are fetched, and find them again when the same is asked of the same files
         (`sources.remember`): the first notebook, or ICB, computes what is national, all others read it. The numbers are
@@ -109,9 +117,9 @@ def open_dataset(folder: str | Path, engine: Engine | None = None, *, remember: 
     Raises
     ------
     InputError
-        If the folder is not there or holds no known table, or a table cannot be used: no rows, a file cut short, a
-        column missing or of another type, files of one table that differ, NaN in a number. Everything that is wrong
-        with the columns of all tables is listed at once, by file and column.
+        If the folder or schema is not there or holds no known table, or a table cannot be used: no rows, a file cut
+        short, a column missing or of another type, files of one table that differ, NaN in a number. Everything that is
+        wrong with the columns of all tables is listed at once, by file (or catalog and table) and column.
 
     Examples
     --------
@@ -133,17 +141,28 @@ def open_dataset(folder: str | Path, engine: Engine | None = None, *, remember: 
     6   primary_care     50095
     7    social_care       388
     """
-    folder = Path(folder)
+    address = parse(folder)
+    if address.folder is not None:
+        return _open_folder(address, address.folder, engine, remember)
+    if address.file is not None:
+        return _open_file(address, address.file, engine, remember)
+    return _open_spark(address, engine)
+
+
+def _open_folder(address: Address, folder: Path, engine: Engine | None, remember: bool) -> Dataset:
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}. `pathcost sample` makes the synthetic England.")
     files = find_tables(folder)
-    engine = engine or (RememberingEngine(Store(paths.cache())) if remember else connect())
+    engine = engine or _own_engine(remember)
     engine.seal(path for parts in files.values() for path in parts)
     sources = {name: read_source(name, parts) for name, parts in files.items()}
     schemas = {name: schema for name, (schema, _) in sources.items()}
+    made = folder / INVENTED
+    about = json.loads(made.read_text(encoding="utf-8")) if made.is_file() else {}
     try:
         tables = {name: engine.register(name, source) for name, (_, source) in sources.items()}
-        return Dataset(engine, conform(tables, files, schemas), folder, files)
+        engine.fit(tables.values())
+        return Dataset(engine, conform(tables, files, schemas), address, files, about)
     except InputError:
         raise
     except Exception:  # Whatever the engine calls a damaged page or bytes that are not text.
@@ -154,10 +173,76 @@ def open_dataset(folder: str | Path, engine: Engine | None = None, *, remember: 
         raise InputError(_listed(lines)) from None
 
 
+def _own_engine(remember: bool) -> DuckDBEngine:
+    return RememberingEngine(Store(paths.cache())) if remember else DuckDBEngine()
+
+
+def _open_file(address: Address, file: Path, engine: Engine | None, remember: bool) -> Dataset:
+    if not file.is_file():
+        raise InputError(f"There is no database {file}.")
+    if engine is not None:
+        raise InputError("A DuckDB file has an engine of its own. Leave the engine out.")
+    own = _own_engine(remember)
+    digest = Store(paths.cache()).file_digest(file) if remember else ""
+    try:
+        catalog = own.attach(file)
+    except Exception:  # whatever DuckDB calls a file that is no database, or another version's
+        raise InputError(f"{file.name} is no DuckDB database that this version reads, or is being written.") from None
+    own.seal()
+    return _open_catalog(address, own, {n: Stored((catalog, *address.schema, n), digest) for n in (*TABLES, _SAMPLE)})
+
+
+def _open_spark(address: Address, engine: Engine | None) -> Dataset:
+    engine = engine or connect(address.engine)
+    if not isinstance(engine, SparkEngine):
+        raise InputError(f"{address.name} is read by Spark, not by the engine given. Leave the engine out.")
+    if address.store:
+        return _open_store(address, engine)
+    return _open_catalog(address, engine, {n: Stored((*address.schema, n)) for n in (*TABLES, _SAMPLE)})
+
+
+#: Table of one text that says how the sample was made, where its tables were copied into a database.
+_SAMPLE = "sample"
+
+
+def _open_catalog(address: Address, engine: Engine, names: Mapping[str, Stored]) -> Dataset:
+    there = {name: stored for name, stored in names.items() if engine.has(stored)}
+    tables = {name: engine.register(name, stored) for name, stored in there.items()}
+    made = tables.pop(_SAMPLE, None)
+    return _conformed(address, engine, tables, json.loads(made.to_arrow()["about"][0].as_py()) if made else {})
+
+
+def _open_store(address: Address, engine: SparkEngine) -> Dataset:
+    tables = {}
+    for name in TABLES:
+        if place := engine.parquet_at(address.store, name):
+            tables[name] = engine.register(name, place)
+    return _conformed(address, engine, tables, {})
+
+
+def _conformed(address: Address, engine: Engine, tables: Mapping[str, Relation], about: Mapping[str, Any]) -> Dataset:
+    """Return the tables of a catalog or store as a dataset."""
+    if not tables:
+        raise InputError(f"{address.name} holds none of the tables or views {', '.join(TABLES)}.")
+    # One question for all tables: on a cluster each has its price.
+    firsts = [f"SELECT * FROM (SELECT {quote_value(n)} AS name FROM {n} LIMIT 1) AS {n}" for n in tables]
+    filled = set(engine.view("filled", " UNION ALL ".join(firsts), tables).to_arrow()["name"].to_pylist())
+    if empty := [name for name in tables if name not in filled]:
+        lines = [f"{address.where(n)}: the table has columns but no rows. Fill it, or leave it out." for n in empty]
+        raise InputError(_listed(lines))
+    engine.fit(tables.values())
+    return Dataset(engine, conform(tables, {}, where=address.where), address, {}, about)
+
+
 def conform(
-    tables: Mapping[str, Relation], files: Mapping[str, list[Path]], schemas: Mapping[str, pa.Schema] | None = None
+    tables: Mapping[str, Relation],
+    files: Mapping[str, list[Path]],
+    schemas: Mapping[str, pa.Schema] | None = None,
+    where: Callable[[str], str] = lambda name: "",
 ) -> dict[str, Relation]:
     """Return the tables in the types of their contracts, with the optional columns.
+
+    `where` says what errors call a table that is in no file.
 
     Raises
     ------
@@ -167,24 +252,25 @@ def conform(
     schemas = schemas or {
         name: relation.query("SELECT * FROM this LIMIT 0").to_arrow().schema for name, relation in tables.items()
     }
-    problems = _schema_problems(schemas, files)
+    places = {name: source_name(name, files.get(name, []), where(name)) for name in tables}
+    problems = _schema_problems(schemas, places)
     if not problems:
         for name, relation in tables.items():
-            problems += _value_problems(relation, CONTRACTS[name], schemas[name], files.get(name, []))
-            problems += _code_problems(relation, CONTRACTS[name], schemas[name], files.get(name, []))
+            problems += _value_problems(relation, CONTRACTS[name], schemas[name], places[name])
+            problems += _code_problems(relation, CONTRACTS[name], schemas[name], places[name], files.get(name, []))
     if problems:
         raise InputError(_listed(problems))
     return {name: _as_contract(relation, _casts(CONTRACTS[name], schemas[name])) for name, relation in tables.items()}
 
 
-def _schema_problems(schemas: Mapping[str, pa.Schema], files: Mapping[str, list[Path]]) -> list[str]:
-    lines = [line for name, schema in schemas.items() for line in column_problems(name, schema, files.get(name, []))]
+def _schema_problems(schemas: Mapping[str, pa.Schema], places: Mapping[str, str]) -> list[str]:
+    lines = [line for name, schema in schemas.items() for line in column_problems(name, schema, places[name])]
     return lines + _identifiers_differ(schemas)
 
 
-def column_problems(name: str, schema: pa.Schema, files: Iterable[Path] = ()) -> list[str]:
+def column_problems(name: str, schema: pa.Schema, where: str = "") -> list[str]:
     """Return, one line each, which columns of a table are missing, repeated or of a type that cannot be read."""
-    where, contract = source_name(name, files), CONTRACTS[name]
+    where, contract = where or name, CONTRACTS[name]
     lines = []
     for column in contract.columns:
         times = schema.names.count(column.name)
@@ -215,7 +301,7 @@ def _identifiers_differ(schemas: Mapping[str, pa.Schema]) -> list[str]:
 # -- values and types --------------------------------------------------------------------------------------------------
 
 
-def _value_problems(relation: Relation, contract: Contract, schema: pa.Schema, files: list[Path]) -> list[str]:
+def _value_problems(relation: Relation, contract: Contract, schema: pa.Schema, where: str) -> list[str]:
     """Count, in one pass over the columns concerned, what would poison a sum (NaN, infinity) or lose a time of day."""
     tests, words = {}, {}
     for column in contract.columns:
@@ -231,11 +317,12 @@ def _value_problems(relation: Relation, contract: Contract, schema: pa.Schema, f
         return []
     counts = ", ".join(f"count(*) FILTER (WHERE {test}) AS {name}" for name, test in tests.items())
     row = relation.query(f"SELECT {counts} FROM this").to_arrow().to_pylist()[0]
-    where = source_name(contract.table, files)
     return [f"{where}, column {name}: {n:,} rows {words[name]}." for name, n in row.items() if n]
 
 
-def _code_problems(relation: Relation, contract: Contract, schema: pa.Schema, files: list[Path]) -> list[str]:
+def _code_problems(
+    relation: Relation, contract: Contract, schema: pa.Schema, where: str, files: list[Path]
+) -> list[str]:
     """Count the rows whose codes are made of other characters than a code has.
 
     Names are no codes: they reach no SQL, `names.organisation_names` makes them fit to print, and `check` counts them.
@@ -256,7 +343,6 @@ def _code_problems(relation: Relation, contract: Contract, schema: pa.Schema, fi
         if not unreadable({contract.table: files}):
             raise
         return []
-    where = source_name(contract.table, files)
     return [
         f"{where}, column {c.name}: {int(row[c.name]):,} rows hold what is not {PATTERNS[c.pattern][1]}."
         for c in columns

@@ -3,8 +3,7 @@
 SQL is written in DuckDB's dialect in `.sql` files, one named view a step, so that an analyst can read a file and run
 it by hand. `Engine.run` gives each run its own names, so that two ledgers can live in one session.
 
-On Spark the SQL is transpiled and the rows stay on the platform. Install with `pip install pathcost[spark]`; a session
-of Databricks, Spark Connect or this machine will do.
+On Spark (`sources.spark_engine`) the SQL is transpiled and the rows stay on the platform.
 """
 
 from __future__ import annotations
@@ -13,14 +12,12 @@ import contextlib
 import html
 import itertools
 import re
-import shutil
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,6 +39,21 @@ _ROWS_WRITTEN = 122_880
 _COMMENT = re.compile(r"--[^\n]*")
 #: A literal, which is passed over, or a table that is read.
 _LITERAL_OR_READS = re.compile(rf"'(?:[^']|'')*'|{READS.pattern}", re.IGNORECASE)
+
+
+class Stored(NamedTuple):
+    """A table or view of an engine's own catalog by the parts of its name, and a digest of its rows where one is known.
+
+    Without a digest no answer from it is remembered.
+    """
+
+    parts: tuple[str, ...]
+    digest: str = ""
+
+    @property
+    def sql(self) -> str:
+        """Its name as SQL."""
+        return ".".join(map(quote_name, self.parts))
 
 
 class Extent(NamedTuple):
@@ -178,12 +190,22 @@ class Engine(ABC):
         """Return column name to type of a view or table."""
 
     @abstractmethod
-    def _register(self, name: str, source: pa.Table | list[str]) -> None:
-        """Make an Arrow table, or a list of Parquet files, known as `name`."""
+    def has(self, table: Stored) -> bool:
+        """Return whether the engine's catalog has a table or view."""
+
+    @abstractmethod
+    def _register(self, name: str, source: pa.Table | list[str] | Stored) -> None:
+        """Make an Arrow table, a list of Parquet files, or a table of a catalog known as `name`."""
 
     @abstractmethod
     def write_parquet(self, name: str, path: Path) -> Path:
         """Write a view to one Parquet file, whole or not at all."""
+
+    def close(self) -> None:  # noqa: B027
+        """Let go of what the engine holds elsewhere: nothing, for one in this process."""
+
+    def fit(self, relations: Iterable[Relation]) -> None:  # noqa: B027
+        """Set the engine for the size of tables that it will read."""
 
     def seal(self, files: Iterable[Path | str] = ()) -> None:  # noqa: B027
         """Let SQL read these files only, from now on. Does nothing where a platform has its own rules of access."""
@@ -193,20 +215,20 @@ class Engine(ABC):
         """Return a name that nothing in this session has."""
         return f"{re.sub(r'_[0-9]+$', '', stem)}_{next(self._numbers)}"
 
-    def register(self, stem: str, source: pd.DataFrame | pa.Table | Path | str | list[Path]) -> Relation:
+    def register(self, stem: str, source: pd.DataFrame | pa.Table | Stored | Path | str | list[Path]) -> Relation:
         """Make rows known to the engine.
 
         Parameters
         ----------
         stem : str
             What to call them; a number is added.
-        source : DataFrame, Arrow table, path, or list of paths
-            Rows in memory, or Parquet files (a path may hold `*`).
+        source : DataFrame, Arrow table, Stored, path, or list of paths
+            Rows in memory, a table of the engine's catalog, or Parquet files (a path may hold `*`).
         """
         name = self.new_name(stem)
         if isinstance(source, pd.DataFrame):
             source = pa.Table.from_pandas(source, preserve_index=False)
-        if not isinstance(source, pa.Table):
+        if not isinstance(source, pa.Table | Stored):
             source = [str(p) for p in source] if isinstance(source, list) else [str(source)]
         self._register(name, source)
         return Relation(self, name)
@@ -346,7 +368,21 @@ class DuckDBEngine(Engine):
         """Return column name to type of a view or table."""
         return {row[0]: str(row[1]) for row in self.connection.execute(f"DESCRIBE {name}").fetchall()}
 
-    def _register(self, name: str, source: pa.Table | list[str]) -> None:
+    def attach(self, file: Path) -> str:
+        """Attach a DuckDB file, to be read and not written, and return what it is called; before `seal`."""
+        self.execute(f"ATTACH {quote_value(str(file))} AS attached (READ_ONLY)")
+        return "attached"
+
+    def has(self, table: Stored) -> bool:
+        """Return whether an attached file has a table or view."""
+        names = ("table_catalog", "table_schema", "table_name")
+        same = " AND ".join(f"{n} = {quote_value(part)}" for n, part in zip(names, table.parts, strict=True))
+        return bool(self.connection.execute(f"SELECT 1 FROM information_schema.tables WHERE {same}").fetchall())
+
+    def _register(self, name: str, source: pa.Table | list[str] | Stored) -> None:
+        if isinstance(source, Stored):
+            self.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {source.sql}")
+            return
         if isinstance(source, pa.Table):
             self.connection.register(f"{name}_arrow", source)
             self.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {name}_arrow")
@@ -378,8 +414,9 @@ def connect(url: str | Any | None = None, *, files: Iterable[Path | str] | None 
     Parameters
     ----------
     url : str or SparkSession, optional
-        None or "duckdb://" for DuckDB in memory; "duckdb:///folder/file.db" for a DuckDB file; "local[2]",
-        "spark://host:port" or "sc://host:port" for Spark; or a Spark session that you have.
+        None, "" or "duckdb://" for DuckDB in memory; "duckdb:///folder/file.db" for a DuckDB file; "local[2]",
+        "spark://host:port" or "sc://host:port" for Spark; "spark://" for the Spark session that is there, or the one
+        that its own configuration names; or a Spark session that you have.
     files : iterable of Path or str, optional
         Let SQL read these files and no others, for good (`Engine.seal`); without it, whatever the user may read.
 
@@ -395,11 +432,13 @@ def connect(url: str | Any | None = None, *, files: Iterable[Path | str] | None 
 
 
 def _engine(url: str | Any | None) -> Engine:
-    if url is None or url == "duckdb://":
+    if url in (None, "", "duckdb://"):
         return DuckDBEngine()
     if isinstance(url, str) and url.startswith("duckdb:///"):
         return DuckDBEngine(url.removeprefix("duckdb:///"))
     if not isinstance(url, str) or url.startswith(("local", "spark://", "sc://")):
+        from pathcost_lib.sources.spark_engine import SparkEngine  # only where somebody asks for it
+
         return SparkEngine(url)
     raise InputError(
         f"No engine for {url!r}. Allowed: nothing (DuckDB in memory), duckdb:///file.db, local[2], spark://, sc://."
@@ -437,82 +476,3 @@ def _rename(sql: str, names: Mapping[str, str]) -> str:
         return f"{match[1]}{match[2]}{name}{alias}"
 
     return _LITERAL_OR_READS.sub(replaced, sql)
-
-
-class SparkEngine(Engine):
-    """A Spark session, given as an object or by its URL ("local[2]", "spark://host:port", "sc://host:port")."""
-
-    dialect = "spark"
-
-    def __init__(self, session: Any) -> None:
-        super().__init__()
-        try:
-            import sqlglot
-        except ImportError as error:
-            raise InputError("Spark needs two more packages: pip install 'pathcost[spark]'.") from error
-        self._transpile = sqlglot.transpile
-        self.session = _session(session) if isinstance(session, str) else session
-        # A sum that overflows or a text that is not a number must stop the job, as it does on DuckDB.
-        self.session.conf.set("spark.sql.ansi.enabled", "true")
-
-    def execute(self, sql: str) -> None:
-        """Run one statement written in DuckDB's dialect."""
-        self._sql(sql)
-
-    def create(self, name: str, query: str, *, materialise: bool) -> None:
-        """Make a query known as `name`; kept in memory and on disk where `materialise`."""
-        frame = self._sql(query)
-        (frame.persist() if materialise else frame).createOrReplaceTempView(name)
-
-    def fetch(self, sql: str) -> pa.Table:
-        """Run a query and return its rows as Arrow."""
-        frame = self._sql(sql)
-        if hasattr(frame, "toArrow"):
-            return frame.toArrow()
-        return pa.Table.from_pandas(frame.toPandas(), preserve_index=False)  # Spark 3.5
-
-    def schema(self, name: str) -> dict[str, str]:
-        """Return column name to type of a view or table."""
-        return {f.name: f.dataType.simpleString().upper() for f in self.session.table(name).schema.fields}
-
-    def _register(self, name: str, source: pa.Table | list[str]) -> None:
-        frame = self.session.read.parquet(*source) if isinstance(source, list) else self._from_arrow(source)
-        frame.createOrReplaceTempView(name)
-
-    def _from_arrow(self, table: pa.Table) -> Any:
-        fields = [pa.field(f.name, pa.string() if pa.types.is_null(f.type) else f.type) for f in table.schema]
-        table = table.cast(pa.schema(fields))
-        try:
-            return self.session.createDataFrame(table)
-        except TypeError:  # Spark 3.5 takes no Arrow
-            frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype).astype(object)
-            return self.session.createDataFrame(frame.where(frame.notna(), None), schema=_ddl(table.schema))
-
-    def write_parquet(self, name: str, path: Path) -> Path:
-        """Write a view as a folder of Parquet files, whole or not at all."""
-        part = path.with_name(path.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        self.session.table(name).write.parquet(str(part))
-        shutil.rmtree(path, ignore_errors=True)
-        part.replace(path)
-        return path
-
-    def _sql(self, sql: str) -> Any:
-        return self.session.sql(self._transpile(sql, read="duckdb", write="spark")[0])
-
-
-def _session(url: str) -> Any:
-    remote = url.startswith("sc://")
-    try:
-        # The client's own class, which may live beside another session of this process.
-        spark = import_module("pyspark.sql.connect.session" if remote else "pyspark.sql")
-    except ImportError as error:
-        raise InputError("Spark needs two more packages: pip install 'pathcost[spark]'.") from error
-    builder = spark.SparkSession.builder.appName("pathcost").config("spark.sql.session.timeZone", "UTC")
-    return (builder.remote(url) if remote else builder.master(url)).getOrCreate()
-
-
-def _ddl(schema: pa.Schema) -> str:
-    names = {"int64": "bigint", "int32": "int", "double": "double", "string": "string", "large_string": "string"}
-    names |= {"date32[day]": "date", "bool": "boolean"}
-    return ", ".join(f"`{f.name}` {names[str(f.type)]}" for f in schema)

@@ -21,9 +21,11 @@ from pathcost_lib.sources.typed_text import Reading
 __all__ = ["find_tables", "read_source", "source_name", "unreadable"]
 
 
-def source_name(name: str, files: Iterable[Path]) -> str:
-    """Return where a table is from in words: "activity.parquet", or "activity/ (84 files)"."""
+def source_name(name: str, files: Iterable[Path], where: str = "") -> str:
+    """Return where a table is from in words: "activity.parquet", "activity/ (84 files)", or as its catalog says."""
     paths = list(files)
+    if where:
+        return where
     return f"{name}/ ({len(paths)} files)" if len(paths) > 1 else paths[0].name if paths else name
 
 

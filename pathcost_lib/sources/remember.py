@@ -27,7 +27,7 @@ import pyarrow as pa
 from filelock import FileLock
 
 from pathcost_lib import paths
-from pathcost_lib.sources.engine import READS, DuckDBEngine
+from pathcost_lib.sources.engine import READS, DuckDBEngine, Stored
 
 __all__ = ["MOST_ROWS", "RememberingEngine", "Store"]
 
@@ -167,8 +167,10 @@ class RememberingEngine(DuckDBEngine):
         self._make(name)
         return super().write_parquet(name, path)
 
-    def _register(self, name: str, source: pa.Table | list[str]) -> None:
-        if isinstance(source, pa.Table):
+    def _register(self, name: str, source: pa.Table | list[str] | Stored) -> None:
+        if isinstance(source, Stored):
+            recipe = _digest(f"{source.digest} {source.sql}") if source.digest else uuid.uuid4().hex
+        elif isinstance(source, pa.Table):
             recipe = _rows_digest(source)
         else:
             recipe = _digest(" ".join(self.store.file_digest(Path(p)) for p in source))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +26,7 @@ from pathcost_lib.few import SMALLEST
 from pathcost_lib.ledger import coverage
 from pathcost_lib.sample.generate import SIZES
 from pathcost_lib.sources import published
-from pathcost_lib.sources.dataset import INVENTED, Dataset, is_invented
+from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.held import months_held
 from pathcost_lib.sources.names import icb_codes
@@ -195,10 +194,9 @@ def dataset_inputs(dataset: Dataset, ledger: Relation, *, icb: str, year: str) -
 
 
 def _sample_note(dataset: Dataset) -> str:
-    if dataset.folder is None or not is_invented(dataset.folder):
+    if not dataset.invented:
         return ""
-    about = json.loads((dataset.folder / INVENTED).read_text(encoding="utf-8"))
-    share = 100 * SIZES["default"] / about["people"]
+    share = 100 * SIZES["default"] / dataset.invented["people"]
     return f"The sample is invented and holds one in {share:,.0f} of England's people; pounds are on that scale."
 
 
