@@ -22,10 +22,10 @@ from pathcost_lib.packs.document import Document, Figure, Table, why_suppressed
 from pathcost_lib.packs.lineage import cells_of, notes_of, scripts_of, steps_to
 from pathcost_lib.packs.recompute import changed_since, worked_out_again
 from pathcost_lib.packs.spot import BuiltPack, Spot, open_pack, spot_at
-from pathcost_lib.present.address import row_keys
+from pathcost_lib.present.address import OF_ROWS, row_keys
 from pathcost_lib.present.disclosure import MARK, RULES
 from pathcost_lib.present.display import FIGURE, TABLE
-from pathcost_lib.present.format import LIMIT, count, interval, unit
+from pathcost_lib.present.format import LIMIT, count, interval, say, unit
 from pathcost_lib.present.precision import IN_WORDS
 
 __all__ = ["Explanation", "explain"]
@@ -120,7 +120,7 @@ def _what(pack: BuiltPack, spot: Spot) -> Iterator[tuple[str, tuple[str, ...]]]:
     else:
         row = payload["rows"][spot.row]
         chosen = range(len(columns)) if spot.column is None else [spot.column]
-        yield "What it is", (*lines, f"Row: {_row_label(payload, row)}.")
+        yield "What it is", (*lines, f"Row: {_row_label(payload, spot.row)}.")
         yield (
             "The number" if spot.column is not None else "The numbers",
             tuple(
@@ -151,10 +151,11 @@ def _column(address: str, columns: Sequence[Mapping[str, Any]], place: int) -> s
     return f"{column['key']}: {column['heading']}{mark}. {definition(address, columns, place)}".strip()
 
 
-def _row_label(payload: Mapping[str, Any], row: Sequence[Any]) -> str:
-    telling = [n for n, c in enumerate(payload["columns"]) if n == 0 or not c["number"]]
-    texts = [_shown(payload["columns"], row, n) for n in telling if row[n] not in (None, "")]
-    return ", ".join(texts[:3])
+def _row_label(payload: Mapping[str, Any], place: int) -> str:
+    """Return what tells a row from the others, in words: as many columns as its key is made of."""
+    columns, row = payload["columns"], payload["rows"][place]
+    telling = [n for n, c in enumerate(columns) if n == 0 or not c["number"] or c["kind"] in OF_ROWS]
+    return ", ".join(_shown(columns, row, n) for n in telling[: row_keys(payload)[place].count(".") + 1])
 
 
 def _number(address: str, payload: Mapping[str, Any], row: Sequence[Any], place: int) -> Iterator[str]:
@@ -178,7 +179,7 @@ def _shown(columns: Sequence[Mapping[str, Any]], row: Sequence[Any], place: int)
     value = row[place]
     if value is None:
         return "missing"
-    return unit(columns[place]["kind"]).form(value) if isinstance(value, int | float) else str(value)
+    return unit(columns[place]["kind"]).form(value) if isinstance(value, int | float) else say(value)
 
 
 def _exactness(payload: Mapping[str, Any], spot: Spot) -> tuple[str, ...]:

@@ -115,7 +115,10 @@ def _write_contents(
     for column, heading in enumerate(("Sheet", "Table", "Address")):
         sheet.write_string(first, column, heading, formats.text(bold=True, bottom=2))
     link = formats.get(font_color="#005EB8", underline=1)
-    lines = [*((table.title, table.address if table.source else "") for table in tables), ("How this pack was made", "")]
+    lines = [
+        *((table.title, table.address if table.source else "") for table in tables),
+        ("How this pack was made", ""),
+    ]
     for row, ((title, address), name) in enumerate(zip(lines, [*names, "Method"], strict=True), start=first + 1):
         sheet.write_url(row, 0, f"internal:'{name}'!A1", link, string=name)
         sheet.write_string(row, 1, title, formats.text(text_wrap=True))

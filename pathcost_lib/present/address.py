@@ -13,12 +13,12 @@ from typing import Any
 
 from pathcost_lib.present.format import LIMIT
 
-__all__ = ["FIGURE_PART", "figure_address", "measure_at", "row_keys", "slug", "table_address"]
+__all__ = ["FIGURE_PART", "OF_ROWS", "figure_address", "measure_at", "row_keys", "slug", "table_address"]
 
 #: What stands in the place of a table's name in the address of a figure.
 FIGURE_PART = "figure"
 #: Numbers that say what a row is, as words do.
-_OF_ROWS = ("year", "decile")
+OF_ROWS = ("year", "decile")
 
 
 def slug(text: object) -> str:
@@ -67,7 +67,7 @@ def row_keys(payload: Mapping[str, Any]) -> list[str]:
     ['a_e.before', 'a_e.after']
     """
     columns, rows = payload["columns"], payload["rows"]
-    telling = [n for n, c in enumerate(columns) if n == 0 or not c["number"] or c["kind"] in _OF_ROWS]
+    telling = [n for n, c in enumerate(columns) if n == 0 or not c["number"] or c["kind"] in OF_ROWS]
     keys = [""] * len(rows)
     for many in range(1, len(telling) + 1):
         keys = [".".join(slug(_word(row[n])) for n in telling[:many]) for row in rows]
