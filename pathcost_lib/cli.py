@@ -249,6 +249,28 @@ def verify(
     raise typer.Exit(0 if result.intact and result.reproducible else 1)
 
 
+@app.command()
+def explain(
+    pack: Annotated[Path, typer.Argument(help="Folder of a pack, such as reports/2024-25/QHL.")],
+    address: Annotated[
+        str, typer.Argument(help="Notebook, table, row and column, such as 02/by_phase/operation/mean_gbp.")
+    ],
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Work it out again from the data, and say whether it is the same.")
+    ] = False,
+    places: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Where data or files that lay outside the project are; repeat for more."),
+    ] = None,
+) -> None:
+    """Explain a number of a pack: what it is, how sure it is, and how it was made."""
+    from pathcost_lib.packs.explain import explain as explain_number
+
+    result = explain_number(pack, address, recompute=recompute, places=places or ())
+    typer.echo(result.summary)
+    raise typer.Exit(0 if result.as_built and result.same is not False else 1)
+
+
 def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 

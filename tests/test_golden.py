@@ -61,7 +61,9 @@ def lines_of(section: Section) -> Iterator[Line]:
 
 
 def _payload(head: dict[str, Any], payload: Mapping[str, Any]) -> Iterator[Line]:
-    yield head | {key: value for key, value in payload.items() if key not in ("name", "columns", "rows", "steps")}
+    yield head | {
+        key: value for key, value in payload.items() if key not in ("name", "columns", "rows", "steps", "rounding")
+    }
     for column in payload.get("columns", []):
         yield {"column": column["key"], **{key: value for key, value in column.items() if key != "key"}}
     yield from ({"steps": column, "by_row": steps} for column, steps in payload.get("steps", {}).items())

@@ -19,6 +19,7 @@ import nbformat
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.packs.audit import refuse_leaks
 from pathcost_lib.packs.backing import unbacked
+from pathcost_lib.present.address import figure_address, table_address
 from pathcost_lib.present.disclosure import RULES
 from pathcost_lib.present.display import FIGURE, MESSAGE, TABLE, TALLY
 from pathcost_lib.present.findings import FINDING, QUESTIONS
@@ -262,6 +263,13 @@ class Figure:
     log: Mapping[str, Any] = field(default_factory=dict)
     #: The same as a picture (PNG, in base64), for a figure that slides show.
     picture: str = ""
+    #: Name of its notebook.
+    source: str = ""
+
+    @property
+    def address(self) -> str:
+        """Where it is: `02/figure/waterfall`."""
+        return figure_address(self.source, self.name)
 
 
 @dataclass(frozen=True)
@@ -269,11 +277,18 @@ class Table:
     """A disclosed table: `payload` is what `present.display.table_bundle` made."""
 
     payload: Mapping[str, Any]
+    #: Name of its notebook.
+    source: str = ""
 
     @property
     def name(self) -> str:
         """Short name: the sheet."""
         return str(self.payload["name"])
+
+    @property
+    def address(self) -> str:
+        """Where it is: `02/by_phase`."""
+        return table_address(self.source, self.name)
 
     @property
     def title(self) -> str:
@@ -308,6 +323,11 @@ class Section:
     def figures(self) -> list[Figure]:
         """Figures in order."""
         return [b for b in self.blocks if isinstance(b, Figure)]
+
+    @property
+    def shown(self) -> list[Table | Figure]:
+        """Tables and figures: what has an address."""
+        return [*self.tables, *self.figures]
 
     @property
     def payloads(self) -> list[Mapping[str, Any]]:
@@ -393,13 +413,14 @@ def _block(output: Any, where: str, source: str) -> Block:
             message["text"], message.get("decision", ""), figures, behind, named, tuple(message.get("unknown", ()))
         )
     if TABLE in data:
-        return Table(data[TABLE])
+        return Table(data[TABLE], source)
     if FIGURE in data:
         payload, wide = data[FIGURE], data.get("image/svg+xml", "")
         if not wide or not payload["narrow"] or not payload["alt"].strip():
             raise InputError(f"{where}: figure {payload['name']!r} is empty or has no alternative text.")
         words = {key: str(payload[key]) for key in ("name", "title", "alt", "note", "narrow")}
-        return Figure(wide="".join(wide), log=payload.get("log", {}), picture=payload.get("picture", ""), **words)
+        log, picture = payload.get("log", {}), payload.get("picture", "")
+        return Figure(wide="".join(wide), log=log, picture=picture, source=source, **words)
     raise InputError(
         f"{where}: a cell tagged `pack` shows something that has not come through `present.table`, `present.figure`, "
         "`present.message` or `present.finding`, so it has not passed disclosure control."
@@ -442,12 +463,14 @@ def suppression_log(chapters: Sequence[Section]) -> dict[str, Any]:
 
 def _row(title: str, log: Mapping[str, Any]) -> list[Any]:
     name = log["rule"]
-    words = _why(log) if name else _OPEN
+    words = why_suppressed(log)
     return [title, name.upper() or "None", log["rows"], log["primary"], log["secondary"], words]
 
 
-def _why(log: Mapping[str, Any]) -> str:
+def why_suppressed(log: Mapping[str, Any]) -> str:
     """Return why rows of a table were suppressed, or why none had to be, and what it was settled with."""
+    if not log["rule"]:
+        return _OPEN
     small, more = log["primary"], log["secondary"]
     people = f"1 to {RULES[log['rule']].smallest - 1} people or contacts"
     texts = [f"{_rows(small)} on {people}." if small else f"No row rests on {people}."]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pathcost_lib
+from pathcost_lib.errors import InputError
 from pathcost_lib.packs.document import Document
 from pathcost_lib.packs.releases import WITHIN_GRID
 
@@ -23,6 +24,7 @@ __all__ = [
     "file_digest",
     "make_manifest",
     "read",
+    "require",
     "text_digest",
     "versions",
 ]
@@ -128,3 +130,16 @@ def read(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return manifest if isinstance(manifest, dict) and manifest.get("format") == FORMAT else {}
+
+
+def require(folder: Path) -> dict[str, Any]:
+    """Return the manifest of the pack in a folder.
+
+    Raises
+    ------
+    InputError
+        If there is none, or one of another format.
+    """
+    if about := read(folder):
+        return about
+    raise InputError(f"{folder} holds no {NAME} of this suite's format: not a pack, or from an older version.")

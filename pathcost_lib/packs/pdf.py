@@ -71,13 +71,19 @@ def _parts(block: object) -> list[dict[str, Any]]:
     if isinstance(block, Prose):
         return _prose(block.markdown)
     if isinstance(block, Figure):
-        fields = {"title": block.title, "alt": block.alt, "note": block.note, "svg": block.wide}
+        fields = {"title": block.title, "alt": block.alt, "note": _note(block.note, block), "svg": block.wide}
         return [{"kind": "figure", **fields}]
     if isinstance(block, Table):
         if block.payload["sheet_only"]:
             return [{"kind": "sheet", "title": block.title}]
-        return [{"kind": "table", **_table(block.payload)}]
+        table = _table(block.payload)
+        return [{"kind": "table", **table, "note": _note(table["note"], block)}]
     return []
+
+
+def _note(note: str, block: Table | Figure) -> str:
+    """Return a note with the address at its end, by which `pathcost explain` knows the table or figure."""
+    return f"{note} Address: {block.address}.".strip()
 
 
 def _table(payload: Any) -> dict[str, Any]:

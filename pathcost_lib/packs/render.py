@@ -1,4 +1,6 @@
-"""One block model, one HTML page: no script, no font, no image from outside the file.
+"""One block model, one HTML page: no font, no image from outside the file, and one small script of its own.
+
+The script shows where a number of a table is and what it is, when the number is clicked. The page lets no other run.
 
 The formats a pack comes in: each is one function from a document to bytes, the same bytes for the same document.
 """
@@ -6,6 +8,7 @@ The formats a pack comes in: each is one function from a document to bytes, the 
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +20,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 import pathcost_lib
+from pathcost_lib.packs.definitions import definition
 from pathcost_lib.packs.document import Document, Figure, Prose, Section, Table
 from pathcost_lib.packs.paper import paper_of
 from pathcost_lib.packs.pdf import render_paper, render_pdf
@@ -26,6 +30,7 @@ from pathcost_lib.packs.star import write_star
 from pathcost_lib.packs.workbook import write_workbook
 from pathcost_lib.present import style
 from pathcost_lib.present.display import table_html
+from pathcost_lib.present.format import LIMIT
 
 #: What the house colours become on a dark page.
 _DARK = {
@@ -49,10 +54,13 @@ def render_html(document: Document) -> str:
     templates = files("pathcost_lib.packs") / "templates"
     environment.filters |= {"whole": _whole, "drawn": _data_uri}
     page = environment.from_string((templates / "pack.html.j2").read_text(encoding="utf-8"))
+    script = (templates / "explain.js").read_text(encoding="utf-8")
     numbers = {"figure": 0, "table": 0}
     return page.render(
         document=document,
         paper=paper_of(document) if document.findings else None,
+        script=Markup(script),
+        allowed=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
         css=Markup((templates / "pack.css").read_text(encoding="utf-8")),
         sections=[_section(s, n, numbers) for n, s in enumerate(document.chapters, start=1)],
         log=Markup(table_html(document.suppression, "suppression")),
@@ -84,13 +92,25 @@ def _section(section: Section, position: int, numbers: dict[str, int]) -> dict[s
             if block.payload["sheet_only"]:
                 parts.append({"kind": "sheet", "title": numbered["title"]})
                 continue
-            html = Markup(table_html(numbered, name))
-            parts.append({"kind": "table", "id": name, "html": html, "note": block.payload["note"]})
+            html = Markup(table_html(numbered, name, address=block.address))
+            part = {"kind": "table", "id": name, "html": html, "note": block.payload["note"]}
+            parts.append({**part, "address": block.address, "columns": _columns(block)})
     return {"id": identifier, "title": section.title, "headings": headings, "parts": parts}
+
+
+def _columns(block: Table) -> list[dict[str, str]]:
+    """Return what each number column of a table is, for the page's list: limits are those of the number before."""
+    columns = block.payload["columns"]
+    return [
+        {"key": c["key"], "heading": c["heading"], "is": definition(block.address, columns, n)}
+        for n, c in enumerate(columns)
+        if c["number"] and not LIMIT.search(c["key"])
+    ]
 
 
 def _figure(block: Figure, number: int) -> dict[str, Any]:
     return {
+        "address": block.address,
         "kind": "figure",
         "id": f"figure-{number}",
         "number": number,

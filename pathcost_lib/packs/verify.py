@@ -12,7 +12,7 @@ from pathcost_lib.intake.pseudonyms import local_key
 from pathcost_lib.packs import freshness, manifest, proof
 from pathcost_lib.packs.render import FORMATS
 
-__all__ = ["Verified", "verify"]
+__all__ = ["Verified", "differences", "verify"]
 
 
 @dataclass(frozen=True)
@@ -77,16 +77,12 @@ def verify(folder: Path | str, *, key: Path | str | None = None, places: Iterabl
         If there is no manifest, or one of another format; or if there is no key in the file.
     """
     folder = Path(folder)
-    about = manifest.read(folder)
-    if not about:
-        raise InputError(
-            f"{folder} holds no {manifest.NAME} of this suite's format: not a pack, or from an older version."
-        )
+    about = manifest.require(folder)
     secret = _key(key)
     here = {path.name: path for path in folder.iterdir() if path.name not in (manifest.NAME, proof.SIGNATURE)}
-    outputs = _differences(about["outputs"], {**{name: folder / name for name in about["outputs"]}, **here})
+    outputs = differences(about["outputs"], {**{name: folder / name for name in about["outputs"]}, **here})
     outputs += _disproved(folder, about, secret)
-    inputs = _differences(about["inputs"], _here(about["inputs"], map(Path, places)))
+    inputs = differences(about["inputs"], _here(about["inputs"], map(Path, places)))
     now = manifest.versions()
     code, was = now["code"], about["code"]
     if code["source_sha256"] != was["source_sha256"]:
@@ -141,7 +137,16 @@ def _here(names: Iterable[str], places: Iterable[Path]) -> dict[str, Path | None
     return {name: freshness.place_of(name, known) for name in names}
 
 
-def _differences(noted: Mapping[str, str], files: Mapping[str, Path | None]) -> list[str]:
+def differences(noted: Mapping[str, str], files: Mapping[str, Path | None]) -> list[str]:
+    """Return what is not as a manifest has it, a line a file, with every file hashed anew.
+
+    Parameters
+    ----------
+    noted : mapping of str to str
+        SHA-256 by name.
+    files : mapping of str to Path or None
+        Where each is here; None where that is not known.
+    """
     reasons = []
     for name, path in sorted(files.items()):
         if name not in noted:

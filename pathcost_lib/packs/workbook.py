@@ -97,6 +97,7 @@ def _write_contents(
     sheet.hide_gridlines(2)
     sheet.set_column(0, 0, 34)
     sheet.set_column(1, 1, 90)
+    sheet.set_column(2, 2, 26)
     sheet.write_string(0, 0, document.organisation, formats.text(font_size=16, bold=True))
     sheet.write_string(1, 0, f"{document.kind}, {document.year}", formats.text())
     sheet.write_string(1, 1, document.banner, formats.text(bold=True))
@@ -111,13 +112,17 @@ def _write_contents(
         sheet.write_string(row, 1, words, formats.text(text_wrap=True))
         sheet.set_row(row, 13.5 * (1 + len(words) // 95))
     first = _write_headlines(sheet, formats, document, row + 2)
-    for column, heading in enumerate(("Sheet", "Table")):
+    for column, heading in enumerate(("Sheet", "Table", "Address")):
         sheet.write_string(first, column, heading, formats.text(bold=True, bottom=2))
     link = formats.get(font_color="#005EB8", underline=1)
-    titles = [*(table.title for table in tables), "How this pack was made"]
-    for row, (title, name) in enumerate(zip(titles, [*names, "Method"], strict=True), start=first + 1):
+    lines = [
+        *((table.title, table.address if table.source else "") for table in tables),
+        ("How this pack was made", ""),
+    ]
+    for row, ((title, address), name) in enumerate(zip(lines, [*names, "Method"], strict=True), start=first + 1):
         sheet.write_url(row, 0, f"internal:'{name}'!A1", link, string=name)
         sheet.write_string(row, 1, title, formats.text(text_wrap=True))
+        sheet.write_string(row, 2, address, formats.text())
     sheet.freeze_panes(2, 0)
     sheet.print_area(0, 0, row, 3)
     sheet.set_footer("&L&A&RPage &P of &N")

@@ -26,7 +26,7 @@ import pandas as pd
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.few import NEWEST, SMALLEST
 from pathcost_lib.present.areas import ALL_AREAS, hidden_by_area
-from pathcost_lib.present.precision import KINDS, Resting, kind_of, mean_steps, release
+from pathcost_lib.present.precision import FIGURES_ONLY, KINDS, Resting, kind_of, mean_steps, release
 from pathcost_lib.present.protection import SHARES, Line, members, nested_lines, protect, starts_of, telling
 
 __all__ = ["MARK", "RULES", "Disclosed", "Rule", "disclose", "disclose_together"]
@@ -87,6 +87,8 @@ class Disclosed:
         To what each number of `frame` is rounded (0: not at all); empty where that is not known.
     small : array of bool
         Which rows, as they were given, are suppressed because they are small.
+    rounding : mapping of str to str
+        By which rule each number column is rounded (`precision.IN_WORDS`).
     """
 
     frame: pd.DataFrame
@@ -100,6 +102,7 @@ class Disclosed:
     over_areas: bool = False
     steps: pd.DataFrame = field(default_factory=pd.DataFrame)
     small: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    rounding: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def note(self) -> str:
@@ -338,6 +341,7 @@ class _System:
             frames[name] = frame.drop(columns=[c for c in (*SHARES, NEWEST) if c in frame])
         self.hidden = {name: pd.DataFrame(False, index=f.index, columns=f.columns) for name, f in frames.items()}
         self.steps = {name: pd.DataFrame(0.0, index=f.index, columns=f.columns) for name, f in frames.items()}
+        self.rounding: dict[str, str] = {}
 
     @property
     def size(self) -> int:
@@ -424,7 +428,10 @@ class _System:
                     steps[column],
                     self.hidden[name][column] | few[column],
                 )
-                if kind_of(column, self.kinds) != "as_is":  # whole numbers stay whole
+                kind = kind_of(column, self.kinds)
+                open_kind = "as_is" if kind in ("as_is", "count") else FIGURES_ONLY
+                self.rounding[column] = kind if counts else open_kind
+                if kind != "as_is":  # whole numbers stay whole
                     frame[column] = released[column]
 
     def table(self, name: str, *, in_order: bool, **fields: Any) -> Disclosed:
@@ -433,7 +440,9 @@ class _System:
         rows = slice(self.starts[name], self.starts[name] + len(frame))
         small, hide = self.small[rows], self.hide[rows]
         many = int(small.sum()), int((hide & ~small).sum())
-        left = Disclosed(frame.mask(hidden), hidden, self.rule, *many, steps=self.steps[name], small=small, **fields)
+        fields |= {"steps": self.steps[name], "small": small}
+        fields["rounding"] = {column: kind for column, kind in self.rounding.items() if column in frame}
+        left = Disclosed(frame.mask(hidden), hidden, self.rule, *many, **fields)
         return left if in_order or not hide.any() else left.rows(_hidden_last(frame, hide))
 
 

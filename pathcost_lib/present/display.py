@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.present import style
+from pathcost_lib.present.address import row_keys
 from pathcost_lib.present.chart import Chart
 from pathcost_lib.present.described import form_of
 from pathcost_lib.present.disclosure import MARK, Disclosed
@@ -185,6 +186,7 @@ def table_bundle(
         "rows": rows,
         "sheet_only": sheet_only,
         "chart": chart.payload(columns, rows, table=name) if chart is not None and drawn else None,
+        "rounding": {column: kind for column, kind in data.rounding.items() if column in data.frame},
         **_settled(data),
     }
     return {"text/plain": f"{title} ({len(data.frame)} rows)", "text/html": table_html(payload), TABLE: payload}
@@ -347,6 +349,8 @@ class PageTable:
 
     columns: tuple[tuple[str, str, bool], ...]
     rows: tuple[tuple[str, ...], ...]
+    #: What each column is called in an address; two limits that share a column, by the lower.
+    keys: tuple[str, ...] = ()
 
 
 def page_table(payload: Mapping[str, Any]) -> PageTable:
@@ -359,28 +363,35 @@ def page_table(payload: Mapping[str, Any]) -> PageTable:
     places = [n for n, c in enumerate(columns) if _on_page(c, n, rows)]
     texts = tuple(tuple(_text(columns, row, n) for n in places) for row in rows)
     nothing = ("None to show", *(ABSENT for _ in places[1:]))
-    return PageTable(tuple(_head(columns[n]) for n in places), texts or (nothing,))
+    keys = tuple(str(columns[n]["key"]) for n in places)
+    return PageTable(tuple(_head(columns[n]) for n in places), texts or (nothing,), keys)
 
 
-def table_html(payload: Mapping[str, Any], identifier: str = "") -> str:
-    """Return a payload as an HTML table with caption, column and row scopes; every text is escaped."""
+def table_html(payload: Mapping[str, Any], identifier: str = "", *, address: str = "") -> str:
+    """Return a payload as an HTML table with caption, column and row scopes; every text is escaped.
+
+    With an address the table, its columns and rows carry what they are called in one.
+    """
     page = page_table(payload)
     sides = [_look(*column[2:], [row[n] for row in page.rows]) for n, column in enumerate(page.columns)]
     units = [f' <span class="unit">({mark})</span>' if mark else "" for _, mark, _ in page.columns]
+    columns = [f' data-column="{html.escape(key)}"' if address else "" for key in page.keys]
+    rows = [f' data-row="{key}"' for key in row_keys(payload)] if address else []
     head = "".join(
-        f'<th scope="col"{side}>{html.escape(text)}{mark}</th>'
-        for side, (text, *_), mark in zip(sides, page.columns, units, strict=True)
+        f'<th scope="col"{side}{column}>{html.escape(text)}{mark}</th>'
+        for side, column, (text, *_), mark in zip(sides, columns, page.columns, units, strict=True)
     )
     body = "".join(
-        f'<tr><th scope="row"{sides[0]}>{html.escape(row[0])}</th>'
+        f'<tr{key}><th scope="row"{sides[0]}>{html.escape(row[0])}</th>'
         + "".join(f"<td{side}>{html.escape(text)}</td>" for side, text in zip(sides[1:], row[1:], strict=True))
         + "</tr>"
-        for row in page.rows
+        for key, row in zip(rows or [""] * len(page.rows), page.rows, strict=True)
     )
     name = f' id="{html.escape(identifier)}"' if identifier else ""
     caption = f"<caption{name}><span>{html.escape(payload['title'])}</span></caption>"
     many = ' class="many"' if len(page.columns) >= _MANY else ""
-    return f"<table{many}>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    where = f' data-address="{html.escape(address)}"' if address else ""
+    return f"<table{many}{where}>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _look(number: bool, cells: list[str]) -> str:

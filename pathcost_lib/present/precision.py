@@ -36,7 +36,18 @@ import pandas as pd
 from pathcost_lib.intervals import poisson_limits, wilson_limits
 from pathcost_lib.present.format import LIMIT, UNITS
 
-__all__ = ["COUNTED", "KINDS", "Resting", "kind_of", "mean_steps", "nearest", "release", "step_of"]
+__all__ = [
+    "COUNTED",
+    "FIGURES_ONLY",
+    "IN_WORDS",
+    "KINDS",
+    "Resting",
+    "kind_of",
+    "mean_steps",
+    "nearest",
+    "release",
+    "step_of",
+]
 
 _FIGURES = 3
 #: Units in which people, contacts or rows are counted; a column of them that is no count of its table is rounded too.
@@ -56,6 +67,23 @@ KINDS: dict[str, re.Pattern[str]] = {
     "difference": re.compile(r"^(difference|unmatched|net_benefit)_|_difference$"),
     "pounds_share": re.compile(r"^(outside|own_cost|inside|compounding_bias|coverage|ageing|growth)_pct$"),
     "share": re.compile(r"^(linkage|response|contacts|high|filled|uncosted|answered|linked)_pct$"),
+}
+#: Kind of a number that rests on a whole area or on no patients.
+FIGURES_ONLY = "figures"
+#: The rule of each kind, for readers.
+IN_WORDS = {
+    "count": "A count is rounded to the nearest 5.",
+    "as_is": "It is shown as it is: a rank, a year, an assumption or a population tells of no patient.",
+    FIGURES_ONLY: "It rests on a whole area or on no patients, so it has three significant figures.",
+    "mean": "A mean has three significant figures at most, and is no finer than its size over the number of people.",
+    "sum": "A sum is first taken to the rounded count, then rounded as a mean is.",
+    "rate": "A rate is first taken to the rounded count, then rounded as a mean is.",
+    "difference": "A difference is that of the two rounded numbers, or as exact as what it is a difference of.",
+    "share": "A share of people is worked out from rounded counts. It has a decimal place only from 4,000 people.",
+    "pounds_share": "A share of pounds has one decimal place at most, and is never zero where it is not.",
+    "chance": "A probability is rounded to a whole per cent.",
+    "quantile": "A quantile is no finer than eight patients' share of its size.",
+    "extreme": "A smallest or largest value is one patient's, so it is never shown.",
 }
 #: Shares of which the table has both numbers: numerator, and divisor or the columns within which numerators add up.
 _PARTS: dict[str, tuple[str, str | tuple[str, ...]]] = {
