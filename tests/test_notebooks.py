@@ -24,6 +24,17 @@ def test_there_are_notebooks() -> None:
 
 @pytest.mark.unit
 @each
+def test_it_ends_in_changes_to_make_yours_which_no_pack_runs(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    tags = [cell.metadata.get("tags", []) for cell in cells]
+    first = next(n for n, cell in enumerate(cells) if cell.source.startswith("## Make it yours"))
+    assert tags[first:-1] == [["yours"]] * (len(cells) - 1 - first) and tags[-1] == []
+    assert [cell.cell_type for cell in cells[first + 1 : -1]].count("code") >= 1
+    assert cells[-1].source.startswith("present.expect") and not any("yours" in tag for tag in tags[:first])
+
+
+@pytest.mark.unit
+@each
 def test_cells_are_few_short_and_define_nothing(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     assert len(notebook.cells) <= 40

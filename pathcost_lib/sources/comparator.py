@@ -77,6 +77,11 @@ class Compared:
         """Whether there is nothing to compare the area with."""
         return set(self.areas) <= {self.icb}
 
+    @property
+    def beside(self) -> str:
+        """What a title says after the area's name: " beside England"; nothing where it stands alone."""
+        return "" if self.alone else f" beside {self.reference}"
+
     @cached_property
     def months(self) -> MonthsHeld:
         """The months of the year that the area's own data hold."""

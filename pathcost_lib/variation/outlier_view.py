@@ -134,7 +134,7 @@ def _part(definition: Definition, first: int, last: int) -> str:
     return "before" if last < 0 else "after" if first > 0 else "index_event"
 
 
-def screen_costs(providers: pd.DataFrame, *, fewest: int = 8) -> CostScreen:
+def screen_costs(providers: pd.DataFrame, *, fewest: int = 8, overdispersion: str = "additive") -> CostScreen:
     """Compare each provider's cost with what its case mix would lead one to expect, all pathways and parts at once.
 
     Parameters
@@ -144,6 +144,8 @@ def screen_costs(providers: pd.DataFrame, *, fewest: int = 8) -> CostScreen:
     fewest : int
         Providers with fewer events are not compared, nor are parts of a pathway that fewer than three providers have.
         At least 2.
+    overdispersion : {"additive", "multiplicative", "none"}
+        What the limits allow for beside chance: the usual differences between providers, as `funnel` has it.
 
     Raises
     ------
@@ -156,6 +158,7 @@ def screen_costs(providers: pd.DataFrame, *, fewest: int = 8) -> CostScreen:
     it, by one coefficient of variation within providers, pooled over them: se = cv √Σe²/n. Limits allow for the usual
     differences between providers (additive τ², unbiased; see `dispersion`); false discovery is controlled over the lot.
     """
+    require_one_of(overdispersion, ("additive", "multiplicative", "none"), what="overdispersion")
     fewest = int(arguments.number(fewest, "fewest (index events)", least=2, whole=True))
     arguments.table(providers, what="costs of the providers")
     if providers.empty:
@@ -191,8 +194,8 @@ def screen_costs(providers: pd.DataFrame, *, fewest: int = 8) -> CostScreen:
         se="se_gbp",
         denominator="pathways",
         kind="mean",
-        overdispersion="additive",
-        unbiased=True,
+        overdispersion=overdispersion,
+        unbiased=overdispersion == "additive",
         higher_is="worse",
     )
     table["flag"] = funnels.table["flag"].to_numpy()
