@@ -50,7 +50,8 @@ class Scenario:
     """A scenario as read from its file; money in GBP at `price_base`, years by their first calendar year.
 
     `scope` (of `SCOPES`) says what it is worked out on unless something else is asked for; `names` what organisations
-    are called; `dated` whether the file states its first year.
+    are called; `dated` whether the file states its first year; `tracked` what finance tracks (claims, positions,
+    deliveries), tables that are empty where the file has none.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Scenario:
     scope: str = "icb"
     names: Mapping[str, str] = field(default_factory=dict)
     dated: bool = False
+    tracked: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.title} [{self.name} {self.identity}]\n{self.narrative}\nSource: {self.source}"
@@ -149,6 +151,7 @@ def parse_scenario(content: Mapping[str, Any], file: str, path: Path | None = No
         scope=values.scope or ("icb" if own is None else "baseline"),
         names=values.names,
         dated=values.first_year is not None,
+        tracked=values.tracked(),
     )
 
 
@@ -195,7 +198,13 @@ def rebase(scenario: Scenario, price_base: str) -> Scenario:
         {k: v * factor if k.endswith("_gbp") and isinstance(v, int | float) else v for k, v in table.items()}
         for table in scenario.checks
     )
-    return replace(scenario, interventions=tuple(items), baseline=own, checks=checks, price_base=price_base)
+    tracked = {
+        name: table.assign(**{c: table[c] * factor for c in table.columns if c.endswith("_gbp")})
+        for name, table in scenario.tracked.items()
+    }
+    return replace(
+        scenario, interventions=tuple(items), baseline=own, checks=checks, tracked=tracked, price_base=price_base
+    )
 
 
 def moved(scenario: Scenario, years: int) -> Scenario:
