@@ -24,10 +24,13 @@ from pathcost_lib.scenarios.draws import Correlation
 from pathcost_lib.scenarios.years import start_year
 from pathcost_lib.sources.toml_files import read_toml
 
-__all__ = ["PROGRAMME", "SCOPES", "Demand", "Scenario", "list_scenarios", "load_scenario", "moved", "rebase"]
+__all__ = ["GAPS", "PROGRAMME", "SCOPES", "Demand", "Scenario", "list_scenarios", "load_scenario", "moved", "rebase"]
 
 #: What a scenario is worked out on: the baseline in its own file, or an ICB's ledger.
 SCOPES = ("baseline", "icb")
+
+#: What a gap between cost and funding is stated for.
+GAPS = ("Health", "Health and social care")
 
 #: The pounds of an intervention itself, before optimism bias.
 PROGRAMME = ("set_up_gbp", "running_gbp", "double_running_gbp", "exit_cost_gbp")
@@ -35,7 +38,10 @@ PROGRAMME = ("set_up_gbp", "running_gbp", "double_running_gbp", "exit_cost_gbp")
 
 @dataclass(frozen=True)
 class Demand:
-    """The growth part of a scenario: years, population variants by weight, growth, and what funding is assumed."""
+    """The growth part of a scenario: years, population variants by weight, growth, and what funding is assumed.
+
+    `base_gap_gbp` is what cost exceeds funding by in the base year, by scope (of `GAPS`); none if empty.
+    """
 
     base_year: int
     horizon: int
@@ -43,6 +49,7 @@ class Demand:
     growth: Growth
     allocation_growth_pct: float
     efficiency_pct: float
+    base_gap_gbp: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

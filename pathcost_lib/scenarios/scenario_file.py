@@ -27,7 +27,7 @@ from pathcost_lib.scenarios.change.people import PERSON
 from pathcost_lib.scenarios.change.release import Release
 from pathcost_lib.scenarios.demand.projection import Growth
 from pathcost_lib.scenarios.draws import Correlation, Distribution, parse_distribution
-from pathcost_lib.scenarios.scenario import SCOPES, Demand
+from pathcost_lib.scenarios.scenario import GAPS, SCOPES, Demand
 from pathcost_lib.scenarios.years import start_year
 from pathcost_lib.sources.toml_models import (
     Choice,
@@ -391,6 +391,11 @@ class DemandTable(Table):
     )
     allocation_growth_pct: Percentage = Field(0.0, description="Growth of funding a year", examples=[3.0])
     efficiency_pct: PerCent = Field(0.0, description="Efficiency assumed a year", examples=[1.1])
+    base_gap_gbp: dict[Annotated[str, OneOf(GAPS)], Pounds] = Field(
+        {},
+        description="What cost already exceeds funding by in the base year: Health, Health and social care",
+        examples=[{"Health": 286_000_000}],
+    )
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -401,13 +406,13 @@ class DemandTable(Table):
 
     def growth(self, scenario: str) -> Growth:
         """Return the drivers that the library works with."""
-        beside = {"base_year", "horizon", "variants", "allocation_growth_pct", "efficiency_pct"}
+        beside = {"base_year", "horizon", "variants", "allocation_growth_pct", "efficiency_pct", "base_gap_gbp"}
         return Growth(**{key: value for key, value in self if key not in beside}, scenario=scenario)
 
     def demand(self, scenario: str) -> Demand:
         """Return what the library works with."""
         funding = (self.allocation_growth_pct, self.efficiency_pct)
-        return Demand(self.base_year, self.horizon, self.variants, self.growth(scenario), *funding)
+        return Demand(self.base_year, self.horizon, self.variants, self.growth(scenario), *funding, self.base_gap_gbp)
 
 
 class ClaimTable(Table):
