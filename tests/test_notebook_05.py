@@ -273,3 +273,17 @@ def test_unit_costs_of_the_official_groups_are_those_of_the_schedule(public_data
     stays = totals.loc[totals.index.str.startswith("Non-Elective Inpatient"), ["cost", "activity"]].sum()
     assert ours["emer_n"] == pytest.approx(stays["cost"] / stays["activity"], abs=0.006)
     assert ours[["emer_bds", "ordelec_bds"]].isna().all()
+
+
+@pytest.mark.slow
+@pytest.mark.notebook
+def test_a_gap_of_the_base_year_is_in_the_gap(sample: Path, tmp_path: Path) -> None:
+    # Brown, HFMA, March 2018: £286m in health, £542m with social care.
+    text = (paths.scenarios() / "do_nothing.toml").read_text(encoding="utf-8")
+    own = tmp_path / "gap.toml"
+    own.write_text(text + '\n[demand.base_gap_gbp]\nHealth = 286_000_000\n"Health and social care" = 542_000_000\n')
+    section = shown(sample, tmp_path, scenario=str(own))
+    payload = next(t.payload for t in section.tables if t.name == "Gap")
+    rows = pd.DataFrame(payload["rows"], columns=[c["key"] for c in payload["columns"]])
+    first = rows.groupby("scope").first()["gap_gbp"]
+    assert first.to_dict() == pytest.approx({"Health": 286e6, "Health and social care": 542e6}, rel=1e-3)

@@ -69,7 +69,7 @@ def _frame(section: Section, name: str) -> pd.DataFrame:
 @pytest.mark.notebook
 def test_tables_of_the_notebook_are_the_library_s(data: str, local: scenarios.Local, tmp_path: Path) -> None:
     section = _run(tmp_path, icb="QZ2", data=data, draws=200, seed=5)
-    assert (len(section.messages), len(section.figures), len(section.tables)) == (2, 6, 12)
+    assert (len(section.messages), len(section.figures), len(section.tables)) == (2, 6, 15)
     called = names.organisation_names(sources.open_dataset(data).organisations)
     view = steps(local, names=called, draws=200, seed=5, disclosed=True)
     shown = {
@@ -144,7 +144,7 @@ def test_says_why_it_is_not_computable(
     tables["activity"] = tables["activity"].astype({"recorded_cost_pence": "Int64"})
     folder = write_tables(tmp_path / "data", {k: v for k, v in tables.items() if k not in without})
     section = _run(tmp_path, icb="QZ1", data=str(folder), **values)
-    assert (len(section.figures), len(section.tables)) == (6, 12)
+    assert (len(section.figures), len(section.tables)) == (6, 15)
     assert said in section.messages[0].text
     assert all(said in f.alt for f in section.figures)
     # Also where nothing is worked out, how many people a scheme would select is a count as any other.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -17,8 +19,10 @@ from pathcost_lib.errors import InputError
 from pathcost_lib.ledger import cost_activity
 from pathcost_lib.pathways import Definition, Phase, available, link, load_definition, shares_borne, summarise
 from pathcost_lib.pathways.definition import OVERLAP_RULES
+from pathcost_lib.pathways.definition_doubts import check_pathway
 from pathcost_lib.sources import Dataset
 
+ROOT = Path(__file__).parents[1]
 PHASES = (Phase("before", -180, -1), Phase("operation", 0, 0), Phase("after", 1, 180))
 KNEE = Definition("knee", "Knee", "Knees.", "nearest_index", {"pod": ("elective",)}, 30, 180, 180, PHASES)
 CHEST = Definition(
@@ -210,7 +214,7 @@ to_day = 5
         (
             'pod = ["elective"]',
             'pods = ["elective"]',
-            r"line 7, \[index\]: key 'pods' is not known\. Did you mean pod\? Allowed: .*setting, washout_days",
+            r"line 7, \[index\]: key 'pods' is not known\. Did you mean pod\? Allowed: .*setting, sex, washout_days",
         ),
         ('pod = ["elective"]', "", r"line 6, index: \[index\] chooses by nothing\. Allowed: setting, pod"),
         ('pod = ["elective"]', "pod = []", r"line 7, \[index\], pod: is an empty list"),
@@ -318,3 +322,39 @@ def test_the_two_dearest_bear_at_most_what_their_squares_allow() -> None:
     assert shares["newest"].isna().all()  # one year is counted
     nothing = shares_borne(*(pd.Series([0.0]) for _ in range(3)))
     assert nothing.isna().all(axis=None)
+
+
+# -- whose pathway it is ----------------------------------------------------------------------------------------------
+FALLS = re.findall("```toml\n(.*?)```", (ROOT / "docs" / "write-a-pathway.md").read_text(encoding="utf-8"), re.DOTALL)[
+    1
+]
+
+
+@pytest.mark.unit
+def test_an_index_may_choose_by_age_and_sex(tmp_path: Path) -> None:
+    (tmp_path / "falls.toml").write_text(FALLS, encoding="utf-8")
+    assert check_pathway(tmp_path / "falls.toml")[1] == []
+    falls = load_definition(tmp_path / "falls.toml")
+    assert falls.people == {"age_from": ("75",)}
+    born = [1949, 1950, 1948, None, 1940]  # 75, 74, 76 and unknown in 2024; the last has no injury
+    codes = ["S720", "S720", "S720", "S720", "J440"]
+    day = date(2024, 6, 1)
+    rows = [activity_row(n, "non_elective", day, 5, primary_diagnosis=code) for n, code in enumerate(codes, start=1)]
+    data = make_tables(patients=5) | {"activity": activity_frame(rows)}
+    sexes = ["female", "female", "male", "male", "female"]
+    people = data["patients"].head(5).assign(patient_id=range(1, 6), birth_year=born, sex=sexes)
+    data["patients"] = people.astype({"birth_year": "Int64"})
+    made, ledger = costed(data)
+
+    def whose(definition: Definition) -> list[int]:
+        return sorted(link(ledger, definition, patients=made.patients).pathways.to_pandas()["patient_id"])
+
+    assert whose(falls) == [1, 3]
+    assert whose(replace(falls, people={"age_to": ("75",)})) == [1, 2]  # an unknown age is in neither
+    assert whose(replace(falls, people={"age_from": ("75",), "sex": ("female",)})) == [1]
+    assert whose(replace(falls, people={})) == [1, 2, 3, 4]
+    with pytest.raises(InputError, match="give the table patients"):
+        link(ledger, falls)
+    (tmp_path / "falls.toml").write_text(FALLS.replace("age_from = 75", "age_from = 75\nage_to = 60"), encoding="utf-8")
+    with pytest.raises(InputError, match="age_to: 60 is below age_from, 75"):
+        load_definition(tmp_path / "falls.toml")

@@ -19,6 +19,7 @@ from pathcost_lib.errors import InputError
 from pathcost_lib.scenarios import list_scenarios, load_scenario, run_checks, simulate, system_impact
 from pathcost_lib.scenarios.change import words
 from pathcost_lib.scenarios.change.check_words import answers, checks_finding, checks_message
+from pathcost_lib.scenarios.scenario import parse_scenario
 from pathcost_lib.scenarios.scenario_doubts import check_scenario
 from pathcost_lib.sources.toml_files import read_toml
 
@@ -237,3 +238,59 @@ def test_what_cannot_be_stacked_is_told(tmp_path: Path):
     assert side.note.startswith("Beds closed, patients placed out of area is left out: ")
     with pytest.raises(InputError, match="None of the scenarios can be worked out"):
         scenarios.side_by_side([nothing])
+
+
+# -- what finance tracks ----------------------------------------------------------------------------------------------
+@pytest.mark.unit
+def test_control_totals_payment_at_risk_and_attribution_of_the_two_plans():
+    local = scenarios.localise(load_scenario("same_admissions"), None, icb="", year="")
+    view = steps(local)
+    assert view.impact is not None
+    first = view.impact.matrix("2027-28")["total"]
+    totals = view.tables["totals"].set_index("organisation")
+    lost = 20_528_000 * 0.01 * (1 - 0.6)
+    assert totals.loc["Trust", "at_risk_gbp"] == pytest.approx(-lost)
+    assert totals.loc["Trust", "after_gbp"] == pytest.approx(500_000 - lost + first["TRUST"])
+    assert totals.loc["System", "after_gbp"] == pytest.approx(totals["after_gbp"].drop("System").sum())
+    assert totals["met"].to_dict() == {"ICB": "yes", "Trust": "no", "Community provider": "yes", "System": "no"}
+    claims = view.tables["claimed"].set_index(["scheme", "organisation"])
+    # The commissioner claims what the trust delivers: it releases no cost of its own.
+    assert claims.loc[("Virtual ward", "ICB"), "delivered_gbp"] == 0
+    released = view.impact.table[view.impact.table["component"].str.endswith("_released")]
+    by_trust = released.query("organisation == 'TRUST' and intervention == 'same_day_care'")["impact_gbp"].sum()
+    assert claims.loc[("Same-day emergency care", "Trust"), "delivered_gbp"] == pytest.approx(by_trust)
+    assert view.tables["register"]["claimed_gbp"].tolist() == [21_700_000, 44_800_000]
+
+
+@pytest.mark.unit
+def test_plan_and_delivery_month_by_month():
+    local = scenarios.localise(load_scenario("same_admissions"), None, icb="", year="")
+    table = steps(local).tables["delivery"]
+    assert table["delivered_so_far_pct"].round(6).tolist()[:2] == [40.0, 60.0] and table.isna().any(axis=1).tolist()[2]
+    assert (table["owner"] == "Community provider").all() and table["recurrent"].tolist() == ["yes", "no", "yes"]
+    none = steps(scenarios.localise(load_scenario("bed_closure"), None, icb="", year="")).tables
+    assert all("not_stated" in none[name] for name in ("totals", "delivery"))
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"claim": [{"scheme": "x", "organisation": "ICB", "programme": "QIPP", "claim_gbp": 1}]},
+            "scheme 'x'|'x' is not",
+        ),
+        (
+            {"claim": [{"scheme": "virtual_ward", "organisation": "X", "programme": "QIPP", "claim_gbp": 1}]},
+            "'X' is not known",
+        ),
+        (
+            {"position": [{"organisation": "TRUST", "control_total_gbp": 0, "position_gbp": 0}]},
+            "no row for COMMUNITY, ICB, which the schemes touch",
+        ),
+        ({"delivery": [{"scheme": "virtual_ward", "month": "2027-13", "planned_gbp": 1}]}, "a month like 2027-04"),
+    ],
+)
+def test_what_finance_tracks_is_checked(changes, said):
+    with pytest.raises(InputError, match=said):
+        parse_scenario(content("same_admissions") | changes, "same_admissions.toml")

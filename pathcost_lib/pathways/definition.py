@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -43,10 +43,10 @@ class Phase:
 class Definition:
     """A pathway: which activity is an index event, the window round it, its phases, and who gets what overlaps.
 
-    A *qualifying* activity meets every key of `index`. It is an *index event* unless the same patient had another
-    qualifying activity in the `washout_days` before. Every contact of the patient that starts in the window is in the
-    pathway (scope "all_cause"). Where windows of one patient overlap, a contact belongs to the nearest index
-    (a tie: to the earlier) or is split equally over them.
+    A *qualifying* activity meets every key of `index`, and its patient every key of `people` (age_from, age_to, sex).
+    It is an *index event* unless the same patient had another qualifying activity in the `washout_days` before. Every
+    contact of the patient that starts in the window is in the pathway (scope "all_cause"). Where windows of one patient
+    overlap, a contact belongs to the nearest index (a tie: to the earlier) or is split equally over them.
     """
 
     name: str
@@ -58,10 +58,12 @@ class Definition:
     before_days: int
     after_days: int
     phases: tuple[Phase, ...]
+    people: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def where(self) -> str:
-        """Return the SQL condition by which a ledger row qualifies as index."""
-        return " AND ".join(_condition(key, values) for key, values in self.index.items())
+        """Return the SQL condition by which a ledger row qualifies as index, with its patient's `age` and `sex`."""
+        of_people = [_of_people(key, values) for key, values in self.people.items()]
+        return " AND ".join([*(_condition(key, values) for key, values in self.index.items()), *of_people])
 
     def index_phase(self) -> str:
         """Return the name of the phase that holds day 0."""
@@ -130,6 +132,7 @@ def load_definition(name: str | Path) -> Definition:
         before_days=file.window.before_days,
         after_days=file.window.after_days,
         phases=tuple(Phase(p.name, p.from_day, p.to_day) for p in file.phase),
+        people=file.index.people(),
     )
 
 
@@ -153,6 +156,12 @@ def linked_with(chosen: Definition) -> tuple[Definition, ...]:
     """
     shipped = tuple(load_definition(name) for name in available())
     return tuple(d for d in shipped if d.overlap == chosen.overlap) if chosen in shipped else (chosen,)
+
+
+def _of_people(key: str, values: tuple[str, ...]) -> str:
+    if key == "sex":
+        return f"sex IN ({quote_values(values)})"
+    return f"age {'>=' if key == 'age_from' else '<='} {int(values[0])}"
 
 
 def _condition(key: str, values: tuple[str, ...]) -> str:

@@ -19,7 +19,7 @@ class IndexTable(Choice):
     """Which activity begins the pathway: a contact that meets every key given."""
 
     heading: ClassVar[str] = "index"
-    beside: ClassVar[tuple[str, ...]] = ("washout_days",)
+    beside: ClassVar[tuple[str, ...]] = ("washout_days", "age_from", "age_to", "sex")
 
     setting: list[Setting] = Field([], description="In any of these settings", examples=[["admitted"]])
     pod: list[Pod] = Field([], description="In any of these points of delivery", examples=[["elective", "day_case"]])
@@ -33,9 +33,29 @@ class IndexTable(Choice):
     primary_diagnosis_prefix: Codes = Field(
         [], description="A main diagnosis that begins with any of these", examples=[["I61", "I63"]]
     )
+    age_from: Annotated[int, Limits(0, 120, "years of age")] | None = Field(
+        None, description="Patients of this age or older in the calendar year of the event", examples=[75]
+    )
+    age_to: Annotated[int, Limits(0, 120, "years of age")] | None = Field(
+        None, description="Patients of this age or younger; those without a year of birth are in neither"
+    )
+    sex: list[Annotated[str, OneOf(("female", "male", "unknown"))]] = Field(
+        [], description="Patients of any of these sexes", examples=[["female"]]
+    )
     washout_days: Days = Field(
         0, description="No new pathway where the same patient qualified in so many days before", examples=[365]
     )
+
+    @model_validator(mode="after")
+    def _ages(self) -> Self:
+        if self.age_from is not None and self.age_to is not None and self.age_to < self.age_from:
+            raise against_rule(f"{self.age_to} is below age_from, {self.age_from}.", "age_to")
+        return self
+
+    def people(self) -> dict[str, tuple[str, ...]]:
+        """Return what patients are chosen by, by key, as text."""
+        ages = {key: (str(age),) for key in ("age_from", "age_to") if (age := getattr(self, key)) is not None}
+        return ages | ({"sex": tuple(self.sex)} if self.sex else {})
 
 
 class WindowTable(Table):

@@ -99,7 +99,8 @@ def link(
         One pathway, or several that share the pounds between them (each pound once over all of them; ties go to the
         one named first).
     patients : Relation, optional
-        With `died_on`: a death closes the window, so that it counts as complete.
+        With `died_on`: a death closes the window, so that it counts as complete. Needed where an index chooses by age
+        or sex.
     hold : bool
         Compute the links once and hold them in the engine, for many questions. False computes, for each question, those
         that it needs: quicker for one, and in less memory for a nation.
@@ -143,6 +144,8 @@ def link(
     candidates = engine.view(
         "candidates", f"SELECT {columns} FROM rows WHERE {anywhere(definitions)}", {"rows": rows}, materialise=True
     )
+    if any(d.people for d in definitions):
+        candidates = _with_people(candidates, patients)
     qualifying = " UNION ALL ".join(
         f"SELECT {quote_value(d.name)} AS pathway, {n} AS priority, "
         f"activity_id, patient_id, start_date, icb_code, provider_code FROM candidates WHERE {d.where()}"
@@ -193,6 +196,20 @@ def link(
         links = links.materialise()
         _require_unique_rows(links)
     return Links(links, steps["pathways"], definitions)
+
+
+def _with_people(candidates: Relation, patients: Relation | None) -> Relation:
+    """Return contacts with the age, in the calendar year of the contact, and sex of their patient; null if unknown."""
+    if patients is None:
+        raise InputError("A pathway's index chooses patients by age or sex: give the table patients.")
+    return candidates.engine.view(
+        "candidates_of_people",
+        "SELECT c.*, CASE WHEN k.birth_year IS NOT NULL THEN year(c.start_date) - k.birth_year END AS age, k.sex "
+        "FROM candidates AS c LEFT JOIN (SELECT patient_id, min(birth_year) AS birth_year, min(sex) AS sex "
+        "FROM patients GROUP BY patient_id) AS k ON k.patient_id = c.patient_id",
+        {"candidates": candidates, "patients": patients},
+        materialise=True,
+    )
 
 
 def _require_unique_rows(links: Relation) -> None:

@@ -24,10 +24,13 @@ from pathcost_lib.scenarios.draws import Correlation
 from pathcost_lib.scenarios.years import start_year
 from pathcost_lib.sources.toml_files import read_toml
 
-__all__ = ["PROGRAMME", "SCOPES", "Demand", "Scenario", "list_scenarios", "load_scenario", "moved", "rebase"]
+__all__ = ["GAPS", "PROGRAMME", "SCOPES", "Demand", "Scenario", "list_scenarios", "load_scenario", "moved", "rebase"]
 
 #: What a scenario is worked out on: the baseline in its own file, or an ICB's ledger.
 SCOPES = ("baseline", "icb")
+
+#: What a gap between cost and funding is stated for.
+GAPS = ("Health", "Health and social care")
 
 #: The pounds of an intervention itself, before optimism bias.
 PROGRAMME = ("set_up_gbp", "running_gbp", "double_running_gbp", "exit_cost_gbp")
@@ -35,7 +38,10 @@ PROGRAMME = ("set_up_gbp", "running_gbp", "double_running_gbp", "exit_cost_gbp")
 
 @dataclass(frozen=True)
 class Demand:
-    """The growth part of a scenario: years, population variants by weight, growth, and what funding is assumed."""
+    """The growth part of a scenario: years, population variants by weight, growth, and what funding is assumed.
+
+    `base_gap_gbp` is what cost exceeds funding by in the base year, by scope (of `GAPS`); none if empty.
+    """
 
     base_year: int
     horizon: int
@@ -43,6 +49,7 @@ class Demand:
     growth: Growth
     allocation_growth_pct: float
     efficiency_pct: float
+    base_gap_gbp: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +57,8 @@ class Scenario:
     """A scenario as read from its file; money in GBP at `price_base`, years by their first calendar year.
 
     `scope` (of `SCOPES`) says what it is worked out on unless something else is asked for; `names` what organisations
-    are called; `dated` whether the file states its first year.
+    are called; `dated` whether the file states its first year; `tracked` what finance tracks (claims, positions,
+    deliveries), tables that are empty where the file has none.
     """
 
     name: str
@@ -72,6 +80,7 @@ class Scenario:
     scope: str = "icb"
     names: Mapping[str, str] = field(default_factory=dict)
     dated: bool = False
+    tracked: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.title} [{self.name} {self.identity}]\n{self.narrative}\nSource: {self.source}"
@@ -149,6 +158,7 @@ def parse_scenario(content: Mapping[str, Any], file: str, path: Path | None = No
         scope=values.scope or ("icb" if own is None else "baseline"),
         names=values.names,
         dated=values.first_year is not None,
+        tracked=values.tracked(),
     )
 
 
@@ -195,7 +205,13 @@ def rebase(scenario: Scenario, price_base: str) -> Scenario:
         {k: v * factor if k.endswith("_gbp") and isinstance(v, int | float) else v for k, v in table.items()}
         for table in scenario.checks
     )
-    return replace(scenario, interventions=tuple(items), baseline=own, checks=checks, price_base=price_base)
+    tracked = {
+        name: table.assign(**{c: table[c] * factor for c in table.columns if c.endswith("_gbp")})
+        for name, table in scenario.tracked.items()
+    }
+    return replace(
+        scenario, interventions=tuple(items), baseline=own, checks=checks, tracked=tracked, price_base=price_base
+    )
 
 
 def moved(scenario: Scenario, years: int) -> Scenario:

@@ -5,7 +5,7 @@ A table that stands for an object of the library makes it, so that the object's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, Union, get_type_hints
 
@@ -27,7 +27,7 @@ from pathcost_lib.scenarios.change.people import PERSON
 from pathcost_lib.scenarios.change.release import Release
 from pathcost_lib.scenarios.demand.projection import Growth
 from pathcost_lib.scenarios.draws import Correlation, Distribution, parse_distribution
-from pathcost_lib.scenarios.scenario import SCOPES, Demand
+from pathcost_lib.scenarios.scenario import GAPS, SCOPES, Demand
 from pathcost_lib.scenarios.years import start_year
 from pathcost_lib.sources.toml_models import (
     Choice,
@@ -51,6 +51,7 @@ Pod = Annotated[str, OneOf(tuple(codes.SCHEME_PODS), "a POD")]
 PerCent = Annotated[float, Limits(0, 100, "%")]
 Percentage = Annotated[float, Limits(unit="%")]
 Pounds = Annotated[float, Limits(0, unit="GBP")]
+AnyPounds = Annotated[float, Limits(unit="GBP")]
 PoundsAYear = Annotated[float, Limits(0, unit="GBP a year")]
 Units = Annotated[float, Limits(0, unit="units of the POD")]
 CalendarYear = Annotated[int, Limits(1990, 2100, "financial year by its first calendar year")]
@@ -390,6 +391,11 @@ class DemandTable(Table):
     )
     allocation_growth_pct: Percentage = Field(0.0, description="Growth of funding a year", examples=[3.0])
     efficiency_pct: PerCent = Field(0.0, description="Efficiency assumed a year", examples=[1.1])
+    base_gap_gbp: dict[Annotated[str, OneOf(GAPS)], Pounds] = Field(
+        {},
+        description="What cost already exceeds funding by in the base year: Health, Health and social care",
+        examples=[{"Health": 286_000_000}],
+    )
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -400,13 +406,49 @@ class DemandTable(Table):
 
     def growth(self, scenario: str) -> Growth:
         """Return the drivers that the library works with."""
-        beside = {"base_year", "horizon", "variants", "allocation_growth_pct", "efficiency_pct"}
+        beside = {"base_year", "horizon", "variants", "allocation_growth_pct", "efficiency_pct", "base_gap_gbp"}
         return Growth(**{key: value for key, value in self if key not in beside}, scenario=scenario)
 
     def demand(self, scenario: str) -> Demand:
         """Return what the library works with."""
         funding = (self.allocation_growth_pct, self.efficiency_pct)
-        return Demand(self.base_year, self.horizon, self.variants, self.growth(scenario), *funding)
+        return Demand(self.base_year, self.horizon, self.variants, self.growth(scenario), *funding, self.base_gap_gbp)
+
+
+class ClaimTable(Table):
+    """What an organisation books as its saving from a scheme, over all years shown."""
+
+    scheme: str = Field(description="Name of the intervention", examples=["virtual_ward"])
+    organisation: str = Field(description="Who claims: a code of the file", examples=["TRUST"])
+    programme: Annotated[str, OneOf(("QIPP", "CIP"))] = Field(
+        description="A commissioner's programme or a provider's", examples=["CIP"]
+    )
+    claim_gbp: Pounds = Field(description="What is claimed", examples=[500_000])
+
+
+class PositionTable(Table):
+    """What an organisation plans for the first year, before the schemes: a surplus is positive."""
+
+    organisation: str = Field(description="Who: a code of the file", examples=["TRUST"])
+    control_total_gbp: AnyPounds = Field(description="Its control total", examples=[-250_000])
+    position_gbp: AnyPounds = Field(description="Its planned position", examples=[300_000])
+    contract_gbp: Pounds = Field(0.0, description="Value of its contract, of which a part is at risk")
+    at_risk_pct: PerCent = Field(0.0, description="Part of that at risk, such as CQUIN's 1%", examples=[1])
+    achieved: Share = Field(1.0, description="Share of the goals that it expects to meet", examples=[0.6])
+
+
+class DeliveryTable(Table):
+    """A month of a scheme: what was planned, and what came."""
+
+    scheme: str = Field(description="Name of the intervention", examples=["virtual_ward"])
+    month: Annotated[str, Like(r"20\d\d-(0[1-9]|1[0-2])", "a month like 2027-04")] = Field(
+        description="Month", examples=["2027-04"]
+    )
+    planned_gbp: Pounds = Field(description="Planned saving", examples=[40_000])
+    delivered_gbp: AnyPounds | None = Field(
+        None, description="What came; left out where it is not known yet", examples=[31_000]
+    )
+    recurrent: bool = Field(True, description="Whether it comes again next year", examples=[True])
 
 
 class CheckTable(Table):
@@ -491,6 +533,9 @@ class ScenarioFile(Table):
     release: ReleaseTable = Field(ReleaseTable(), description="How semi-fixed cost goes")
     correlation: list[CorrelationTable] = Field([], description="Interventions that go well or badly together")
     check: list[_Check] = Field([], description="Ready calculations")
+    claim: list[ClaimTable] = Field([], description="What is claimed")
+    position: list[PositionTable] = Field([], description="Control totals and planned positions")
+    delivery: list[DeliveryTable] = Field([], description="Plan and delivery, month by month")
     demand: DemandTable | None = Field(None, description="Growth")
 
     @model_validator(mode="after")
@@ -523,10 +568,22 @@ class ScenarioFile(Table):
         for n, row in enumerate(self.baseline):
             if (row.payment_gbp is None) != (self.baseline[0].payment_gbp is None):
                 raise against_rule("must be given for every row or for none.", "baseline", n, "payment_gbp")
+        of_schemes = [("claim", n, c.scheme) for n, c in enumerate(self.claim)]
+        of_schemes += [("delivery", n, d.scheme) for n, d in enumerate(self.delivery)]
+        for key, n, scheme in of_schemes:
+            _among(scheme, names, "intervention", key, n, "scheme")
         if self.baseline:
             known, more = self._organisations(), " Declare another organisation under [names]."
             for n, table in enumerate(self.intervention):
                 _among(table.payer, known, "organisation", "intervention", n, "payer", more=more)
+            organisations = [("claim", n, c.organisation) for n, c in enumerate(self.claim)]
+            organisations += [("position", n, p.organisation) for n, p in enumerate(self.position)]
+            for key, n, organisation in organisations:
+                _among(organisation, known[2:], "organisation", key, n, "organisation", more=more)
+            lacking = sorted(self._with_money() - {p.organisation for p in self.position})
+            if self.position and lacking:
+                words = f"no row for {', '.join(lacking)}, which the schemes touch."
+                raise against_rule(words, "position", 0, "organisation")
         return self
 
     def _organisations(self) -> list[str]:
@@ -536,9 +593,22 @@ class ScenarioFile(Table):
         host = [self.payment.host] if self.payment.host else []
         return ["commissioner", "provider", *rows, *taking, *host, *self.names]
 
+    def _with_money(self) -> set[str]:
+        """Return who has money in the schemes: who buys, provides, takes over, pays or holds the budget."""
+        rows = {code for row in self.baseline for code in (row.icb_code, row.provider_code)}
+        rows |= {table.to.provider_code for table in self.intervention if table.to and table.to.provider_code}
+        rows |= {table.payer for table in self.intervention} - {"commissioner", "provider"}
+        return rows | ({self.payment.host} if self.payment.host else set())
+
     def interventions(self) -> tuple[Intervention, ...]:
         """Return what the library works with."""
         return tuple(table.intervention() for table in self.intervention)
+
+    def tracked(self) -> dict[str, pd.DataFrame]:
+        """Return what finance tracks, by name: claims, positions, deliveries; empty where the file has none."""
+        kinds: dict[str, Sequence[Table]] = {}
+        kinds |= {"claims": self.claim, "positions": self.position, "deliveries": self.delivery}
+        return {name: pd.DataFrame([row.model_dump() for row in rows]) for name, rows in kinds.items()}
 
     def own_baseline(self) -> pd.DataFrame | None:
         """Return the baseline that the library works with, if there is one."""

@@ -17,10 +17,24 @@ from pathcost_lib.codes import label
 from pathcost_lib.errors import InputError
 from pathcost_lib.scenarios.change.interventions import levels
 from pathcost_lib.scenarios.change.localise import Local
-from pathcost_lib.scenarios.change.system import SystemImpact
+from pathcost_lib.scenarios.change.sharing import payment_at_risk
+from pathcost_lib.scenarios.change.system import SystemImpact, control_totals
 from pathcost_lib.scenarios.years import financial_years
 
-__all__ = ["ALL", "ASKED", "OTHERS", "SYSTEM", "by_name", "counted", "names_shown", "persons", "running", "titles"]
+__all__ = [
+    "ALL",
+    "ASKED",
+    "OTHERS",
+    "SYSTEM",
+    "by_name",
+    "counted",
+    "delivered",
+    "names_shown",
+    "persons",
+    "positions",
+    "running",
+    "titles",
+]
 
 SYSTEM, ALL, OTHERS = "System", "All schemes", "Other providers"
 #: Measures of `outpatient_checks` as columns.
@@ -132,6 +146,74 @@ def by_name(values: pd.DataFrame, called: Mapping[str, str]) -> pd.DataFrame:
         raise AssertionError("the organisations shown do not add up to the system")
     rows.loc[SYSTEM] = system
     return rows.rename_axis(index="organisation")
+
+
+def positions(local: Local, impact: SystemImpact, called: Mapping[str, str]) -> pd.DataFrame:
+    """Return each organisation's first year against its control total, with what it loses of payment at risk.
+
+    Parameters
+    ----------
+    local : Local
+        From `localise`, on the file's own baseline.
+    impact : SystemImpact
+        The same, worked out.
+    called : mapping of code to str
+        From `names_shown`.
+
+    Returns
+    -------
+    DataFrame
+        organisation, control_total_gbp, position_gbp, impact_gbp, at_risk_gbp (not positive), after_gbp, variance_gbp,
+        met ("yes", "no"); the last row, the system, is their sum. No rows where the file states no positions.
+
+    Raises
+    ------
+    InputError
+        If an organisation that the schemes touch has no position in the file.
+    """
+    stated = local.asked.tracked.get("positions", pd.DataFrame())
+    if stated.empty or local.year is not None:
+        return pd.DataFrame()
+    lost = -np.array(
+        [
+            payment_at_risk(contract, rate, achieved)
+            for contract, rate, achieved in stated[["contract_gbp", "at_risk_pct", "achieved"]].itertuples(index=False)
+        ]
+    )
+    totals = stated[["organisation", "control_total_gbp", "position_gbp"]]
+    with_risk = totals.assign(position_gbp=totals["position_gbp"] + lost)
+    table = control_totals(with_risk, impact, impact.financial_years[0])
+    table.insert(3, "at_risk_gbp", [*lost, lost.sum()])
+    table["position_gbp"] -= table["at_risk_gbp"]
+    names = dict(called) | {"system": SYSTEM}
+    table["organisation"] = [names.get(code, code) for code in table["organisation"]]
+    return table.assign(met=np.where(table["met"], "yes", "no"))
+
+
+def delivered(local: Local) -> pd.DataFrame:
+    """Return plan and delivery of each scheme, month by month, with who answers for it and who gains.
+
+    Returns
+    -------
+    DataFrame
+        scheme, owner, beneficiary, month, planned_gbp, delivered_gbp, delivered_so_far_pct (of the plan of the
+        months known so far), recurrent ("yes", "no"). No rows where the file states no deliveries.
+    """
+    rows = local.asked.tracked.get("deliveries", pd.DataFrame())
+    if rows.empty or local.year is not None:
+        return pd.DataFrame()
+    items, codes = {i.name: i for i in local.asked.interventions}, local.asked.names
+    rows = rows.sort_values(["scheme", "month"], ignore_index=True)
+    known = rows["delivered_gbp"].notna()
+    of = rows["scheme"]
+    planned = rows["planned_gbp"].where(known, 0.0).groupby(of).cumsum()
+    came = rows["delivered_gbp"].fillna(0.0).astype(float).groupby(of).cumsum()
+    rows["delivered_so_far_pct"] = (100 * came / planned.where(planned > 0)).where(known)
+    for place, key in enumerate(("owner", "beneficiary"), start=1):
+        who = [getattr(items[name], key) or "" for name in of]
+        rows.insert(place, key, [codes.get(code, code) for code in who])
+    rows["recurrent"] = np.where(rows["recurrent"], "yes", "no")
+    return rows.assign(scheme=[items[name].title for name in of])
 
 
 def running(local: Local, years: Sequence[int] | None = None) -> pd.DataFrame:

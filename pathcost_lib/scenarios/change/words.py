@@ -36,6 +36,21 @@ HEADINGS: dict[str, dict[str, str]] = {
         "difference_gbp": "Alone less together",
         "net_present_value_gbp": "Net present value, alone",
     },
+    "claimed": {
+        "claim_gbp": "Claimed",
+        "delivered_gbp": "Cost that it releases itself",
+        "not_delivered_gbp": "Claimed and not delivered by it",
+    },
+    "totals": {
+        "control_total_gbp": "Control total",
+        "position_gbp": "Planned position",
+        "at_risk_gbp": "Lost of payment at risk",
+        "impact_gbp": "By the schemes",
+        "after_gbp": "Position after",
+        "variance_gbp": "Against the control total",
+        "met": "Met",
+    },
+    "delivery": {"delivered_so_far_pct": "Delivered so far, of plan"},
     "register": {
         "over_claim_gbp": "Claimed beyond that",
         "system_gbp": "The system gains",
