@@ -444,6 +444,7 @@ def test_every_table_from_own_rows_and_files_is_that_from_all_rows(
     assert list(theirs) == list(ours)
     assert {*LARGEST[number], *NOT_COMPARED[number]} == set(ours)
     found = {name: _difference(theirs[name], ours[name]) for name in LARGEST[number]}
+    print("FOUND", found)
     assert all(largest <= LARGEST[number][name][0] for name, (largest, _) in found.items()), found
     assert {name: withheld for name, (_, withheld) in found.items()} == {n: w for n, (_, w) in LARGEST[number].items()}
 
