@@ -425,8 +425,8 @@ LARGEST = {
         "Rates": (0.15, 2),
         "Peers": (0.005, 0),
         # Files do not hold use by deprivation: by them a person's cost is compared at equal age and sex, and says so.
-        "Need": (0.0, 0),
-        "Opportunity": (0.0, 0),
+        "Need": (0.005, 7),
+        "Opportunity": (0.02, 0),
         "Deprivation": (0.02, 0),
     },
 }

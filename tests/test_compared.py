@@ -160,6 +160,20 @@ def test_one_area_has_no_reference_and_two_are_too_few_unless_allowed() -> None:
         compared_with(two, "England", icb="QHL", year=YEAR, allow="all")
 
 
+@pytest.mark.unit
+def test_areas_of_ones_own_choice_are_compared_and_named() -> None:
+    day, areas = "2024-06-01", ("QHL", "QOP", "QUA", "QWO")
+    data = extract({(area, day): 10 for area in areas}, {(area, 2024): 10.0 for area in areas})
+    chosen = compared_with(data, "QOP, QUA", icb="QHL", year=YEAR)
+    assert (chosen.areas, chosen.reference) == (("QHL", "QOP", "QUA"), "the areas chosen")
+    assert chosen.note == "Compared with areas of your own choice: QOP, QUA."
+    assert set(chosen.dataset.activity.to_pandas()["icb_code"]) == {"QHL", "QOP", "QUA"}
+    with pytest.raises(InputError, match=r"area that takes part 'QXX' is not known.*QHL, QOP, QUA, QWO"):
+        compared_with(data, "QOP,QXX", icb="QHL", year=YEAR)
+    with pytest.raises(InputError, match=r"2 areas only.*allow=few_areas"):
+        compared_with(data, "QOP,", icb="QHL", year=YEAR)
+
+
 @pytest.mark.oracle
 def test_a_thin_area_is_shown_alone_and_the_others_are_compared_without_it() -> None:
     day = "2024-06-01"

@@ -49,7 +49,7 @@ _NO_AGES = (
     r"not computable \(no population by age and sex, or over 5% of the cost is of patients whose age or sex is not "
     r"known, for this area and year\)"
 )
-_OUTLOOK = {"03": EVERYTHING, "05": EVERYTHING}
+_OUTLOOK = {"03": EVERYTHING, "05": EVERYTHING, "09": EVERYTHING}
 _CHECKED = "Findings; Findings, files; Filled; By provider; By month"
 _PATHWAYS = {"01": "Filled", "03": "Rates; Providers; Drivers; Opportunity", "04": EVERYTHING}
 #: Columns of which nothing is shown but how often they are filled.
@@ -98,7 +98,7 @@ LOST: dict[str, Lost] = {
         _LEDGER, {"01": "no provider with activity is known to lie in the area", "02": "codes stand for names"}
     ),
     "organisations.icb_code": Lost(
-        {"01": EVERYTHING, "02": "Ranks", "03": "Providers", "04": EVERYTHING}
+        {"01": EVERYTHING, "02": "Ranks", "03": "Providers", "04": EVERYTHING, "09": EVERYTHING}
         | {"07": "Value map; Value map, probabilities; message"},
         {"01": "no provider with activity is known to lie in the area", "04": "so no provider is known to lie in"},
     ),

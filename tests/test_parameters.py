@@ -182,6 +182,9 @@ CASES: dict[tuple[str, str], list[Case]] = {
     ("07", "worth"): [ok(60000.0, "Value map, probabilities")],
     ("07", "moved"): [ok(2_000_000.0, "Budget shift")],
     ("07", "seed"): [ok(7, "Two intervals")],
+    ("09", "icb"): [ok("QOP", MESSAGE, "Productivity", "Cost movement", "Out of hospital"), ICB],
+    ("09", "year"): [ok("2023-24", MESSAGE, "Productivity"), YEAR],
+    ("09", "data"): [ok("<other>", MESSAGE, "Productivity", icb="QZ1"), DATA],
 }
 
 

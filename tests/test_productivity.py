@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pathcost_lib.benchmark import price_volume_mix, productivity
+from pathcost_lib import present
+from pathcost_lib.benchmark import output_view, output_words, price_volume_mix, productivity
 from pathcost_lib.benchmark.index_numbers import chained, laspeyres
 from pathcost_lib.benchmark.productivity import NEUTRAL
 from pathcost_lib.errors import InputError
+from pathcost_lib.sources.engine import connect
 from pathcost_lib.sources.published import read
 
 COLUMNS = {"by": "trust", "period": "year", "currency": "code", "activity": "n", "cost": "gbp"}
@@ -176,3 +179,91 @@ def test_the_interval_leaves_100_out_as_often_as_it_says_where_nothing_changes()
         table = productivity(cells, spread=["uu", "uy", "yy"], **COLUMNS).table
         out.append((table["lower_95"] > 100) | (table["upper_95"] < 100))
     assert np.mean(out) == pytest.approx(0.05, abs=0.02)  # 1,000 intervals
+
+
+# -- by area ----------------------------------------------------------------------------------------------------------
+def _cells(times: float = 1.0, *, few: int = 300) -> output_view.OutputCells:
+    """Return two areas of one trust each, alike but for TA's cost of the second year; and months of four settings."""
+    rows = []
+    for icb, trust in (("QA", "TA"), ("QB", "TB")):
+        for period in ("2023-24", "2024-25"):
+            for setting, pod, n in (("admitted", "elective", 400), ("community", "community_contact", few)):
+                # At the prices of the second year a contact costs £1,000, and a tenth of them twice that.
+                up = times if (trust, period) == ("TA", "2024-25") else 1.0
+                pence = int(100_000 * up)
+                rows.append(
+                    (icb, trust, setting, pod, "X", period, 1, n, n, n * pence, n, n * pence, 1.3 * n * pence**2)
+                )
+    columns = ["icb_code", "provider_code", "setting", "pod", "currency_code", "period", "own", "contacts", "units"]
+    columns += ["cost_pence", "units_squared", "units_times_cost", "cost_squared"]
+    services = pd.DataFrame(rows, columns=columns)
+    months = [("2023-24", 2023, 4), ("2023-24", 2023, 5), ("2024-25", 2024, 4), ("2024-25", 2024, 5)]
+    monthly = pd.DataFrame(
+        [("QA", setting, pod, *month, 100, pence) for month in months for setting, pod, pence in (
+            ("admitted", "elective", 600_000), ("primary_care", "gp_appointment", 300_000),
+            ("mental_health", "mental_health_bed_day", 100_000), ("social_care", "social_care_week", 900_000))],
+        columns=["icb_code", "setting", "pod", "period", "y", "m", "contacts", "cost_pence"],
+    )  # fmt: skip
+    columns = ["icb_code", "setting", "pod", "age_from", "sex", "cost_pence"]
+    old = ("QA", "admitted", "elective", 70, "female", 600_000)
+    ages = pd.DataFrame([old, ("QA", "primary_care", "gp_appointment", 30, "female", 300_000)], columns=columns)
+    tables = {"services": services, "monthly": monthly, "by_age": ages}
+    tables = {name: t.assign(cost_gbp=t["cost_pence"] / 100) for name, t in tables.items()}
+    return output_view.OutputCells(**tables, periods=("2023-24", "2024-25"))
+
+
+@pytest.mark.unit
+def test_an_area_whose_costs_rise_by_a_tenth_for_the_same_care_is_less_productive_by_that() -> None:
+    """The ledger is at the prices of the year, so that inflation is out: input 110, output 100."""
+    table = output_view.productivity_table(_cells(1.1), "QA", ["TA"]).set_index(["kind", "whom"])
+    kinds = ["all", "area", "setting", "setting", "provider"]
+    assert list(table.index) == [*zip(kinds, ["all areas", "QA", "admitted", "community", "TA"], strict=True)]
+    row = table.loc[("provider", "TA")]
+    assert row["output_index"] == pytest.approx(100) and row["input_index"] == pytest.approx(110)
+    assert row["index"] == pytest.approx(100 / 1.1) and row["index_upper_95"] < 100
+    assert row["cost_index"] == pytest.approx(row["price_index"] * 1.1)
+    assert table.loc[("all", "all areas"), "index"] == pytest.approx(100 / 1.05)
+    same = output_view.productivity_table(_cells(), "QA", ["TA"])
+    assert same["index"].to_numpy() == pytest.approx(100) and (same["own_cost_pct"] == 100).all()
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(("few", "settings"), [(99, ["admitted", "community"]), (7, [])])
+def test_a_setting_of_few_contacts_has_no_index_and_of_seven_no_row_nor_the_next(few: int, settings: list[str]) -> None:
+    table = output_view.productivity_table(_cells(few=few), "QA", ["TA"])
+    assert table.loc[table["kind"] == "setting", "whom"].tolist() == settings
+    assert table.loc[table["whom"] == "community", "index"].isna().all()
+    assert table.loc[table["kind"] == "area", "index"].notna().all()
+
+
+@pytest.mark.unit
+def test_the_share_out_of_hospital_counts_beds_in_and_social_care_not_and_ageing_moves_it() -> None:
+    cells = _cells()
+    persons = pd.DataFrame(
+        [("QA", year, age, "female", "principal", n) for year, age, n in
+         ((2023, 70, 100.0), (2024, 70, 150.0), (2023, 30, 100.0), (2024, 30, 100.0))],
+        columns=["icb_code", "year", "age", "sex", "variant", "persons"],
+    )  # fmt: skip
+    people = connect().view("people", "SELECT * FROM given", {"given": persons})
+    table = output_view.left_shift(cells, people, "QA")
+    assert table["month"].tolist() == ["2023-04", "2023-05", "2024-04", "2024-05"]
+    assert table["cost_out_pct"].to_numpy() == pytest.approx(30.0)  # 3,000 of 3,000 + 6,000 + 1,000 in a bed
+    assert table["contacts_out_pct"].to_numpy() == pytest.approx(100 / 3)
+    # The old grow by half: 3 of 9 thousand becomes 3 of 12, which is 8.33 points less.
+    assert table["ageing_pct"].tolist() == pytest.approx([30.0, 30.0, 30 - 100 / 12, 30 - 100 / 12])
+    alone = output_view.left_shift(replace(cells, monthly=cells.monthly.query("setting == 'admitted'")), people, "QA")
+    assert alone.empty
+
+
+@pytest.mark.unit
+def test_words_claim_a_change_only_where_the_interval_leaves_100_out() -> None:
+    def said(times: float) -> str:
+        table = output_view.productivity_table(_cells(times), "QA", ["TA"])
+        shown = present.disclose(table, counts=["before_contacts", "contacts"], in_order=True)
+        none = present.disclose(
+            pd.DataFrame(columns=["month", "judged", "contacts", "cost_out_pct"]), counts="contacts"
+        )
+        return output_words.productivity_message(shown, none, area="A", year="2024-25", before="2023-24")
+
+    assert said(1.3).startswith("A: −23% output for the same input from 2023-24 to 2024-25 (95% interval −")
+    assert said(1.0).startswith("A: no clear change in productivity from 2023-24 to 2024-25 (95% interval −")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -521,13 +522,43 @@ def test_every_reference_row_says_where_it_is_from() -> None:
         assert len(table) < 500, name
 
 
+@pytest.mark.unit
+def test_no_reference_row_is_newer_than_its_successor() -> None:
+    """Of what stands in several years, each row is of a later year than the one before it, and says so."""
+    for name, keys in (("unit_costs", ["pod", "currency_code"]), ("price_index", []), ("official_groups", [])):
+        table = pd.read_csv(paths.reference() / f"{name}.csv", dtype=str, keep_default_na=False)
+        assert table["financial_year"].is_monotonic_increasing, name
+        if name == "official_groups":  # of one year
+            continue
+        groups = table.groupby(keys)["financial_year"] if keys else [("", table["financial_year"])]
+        assert all(years.is_unique and years.is_monotonic_increasing for _, years in groups), name
+    costs = pd.read_csv(paths.reference() / "unit_costs.csv", dtype=str, keep_default_na=False)
+    scheduled = costs[costs["source"].str.startswith("National schedule")]
+    said = scheduled["source"].str.extract(r"of NHS costs (\d{4}/\d{2})")[0]
+    assert (scheduled["year"] == said).all() and (scheduled["financial_year"] == said.str.replace("/", "-")).all()
+
+
+@pytest.mark.unit
+def test_prices_of_the_newer_year_are_there_but_for_what_the_page_names() -> None:
+    costs = pd.read_csv(paths.reference() / "unit_costs.csv", dtype=str)
+    years = {
+        year: {*zip(rows["pod"], rows["currency_code"], strict=True)} for year, rows in costs.groupby("financial_year")
+    }
+    assert years["2024-25"] < years["2023-24"]
+    lacking = {pod for pod, _ in years["2023-24"] - years["2024-25"]}
+    page = (paths.reference() / "README.md").read_text(encoding="utf-8")
+    (line,) = (line for line in page.splitlines() if line.startswith("| `unit_costs` |"))
+    assert lacking == set(re.findall(r"`(\w+)`", line.partition("No price of 2024/25:")[2]))
+
+
 @pytest.mark.published
-def test_unit_costs_are_those_of_the_schedule(public_data: Path) -> None:
-    schedule = pd.read_csv(
-        public_data / "ncc_national_schedule/ncc_national_schedule_2023_24.csv.gz", dtype={"currency_code": str}
-    )
+@pytest.mark.parametrize("year", ["2023-24", "2024-25"])
+def test_unit_costs_are_those_of_the_schedule(year: str, public_data: Path) -> None:
+    file = f"ncc_national_schedule/ncc_national_schedule_{year.replace('-', '_')}.csv.gz"
+    schedule = pd.read_csv(public_data / file, dtype={"currency_code": str})
     ours = pd.read_csv(paths.reference() / "unit_costs.csv", dtype={"currency_code": str})
     ours = ours[ours["source"].str.startswith("National schedule") & ~ours["source"].str.contains("derived")]
+    ours = ours[ours["financial_year"] == year]
     ours["department_code"] = ours["source"].str.split(": ").str[1]
     both = ours.merge(schedule, on=["department_code", "currency_code"], how="left")
     assert len(both) > 170

@@ -37,6 +37,7 @@ PARTS = {
     "outlook": "Demand and the gap if nothing changes",
     "system": "Who saves, who bears",
     "value": "Cost and outcome",
+    "productivity": "What care gives for its cost",
     "method": "Method and reconciliation",
 }
 

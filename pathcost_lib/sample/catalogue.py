@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib.codes import PODS, SETTINGS
-from pathcost_lib.sample.reference import BANDS, POD_INDEX, SEXES, read
+from pathcost_lib.sample.reference import BANDS, POD_INDEX, SEXES, prices, read
 
 __all__ = ["Catalogue", "Contact", "Index", "Journey", "load_journeys"]
 
@@ -104,9 +104,9 @@ class Catalogue:
         self.pod = np.array([POD_INDEX[item[0]] for item in self.items], np.int8)
         self.setting = np.array([SETTINGS.index(PODS[item[0]].setting) for item in self.items], np.int8)
         self.nights = np.array(self._nights)
-        prices = read("unit_costs")
-        published = prices.set_index(["pod", "currency_code"])["unit_cost_gbp"].to_dict()
-        typical = prices.groupby("pod")["unit_cost_gbp"].mean()
+        national = prices()
+        published = national.set_index(["pod", "currency_code"])["unit_cost_gbp"].to_dict()
+        typical = national.groupby("pod")["unit_cost_gbp"].mean()
         pounds = [published.get(item[:2], typical[item[0]]) for item in self.items]
         #: Ten-thousandths of a pound at 2023-24 prices; the POD's mean where no price is published: it cost something.
         self.unit_cost = (np.array(pounds) * 10_000).round().astype(np.int64)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pathcost_lib.codes import PODS, SETTINGS
 from pathcost_lib.sample.activity import Rows
-from pathcost_lib.sample.reference import EXTRACT, POD_CODES, YEARS, days_from, read
+from pathcost_lib.sample.reference import EXTRACT, POD_CODES, YEARS, days_from, prices, read
 from pathcost_lib.sample.truths import RESIDUAL_SD
 from pathcost_lib.sample.world import World
 
@@ -60,7 +60,7 @@ def spent_in(rows: Rows, end: np.ndarray, cost: np.ndarray) -> list[np.ndarray]:
 
 def unit_costs(world: World) -> pd.DataFrame:
     """Return the `unit_costs` table: national prices, some providers' own, and a proxy for each POD but two."""
-    national = read("unit_costs").merge(read("behaviour")[["pod", "fixed_share", "semi_fixed_share", "variable_share"]])
+    national = prices().merge(read("behaviour")[["pod", "fixed_share", "semi_fixed_share", "variable_share"]])
     national["provider_code"] = None
     parts = [national, _proxies(national), _own_prices(world, national)]
     table = pd.concat(parts, ignore_index=True)

@@ -22,6 +22,7 @@ __all__ = [
     "by_band",
     "days_from",
     "deprivation",
+    "prices",
     "read",
     "records",
     "target_rates",
@@ -51,6 +52,12 @@ def read(name: str) -> pd.DataFrame:
     frame = pd.read_csv(paths.reference() / f"{name}.csv", dtype={"currency_code": str})
     texts = [c for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
     return frame.fillna(dict.fromkeys(texts, ""))
+
+
+def prices() -> pd.DataFrame:
+    """Return the unit costs at which the synthetic England stands: one year's, which has a price for every POD."""
+    table = read("unit_costs")
+    return table[table["financial_year"] == YEARS[0][0]].reset_index(drop=True)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Who takes part in a comparison, and what an area is compared with: all areas in the data, or those of a region."""
+"""Who takes part in a comparison, and what an area is compared with: all areas in the data, a region's, or a list."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 EVERYWHERE = "England"
+#: What areas of one's own choice are called.
+CHOSEN = "the areas chosen"
 #: Stands where a reference's name would, if there is nothing to compare with.
 NO_OTHER = "no other area"
 NO_DATA = "no data"
@@ -106,6 +108,10 @@ class Compared:
         elif len(self.areas) < FEWEST_AREAS:
             texts.append(
                 f"Only {len(self.areas)} areas are compared ({', '.join(self.areas)}): the reference says little."
+            )
+        if self.reference == CHOSEN:
+            texts.append(
+                f"Compared with areas of your own choice: {', '.join(a for a in self.areas if a != self.icb)}."
             )
         for why in dict.fromkeys(self.left_out.values()):
             codes = [code for code, reason in self.left_out.items() if reason == why]
@@ -220,7 +226,7 @@ def compared_with(dataset: Dataset, reference: str, *, icb: str, year: str, allo
         With `organisations` where a region is asked for.
     reference : str
         "England": all areas that take part (`taking_part`). Else a region of the organisations, by name or code: those
-        of its areas that do.
+        of its areas that do. Or codes of areas with commas between ("QOP,QUA"): those that do, and the area itself.
     icb, year : str
         ODS code of the area itself; financial year. The area must lie in the region, because each comparison sets a
         part beside the whole that holds it (`benchmark.pathway_cost.compare`).
@@ -244,7 +250,8 @@ def compared_with(dataset: Dataset, reference: str, *, icb: str, year: str, allo
     # An area whose own data are thin is shown alone: beside others it would look cheap.
     areas, name = (active if icb in active else [icb]), EVERYWHERE
     if reference != EVERYWHERE:
-        name, areas = _of_region(_places(whole), reference, icb, areas)
+        named_areas = _of_list(reference, icb, areas) if "," in reference else None
+        name, areas = named_areas or _of_region(_places(whole), reference, icb, areas)
         left_out = {code: why for code, why in left_out.items() if code == icb}
     if 1 < len(areas) < FEWEST_AREAS and "few_areas" not in allowed:
         raise InputError(
@@ -267,6 +274,14 @@ def allowances(text: str) -> set[str]:
         If a name is not known.
     """
     return {require_one_of(name, ALLOWANCES, what="allow") for name in text.replace(",", " ").split()}
+
+
+def _of_list(reference: str, icb: str, active: Iterable[str]) -> tuple[str, list[str]]:
+    """Return the areas that are named, the area itself with them, and what they are called."""
+    codes = {code.strip() for code in reference.split(",") if code.strip()}
+    for code in sorted(codes):
+        require_one_of(code, active, what=f"Reference {reference!r}: area that takes part")
+    return CHOSEN, sorted({*codes, icb} & set(active))
 
 
 def _of_region(places: pd.DataFrame, reference: str, icb: str, active: Iterable[str]) -> tuple[str, list[str]]:

@@ -185,6 +185,60 @@ def describe_caterpillar(table: pd.DataFrame, *, own: Mapping[str, str], thresho
     return f"Difference from expected cost at {len(points)} providers, shrunk. {mine}."
 
 
+def share_chart(ax: Axes, table: pd.DataFrame, *, value: str, expected: str, measure: str) -> Axes:
+    """Draw a share month by month with its limits from the year before, and what is expected of it.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    table : DataFrame
+        month (as 2024-04), judged, centre, lower, upper, special_cause, and the columns of the share and of what is
+        expected (per cent).
+    value, expected, measure : str
+        The two columns; what the share is of.
+    """
+    if table[value].notna().sum() == 0:
+        return empty(ax, "Nothing to show: the data have care of one kind only.")
+    months = pd.Series(mdates.date2num(pd.to_datetime(table["month"])), index=table.index)
+    for column, dashes in (("centre", ()), ("lower", (4, 2)), ("upper", (4, 2))):
+        line = ax.plot(months, table[column], color=style.MUTED, lw=0.9)[0]
+        if dashes:
+            line.set_dashes(dashes)
+    judged = table["judged"].to_numpy(dtype=bool)
+    if judged.any() and not judged.all():
+        ax.axvspan(months[judged].min(), months.max(), color=style.SOFT, zorder=0)
+    ax.plot(months[judged], table.loc[judged, expected], color=style.LESS, lw=1.4)
+    ax.plot(months, table[value], color=style.FOCUS, lw=1.1, marker="o", ms=3.5)
+    odd = table["special_cause"].to_numpy(dtype=bool)
+    ax.plot(months[odd], table.loc[odd, value], "D", ms=5.5, color=style.MORE)
+    ax.xaxis_date()
+    ax.xaxis.set_major_locator(mdates.MonthLocator(bymonth=(4, 10)))
+    ax.xaxis.set_major_formatter(mdates.DateFormatter("%b %Y"))
+    ax.yaxis.set_major_formatter(lambda share, _: percent(share))
+    ax.grid(True, axis="y")
+    axis_title(ax, f"{measure} (dashed: limits from the year before)")
+    handles = [
+        Line2D([], [], color=style.FOCUS, marker="o", ms=3.5, lw=1.1),
+        Line2D([], [], color=style.MORE, marker="D", ms=5, lw=0),
+        Line2D([], [], color=style.LESS, lw=1.4),
+    ]
+    key(ax, handles, ["Share", "More than the usual ups and downs", "By ageing alone"], columns=2)
+    return ax
+
+
+@describes(share_chart, height=3.6)
+def describe_share_chart(table: pd.DataFrame, *, value: str, expected: str, measure: str) -> str:
+    """Return the alternative text: the mean share of both years, what is expected, and how many months stand out."""
+    means = [table.loc[table["judged"] == year, value].mean() for year in (False, True)]
+    aged = table.loc[table["judged"], expected].mean()
+    odd = int((table["special_cause"].astype(bool) & table["judged"].astype(bool)).sum())
+    return (
+        f"{measure}, month by month. Mean of the year before {percent(means[0], 1)}, of the year "
+        f"{percent(means[1], 1)}; by ageing alone {percent(aged, 1)}. Its months beyond the usual ups and downs: {odd}."
+    )
+
+
 def control_charts(ax: Axes, table: pd.DataFrame, *, by: str = "series") -> Axes:
     """Draw a small chart for each series: months, centre and limits, and the points that chance does not explain.
 
