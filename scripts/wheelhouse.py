@@ -29,7 +29,7 @@ Then: pathcost pack QHL
 
 
 def constraints(lock: Path) -> str:
-    """Return the versions of a lock file, without hashes: a constraint may have none."""
+    """Return the versions of a lock file, without hashes: the wheel of pathcost itself has none there."""
     lines = re.findall(r"(?m)^([A-Za-z0-9._-]+==[^ \\]+(?: ; [^\\\n]+)?)", lock.read_text(encoding="utf-8"))
     return "".join(f"{line.strip()}\n" for line in lines)
 
