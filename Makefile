@@ -8,7 +8,7 @@ ROOMS := sources ledger pathways benchmark variation scenarios value present
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pack lab test test-slow test-all test-spark lint types api notebooks sweep bench lock clean
+.PHONY: help setup pack lab test test-slow test-all test-spark lint types api notebooks sweep bench wheelhouse lock clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,10 +60,13 @@ sweep: setup ## Run every notebook without each optional column and table (hours
 bench: setup ## Measure: ratios against named baselines of the same run
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
+wheelhouse: setup ## Make one zip that installs with the network off, and try it: dist/pathcost-wheelhouse.zip
+	$(BIN)/python scripts/wheelhouse.py $(WHEELHOUSE)
+
 lock: setup ## Renew requirements.lock and environment.yml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra spark --no-emit-index-url --no-header --constraint requirements.lock pyproject.toml -o requirements-spark.lock
 
 clean: ## Remove the sample, the reports, the API pages and the environment
-	rm -rf .venv data/sample reports/20* docs/api
+	rm -rf .venv data/sample reports/20* docs/api dist

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -439,6 +441,10 @@ def main() -> None:
     What the commands write, and their workers and kernels, is for this user alone: 0700 and 0600.
     """
     os.umask(0o077)
+    for stream in (sys.stdout, sys.stderr):
+        # A Windows console or pipe has a few hundred characters: one that it lacks is written as its code.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except InputError as error:

@@ -633,3 +633,20 @@ def test_odd_names_of_organisations_stop_no_notebook(stem: str, tmp_path: Path) 
     notebook = next(path for path in packs.production_notebooks() if path.stem == stem)
     runner.execute(notebook, tmp_path / "out.ipynb", {"icb": "QZ2", "data": str(data)})
     assert read_section(tmp_path / "out.ipynb").tables
+
+
+@pytest.mark.unit
+def test_what_was_read_is_known_though_a_kernel_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "read.csv").write_text("a", encoding="utf-8")
+    noted = tmp_path / "reads.json"
+    code = f"""
+import os
+from IPython.core.interactiveshell import InteractiveShell
+from pathcost_lib.sources.reads import note
+shell = InteractiveShell.instance()
+note({str(noted)!r})
+shell.run_cell("open({str(tmp_path / "read.csv")!r}).close()")
+os._exit(9)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
+    assert str(tmp_path / "read.csv") in json.loads(noted.read_text(encoding="utf-8"))

@@ -53,8 +53,8 @@ def differences(document: Document, facts: pd.DataFrame, tables: pd.DataFrame) -
     """Return what a fact and a table of the pack do not have in common: every number is looked for in both ways."""
     wrong, seen = [], 0
     payloads = [table.payload for section in document.chapters for table in section.tables]
-    for key, payload in zip(tables["table"], payloads, strict=True):
-        own = facts[facts["table"] == key]
+    for key, payload in zip(tables["table_key"], payloads, strict=True):
+        own = facts[facts["table_key"] == key]
         numbers = [(at, c["key"]) for at, c in enumerate(payload["columns"]) if c["number"]]
         for row, cells in enumerate(payload["rows"], start=1):
             there = own[own["row"] == row]
@@ -96,7 +96,7 @@ def test_a_number_has_its_unit_limits_count_and_dimensions(document: Document) -
     assert tables["dim_area"].to_dict("records") == [{"area": "QHL", "label": "NHS Example ICB"}]
     for name, (key, _) in DIMENSIONS.items():
         assert set(facts[key]) == set(tables[name][key]) and tables[name][key].is_unique
-    assert set(facts["table"]) <= set(tables["dim_table"]["table"])
+    assert set(facts["table_key"]) <= set(tables["dim_table"]["table_key"])
 
 
 @pytest.mark.unit

@@ -413,10 +413,22 @@ def _render(
 
 
 def _swap(work: Path, target: Path) -> None:
-    """Put the new pack in the old one's place; at every moment one whole pack is there under its name or `.old`."""
+    """Put the new pack in the old one's place; at every moment one whole pack is there under its name or `.old`.
+
+    Raises
+    ------
+    InputError
+        If Windows lets nobody move the old pack, because a file of it is open in Excel or a reader.
+    """
     old = _old(target)
     if target.exists():
-        target.replace(old)
+        try:
+            target.replace(old)
+        except PermissionError:
+            raise InputError(
+                f"A file of {target.name} is open in another program, such as Excel. Close it and run this again; the "
+                "pack that was there stands."
+            ) from None
     work.replace(target)
     shutil.rmtree(old, ignore_errors=True)
 

@@ -118,11 +118,11 @@ def place_of(name: str, places: Iterable[Path] = ()) -> Path | None:
 
 def without_machine(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values of parameters in which a path of this machine is as a manifest has it."""
-    return {k: _impersonal(v) if isinstance(v, str) and v else v for k, v in values.items()}
+    return {k: _impersonal(k, v) if isinstance(v, str) and v else v for k, v in values.items()}
 
 
-def _impersonal(value: str) -> str:
-    if not is_folder(value):
+def _impersonal(name: str, value: str) -> str:
+    if name == "data" and not is_folder(value):
         return parse(value).public
     return written(Path(value)) if Path(value).is_absolute() else value
 

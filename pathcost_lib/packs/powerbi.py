@@ -38,7 +38,7 @@ def write_powerbi(document: Document) -> bytes:
     tables = "\n".join(f"ref table {name}" for name in COLUMNS)
     head = "model Model\n\tculture: en-GB\n\tdefaultPowerBIDataSourceVersion: powerBI_V3\n\n"
     links = [("fact_measure", key, name, key) for name, (key, _) in DIMENSIONS.items()]
-    links.append(("fact_measure", "table", "dim_table", "table"))
+    links.append(("fact_measure", "table_key", "dim_table", "table_key"))
     files = {
         "about.json": about(document),
         "board.pbip": _json({"version": "1.0", "artifacts": [{"report": {"path": report}}], "settings": {}}),

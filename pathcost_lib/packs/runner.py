@@ -231,9 +231,9 @@ def _without_traces(output: Path, values: Mapping[str, Any]) -> None:
         return
     book = nbformat.read(output, as_version=4)
     book.metadata.pop("papermill", None)
-    texts = [v for v in values.values() if isinstance(v, str) and v]
-    folders = {v: Path(v).name for v in texts if is_folder(v) and Path(v).is_absolute()}
-    folders |= {v: parse(v).public for v in texts if not is_folder(v)}
+    folders = {v: Path(v).name for v in values.values() if isinstance(v, str) and v and Path(v).is_absolute()}
+    if (data := values.get("data")) and not is_folder(data):
+        folders[data] = parse(data).public
     for cell in book.cells:
         cell.metadata.pop("papermill", None)
         if "injected-parameters" in cell.metadata.get("tags", []):

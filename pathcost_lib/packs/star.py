@@ -38,7 +38,7 @@ _TEXT, _NUMBER, _WHOLE = pa.string(), pa.float64(), pa.int64()
 COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "fact_measure": {
         "fact": _WHOLE,
-        "table": _TEXT,
+        "table_key": _TEXT,
         "row": _WHOLE,
         **{key: _TEXT for key, _ in DIMENSIONS.values()},
         "breakdown": _TEXT,
@@ -54,7 +54,7 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
         "status": _TEXT,
         "mark": _TEXT,
     },
-    "dim_table": {"table": _TEXT, "title": _TEXT, "part": _TEXT, "notebook": _TEXT, "note": _TEXT},
+    "dim_table": {"table_key": _TEXT, "title": _TEXT, "part": _TEXT, "notebook": _TEXT, "note": _TEXT},
     **{name: {key: _TEXT, "label": _TEXT} for name, (key, _) in DIMENSIONS.items()},
 }
 #: A fixed day, so that the same document gives the same bytes.
@@ -71,9 +71,9 @@ def star(document: Document) -> dict[str, pa.Table]:
         for table in section.tables:
             key = f"{len(tables) + 1:03d} {table.name}"
             about = {"title": table.title, "part": section.title, "notebook": section.source}
-            tables.append({"table": key, **about, "note": table.payload["note"]})
+            tables.append({"table_key": key, **about, "note": table.payload["note"]})
             for fact in _facts(table.payload, document):
-                facts.append({"fact": len(facts) + 1, "table": key, **fact})
+                facts.append({"fact": len(facts) + 1, "table_key": key, **fact})
     for name, (key, _) in DIMENSIONS.items():
         labels[name] = {code: say(code) if code else "All together" for code in sorted({fact[key] for fact in facts})}
     if document.icb in labels["dim_area"]:
@@ -152,7 +152,8 @@ def star_files(document: Document) -> dict[str, bytes]:
     files = {}
     for name, table in star(document).items():
         buffer = io.BytesIO()
-        pq.write_table(table, buffer, compression="zstd")
+        # The one way of packing that every reader of Parquet knows.
+        pq.write_table(table, buffer, compression="snappy")
         files[f"{name}.parquet"] = buffer.getvalue()
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\r\n")

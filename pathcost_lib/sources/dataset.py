@@ -173,8 +173,8 @@ def _open_folder(address: Address, folder: Path, engine: Engine | None, remember
         raise InputError(_listed(lines)) from None
 
 
-def _own_engine(remember: bool) -> DuckDBEngine:
-    return RememberingEngine(Store(paths.cache())) if remember else DuckDBEngine()
+def _own_engine(remember: bool) -> Engine:
+    return RememberingEngine(Store(paths.cache())) if remember else connect()
 
 
 def _open_file(address: Address, file: Path, engine: Engine | None, remember: bool) -> Dataset:
@@ -183,6 +183,7 @@ def _open_file(address: Address, file: Path, engine: Engine | None, remember: bo
     if engine is not None:
         raise InputError("A DuckDB file has an engine of its own. Leave the engine out.")
     own = _own_engine(remember)
+    assert isinstance(own, DuckDBEngine)
     digest = Store(paths.cache()).file_digest(file) if remember else ""
     try:
         catalog = own.attach(file)

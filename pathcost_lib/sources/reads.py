@@ -9,11 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from IPython import get_ipython
+
 __all__ = ["note"]
 
 
 def note(path: str) -> None:
     """From now on note every file that Python opens to read, and folder that it lists; written to `path` at the end.
+
+    In a kernel it is written after every cell too: one that ends slowly, as a session on a cluster does, is killed.
 
     The engine reads its tables by itself: those are not noted.
     """
@@ -36,3 +40,5 @@ def note(path: str) -> None:
 
     sys.addaudithook(hook)
     atexit.register(write)
+    if shell := get_ipython():
+        shell.events.register("post_run_cell", lambda result: write())

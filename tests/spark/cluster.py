@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
 _HIVE = {
     "hive.async.log.enabled": "false",
     "hive.metastore.schema.verification": "false",
@@ -138,8 +136,9 @@ def with_connect(cluster: Cluster) -> str:
     return f"sc://127.0.0.1:{port}/costing"
 
 
-def needs_cluster() -> None:
-    """Skip where there is no Spark, no Java, or no programs in the package."""
-    pyspark = pytest.importorskip("pyspark", reason="PySpark is not installed: make test-spark")
+def require_programs() -> None:
+    """Fail where there is no Spark, no Java, or no programs in the package."""
+    import pyspark
+
     subprocess.run(["java", "-version"], check=True, capture_output=True, timeout=60)
     assert (Path(pyspark.__file__).parent / "bin" / "spark-class").is_file()

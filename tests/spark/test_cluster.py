@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cluster import Cluster, needs_cluster, small_cluster, with_connect
+from cluster import Cluster, require_programs, small_cluster, with_connect
 from machine import needs
 
 from pathcost_lib import packs
@@ -22,15 +22,19 @@ NOTEBOOK = "02_pathway_cost"
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def programs() -> None:
+    with needs("spark", "make test-spark, with Java 17"):
+        require_programs()
+
+
+@pytest.fixture(scope="module")
+def small(programs: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of the sample: 660,000 contacts in three ICBs."""
     return generate(tmp_path_factory.mktemp("small") / "sample", people=300_000, icbs=("QHL", "QOP", "QUA"))
 
 
 @pytest.fixture(scope="module")
 def cluster(small: Path, tmp_path_factory: pytest.TempPathFactory):
-    with needs("spark", "make test-spark, with Java 17"):
-        needs_cluster()
     with small_cluster(tmp_path_factory.mktemp("cluster"), small, TABLES) as running:
         yield running
 

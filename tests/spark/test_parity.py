@@ -10,6 +10,7 @@ from factories import make_tables, write_tables
 from test_ledger import HOW
 from test_pathways import CHEST, KNEE, with_overlap
 
+from pathcost_lib.errors import InputError
 from pathcost_lib.ledger import build_spells, cost_activity, coverage, reconcile, split_periods
 from pathcost_lib.pathways import flow, link, split_phases, summarise
 from pathcost_lib.sources import Dataset, Engine, connect, open_dataset
@@ -126,3 +127,61 @@ def test_parquet_is_read_and_written(spark_engine, tmp_path: Path):
         tmp_path / "out.parquet"
     )
     assert pd.read_parquet(out)["n"].sum() == len(TABLES["activity"])
+
+
+@pytest.fixture
+def schema(spark, tmp_path: Path):
+    """Return a schema of the session's own catalog with the tables, `outcomes` behind a view."""
+    spark.sql(f"CREATE DATABASE costing LOCATION '{tmp_path / 'warehouse'}'")
+    folder = write_tables(tmp_path / "own", TABLES)
+    for name in TABLES:
+        kept = "kept_outcomes" if name == "outcomes" else name
+        spark.read.parquet(str(folder / f"{name}.parquet")).write.saveAsTable(f"costing.{kept}")
+    spark.sql("CREATE VIEW costing.outcomes AS SELECT * FROM costing.kept_outcomes")
+    yield folder
+    spark.sql("DROP DATABASE costing CASCADE")
+
+
+@pytest.mark.end_to_end
+def test_a_catalog_and_a_store_have_the_rows_of_the_folder(spark_engine, schema: Path):
+    plain = open_dataset(schema)
+    for address in ("spark:///costing", f"file://{schema}"):
+        data = open_dataset(address, spark_engine)
+        assert list(data) == list(plain)
+        for name in ("patients", "outcomes", "unit_costs"):
+            same(plain.tables[name].to_pandas(), data.tables[name].to_pandas())
+    # The session that is there is found by its address alone, and is not ended with the engine.
+    found = open_dataset("spark:///costing")
+    assert found.engine.session is spark_engine.session
+    before = found.engine.fingerprint(found.patients.name)
+    found.engine.close()
+    assert found.engine.fingerprint(found.patients.name) == before
+    spark_engine.session.sql("INSERT INTO costing.patients SELECT * FROM costing.patients LIMIT 1")
+    assert open_dataset("spark:///costing").engine.fingerprint("costing.patients") != before
+
+
+@pytest.mark.end_to_end
+def test_what_is_wrong_in_a_catalog_names_catalog_table_and_column(spark_engine, schema: Path):
+    session = spark_engine.session
+    with pytest.raises(InputError, match=r"nowhere"):
+        open_dataset("spark:///nowhere", spark_engine)
+    with pytest.raises(InputError, match=r"Spark session on local\[2\] already"):
+        open_dataset("spark://another:7077/costing")
+    session.sql("CREATE TABLE costing.new AS SELECT CAST(units AS STRING) AS units, setting FROM costing.activity")
+    session.sql("DROP TABLE costing.activity")
+    session.sql("ALTER TABLE costing.new RENAME TO costing.activity")
+    with pytest.raises(InputError) as refused:
+        open_dataset("spark:///costing", spark_engine)
+    for words in ("costing.activity, column units: found VARCHAR", "costing.activity: column patient_id"):
+        assert words in str(refused.value)
+    session.sql("TRUNCATE TABLE costing.activity")
+    with pytest.raises(InputError, match=r"costing\.activity: the table has columns but no rows"):
+        open_dataset("spark:///costing", spark_engine)
+
+
+@pytest.mark.property
+def test_the_parts_of_a_shuffle_follow_the_size_of_the_tables(spark_engine, schema: Path):
+    engine = connect("spark://")
+    data = open_dataset("spark:///costing", engine)
+    assert engine.session.conf.get("spark.sql.shuffle.partitions") == "2"
+    assert 1e3 < engine._size(data.activity.name) < 1e7
