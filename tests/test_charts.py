@@ -104,6 +104,9 @@ def test_limits_references_and_where_bars_begin() -> None:
     assert native.origin == 100.0 and native.axis[0] <= 80.0 and native.axis[1] >= 150.0
     native = drawn(frame, present.Chart("bars", ["index"], reference="england_index"))
     assert series(native) == {"Index": [90.0, 120.0], "England index": [100.0, 101.0]}
+    native = drawn(frame, present.Chart("bars", ["index"], reference="england_index", name="Trust"))
+    assert series(native) == {"Trust": [90.0, 120.0], "England index": [100.0, 101.0]}
+    assert native.title == "Index", "the axis says what is measured, the legend whose it is"
     assert native_chart(payload(frame, present.Chart("bars", ["index"], where={"kind": "y"}))) is None
 
 

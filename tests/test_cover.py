@@ -103,7 +103,7 @@ def test_a_loss_is_laid_at_a_provider_s_door_only_where_its_interval_leaves_zero
     sure = {one.name for one in savings.providers_named(table) if one.sure}
     assert sure == {"ICB", "Other providers"}
     table.loc[2, "upper_80"] = 1.0
-    assert "no provider shown is surely worse off" in savings.savings_message(table, title="T", area="A", years=5)
+    assert "No provider shown is surely worse off" in savings.savings_message(table, title="T", area="A", years=5)
     assert savings.providers_named(pd.DataFrame({"not_computable": ["No prices."]})) == []
 
 

@@ -107,7 +107,7 @@ def test_the_banner_names_the_months_of_part_of_a_year(monkeypatch):
     banner.coverage_banner(
         Dataset.from_frames(tables | {"activity": tables["activity"][early]}), icb="QZ2", year="2024-25"
     )
-    assert shown[0].startswith("Coverage, ICB QZ2, April to October 2024: ")
+    assert shown[0].startswith("Coverage, ICB QZ2, April to October 2024. ")
 
 
 @pytest.mark.unit
@@ -158,11 +158,11 @@ def line(table: pd.DataFrame) -> str:
 def test_the_banner_says_coverage_by_setting_what_has_no_cost_and_the_bounds():
     table = cells(setting=["community", "primary_care"], coverage_pct=[61.0, 97.4], uncosted_units=[4, 50])
     assert line(table) == (
-        "Coverage, Here, 2024-25: of the activity expected at the population's age and sex, the data hold "
-        "Primary care 97%, Community 61%. Held without a cost: Primary care 50%, Community a few. "
-        "Cost is missing, and looks low, where little is held: Community. "
-        "With what is missing or has no cost, the £2.00m that is costed would be about £60k more "
-        "(£40k at the unit costs of the cheapest area, £90k at those of the most expensive)."
+        "Coverage, Here, 2024-25. What the data cover of the activity that we expect from the population's age and "
+        "sex: Primary care 97%, Community 61%. Without a cost: Primary care 50%, Community a few. "
+        "Cost is missing, and looks low, where the data cover little: Community. "
+        "With what is missing or has no cost, cost would be about £60k (3.0%) more. "
+        "It is £40k at the unit costs of the cheapest area, £90k at those of the most expensive."
     )
 
 
@@ -170,8 +170,8 @@ def test_the_banner_says_coverage_by_setting_what_has_no_cost_and_the_bounds():
 def test_the_banner_says_why_where_it_cannot_be_computed_and_hides_small_numbers():
     none = cells(setting=["emergency"], coverage_pct=[float("nan")], added_gbp=[0.0])
     assert line(none) == (
-        "Coverage, Here, 2024-25: not computable, because the data hold no population of the year to expect activity "
-        "from. All that is held has a cost."
+        "Coverage, Here, 2024-25. It is not computable, because the data have no population of the year to expect "
+        "activity from. All of it has a cost."
     )
     few = line(cells(setting=["community", "emergency"], held_units=[5, 100], coverage_pct=[40.0, 97.0]))
     assert "Community not known, A&E 97%" not in few and "A&E 97%, Community not known." in few and "40%" not in few
@@ -186,7 +186,7 @@ def test_the_banner_is_a_message_of_any_dataset(left_out, monkeypatch):
     monkeypatch.setattr(display, "display", lambda bundle, raw: shown.append(bundle[display.MESSAGE]["text"]))
     banner.coverage_banner(Dataset.from_frames(tables), icb="QZ2", year="2024-25")
     (text,) = shown
-    assert text.startswith("Coverage, ICB QZ2, 2024-25: ")
+    assert text.startswith("Coverage, ICB QZ2, 2024-25. ")
     assert ("not computable" in text) == bool(left_out)
     assert ("Outpatient 100%, Admitted 100%, Community 100%" in text) == ("unit_costs" in left_out)
 

@@ -30,7 +30,7 @@ def test_seven_months_are_named_and_are_no_year():
     held = months_held(activity({"acute": SEVEN}), "2026-27")
     assert held.words == "April to October 2026"
     assert not held.is_whole
-    assert held.note == "Of 2026-27 the data hold 7 months, April to October 2026: not a whole year."
+    assert held.note == "The data cover 7 months of 2026-27, April to October 2026: not a whole year."
 
 
 @pytest.mark.unit
@@ -39,7 +39,7 @@ def test_a_whole_year_has_no_note_and_a_setting_that_ends_sooner_has():
     held = months_held(activity({"acute": whole(2025), "community": whole(2025)[:3]}), "2025-26")
     assert held.is_whole
     assert held.note.endswith("only April to June 2025.")
-    assert months_held(activity({"acute": SEVEN}), "2024-25").note == "The data hold no activity of 2024-25."
+    assert months_held(activity({"acute": SEVEN}), "2024-25").note == "The data have no activity of 2024-25."
 
 
 @pytest.mark.unit

@@ -82,8 +82,8 @@ def test_a_finding_says_how_large_how_sure_and_what_may_warrant_it() -> None:
 def test_the_message_counts_what_chance_would_give_and_claims_nothing_unsure() -> None:
     own = pd.concat([screen()] + [screen(flag="within")] * 39)
     said = outlier_words.outlier_message(own, SERIES, **SAID)
-    assert "1 of 40 comparisons" in said and "by chance alone about 2.0 and 0.1" in said
-    assert "none is sure once false alarms over all 1,390 comparisons are controlled" in said
+    assert "1 of 40 comparisons" in said and "By chance alone that would be about 2.0 and 0.1" in said
+    assert "None is sure once false alarms over all 1,390 comparisons are controlled" in said
     assert "39% more a day since July 2024 than a year before" in said and "\n" not in said
     assert "chance alone would show about 1" in said
     sure = outlier_words.outlier_message(screen(stands_out=True, flag="high_998"), SERIES.iloc[1:], **SAID)

@@ -106,7 +106,7 @@ def test_the_seed_example_in_a_pack(data: str, tmp_path: Path) -> None:
     }
     assert _frame(section, "Stranded")["stranded_gbp"].tolist() == [500_000, 375_000, 250_000, 125_000, 0]
     assert _frame(section, "Compensation")["after_gbp"].tolist() == [3_750_000, 0, 3_750_000]
-    assert "the commissioner gains £4.67m (no uncertainty stated)" in section.messages[0].text
+    assert "The commissioner gains £4.67m (no uncertainty stated)" in section.messages[0].text
 
 
 @pytest.mark.slow
@@ -305,18 +305,17 @@ def test_the_message_is_no_more_certain_than_the_interval() -> None:
     said = {"title": "T", "area": "A", "years": 5}
     table = _worth(("ICB", 1e6, 5e5, 2e6), ("P", -5e5, -6e5, -4e5), ("Q", -1.0, -2, -0.5), ("System", 5e5, -1e5, 9e5))
     assert savings.savings_message(table, **said) == (
-        "T, A, 5 years in present value: the commissioner gains £1.00m (80% interval £500k to £2.00m), P is worse off "
-        "by £500k (80% interval −£600k to −£400k), and the system may gain or lose (+£500k; 80% interval −£100k to "
-        "£900k)."
+        "T, A, 5 years in present value. The commissioner gains £1.00m (80% interval £500k to £2.00m). P is worse off "
+        "by £500k (80% interval −£600k to −£400k). The system may gain or lose (+£500k; 80% interval −£100k to £900k)."
     )
     named = savings.savings_message(table.assign(organisation=table["organisation"].replace("P", OTHERS)), **said)
     assert "Other providers are worse off by £500k" in named
     touched = pd.DataFrame({"touched_gbp": [3.4e6], "whole_gbp": [28e6]})
     assert savings.touched_sentence(touched, area="Q", year="2024-25") == (
-        "The schemes act on 12% of the cost of Q's activity in 2024-25 (£3.40m of £28.0m)."
+        "The schemes act on 12% of the cost of Q's activity in 2024-25 (£3.40m)."
     )
     table.loc[1:2, "net_present_value_gbp"] = 1.0
-    assert "no provider shown is surely worse off" in savings.savings_message(table, **said)
+    assert "No provider shown is surely worse off" in savings.savings_message(table, **said)
     table["net_present_value_gbp"] = np.nan
     assert "too few people" in savings.savings_message(table, **said)
 

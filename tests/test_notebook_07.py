@@ -189,7 +189,7 @@ def test_the_message_names_a_provider_only_where_a_finding_is_stated_and_says_wh
     message = value_words.value_message(disclose(costs, counts="pathways"), **said, reason="")
     assert message.startswith("Knee replacement, An ICB: ")
     assert "£4,000 per QALY (95% interval £3,000 to £5,000; about 30 patients), against £3,900 in England" in message
-    assert "held for 40% of the patients" in message
+    assert "in the data for 40% of the patients" in message
     assert "Trust A is more expensive and no better: +£900 per patient (95% interval +£200 to +£1,600)." in message
     other = said | {"own": {"B": "Trust B"}}
     near = costs.assign(ratio_gbp=float("nan"), reason="the health gain may be zero: the ratio has no limits")
@@ -236,13 +236,31 @@ def run(tmp_path: Path, **parameters: object) -> Section:
     return read_section(tmp_path / "out.ipynb")
 
 
+@pytest.mark.unit
+def test_the_cost_of_health_is_drawn_beside_its_worth_and_said_only_where_it_is_sure() -> None:
+    ends = {"lower_95": [3_200.0, 3_760.0], "upper_95": [6_400.0, 4_280.0]}
+    table = pd.DataFrame({"area": ["Here", "England"], "pathways": [35, 935], "ratio_gbp": [4_400.0, 4_010.0], **ends})
+    ax = style.draw(figures.cost_of_health, table, width=6, height=2.4, worth_gbp=25_000.0).axes[0]
+    assert ax.get_xlim()[0] == 0 and ax.get_xlim()[1] > 25_000
+    assert figures.describe_cost_of_health(table, worth_gbp=25_000.0) == (
+        "Cost of a QALY: Here £4,400 (95% interval £3,200 to £6,400); England £4,010 (95% interval £3,760 to £4,280). "
+        "It is held to be worth £25,000."
+    )
+    assert not style.draw(figures.cost_of_health, table.iloc[:0], width=6, height=2, worth_gbp=1.0).axes[0].axison
+    costs, nobody = disclose(table, counts="pathways"), disclose(table.iloc[:0], counts="pathways")
+    about = {"area": "Here", "reference": "England", "of": "knees", "reason": ""}
+    for worth, said in {25_000.0: "less than", 3_000.0: "more than", 5_000.0: ""}.items():
+        line = value_words.value_finding(costs, nobody, **about, worth_gbp=worth).lines[1]
+        assert ("held to be worth" in line) == bool(said) and said in line
+
+
 @pytest.mark.slow
 @pytest.mark.notebook
 def test_on_the_sample_the_notebook_finds_the_planted_provider(sample: Path, tmp_path: Path) -> None:
     section = run(tmp_path, icb="QU9", pathway="hip_replacement", data=str(sample))
     assert "per QALY (95% interval £" in section.messages[0].text
     assert "Sample Acute Trust QU9 1 is more expensive and no better: +£" in section.messages[0].text
-    assert (len(section.figures), len(section.tables)) == (5, 12)
+    assert (len(section.figures), len(section.tables)) == (6, 12)
     assert all("knee" not in b.title for b in [*section.figures, *section.tables])
     assert all("hip replacement" in b.title for b in [*section.figures, *section.tables])
     costs = next(t for t in section.tables if t.name == "Two intervals").payload
@@ -267,7 +285,7 @@ def test_without_a_health_gain_there_is_a_reason_and_no_number(kind: str, tmp_pa
     named = "the pathway" if kind != "few" else "knee replacement"
     assert section.messages[0].text.startswith(f"Cost per QALY of {named} in ICB QZ2 cannot be computed: ")
     # Without outcomes there is no section: one sentence, besides the coverage that every notebook states.
-    assert (len(section.figures), len(section.tables)) == ((5, 12) if kind == "few" else (0, 0))
+    assert (len(section.figures), len(section.tables)) == ((6, 12) if kind == "few" else (0, 0))
     assert kind == "few" or [type(b).__name__ for b in section.blocks] == ["Message", "Message"]
     assert all(f.alt for f in section.figures)
     assert "QALYs (95%" not in str([t.payload for t in section.tables if t.name != "Triple aim"])

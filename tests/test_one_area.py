@@ -91,7 +91,7 @@ def test_the_notebooks_run_on_what_one_organisation_has(
         at = [c["key"] for c in index["columns"]].index("reference_gbp")
         assert all(row[at] is None for row in index["rows"])
     if case == "seven_months":
-        assert "Of 2026-27 the data hold 7 months, April to October 2026: not a whole year." in first
+        assert "The data cover 7 months of 2026-27, April to October 2026: not a whole year." in first
         assert " a year " not in said
     if case == "seven_months" and key == "03":
         assert "per person in April to October 2026 at equal age and sex" in first

@@ -90,7 +90,7 @@ LOST: dict[str, Lost] = {
         {"01": _CHECKED, "02": EVERYTHING, "03": EVERYTHING, "04": EVERYTHING, "07": EVERYTHING},
         {"07": "holds no dates of death"},
     ),
-    "unit_costs": Lost(_LEDGER, {"02": "Held without a cost: Primary care 100%", "05": "no contact has a cost"}),
+    "unit_costs": Lost(_LEDGER, {"02": "Without a cost: Primary care 100%", "05": "no contact has a cost"}),
     "unit_costs.fixed_share": _SHOWN_ONLY,
     "unit_costs.semi_fixed_share": _SHOWN_ONLY,
     "unit_costs.variable_share": _SHOWN_ONLY,

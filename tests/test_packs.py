@@ -43,10 +43,10 @@ from pathcost_lib.packs.document import (
 )
 from pathcost_lib.packs.index import render_index
 from pathcost_lib.packs.pdf import render_pdf
-from pathcost_lib.packs.render import render_html
+from pathcost_lib.packs.render import _data_uri, render_html
 from pathcost_lib.packs.slides import write_slides
 from pathcost_lib.packs.workbook import sheet_name, write_workbook
-from pathcost_lib.present import display, shapes
+from pathcost_lib.present import display, shapes, style
 from pathcost_lib.present.findings import QUESTIONS, Confidence
 from pathcost_lib.present.findings import Finding as Words
 
@@ -239,6 +239,15 @@ def test_page_is_self_contained_and_text_stays_text(document: Document) -> None:
     assert "<i>than" not in text
     assert "http://example.org" in text  # as text, not as a link
     assert text == render_html(document)
+
+
+@pytest.mark.unit
+def test_every_house_colour_has_its_own_on_a_dark_page() -> None:
+    house = (style.PAPER, style.INK, style.MUTED, style.GRID, style.SOFT, style.FOCUS, style.MORE, style.LESS)
+    drawn = "".join(f'<path fill="{colour}"/>' for colour in house)
+    svg = base64.b64decode(_data_uri(f"<svg>{drawn}</svg>").partition("base64,")[2]).decode()
+    assert not [colour for colour in house if f'fill="{colour}"' in svg or f"fill: {colour}" in svg]
+    assert svg.count("var(--c") == len(house)
 
 
 @pytest.mark.unit

@@ -52,7 +52,7 @@ def test_a_year_is_to_its_months_as_other_whole_years_were() -> None:
     assert found.pathways == {"knee": pytest.approx(12 / 7)}
     assert (found.scales, found.span, found.years) == (True, "a year", ("2024-25",))
     assert found.note == (
-        "Of 2025-26 the data hold 7 months, April to October 2025: not a whole year. Pounds and rates are scaled to a "
+        "The data cover 7 months of 2025-26, April to October 2025: not a whole year. Pounds and rates are scaled to a "
         "year, which is an estimate: in 2024-25 these months had of a year's cost: Admitted 41%."
     )
 

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from pathcost_lib.packs.agreement import price_base_warning, price_bases
-from pathcost_lib.packs.document import Message, Prose, Section, Table, read_section
+from pathcost_lib.packs.document import Finding, Message, Prose, Section, Table, read_section
 from pathcost_lib.present.format import count, percent, unit
 
 ICB, YEAR, KNEE = "QHL", "2024-25", "Primary knee replacement"
@@ -27,7 +27,7 @@ Rows = pd.DataFrame
 
 @dataclass(frozen=True)
 class Place:
-    """Where a quantity stands: the notebook, the table ("message" for the headline figure), and how it is read."""
+    """Where a quantity stands: the notebook, the table ("message" or "finding": the figures behind), how it is read."""
 
     notebook: str
     table: str
@@ -79,6 +79,15 @@ STATED: dict[tuple[str, str, str, str, str], list[Place]] = {
             "Per person",
             lambda f: 100 * (1 + total("difference_gbp", setting="all_settings")(f) / at("reference_gbp", -1)(f)),
         ),
+    ],
+    ("cost of all care", ICB, YEAR, "", "sum"): [
+        Place("03", "finding", at("cost_gbp", 0)),
+        Place("05", "Base year", total("cost_gbp")),
+        Place("05", "Cost by year", at("p50_gbp", 0, setting="All settings")),
+    ],
+    ("people", ICB, YEAR, "", "at mid-year"): [
+        Place("03", "finding", at("persons", 0)),
+        Place("03", "All areas", total("persons", icb_code=ICB)),
     ],
     ("cost of what is projected", ICB, "2024", "", "sum"): [
         Place("05", "Base year", total("cost_gbp")),
@@ -154,6 +163,8 @@ def _values(sections: Mapping[str, Section], place: Place) -> list[tuple[float |
     payloads = [t.payload for t in section.tables if t.name == place.table]
     if place.table == "message":
         payloads = [m.behind for m in section.messages if m.behind]
+    if place.table == "finding":
+        payloads = [b.behind for b in section.blocks if isinstance(b, Finding) and b.behind]
     for payload in payloads:
         kinds = {c["kind"] for c in payload["columns"] if c["number"]}
         found.append((_read(place, payload), "gbp" if "gbp" in kinds else "other"))
@@ -200,7 +211,7 @@ def test_what_looks_like_one_quantity_and_is_two_is_explained_where_it_stands(se
     assert "linked together, here and in every other part of the pack" in words["02"], "one cost of a pathway"
     assert "Cost counts from the index event on" in words["07"], "a pathway's cost and the part that buys the gain"
     assert "not the cost of the area's own people" in words["01"], "providers with accounts, and residents"
-    assert "people counted are those registered" in words["03"], "people by tenth, and the population"
+    assert "We count the people registered" in words["03"], "people by tenth, and the population"
     assert "larger than the same difference shrunk" in words["04"], "as observed, and shrunk"
     assert "for each provider by itself" in words["04"], "one probability, and all comparisons"
     assert "At its own age and sex it is about £" in sections["03"].messages[0].text, "adjusted, and not"

@@ -46,6 +46,6 @@ def price_base_warning(sections: Sequence[Section], parameters: Mapping[str, Map
         for year in sorted({*stated} - {usual})
     ]
     return (
-        "This pack holds pounds of several years, which must not be added or set against each other: pounds of "
+        "This pack contains pounds of several years, which must not be added or set against each other: pounds of "
         f"{usual}, but {'; '.join(others)}."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pathcost_lib.present import style
@@ -137,12 +137,14 @@ def native_chart(payload: Mapping[str, Any]) -> NativeChart | None:
 
 
 def _measure(spec: Mapping[str, Any], item: Mapping[str, Any], names: Sequence[str]) -> str:
-    """Return what the axis measures: the one series, or what several have in common."""
+    """Return what the axis measures: the one series (though it is called otherwise), or what several have in common."""
     if spec["kind"] == "waterfall":
         return f"{item['heading']} ({item['unit']}); orange adds, teal takes away"
     several = {"£": "Pounds", "%": "Per cent"}.get(item["unit"], "")
     last = {name.rsplit(" ", 1)[-1] for name in names}
-    heading = item["heading"] if len(names) == 1 else several or (last.pop().capitalize() if len(last) == 1 else "")
+    heading = several or (last.pop().capitalize() if len(last) == 1 else "")
+    if len(names) == 1 or spec.get("name"):
+        heading = item["heading"]
     heading = heading or item["heading"]
     return f"{heading} ({item['unit']})" if item["unit"] in ("£", "%") else heading
 
@@ -156,6 +158,8 @@ def _plain(
         return None
     columns = [at[key] for key in spec["series"]]
     series = [_series(payload, column, kept, _COLORS[n % len(_COLORS)]) for n, column in enumerate(columns)]
+    if spec.get("name") and len(series) == 1:
+        series = [replace(series[0], name=spec["name"])]
     if isinstance(spec["reference"], str) and spec["reference"]:
         series.append(_series(payload, at[spec["reference"]], kept, style.MUTED))
     return categories, series

@@ -12,7 +12,7 @@ from typing import Any
 from pathcost_lib.present.address import measure_at
 from pathcost_lib.present.format import LIMIT
 
-__all__ = ["Method", "definition", "interval_method"]
+__all__ = ["Method", "definition", "entries", "interval_method"]
 
 
 @dataclass(frozen=True)
@@ -48,17 +48,18 @@ def definition(address: str, columns: Sequence[Mapping[str, Any]], place: int) -
         return f"{limit[1].capitalize()} end of the {limit[2]}% interval of this number: " + definition(
             address, columns, measure
         )
-    tables = [_read().get(part, {}) for part in (address, address.partition("/")[0], "everywhere")]
+    tables = [entries().get(part, {}) for part in (address, address.partition("/")[0], "everywhere")]
     return next((str(t[key.lower()]) for t in tables if key.lower() in t), str(tables[0].get("*", "")))
 
 
 def interval_method(address: str) -> Method | None:
     """Return how the limits of a table's numbers are worked out; None where nothing says."""
-    methods = _read()["intervals"]
+    methods = entries()["intervals"]
     entry = methods.get(address) or methods.get(address.partition("/")[0])
     return Method(**entry) if entry else None
 
 
 @cache
-def _read() -> dict[str, Any]:
+def entries() -> dict[str, Any]:
+    """Return `definitions.toml`: definitions by notebook or table, and `intervals`."""
     return tomllib.loads((files("pathcost_lib.packs") / "definitions.toml").read_text(encoding="utf-8"))

@@ -38,6 +38,7 @@ _DARK = {
     style.INK: "#e8edf2",
     style.MUTED: "#a9b6c2",
     style.GRID: "#35434f",
+    style.SOFT: "#22303c",
     style.FOCUS: "#7cbcff",
     style.MORE: "#ff9d5c",
     style.LESS: "#4fc7b8",

@@ -62,17 +62,19 @@ def coverage_line(cells: Disclosed, *, area: str, year: str) -> str:
     """
     table = cells.frame
     rated = table.dropna(subset=["coverage_pct"])
-    parts = [f"Coverage, {area}, {year}: {_held(table)}", _uncosted(table)]
+    parts = [f"Coverage, {area}, {year}. {_held(table)}", _uncosted(table)]
     low = [say(s) for s in rated.loc[rated["coverage_pct"] < LOW_COVERAGE, "setting"]]
     if low:
-        parts.append(f"Cost is missing, and looks low, where little is held: {', '.join(low)}.")
-    middle, least, most, costed = (
-        short_pounds(table[c].sum(), plus="") for c in ("added_gbp", "added_lower_gbp", "added_upper_gbp", "cost_gbp")
+        parts.append(f"Cost is missing, and looks low, where the data cover little: {', '.join(low)}.")
+    middle, least, most = (
+        short_pounds(table[c].sum(), plus="") for c in ("added_gbp", "added_lower_gbp", "added_upper_gbp")
     )
     if table["added_gbp"].sum() >= 0.5:
         what = "what is missing or has no cost" if len(rated) else "what has no cost"
-        reach = f"{least} at the unit costs of the cheapest area, {most} at those of the most expensive"
-        parts.append(f"With {what}, the {costed} that is costed would be about {middle} more ({reach}).")
+        # A share, not the total: settings are each rounded, so that their sum is not the total that 03 and 05 state.
+        share = percent(100 * table["added_gbp"].sum() / table["cost_gbp"].sum(), 1)
+        parts.append(f"With {what}, cost would be about {middle} ({share}) more.")
+        parts.append(f"It is {least} at the unit costs of the cheapest area, {most} at those of the most expensive.")
     unknown = [say(s) for s in table.loc[table["reason"] != "", "setting"]]
     if unknown and len(rated):
         parts.append(f"Not all of that can be bounded in: {', '.join(unknown)}.")
@@ -99,16 +101,16 @@ def _not_known(table: pd.DataFrame) -> list[str]:
 
 def _held(table: pd.DataFrame) -> str:
     if table["coverage_pct"].isna().all():
-        return "not computable, because the data hold no population of the year to expect activity from."
+        return "It is not computable, because the data have no population of the year to expect activity from."
     shares = _listed(table, "coverage_pct", "not known")
-    return f"of the activity expected at the population's age and sex, the data hold {shares}."
+    return f"What the data cover of the activity that we expect from the population's age and sex: {shares}."
 
 
 def _uncosted(table: pd.DataFrame) -> str:
     some = table[table["uncosted_pct"] != 0]
     if some.empty:
-        return "All that is held has a cost."
-    return f"Held without a cost: {_listed(some, 'uncosted_pct', 'a few')}."
+        return "All of it has a cost."
+    return f"Without a cost: {_listed(some, 'uncosted_pct', 'a few')}."
 
 
 def _listed(table: pd.DataFrame, column: str, absent: str) -> str:
@@ -117,16 +119,16 @@ def _listed(table: pd.DataFrame, column: str, absent: str) -> str:
 
 
 def coverage_sentence(coverage: pd.DataFrame) -> str:
-    """Return what share of expected activity the data hold, from the worst setting to the best."""
+    """Return what share of expected activity the data cover, from the worst setting to the best."""
     known = coverage.dropna(subset=["coverage_pct"]) if "coverage_pct" in coverage else coverage.iloc[:0]
     if known.empty:
         return "Coverage is not computable: there is no population to expect activity from."
     ranked = known.sort_values("coverage_pct").to_dict("records")
     worst, best = ranked[0], ranked[-1]
     text = (
-        f"The data hold {percent(worst['coverage_pct'])} ({say(worst['setting'])}) to {percent(best['coverage_pct'])} "
+        f"The data cover {percent(worst['coverage_pct'])} ({say(worst['setting'])}) to {percent(best['coverage_pct'])} "
         f"({say(best['setting'])}) of the activity expected."
     )
     if worst["coverage_pct"] < LOW_COVERAGE:
-        text += " Where less is held, cost is missing too, and a lower cost may be no more than that."
+        text += " Where they cover less, cost is missing too, and a lower cost may be no more than that."
     return text

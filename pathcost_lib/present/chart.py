@@ -50,6 +50,8 @@ class Chart:
         Of a waterfall, what a last bar is called that stands where the steps end; none if empty.
     where : mapping of str to str
         Only the rows that hold these values.
+    name : str
+        What a lone series is called, such as the area; the heading of its column if not given.
     """
 
     kind: str
@@ -60,6 +62,7 @@ class Chart:
     whole: Sequence[str] = ()
     total: str = ""
     where: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
 
     def payload(
         self, columns: Sequence[Mapping[str, Any]], rows: Sequence[Sequence[Any]], *, table: str
@@ -105,4 +108,5 @@ class Chart:
             "whole": list(self.whole),
             "total": self.total,
             "where": dict(self.where),
+            "name": self.name,
         }

@@ -54,8 +54,8 @@ RULES = {
         smallest,
         5,
         4000,
-        f"Counts of 1 to {smallest - 1}, and whatever rests on them, are shown as *; other counts are rounded to the "
-        "nearest 5, and other numbers so that no single patient can be told from them.",
+        f"Counts of 1 to {smallest - 1}, and whatever rests on them, are shown as *. Other counts are rounded to the "
+        "nearest 5. Other numbers are rounded so that no single patient can be told from them.",
     )
     for name, smallest in (("hes", SMALLEST), ("mental_health", 7), ("omop", 5))
 }

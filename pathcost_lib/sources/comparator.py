@@ -126,7 +126,7 @@ class Compared:
             return ""
         some = "; ".join(f"{area} ({words})" for area, words in list(self.fewer.items())[:3])
         more = f" and {len(self.fewer) - 3} more" if len(self.fewer) > 3 else ""
-        return f"Fewer months than others hold (they look cheap where all months count): {some}{more}."
+        return f"Fewer months than others have (they look cheap where all months count): {some}{more}."
 
 
 def named(codes: Sequence[str]) -> str:

@@ -86,10 +86,10 @@ class MonthsHeld:
     def note(self) -> str:
         """What must be said beside a number of this year; empty where the year is whole in every setting."""
         if not self.by_setting:
-            return f"The data hold no activity of {self.year}."
+            return f"The data have no activity of {self.year}."
         parts = []
         if not self.is_whole:
-            parts.append(f"Of {self.year} the data hold {len(self.months)} months, {self.words}: not a whole year.")
+            parts.append(f"The data cover {len(self.months)} months of {self.year}, {self.words}: not a whole year.")
         parts += [f"{label(s)}: only {span_words(months)}." for s, months in sorted(self.short.items())]
         return " ".join(parts)
 

@@ -64,6 +64,50 @@ def value_map(ax: Axes, table: pd.DataFrame, *, own: Mapping[str, str], by: str,
     return ax
 
 
+def cost_of_health(ax: Axes, table: pd.DataFrame, *, worth_gbp: float, reason: str = "") -> Axes:
+    """Draw what a QALY costs here and elsewhere, with its 95 % interval, beside what it is held to be worth.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    table : DataFrame
+        area, ratio_gbp, lower_95, upper_95: this area first.
+    worth_gbp : float
+        What a QALY is held to be worth, pounds.
+    reason : str
+        Why there is nothing to draw.
+    """
+    rows = table.dropna(subset=["ratio_gbp"])
+    if reason or rows.empty:
+        return empty(ax, f"No cost per QALY to show: {reason or 'too few patients have a health gain'}.")
+    rows_down(ax, rows["area"], bold=[0])
+    for at, row in enumerate(rows.to_dict("records")):
+        color = style.MUTED if at else style.FOCUS
+        ax.hlines(at, row["lower_95"], row["upper_95"], color=color, lw=3.0)
+        ax.plot(row["ratio_gbp"], at, "D" if at else "o", ms=8, mfc=style.PAPER if at else color, mec=color, mew=1.6)
+        margin_text(ax, at, pounds(row["ratio_gbp"]), color=color, bold=not at)
+    line = ax.axvline(worth_gbp, color=style.INK, lw=1.2, ls=(0, (4, 2)))
+    ax.set_xlim(0, 1.08 * max(worth_gbp, rows["upper_95"].max()))
+    ax.xaxis.set_major_formatter(lambda v, _: tick_pounds(v))
+    axis_title(ax, "£ for a year of full health (QALY), with 95% intervals")
+    key(ax, [line], [f"What it is held to be worth: {pounds(worth_gbp)}"])
+    return ax
+
+
+@describes(cost_of_health, height=2.4, tall=2.8)
+def describe_cost_of_health(table: pd.DataFrame, *, worth_gbp: float, reason: str = "") -> str:
+    """Return the alternative text: each cost per QALY with its interval, and the worth."""
+    rows = table.dropna(subset=["ratio_gbp"])
+    if reason or rows.empty:
+        return f"No cost per QALY: {reason or 'too few patients have a health gain'}."
+    costs = [
+        f"{row['area']} {pounds(row['ratio_gbp'])} (95% interval {interval(row['lower_95'], row['upper_95'])})"
+        for row in rows.to_dict("records")
+    ]
+    return f"Cost of a QALY: {'; '.join(costs)}. It is held to be worth {pounds(worth_gbp)}."
+
+
 def _mark(marker: str, color: str) -> Line2D:
     return Line2D([], [], ls="", marker=marker, ms=5, mfc=style.PAPER, mec=color, mew=1.2)
 

@@ -139,8 +139,10 @@ def value_message(
     return f"{text}. {response_line(response)} {_standing(providers.frame, own)}"
 
 
-def value_finding(costs: Disclosed, response: Disclosed, *, area: str, reference: str, of: str, reason: str) -> Finding:
-    """Return what health the money buys: the cost per QALY beside the reference's; the arguments of `value_message`."""
+def value_finding(
+    costs: Disclosed, response: Disclosed, *, area: str, reference: str, of: str, reason: str, worth_gbp: float
+) -> Finding:
+    """Return what health the money buys: the cost per QALY beside the reference's, and beside what a QALY is worth."""
     question, rows = QUESTIONS[4], {r["area"]: r for r in costs.frame.to_dict("records")}
     mine, everyone = rows.get(area), rows.get(reference)
     if reason or mine is None or pd.isna(mine["ratio_gbp"]):
@@ -158,12 +160,17 @@ def value_finding(costs: Disclosed, response: Disclosed, *, area: str, reference
             title += f", {'less' if mine['ratio_gbp'] < level else 'more'} than in {reference}"
             headline = Headline(here, f"cost of a year of full health, {of}", f"{there} in {reference}")
     seen += f". By chance alone ours could be {reach}."
-    means = (
-        f"{_answered(response)} In the chart, up is more expensive and right is more health. The shading shows doubt."
-    )
+    means = f"{_worth(mine, worth_gbp)} {_answered(response)}".strip()
     todo = "Keep the service. Have more patients answer before you compare providers."
     sure = confidence(mine["lower_95"], mine["upper_95"], none=level, checked=False, doubt="not every patient answered")
-    return Finding(question, title, (seen, means, todo), sure, "plane", "Cost per QALY", headline)
+    return Finding(question, title, (seen, means, todo), sure, "cost_of_health", "Cost per QALY", headline)
+
+
+def _worth(row: Mapping[Any, Any], worth_gbp: float) -> str:
+    """Return whether a year of full health costs less or more than it is held to be worth, where that is sure."""
+    if row["upper_95"] < worth_gbp:
+        return "That is less than a year of full health is held to be worth."
+    return "That is more than a year of full health is held to be worth." if row["lower_95"] > worth_gbp else ""
 
 
 def _answered(response: Disclosed) -> str:
@@ -201,7 +208,7 @@ def response_line(response: Disclosed) -> str:
         return "How many answered cannot be shown."
     row = response.frame.iloc[0]
     both = row["linkage_pct"] * row["response_pct"] / 100
-    return f"Both questionnaires are held for {percent(both)} of the patients for whom they were due."
+    return f"Both questionnaires are in the data for {percent(both)} of the patients for whom they were due."
 
 
 def response_table(response: pd.DataFrame, *, icb: str, area: str) -> Disclosed:

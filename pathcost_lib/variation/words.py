@@ -170,11 +170,12 @@ def _costs(own: pd.DataFrame, compared: int) -> str:
     sure = (
         f"{len(rows)} of them still stand out once false alarms over all {count(compared)} comparisons are controlled"
         if len(rows)
-        else f"none is sure once false alarms over all {count(compared)} comparisons are controlled"
+        else f"None is sure once false alarms over all {count(compared)} comparisons are controlled"
     )
     return (
-        f"{outside} of {len(own)} comparisons of provider cost with case mix lie outside the 95% limits and {far} "
-        f"outside the 99.8% limits (by chance alone about {0.05 * len(own):.1f} and {0.002 * len(own):.1f}); {sure}."
+        f"{outside} of {len(own)} comparisons of provider cost with case mix {'is' if outside == 1 else 'are'} "
+        f"outside the 95% limits and {far} outside the 99.8% limits. By chance alone that would be about "
+        f"{0.05 * len(own):.1f} and {0.002 * len(own):.1f}. {sure}."
     )
 
 

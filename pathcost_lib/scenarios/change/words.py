@@ -24,9 +24,7 @@ HEADINGS: dict[str, dict[str, str]] = {
     "years": {"ramp_pct": "Along the ramp", "destination_gbp": "Where activity moves to"},
     "compensation": {"transfer_gbp": "Transition payment"},
     "worth": {
-        "net_present_value_gbp": "Net present value, p50",
-        "lower_80": "p10",
-        "upper_80": "p90",
+        "net_present_value_gbp": "Net present value, median",
         "mean_gbp": "Mean of outcomes",
         "loss_chance": "Chance of a loss",
     },
@@ -124,9 +122,9 @@ def savings_message(
     if worst is not None and _middle(worst) < 0:
         parts.append(_said(worst, worst["organisation"]))
     else:
-        parts.append("no provider shown is surely worse off")
-    text = f"{', '.join(parts)}, and {_said(system, 'the system')}"
-    return f"{title}, {area}, {years} years in present value: {text}. {note}".strip()
+        parts.append("No provider shown is surely worse off")
+    parts.append(_said(system, "The system"))
+    return f"{title}, {area}, {years} years in present value. {'. '.join(map(begin, parts))}. {note}".strip()
 
 
 def touched_sentence(touched: pd.DataFrame, *, area: str, year: str = "") -> str:
@@ -148,7 +146,8 @@ def touched_sentence(touched: pd.DataFrame, *, area: str, year: str = "") -> str
     share = 100 * part / whole
     text = "under 1%" if 0 < share < 1 else f"{share:.0f}%"
     of = f"the cost of {area}'s activity in {year}" if year else area
-    return f"The schemes act on {text} of {of} ({_plain(part)} of {_plain(whole)})."
+    # Not the whole: it counts stays by the year of their end, and 03 and 05 state it by the year of their start.
+    return f"The schemes act on {text} of {of} ({_plain(part)})."
 
 
 def providers_named(worth: pd.DataFrame) -> list[Named]:

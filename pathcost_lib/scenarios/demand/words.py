@@ -100,8 +100,8 @@ def outlook_message(cost: Disclosed, gap: Disclosed, drivers: Disclosed, *, area
     return (
         f"{area}, if nothing changes: cost goes from {_POUNDS(first['p50_gbp'])} in {_year(first['year'])} to "
         f"{_POUNDS(last['p50_gbp'])} in {_year(last['year'])} "
-        f"(80% interval {interval(last['lower_80'], last['upper_80'], _POUNDS)}, pounds of {price_base}), "
-        f"against funding {_against_funding(widest)}. "
+        f"(80% interval {interval(last['lower_80'], last['upper_80'], _POUNDS)}, pounds of {price_base}). "
+        f"Against funding: {_against_funding(widest)}. "
         f"Largest driver: {str(largest['driver']).lower()}, {short_pounds(largest['change_gbp'])}."
     )
 
