@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,4 +110,27 @@ def test_the_table_of_packs_sorts_by_key_and_says_so(pages: Any, tmp_path: Path)
     assert page.evaluate(codes)[:3] == ["QMF", "QHL", "QOP"]
     assert page.get_by_role("status").inner_text() == "Sorted by Cost per patient, descending"
     assert page.locator("th[aria-sort]").get_attribute("aria-sort") == "descending"
+    assert left == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+def test_a_click_on_a_number_shows_its_address_and_what_it_is(pages: Any, tmp_path: Path, size: str) -> None:
+    document = _document()
+    (section,) = document.sections
+    blocks = tuple(Table(b.payload, "02_x") if isinstance(b, Table) else b for b in section.blocks)
+    path = tmp_path / "pack.html"
+    path.write_text(render_html(replace(document, sections=(replace(section, blocks=blocks),))), encoding="utf-8")
+    page, left = pages(path, SIZES[size])
+    said = page.locator("#explained")
+    page.locator("table[data-address] td.number").nth(1).click()
+    assert "Address: 02/t/a_provider_with_quite_a_long_name_number_0/mean_gbp" in said.inner_text()
+    assert "Mean cost of a patient's pathway" in said.inner_text()
+    assert Axe().run(page, options=RULES).violations_count == 0
+    page.keyboard.press("Escape")
+    assert said.inner_text() == ""
+    # Without a mouse: the list under the table names its address and what each column is.
+    page.locator(".explain summary").first.focus()
+    page.keyboard.press("Enter")
+    assert "Address of the table: 02/t" in page.locator(".explain").first.inner_text()
     assert left == []
