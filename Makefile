@@ -8,7 +8,7 @@ ROOMS := sources ledger pathways benchmark variation scenarios value present
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pack lab test test-slow test-all test-spark lint types api notebooks sweep bench wheelhouse lock clean
+.PHONY: help setup pack lab test test-slow test-all test-spark test-cluster lint types api notebooks sweep bench wheelhouse lock clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ test-all: setup test test-slow notebooks test-spark ## Run all tests, on Spark t
 test-spark: setup ## Run the same ground floor on Spark (installs PySpark; needs Java 17)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-spark.lock
 	$(BIN)/python -m pytest tests/spark
+
+test-cluster: setup ## Run checks and packs on a small Spark cluster of this machine (half an hour; needs Java 17)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-spark.lock
+	PATHCOST_CLUSTER=1 PATHCOST_MUST_WORK=spark $(BIN)/python -m pytest tests/spark/test_cluster.py
 
 lint: setup ## Check style, types, floors and that notebooks are clean
 	$(BIN)/ruff check .

@@ -18,6 +18,8 @@ from pathcost_lib.packs.attack import payloads_of
 from pathcost_lib.sample import generate
 from pathcost_lib.sources.contracts import TABLES
 
+#: Half an hour on two cores, most of it the start of Java programs: asked for by name.
+pytestmark = pytest.mark.skipif(not os.environ.get("PATHCOST_CLUSTER"), reason="asked for by make test-cluster")
 NOTEBOOK = "02_pathway_cost"
 
 
