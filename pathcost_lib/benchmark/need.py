@@ -266,9 +266,9 @@ def adjusted(cells: Cells, costs: pd.DataFrame, basis: str) -> pd.DataFrame | No
     """
     if basis == "age_sex":
         return None
-    shown = costs[costs["value_gbp"].notna() & (costs["setting"] != ALL)]
+    known = costs[costs["value_gbp"].notna() & (costs["setting"] != ALL)]
     parts = []
-    for setting in shown["setting"].unique():
+    for setting in known["setting"].unique():
         model = expected_cost_of(cells, costs, basis=basis, setting=setting)
         if isinstance(model, str):
             continue
@@ -280,4 +280,4 @@ def adjusted(cells: Cells, costs: pd.DataFrame, basis: str) -> pd.DataFrame | No
         parts.append(table[["icb_code"]].assign(**row, own_need=expected / (mean * table["people"])))
     columns = ["icb_code", "setting", "mean_gbp", "se_gbp", "own_need"]
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-    return table.merge(shown[["icb_code", "setting"]], on=["icb_code", "setting"])[columns]
+    return table.merge(known[["icb_code", "setting"]], on=["icb_code", "setting"])[columns]

@@ -80,8 +80,8 @@ def read(ledger: Relation, patients: Relation, *, year: str, months: MonthsHeld)
         Months of the year that the data hold.
     """
     before = year_before(year)
-    held = [(month.year, month.month) for month in months.months]
-    rows = [(y - back, m, name, n) for n, back, name in ((0, 1, before), (1, 0, year)) for y, m in held]
+    there = [(month.year, month.month) for month in months.months]
+    rows = [(y - back, m, name, n) for n, back, name in ((0, 1, before), (1, 0, year)) for y, m in there]
     inputs: dict[str, Relation | pd.DataFrame] = {
         "ledger": ledger,
         "patients": patients,

@@ -196,7 +196,7 @@ def _beside_rates(
     first, last = financial_year_bounds(year)
     part = ((days[1] - days[0]).days + 1) / ((last - first).days + 1)
     expected = part * _at_rates(rates, persons)
-    said = rates.drop_duplicates("pod").set_index("pod")["source"] if "source" in rates else pd.Series(dtype=object)
+    sources = rates.drop_duplicates("pod").set_index("pod")["source"] if "source" in rates else pd.Series(dtype=object)
     table = expected.rename("expected").reset_index().merge(had, how="left", on=["setting", "pod"])
     everyone = persons["persons"].sum()
     told = 1000 / everyone if everyone > 0 else np.nan
@@ -204,7 +204,7 @@ def _beside_rates(
     table["index"] = 100 * table["units"] / table["expected"].where(table["expected"] > 0)
     half = norm.ppf(0.975) * np.sqrt(table["squares"]) / table["units"].where(table["units"] > 0)
     table[_INDEX[1]], table[_INDEX[2]] = table["index"] * np.exp(-half), table["index"] * np.exp(half)
-    table["source"] = table["pod"].map(said).fillna("").str.removeprefix("Derived. ")
+    table["source"] = table["pod"].map(sources).fillna("").str.removeprefix("Derived. ")
     table["persons"] = table["persons"].fillna(0).astype(int)
     ages, none = table["source"].str.contains(_AGES, regex=False), table["units"].isna()
     level = 1000 * part * _at_rates(rates, _england()) / _england()["persons"].sum()

@@ -437,8 +437,8 @@ def variation_finding(
         doubt = doubt or ("" if clear == (low > 0, high < 0) else f"{BASES[PUBLISHED]} do not show it")
     reason = confidence(low, high, checked=not doubt, doubt=doubt)
     figure = Headline(here, f"cost of a person {span}, at equal {equal}", against)
-    shown = ("costs", "Per person") if at_need is None else ("need", "Need")
-    return Finding(question, title, (seen, *_worth(claims, span, equal)), reason, *shown, figure)
+    picture = ("costs", "Per person") if at_need is None else ("need", "Need")
+    return Finding(question, title, (seen, *_worth(claims, span, equal)), reason, *picture, figure)
 
 
 def _more_or_less(row: pd.Series) -> str:

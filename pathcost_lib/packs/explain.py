@@ -218,8 +218,8 @@ def _shown_in(path: Path, block: Table | Figure) -> tuple[int, list[tuple[int, A
     cells = cells_of(nbformat.read(path, as_version=4).cells)
     kind = TABLE if isinstance(block, Table) else FIGURE
     for number, cell in cells:
-        shown = [output.get("data", {}).get(kind, {}).get("name") for output in cell.get("outputs", [])]
-        if block.name in shown:
+        outputs = [output.get("data", {}).get(kind, {}).get("name") for output in cell.get("outputs", [])]
+        if block.name in outputs:
             return number, cells
     raise InputError(f"{path.name}: {block.name!r} is not in it any more.")
 

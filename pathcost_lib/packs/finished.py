@@ -142,8 +142,8 @@ def _page(text: str, numbers: set[float]) -> Iterator[str]:
 
 
 def _notebook(content: bytes) -> Iterator[str]:
-    shown = (output for cell in json.loads(content)["cells"] for output in cell.get("outputs", []))
-    if any(not any(kind.startswith(OURS) for kind in output.get("data", {})) for output in shown):
+    outputs = (output for cell in json.loads(content)["cells"] for output in cell.get("outputs", []))
+    if any(not any(kind.startswith(OURS) for kind in output.get("data", {})) for output in outputs):
         yield "a cell shows what has passed no disclosure control"
 
 

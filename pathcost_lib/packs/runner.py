@@ -221,7 +221,7 @@ def _only_disclosed(output: Path) -> None:
     book = nbformat.read(output, as_version=4)
     for cell in book.cells:
         if cell.cell_type == "code" and "pack" not in cell.metadata.get("tags", []):
-            cell.outputs = [shown for shown in cell.outputs if TALLY in shown.get("data", {})]
+            cell.outputs = [one for one in cell.outputs if TALLY in one.get("data", {})]
     nbformat.write(book, output)
 
 

@@ -163,8 +163,8 @@ def check(dataset: Dataset, *, as_of: date | None = None, ledger: Relation | Non
 
 
 def _check(dataset: Dataset, as_of: date, ledger: Relation | None) -> QualityReport:
-    held = {name: dataset.tables[name] for name in CONTRACTS if name in dataset}
-    tables = conform(held, dataset.files, where=dataset.where)
+    tables = {name: dataset.tables[name] for name in CONTRACTS if name in dataset}
+    tables = conform(tables, dataset.files, where=dataset.where)
     steps = _activity_steps(tables) if "activity" in tables else {}
     rows = {name: relation.count() for name, relation in tables.items()}
     lines, rules, places = _not_checked(tables), 0, no_places()

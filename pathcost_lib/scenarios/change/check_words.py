@@ -66,8 +66,8 @@ def _sentence(row: pd.Series) -> str:
 
 def checks_message(checks: pd.DataFrame, *, title: str, note: str = "") -> str:
     """Return the message of a file that holds ready calculations only."""
-    said = [_sentence(row) for _, row in answers(checks).iterrows()]
-    return " ".join(part for part in (f"{title}.", *dict.fromkeys(said), "No scheme is in the file.", note) if part)
+    texts = [_sentence(row) for _, row in answers(checks).iterrows()]
+    return " ".join(part for part in (f"{title}.", *dict.fromkeys(texts), "No scheme is in the file.", note) if part)
 
 
 def checks_finding(checks: pd.DataFrame, *, title: str) -> Finding:

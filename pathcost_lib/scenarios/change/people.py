@@ -115,12 +115,12 @@ def _listed(item: Intervention, rows: Relation) -> pd.DataFrame:
     if str(rows.schema["patient_id"]).upper() == "VARCHAR":
         people = _at_the_door(people, where).drop_duplicates()
     listed = pd.DataFrame({"listed_id": people.to_numpy(dtype=object)}).astype({"listed_id": "string"})
-    found = rows.engine.view(
+    matches = rows.engine.view(
         "listed",
         "SELECT 1 AS one FROM rows AS r JOIN list AS l ON l.listed_id = CAST(r.patient_id AS VARCHAR) LIMIT 1",
         {"rows": rows, "list": listed},
     )
-    if not found.count():
+    if not matches.count():
         raise InputError(f"{where}: nobody of {path.name} is in the activity of this area and year.")
     return listed
 
