@@ -16,7 +16,7 @@ from scipy.stats import norm
 
 from pathcost_lib import paths
 from pathcost_lib.benchmark.cost_index import cost_index
-from pathcost_lib.codes import financial_year_bounds, label
+from pathcost_lib.codes import SETTINGS, financial_year_bounds, label
 from pathcost_lib.ledger import cost_activity
 from pathcost_lib.results import Result
 from pathcost_lib.sources import Relation
@@ -139,6 +139,8 @@ def beside_published(
     )
     table = _beside_prices(steps["prices"].to_pandas(), steps["whole"].to_pandas())
     table = table.merge(steps["people_priced"].to_pandas(), how="left", on="setting").fillna({"persons": 0})
+    order = {setting: place for place, setting in enumerate((*SETTINGS, ALL))}
+    table = table.sort_values("setting", key=lambda names: names.map(order), ignore_index=True)
     table["source"] = np.where(table["index"].notna(), _sources(prices, steps["prices"]), "")
     if rates is None:
         rates = pd.read_csv(paths.reference() / "contacts_per_head.csv")

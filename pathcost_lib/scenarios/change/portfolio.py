@@ -166,10 +166,10 @@ def side_by_side(parts: Sequence[Local], *, names: Mapping[str, str] | None = No
     >>> from pathcost_lib import scenarios
     >>> plans = scenarios.localise(pc.load_scenario("same_admissions"), None, icb="", year="")
     >>> scenarios.side_by_side([plans]).table[["scenario", "alone_gbp", "together_gbp", "difference_gbp"]].round(-3)
-                     scenario   alone_gbp  together_gbp  difference_gbp
-    0            Virtual ward  10614000.0     9254000.0    1360000.0
-    1  Same-day emergency care  14786000.0    12787000.0    1999000.0
-    2            All together  25400000.0    22040000.0    3359000.0
+                      scenario   alone_gbp  together_gbp  difference_gbp
+    0             Virtual ward  11290000.0     9254000.0       2036000.0
+    1  Same-day emergency care  15854000.0    12787000.0       3068000.0
+    2             All together  27144000.0    22040000.0       5104000.0
     """
     if not parts or not all(isinstance(part, Local) for part in parts):
         raise InputError("Give the scenarios to set side by side, each from localise.")
