@@ -24,7 +24,7 @@ from pathcost_lib.sources.address import Address, is_folder, parse
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.dated import under_codes_of
 
-__all__ = ["SYNTHETIC", "Order", "banner_of", "place_order", "production_notebooks", "safe_name"]
+__all__ = ["SYNTHETIC", "Order", "banner_of", "notebook_digest", "place_order", "production_notebooks", "safe_name"]
 
 #: What every page of a pack from the sample bears, which has real names on invented costs.
 SYNTHETIC = "Synthetic data, not a real area"
@@ -183,6 +183,12 @@ class Order:
         )
 
 
+def notebook_digest(notebook: Path) -> str:
+    """Return a digest of a notebook, the library behind it, and how it is run: that decides what its copy keeps."""
+    own, run_by = (freshness.content_digest(path)[:16] for path in (notebook, Path(runner.__file__)))
+    return freshness.code_digest([notebook]) + own + run_by
+
+
 def place_order(
     icbs: Sequence[str] | None,
     year: str,
@@ -225,7 +231,6 @@ def place_order(
     for notebook, values in given.items():
         check_parameters(notebook, values)
     called = names.organisation_names(dataset.organisations) if "organisations" in dataset else {}
-    run_by = freshness.content_digest(Path(runner.__file__))[:16]
     providers = frozenset(names.provider_names(dataset.organisations)) if "organisations" in dataset else frozenset()
     dataset.engine.close()  # each notebook has a session of its own, which needs the cluster
     place = address.folder or address.file
@@ -242,8 +247,7 @@ def place_order(
         data=digests,
         address=address,
         named={n: _named(values) for n, values in given.items()},
-        # How a notebook is run decides what its executed copy keeps, as much as its own code does.
-        code={n.stem: freshness.code_digest([n]) + freshness.content_digest(n)[:16] + run_by for n in chosen},
+        code={n.stem: notebook_digest(n) for n in chosen},
         version=manifest.versions(),
         banner=banner_of(dataset),
         providers=providers,

@@ -12,6 +12,7 @@ from pathcost_lib import scratch
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs import freshness
 from pathcost_lib.packs.document import Figure, Table, read_section
+from pathcost_lib.packs.order import notebook_digest
 from pathcost_lib.packs.runner import NotebookError, execute
 from pathcost_lib.packs.spot import BuiltPack, Spot
 from pathcost_lib.packs.verify import differences
@@ -40,7 +41,7 @@ def changed_since(pack: BuiltPack, source: str) -> list[str]:
     read = {**about["data"], **state["files"], **state["reads"], name: about["inputs"][name]}
     lines += differences(read, {one: freshness.place_of(one, pack.places) for one in read})
     if notebook is not None:
-        code = freshness.code_digest([notebook]) + freshness.content_digest(notebook)[:16]
+        code = notebook_digest(notebook)
         lines += [] if code == state["code"] else ["the code of the library that the notebook imports: has changed"]
     more = len(lines) - _MOST
     return [*lines[:_MOST], f"and {count(more)} more"] if more > 0 else lines
