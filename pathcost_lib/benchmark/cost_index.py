@@ -13,7 +13,7 @@ from pathcost_lib.arguments import as_list, encode, match, numbers, require_colu
 from pathcost_lib.intervals import Limits, limit_columns
 from pathcost_lib.results import Result
 
-__all__ = ["CostIndex", "cost_index"]
+__all__ = ["CostIndex", "contact_variance", "cost_index"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,3 +177,27 @@ def cost_index(
     left = df.loc[~used, currency_keys].assign(activity=n[~used], cost_gbp=paid[~used], reason=why[~used])
     excluded = left.groupby([*currency_keys, "reason"], as_index=False)[["activity", "cost_gbp"]].sum()
     return CostIndex(table, excluded)
+
+
+def contact_variance(rows: pd.DataFrame, like: list[str]) -> pd.Series:
+    """Return the sampling variance of each row's cost: its contacts times the variance between contacts of the like.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The `like` columns; contacts, cost_gbp, squares (of the contacts' costs, pounds squared).
+    like : list of str
+        What is pooled: a point of delivery and currency, say.
+
+    Notes
+    -----
+    The variance is that within rows, pooled over rows that are alike. Where no row has two contacts, it is that of the
+    currency with the median coefficient of variation.
+    """
+    within = (rows["squares"] - rows["cost_gbp"] ** 2 / rows["contacts"]).clip(lower=0)
+    sums = rows[[*like, "contacts", "cost_gbp"]].assign(within=within, free=rows["contacts"] - 1)
+    pooled = sums.groupby(like)[["within", "free", "contacts", "cost_gbp"]].transform("sum")
+    relative = pooled["within"] / pooled["free"] / (pooled["cost_gbp"] / pooled["contacts"]) ** 2
+    usual = float(relative[np.isfinite(relative)].median()) if np.isfinite(relative).any() else 0.0
+    spread = relative.where(np.isfinite(relative), usual)
+    return spread * (pooled["cost_gbp"] / pooled["contacts"]) ** 2 * rows["contacts"]

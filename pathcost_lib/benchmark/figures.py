@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,28 +50,46 @@ def against_hundred(ax: Axes, table: pd.DataFrame, *, by: str, measure: str) -> 
     """
     if table["index"].notna().sum() == 0:
         return empty(ax, _NOTHING)
-    ax.axvline(100, color=style.MUTED, lw=1)
-    for row, (value, lower, upper) in enumerate(
-        table[["index", "index_lower_95", "index_upper_95"]].to_numpy(dtype=float)
-    ):
+    limits = table[["index", "index_lower_95", "index_upper_95"]]
+    _beside_line(ax, limits, at=100, form=count, reach=_between, none="* not shown", names=table[by])
+    axis_title(ax, f"{measure} (bar: 95% interval)")
+    return _told_apart(ax, ["Above 100", "Below 100", "Interval holds 100"])
+
+
+def _beside_line(
+    ax: Axes,
+    limits: pd.DataFrame,
+    *,
+    at: float,
+    form: Callable[[float], str],
+    reach: Callable[[float, float], str],
+    none: str,
+    names: pd.Series,
+    bold: Sequence[int] = (),
+) -> None:
+    """Draw each row's value and interval beside a line; filled where the interval leaves the line out."""
+    ax.axvline(at, color=style.MUTED, lw=1)
+    for row, (value, lower, upper) in enumerate(limits.to_numpy(dtype=float)):
         if pd.isna(value):
-            margin_text(ax, row, "* not shown", color=style.MUTED)
+            margin_text(ax, row, none, color=style.MUTED)
             continue
-        color = style.MORE if lower > 100 else style.LESS if upper < 100 else style.MUTED
+        color = style.MORE if lower > at else style.LESS if upper < at else style.MUTED
         face = color if color != style.MUTED else style.PAPER
         ax.plot([lower, upper], [row, row], color=color, lw=2.4)
         ax.plot(value, row, marker="o", ms=7, mfc=face, mec=color, mew=1.6, lw=0)
-        text = count(value) if style.compact(ax) else f"{count(value)} ({_between(lower, upper)})"
+        text = form(value) if style.compact(ax) else f"{form(value)} ({reach(lower, upper)})"
         margin_text(ax, row, text, color=color, bold=color != style.MUTED)
-    rows_down(ax, table[by])
+    rows_down(ax, names, bold=bold)
     ax.locator_params(axis="x", nbins=4 if style.compact(ax) else 8)
-    ax.xaxis.set_major_formatter(lambda value, _: count(value))
+    ax.xaxis.set_major_formatter(lambda value, _: form(value))
     ax.grid(True, axis="x")
-    axis_title(ax, f"{measure} (bar: 95% interval)")
-    marks = {"Above 100": (style.MORE, style.MORE), "Below 100": (style.LESS, style.LESS)}
-    marks["Interval holds 100"] = (style.MUTED, style.PAPER)
-    handles = [Line2D([], [], marker="o", ms=7, color=c, mfc=f, mec=c, mew=1.6, lw=2.4) for c, f in marks.values()]
-    key(ax, handles, list(marks), columns=2 if style.compact(ax) else None)
+
+
+def _told_apart(ax: Axes, words: Sequence[str]) -> Axes:
+    """Add the key of `_beside_line`: what more, less, and an interval over the line are called."""
+    marks = [(style.MORE, style.MORE), (style.LESS, style.LESS), (style.MUTED, style.PAPER)]
+    handles = [Line2D([], [], marker="o", ms=7, color=c, mfc=f, mec=c, mew=1.6, lw=2.4) for c, f in marks]
+    key(ax, handles, list(words), columns=2 if style.compact(ax) else None)
     return ax
 
 
@@ -114,27 +132,18 @@ def adjustments(ax: Axes, table: pd.DataFrame, *, reference: str, used: str) -> 
     """
     if table["difference_gbp"].notna().sum() == 0:
         return empty(ax, _NOTHING)
-    ax.axvline(0, color=style.MUTED, lw=1)
-    for row, (value, lower, upper) in enumerate(table[_DIFFERENCE].to_numpy(dtype=float)):
-        if pd.isna(value):
-            margin_text(ax, row, "not known", color=style.MUTED)
-            continue
-        color = style.MORE if lower > 0 else style.LESS if upper < 0 else style.MUTED
-        face = color if color != style.MUTED else style.PAPER
-        ax.plot([lower, upper], [row, row], color=color, lw=2.4)
-        ax.plot(value, row, marker="o", ms=7, mfc=face, mec=color, mew=1.6, lw=0)
-        reach = "" if style.compact(ax) else f" ({interval(lower, upper, signed_pounds)})"
-        margin_text(ax, row, f"{signed_pounds(value)}{reach}", color=color, bold=color != style.MUTED)
-    rows_down(ax, table["allows_for"], bold=[*np.flatnonzero(table["basis"] == used)])
-    ax.locator_params(axis="x", nbins=4 if style.compact(ax) else 8)
-    ax.xaxis.set_major_formatter(lambda value, _: signed_pounds(value))
-    ax.grid(True, axis="x")
+    _beside_line(
+        ax,
+        table[_DIFFERENCE],
+        at=0,
+        form=signed_pounds,
+        reach=lambda lower, upper: interval(lower, upper, signed_pounds),
+        none="not known",
+        names=table["allows_for"],
+        bold=np.flatnonzero(table["basis"] == used).tolist(),
+    )
     axis_title(ax, f"£ per person more or less than {reference} (bar: 95% interval; bold: what the opportunity uses)")
-    marks = {"More": (style.MORE, style.MORE), "Less": (style.LESS, style.LESS)}
-    marks["No clear difference"] = (style.MUTED, style.PAPER)
-    handles = [Line2D([], [], marker="o", ms=7, color=c, mfc=f, mec=c, mew=1.6, lw=2.4) for c, f in marks.values()]
-    key(ax, handles, list(marks), columns=2 if style.compact(ax) else None)
-    return ax
+    return _told_apart(ax, ["More", "Less", "No clear difference"])
 
 
 @describes(

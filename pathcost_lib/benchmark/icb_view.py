@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from pathcost_lib import paths
-from pathcost_lib.benchmark.cost_index import cost_index
+from pathcost_lib.benchmark.cost_index import contact_variance, cost_index
 from pathcost_lib.benchmark.standardise import directly_standardised_rate, indirectly_standardised_ratio
 from pathcost_lib.codes import SETTINGS, financial_year_bounds
 from pathcost_lib.few import SMALLEST
@@ -412,13 +412,7 @@ def provider_index(cells: Cells, providers: Collection[str] | None = None) -> pd
     )
     if own.empty:
         return pd.DataFrame(columns=_PROVIDERS, dtype=float)
-    own["within"] = (own["squares"] / 1e4 - own["cost_gbp"] ** 2 / own["contacts"]).clip(lower=0)
-    own["free"] = own["contacts"] - 1
-    pooled = own.groupby(like)[["within", "free", "contacts", "cost_gbp"]].transform("sum")
-    relative = pooled["within"] / pooled["free"] / (pooled["cost_gbp"] / pooled["contacts"]) ** 2
-    usual = float(relative[np.isfinite(relative)].median()) if np.isfinite(relative).any() else 0.0
-    spread = relative.where(np.isfinite(relative), usual)
-    own["variance"] = spread * (pooled["cost_gbp"] / pooled["contacts"]) ** 2 * own["contacts"]
+    own["variance"] = contact_variance(own.assign(squares=own["squares"] / 1e4), like)
     table = cost_index(own, by=who, currency=like, activity="units", cost="cost_gbp", variance="variance").table
     table = table.merge(own.groupby(who, as_index=False)["contacts"].sum(), on=who)
     table = table.rename(columns={"lower_95": "index_lower_95", "upper_95": "index_upper_95"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 from pathcost_lib import paths
 from pathcost_lib.benchmark.icb_view import OWN
 from pathcost_lib.benchmark.productivity import NEUTRAL, productivity
-from pathcost_lib.codes import SETTINGS, financial_year_bounds
+from pathcost_lib.codes import SETTINGS, financial_year, financial_year_bounds
 from pathcost_lib.few import SMALLEST
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.held import MonthsHeld
@@ -31,14 +32,9 @@ ALL_AREAS = "all areas"
 #: Contacts in each period below which an index says nothing: half its size by chance.
 FEWEST_CONTACTS = 100
 FEW = f"fewer than {FEWEST_CONTACTS} contacts with a cost of the provider's own in one of the years"
-_INDICES = ["activity", "mix", "output", "cost", "price", "input", "productivity"]
-_COLUMNS = ["kind", "whom", "contacts", "before_contacts", *(f"{name}_index" for name in _INDICES)]
-_COLUMNS += ["own_cost_pct", "reason"]
-_COLUMNS[_COLUMNS.index("productivity_index") : _COLUMNS.index("own_cost_pct")] = [
-    "index",
-    "index_lower_95",
-    "index_upper_95",
-]
+_INDICES = [f"{name}_index" for name in ("activity", "mix", "output", "cost", "price", "input")]
+_INDICES += ["index", "index_lower_95", "index_upper_95"]
+_COLUMNS = ["kind", "whom", "contacts", "before_contacts", *_INDICES, "own_cost_pct", "reason"]
 _NAMED = {"productivity_index": "index", "lower_95": "index_lower_95", "upper_95": "index_upper_95"}
 _LIMITS = ["centre", "lower", "upper"]
 _SPREAD = ["units_squared", "units_times_cost", "cost_squared"]
@@ -62,8 +58,7 @@ def year_before(year: str) -> str:
     >>> year_before("2024-25")
     '2023-24'
     """
-    first = financial_year_bounds(year)[0].year - 1
-    return f"{first}-{(first + 1) % 100:02d}"
+    return financial_year(financial_year_bounds(year)[0] - timedelta(days=1))
 
 
 def read(ledger: Relation, patients: Relation, *, year: str, months: MonthsHeld) -> OutputCells:
@@ -153,7 +148,7 @@ def productivity_table(cells: OutputCells, icb: str, providers: Collection[str])
     here = table["icb_code"].eq(icb) | (table["kind"] == "all") | table["provider_code"].isin(providers)
     table = table[here].reset_index(drop=True)
     few = table[["contacts", "before_contacts"]].min(axis=1) < FEWEST_CONTACTS
-    table.loc[few, _COLUMNS[4:-2]] = np.nan
+    table.loc[few, _INDICES] = np.nan
     table = table.assign(reason=table["reason"].mask(few, FEW))
     return table[~_told_by_the_rest(table)][_COLUMNS].reset_index(drop=True)
 

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from pathcost_lib import paths
-from pathcost_lib.benchmark.cost_index import cost_index
+from pathcost_lib.benchmark.cost_index import contact_variance, cost_index
 from pathcost_lib.codes import SETTINGS, financial_year_bounds, label
 from pathcost_lib.ledger import cost_activity
 from pathcost_lib.results import Result
@@ -171,14 +171,9 @@ def _beside_prices(rows: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
         unknown = dict.fromkeys([*_INDEX, "own_cost_pct"], np.nan)
         return whole[["setting"]].assign(contacts=0, reason=nothing, **unknown)
     like = ["pod", "currency_code"]
-    rows = pd.concat([rows, rows.assign(setting=ALL)], ignore_index=True)
-    free = (rows["contacts"] - 1).where(rows["contacts"] > 1)
-    within = (rows["squares"] - rows["cost_gbp"] ** 2 / rows["contacts"]).clip(lower=0) / free
-    # A currency with one contact scatters as the usual one does, beside its own size.
-    relative = within / (rows["cost_gbp"] / rows["contacts"]).where(rows["cost_gbp"] > 0) ** 2
-    spread = within.fillna(relative.median() * (rows["cost_gbp"] / rows["contacts"]) ** 2)
-    rows["variance"] = spread.fillna(0.0) * rows["contacts"]
     price = rows.assign(unit_cost=rows["national_gbp"] / rows["contacts"]).drop_duplicates(like)[[*like, "unit_cost"]]
+    rows = rows.assign(variance=contact_variance(rows, like))
+    rows = pd.concat([rows, rows.assign(setting=ALL)], ignore_index=True)
     table = cost_index(
         rows, by="setting", currency=like, activity="contacts", cost="cost_gbp", variance="variance", reference=price
     ).table
@@ -209,7 +204,8 @@ def _beside_rates(
     table["source"] = table["pod"].map(sources).fillna("").str.removeprefix("Derived. ")
     table["persons"] = table["persons"].fillna(0).astype(int)
     ages, none = table["source"].str.contains(_AGES, regex=False), table["units"].isna()
-    level = 1000 * part * _at_rates(rates, _england()) / _england()["persons"].sum()
+    england = _england()
+    level = 1000 * part * _at_rates(rates, england) / england["persons"].sum()
     table["reference_rate"] = table["reference_rate"].where(~ages, level.to_numpy())
     nobody = np.full(len(table), not everyone > 0)
     why = np.select(

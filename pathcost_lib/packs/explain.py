@@ -22,7 +22,7 @@ from pathcost_lib.packs.document import Document, Figure, Table, why_suppressed
 from pathcost_lib.packs.lineage import cells_of, notes_of, scripts_of, steps_to
 from pathcost_lib.packs.recompute import changed_since, worked_out_again
 from pathcost_lib.packs.spot import BuiltPack, Spot, open_pack, spot_at
-from pathcost_lib.present.address import OF_ROWS, row_keys
+from pathcost_lib.present.address import row_keys, telling_columns
 from pathcost_lib.present.disclosure import MARK, RULES
 from pathcost_lib.present.display import FIGURE, TABLE
 from pathcost_lib.present.format import LIMIT, count, interval, say, unit
@@ -154,7 +154,7 @@ def _column(address: str, columns: Sequence[Mapping[str, Any]], place: int) -> s
 def _row_label(payload: Mapping[str, Any], place: int) -> str:
     """Return what tells a row from the others, in words: as many columns as its key is made of."""
     columns, row = payload["columns"], payload["rows"][place]
-    telling = [n for n, c in enumerate(columns) if n == 0 or not c["number"] or c["kind"] in OF_ROWS]
+    telling = telling_columns(columns)
     return ", ".join(_shown(columns, row, n) for n in telling[: row_keys(payload)[place].count(".") + 1])
 
 

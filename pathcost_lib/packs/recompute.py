@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ from pathcost_lib.errors import InputError
 from pathcost_lib.packs import freshness
 from pathcost_lib.packs.document import Figure, Table, read_section
 from pathcost_lib.packs.order import notebook_digest
-from pathcost_lib.packs.runner import NotebookError, execute
+from pathcost_lib.packs.runner import NotebookError, execute, with_variable
 from pathcost_lib.packs.spot import BuiltPack, Spot
 from pathcost_lib.packs.verify import differences
 from pathcost_lib.present.address import row_keys
@@ -68,7 +66,8 @@ def worked_out_again(pack: BuiltPack, spot: Spot) -> tuple[bool, str]:
         raise InputError(f"There is no notebook {source}.ipynb here, so it cannot be run again.")
     values, work = _values(pack, source), scratch.make("pathcost-explain-")
     try:
-        with _nothing_remembered(work):
+        # No summary of an earlier run is taken for one worked out now.
+        with with_variable("PATHCOST_CACHE", str(work / "cache")):
             execute(notebook, work / notebook.name, values)
         section = read_section(work / notebook.name)
     except NotebookError as error:
@@ -136,17 +135,3 @@ def _here(pack: BuiltPack, name: str, value: str) -> str:
         what = value.removeprefix(freshness.OUTSIDE)
         raise InputError(f"The parameter {name} names {what}, which is not in this project. Say --from FOLDER.")
     return str(place)
-
-
-@contextmanager
-def _nothing_remembered(folder: Path) -> Iterator[None]:
-    """Let no summary of an earlier run be taken for one worked out now."""
-    before = os.environ.get("PATHCOST_CACHE")
-    os.environ["PATHCOST_CACHE"] = str(folder / "cache")
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["PATHCOST_CACHE"]
-        else:
-            os.environ["PATHCOST_CACHE"] = before

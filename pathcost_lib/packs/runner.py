@@ -27,7 +27,16 @@ from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.present.display import TALLY
 from pathcost_lib.sources.address import is_folder, parse
 
-__all__ = ["TYPES", "NotebookError", "Parameter", "check_parameters", "execute", "parameters_of", "typed"]
+__all__ = [
+    "TYPES",
+    "NotebookError",
+    "Parameter",
+    "check_parameters",
+    "execute",
+    "parameters_of",
+    "typed",
+    "with_variable",
+]
 
 #: Tag of cells that an analyst makes their own, and that no pack runs.
 YOURS = "yours"
@@ -171,7 +180,8 @@ class _NotStartedError(RuntimeError):
 
 def _execute(notebook: Path, output: Path, values: Mapping[str, Any], **options: Any) -> None:
     try:
-        with _headless():
+        # Without this a kernel may look for a screen, or lose figures after a fork.
+        with with_variable("MPLBACKEND", "Agg"):
             papermill.execute_notebook(
                 _without_yours(notebook),
                 str(output),
@@ -181,9 +191,7 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], **options:
                 kernel_manager_class="pathcost_lib.packs.private.PrivateKernelManager",
                 **options,
             )
-        _drop_warnings(output)
-        _only_disclosed(output)
-        _without_traces(output, values)
+        _clean(output, values)
         return
     except PapermillExecutionError as error:
         text = _ANSI.sub("", str(error.evalue)).strip()
@@ -213,23 +221,31 @@ def _without_yours(notebook: Path) -> Any:
     return book
 
 
-def _only_disclosed(output: Path) -> None:
-    """Take out of an executed notebook what its cells show and no pack reads: it has passed no disclosure control.
-
-    A cell tagged `pack` keeps all that it shows, so that a pack can refuse what has not come through `present`.
-    """
-    book = nbformat.read(output, as_version=4)
-    for cell in book.cells:
-        if cell.cell_type == "code" and "pack" not in cell.metadata.get("tags", []):
-            cell.outputs = [one for one in cell.outputs if TALLY in one.get("data", {})]
-    nbformat.write(book, output)
-
-
-def _without_traces(output: Path, values: Mapping[str, Any]) -> None:
-    """Take out of an executed notebook whose machine it ran on: papermill's notes, and the folders of parameters."""
+def _clean(output: Path, values: Mapping[str, Any]) -> None:
+    """Take out of an executed notebook what is not for others: see the parts."""
     if not output.is_file():
         return
     book = nbformat.read(output, as_version=4)
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [one for one in cell.outputs if not _only_warns(one)]
+    _only_disclosed(book)
+    _without_traces(book, values)
+    nbformat.write(book, output)
+
+
+def _only_disclosed(book: Any) -> None:
+    """Take out what cells show and no pack reads: it has passed no disclosure control.
+
+    A cell tagged `pack` keeps all that it shows, so that a pack can refuse what has not come through `present`.
+    """
+    for cell in book.cells:
+        if cell.cell_type == "code" and "pack" not in cell.metadata.get("tags", []):
+            cell.outputs = [one for one in cell.outputs if TALLY in one.get("data", {})]
+
+
+def _without_traces(book: Any, values: Mapping[str, Any]) -> None:
+    """Take out whose machine it ran on: papermill's notes, and the folders of parameters."""
     book.metadata.pop("papermill", None)
     folders = {v: Path(v).name for v in values.values() if isinstance(v, str) and v and Path(v).is_absolute()}
     if (data := values.get("data")) and not is_folder(data):
@@ -239,27 +255,14 @@ def _without_traces(output: Path, values: Mapping[str, Any]) -> None:
         if "injected-parameters" in cell.metadata.get("tags", []):
             for place, name in folders.items():
                 cell.source = cell.source.replace(json.dumps(place, ensure_ascii=False), json.dumps(name))
-    nbformat.write(book, output)
 
 
-def _drop_warnings(output: Path) -> None:
-    """Take what libraries warned of (a glyph that a font lacks, say) out of an executed notebook.
+def _only_warns(output: Any) -> bool:
+    """Return whether an output is what libraries warned of (a glyph that a font lacks, say).
 
     It is no result, names paths of this computer, and is told by its form from what else a cell may write to the error
     stream: that stays, and a pack refuses it (`blocks.read_section`).
     """
-    notebook = nbformat.read(output, as_version=4)
-    any_warning = False
-    for cell in notebook.cells:
-        kept = [o for o in cell.get("outputs", []) if not _only_warns(o)]
-        any_warning = any_warning or len(kept) < len(cell.get("outputs", []))
-        if cell.cell_type == "code":
-            cell.outputs = kept
-    if any_warning:
-        nbformat.write(notebook, output)
-
-
-def _only_warns(output: Any) -> bool:
     if output.get("output_type") != "stream" or output.get("name") != "stderr":
         return False
     # A warning is two lines: where and what, then the line of code, indented.
@@ -268,14 +271,14 @@ def _only_warns(output: Any) -> bool:
 
 
 @contextmanager
-def _headless() -> Iterator[None]:
-    # The kernel inherits the environment. Without this it may look for a screen, or lose figures after a fork.
-    before = os.environ.get("MPLBACKEND")
-    os.environ["MPLBACKEND"] = "Agg"
+def with_variable(name: str, value: str) -> Iterator[None]:
+    """Set a variable of the environment, which kernels inherit, and put back what was there."""
+    before = os.environ.get(name)
+    os.environ[name] = value
     try:
         yield
     finally:
         if before is None:
-            del os.environ["MPLBACKEND"]
+            del os.environ[name]
         else:
-            os.environ["MPLBACKEND"] = before
+            os.environ[name] = before

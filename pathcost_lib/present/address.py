@@ -13,12 +13,20 @@ from typing import Any
 
 from pathcost_lib.present.format import LIMIT
 
-__all__ = ["FIGURE_PART", "OF_ROWS", "figure_address", "measure_at", "row_keys", "slug", "table_address"]
+__all__ = [
+    "FIGURE_PART",
+    "figure_address",
+    "measure_at",
+    "row_keys",
+    "slug",
+    "table_address",
+    "telling_columns",
+]
 
 #: What stands in the place of a table's name in the address of a figure.
 FIGURE_PART = "figure"
 #: Numbers that say what a row is, as words do.
-OF_ROWS = ("year", "decile")
+_OF_ROWS = ("year", "decile")
 
 
 def slug(text: object) -> str:
@@ -55,6 +63,11 @@ def figure_address(source: str, name: str) -> str:
     return f"{source.partition('_')[0]}/{FIGURE_PART}/{slug(name)}"
 
 
+def telling_columns(columns: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return the places of the columns that tell rows apart: the first, and those of words, years or tenths."""
+    return [n for n, c in enumerate(columns) if n == 0 or not c["number"] or c["kind"] in _OF_ROWS]
+
+
 def row_keys(payload: Mapping[str, Any]) -> list[str]:
     """Return what each row of a table's payload is called in an address; no two rows are called the same.
 
@@ -66,8 +79,7 @@ def row_keys(payload: Mapping[str, Any]) -> list[str]:
     >>> row_keys({"columns": columns, "rows": [["A&E", "before", 1.0], ["A&E", "after", 2.0]]})
     ['a_e.before', 'a_e.after']
     """
-    columns, rows = payload["columns"], payload["rows"]
-    telling = [n for n, c in enumerate(columns) if n == 0 or not c["number"] or c["kind"] in OF_ROWS]
+    rows, telling = payload["rows"], telling_columns(payload["columns"])
     keys = [""] * len(rows)
     for many in range(1, len(telling) + 1):
         keys = [".".join(slug(_word(row[n])) for n in telling[:many]) for row in rows]
