@@ -316,8 +316,8 @@ class DuckDBEngine(Engine):
         # DuckDB 2.0 writes every step out again in each sum that it moves below a join: three times the time.
         with contextlib.suppress(duckdb.InvalidInputException, duckdb.ParserException):  # 1.5 does not know it
             self.connection.execute("SET disabled_optimizers = 'partial_aggregate_pushdown'")
-        # Where DuckDB 2.0 gathers small chunks after a join, now and then it stops with an internal error (of dictionaries
-        # that changed identity). Without it the ground floor takes a tenth longer, and no pack is lost.
+        # Where DuckDB 2.0 gathers small chunks after a join, it stops now and then with an internal error (of
+        # dictionaries that changed identity). Without it the ground floor takes a tenth longer, and no pack is lost.
         self.connection.execute("SET enable_caching_operators = false")
         # In a notebook without ipywidgets DuckDB 2.0 has no bar, and refuses even to have it switched off.
         with contextlib.suppress(duckdb.InvalidInputException):
