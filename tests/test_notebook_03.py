@@ -76,7 +76,7 @@ def test_thin_data_claim_nothing(thin: str, tmp_path: Path) -> None:
     message, banner = (m.text for m in section.messages)
     assert banner.startswith("Coverage, ")
     assert "No opportunity is computable: too few areas to compare with, or too few people." in message
-    assert "Where less is held, cost is missing too" in message
+    assert "Where they cover less, cost is missing too" in message
     assert (len(section.figures), len(section.tables)) == (8, 9)
 
 

@@ -279,7 +279,7 @@ EXTRACTS: dict[str, tuple[Callable[[Tables], Tables], dict[str, str]]] = {
     ),
     "one provider": (
         lambda t: _rows(t, pc.and_(_own(t, "activity"), _provider(t)), _own(t, "patients")),
-        {"02": "Where less is held, cost is missing too", "03": "there is nothing to compare with"},
+        {"02": "Where they cover less, cost is missing too", "03": "there is nothing to compare with"},
     ),
     "one patient": (
         _one_patient,
@@ -288,7 +288,7 @@ EXTRACTS: dict[str, tuple[Callable[[Tables], Tables], dict[str, str]]] = {
     "one month": (_one_month, {"03": "in June 2024", "05": "not a whole year", "07": "no patient has the EQ-5D"}),
     "a trust's slice": (
         lambda t: _rows(t, _provider(t)),
-        {"02": "Where less is held, cost is missing too", "03": "activity.*there is nothing to compare with"},
+        {"02": "Where they cover less, cost is missing too", "03": "activity.*there is nothing to compare with"},
     ),
     "activity alone": (lambda t: {"activity": t["activity"]}, {"03": _NO_AGES, "05": "none of patients"}),
 }  # fmt: skip
