@@ -14,7 +14,7 @@ import pandas as pd
 from pathcost_lib.benchmark.need import BASES, PUBLISHED
 from pathcost_lib.present.banner import LOW_COVERAGE, coverage_sentence
 from pathcost_lib.present.disclosure import Disclosed, disclose
-from pathcost_lib.present.findings import QUESTIONS, Finding, Headline, confidence, unknown
+from pathcost_lib.present.findings import QUESTIONS, Confidence, Finding, Headline, confidence, unknown
 from pathcost_lib.present.format import (
     begin,
     care,
@@ -436,6 +436,10 @@ def variation_finding(
         clear = (published["difference_lower_95"] > 0, published["difference_upper_95"] < 0)
         doubt = doubt or ("" if clear == (low > 0, high < 0) else f"{BASES[PUBLISHED]} do not show it")
     reason = confidence(low, high, checked=not doubt, doubt=doubt)
+    if published is not None and any(clear) and clear == (high < 0, low > 0):
+        title = f"Whether we cost more than {reference} depends on how need is allowed for"
+        against = f"{against}; {_more_or_less(published)} by {BASES[PUBLISHED]}"
+        reason = Confidence("low", "two ways to allow for need say the opposite")
     figure = Headline(here, f"cost of a person {span}, at equal {equal}", against)
     picture = ("costs", "Per person") if at_need is None else ("need", "Need")
     return Finding(question, title, (seen, *_worth(claims, span, equal)), reason, *picture, figure)
