@@ -428,6 +428,9 @@ LARGEST = {
         "Need": (0.005, 7),
         "Opportunity": (0.02, 0),
         "Deprivation": (0.02, 0),
+        # The area's own rows beside what is published: no other area has a part in it.
+        "Published prices": (0.0, 0),
+        "Published rates": (0.0, 0),
     },
 }
 #: What files do not carry, or what is of the own rows alone; each says so.
