@@ -111,7 +111,7 @@ def test_pathway_cost_shows_its_message_coverage_figures_and_tables(data: str, t
     section = read_section(tmp_path / "out.ipynb")
     assert section.title == "What a patient's whole pathway costs"
     assert len(section.messages) == 2
-    assert section.messages[1].text.startswith("Coverage, ICB QZ2, 2024-25: of the activity expected")
+    assert section.messages[1].text.startswith("Coverage, ICB QZ2, 2024-25. What the data cover of the activity")
     assert "ICB QZ2" in section.messages[0].text
     assert "95% interval" in section.messages[0].text
     assert (len(section.figures), len(section.tables)) == (8, 8)

@@ -120,11 +120,11 @@ def _read_workbook(content: bytes) -> Read:
 def _read_page(text: str) -> dict[str, list[list[str]]]:
     """Every table of a page as text, by its caption."""
     found = {}
-    for part in re.findall(r"<table>(.*?)</table>", text, re.DOTALL):
+    for part in re.findall(r"<table[^>]*>(.*?)</table>", text, re.DOTALL):
         caption = re.search(r"<caption.*?<span>(.*?)</span>", part, re.DOTALL)
         assert caption
-        body = part.split("<tbody>")[1]
-        rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in body.split("<tr>")[1:]]
+        body = re.split("<tbody[^>]*>", part)[1]
+        rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in re.split("<tr[^>]*>", body)[1:]]
         found[re.sub(r"^Table \d+\. ", "", html.unescape(caption[1]))] = [[html.unescape(c) for c in r] for r in rows]
     return found
 

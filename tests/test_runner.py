@@ -490,7 +490,7 @@ def test_warm_kernels_are_alone_draw_their_figures_and_leave_nothing(
     draw = (
         "import matplotlib.pyplot as plt, duckdb\nfigure, ax = plt.subplots()\nax.plot([1, 2])\nfigure.savefig('f.svg')"
     )
-    count = "said += duckdb.sql('SELECT sum(range) FROM range(1000000)').fetchone()"
+    count = "said += duckdb.sql('SELECT sum(range) FROM range(1000000)').fetchall()[0]"
     size = "said.append(os.path.getsize('f.svg') > 1000)"
     monkeypatch.chdir(tmp_path)
     with warm.KernelSpec(Path(tempfile.mkdtemp(prefix="pathcost-run-")), MODULES) as kernels:

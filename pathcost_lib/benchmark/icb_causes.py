@@ -24,6 +24,7 @@ from pathcost_lib.benchmark.icb_view import (
 from pathcost_lib.benchmark.inequality import slope_index
 from pathcost_lib.benchmark.opportunity import deduplicate, opportunity
 from pathcost_lib.benchmark.peers import similar_peers
+from pathcost_lib.errors import require_one_of
 
 __all__ = ["drivers", "gradient", "opportunities", "peers", "people_by_tenth"]
 
@@ -45,8 +46,15 @@ def peers(cells: Cells, icb: str, *, n: int = 10, override: Sequence[str] = ()) 
         unit, peer, rank, distance (standard deviations, Euclidean), chosen_by, and the peer's features: persons,
         under_20_pct, over_65_pct, over_85_pct, mean_deprivation (tenth, 1 the most deprived). Without rows where
         there are fewer than three ICBs. A feature that any ICB lacks is not used, and is missing for all.
+
+    Raises
+    ------
+    InputError
+        If a chosen peer is not an ICB with activity here.
     """
     p = cells.population
+    for code in override:  # a wrong one is told of even where nobody has peers
+        require_one_of(code, sorted(cells.costs["icb_code"].unique()), what="Unit")
     if p["icb_code"].nunique() < 3:
         return pd.DataFrame(
             columns=["unit", "peer", "rank", "distance", "chosen_by", *_FEATURES, "persons"], dtype=float

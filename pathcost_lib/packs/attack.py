@@ -203,6 +203,8 @@ def _cells(packs: Packs) -> dict[tuple[str, Key, str], _Cell]:
                             continue
                         own = column["key"]
                         begin = next((b for b in _EVERYWHERE if own.startswith(b)), "")
+                        if begin and value is None:  # one area has nothing to set against it: it is hidden nowhere
+                            continue
                         measure = _SAME.get(own.removeprefix(begin), own.removeprefix(begin))
                         measure = "mean_gbp" if begin and measure == "gbp" else measure
                         whose = key if not begin else frozenset({*(k for k in key if k[0] != _AREA), _EVERYBODY})
