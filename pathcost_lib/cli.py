@@ -218,6 +218,33 @@ def pack(
 
 
 @app.command()
+def ledger(
+    to: Annotated[
+        str,
+        typer.Option(
+            help="Where to write: a folder or duckdb:///file.db?schema=name for rows of one; spark:///catalog.schema "
+            "or a store for rows of the platform."
+        ),
+    ],
+    data: DataAddress = None,
+    price_base: Annotated[str, typer.Option(help="Financial year of the pounds.")] = "2024-25",
+    pathway: Annotated[
+        str, typer.Option(help="Pathway by name, or a .toml file of your own; all that are shipped if not given.")
+    ] = "",
+    replace: Annotated[bool, typer.Option(help="Write in the place of what an earlier run has written.")] = False,
+) -> None:
+    """Write the ledger and its links to pathways as tables, for your own tools: rows of patients."""
+    from pathcost_lib.pathways import write_back
+
+    pounds = write_back.write_ledger(_data(data), to, price_base=price_base, pathway=pathway, replace=replace)
+    typer.echo(f"Written to {to}: {write_back.LEDGER}, {write_back.LINKS} and {write_back.PATHWAYS}.")
+    amounts = (pounds.attributed_pence, pounds.outside_pence, pounds.ledger_pence)
+    linked, outside, whole = (f"£{pence / 100:,.2f}" for pence in amounts)
+    typer.echo(f"The ledger's {whole} are {linked} in pathways and {outside} outside them.")
+    typer.echo("These are rows of patients, without disclosure control. Keep them where the data are.")
+
+
+@app.command()
 def share(
     icb: Annotated[str, typer.Argument(help="ODS code of the ICB, such as QHL.")],
     out: Annotated[Path, typer.Option(help="File to write, ending in .zip.")],

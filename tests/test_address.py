@@ -10,14 +10,18 @@ import pandas as pd
 import pytest
 from factories import make_tables, write_tables
 from test_cli import pathcost
+from typer.testing import CliRunner
 
 from pathcost_lib import packs, paths
+from pathcost_lib.cli import app
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs.attack import payloads_of
 from pathcost_lib.packs.freshness import without_machine
 from pathcost_lib.sources import check, connect, open_dataset
 from pathcost_lib.sources.address import is_folder, parse
 from pathcost_lib.sources.contracts import TABLES
+from pathcost_lib.sources.write_back import require_place
+from pathcost_lib.sources.write_back import write_tables as write_tables_to
 
 ROOT = Path(__file__).parents[1]
 
@@ -156,6 +160,58 @@ def test_the_environment_names_the_data_where_nothing_else_does(monkeypatch: pyt
     monkeypatch.setenv("PATHCOST_DATA", "spark:///nhs.costing")
     assert paths.data() == "spark:///nhs.costing"
     assert paths.data("duckdb:///own.db") == "duckdb:///own.db"
+
+
+@pytest.fixture(scope="module")
+def sixty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tables(tmp_path_factory.mktemp("sixty") / "own", make_tables(patients=60))
+
+
+@pytest.mark.end_to_end
+@pytest.mark.parametrize("to", ["folder", "file"])
+def test_a_ledger_is_written_where_it_can_be_asked_and_its_pounds_are_all_there(sixty: Path, tmp_path: Path, to: str):
+    place = f"duckdb:///{tmp_path / 'own.db'}?schema=costing" if to == "file" else str(tmp_path / "out")
+    command = ["ledger", "--data", str(sixty), "--to", place]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+
+    def read(sql: str) -> int:
+        names = ("ledger", "links")
+        if to == "folder":
+            files = {name: f"'{tmp_path}/out/pathcost_{name}.parquet'" for name in names}
+            return int(duckdb.sql(sql.format(**files)).fetchall()[0][0])
+        with duckdb.connect(str(tmp_path / "own.db"), read_only=True) as connection:
+            tables = {name: f"costing.pathcost_{name}" for name in names}
+            return int(connection.sql(sql.format(**tables)).fetchall()[0][0])
+
+    pence = "SELECT CAST(coalesce(sum(cost_pence), 0) AS BIGINT) FROM "
+    whole, linked = read(pence + "{ledger}"), read(pence + "{links}")
+    outside = read(pence + "{ledger} AS l ANTI JOIN {links} AS k ON k.activity_id = l.activity_id")
+    assert linked + outside == whole > linked > 0
+    assert read("SELECT count(*) FROM {ledger}") == len(make_tables(patients=60)["activity"])
+    assert f"£{whole / 100:,.2f} are £{linked / 100:,.2f} in pathways" in done.output
+    assert "rows of patients" in done.output
+    again = CliRunner().invoke(app, command)
+    assert "has pathcost_ledger, pathcost_links, pathcost_pathways already" in str(again.exception)
+    assert CliRunner().invoke(app, [*command, "--replace"]).exit_code == 0
+    assert read(pence + "{ledger}") == whole
+
+
+@pytest.mark.unit
+def test_rows_stay_on_their_platform_and_what_is_read_is_not_written_over(tmp_path: Path):
+    folder = write_tables(tmp_path / "own", make_tables(patients=6))
+    data = open_dataset(folder)
+    for to in ("spark://host:7077/nhs.results", "sc://host:15002/nhs.results", "s3://bucket/results"):
+        with pytest.raises(InputError, match=r"rows of .*own are not written to .*Allowed: a folder or a DuckDB file"):
+            require_place(data, to)
+    with pytest.raises(InputError, match="the data themselves"):
+        require_place(data, folder)
+    whole = open_dataset(database(tmp_path / "own.db", folder))
+    with pytest.raises(InputError, match="the data themselves"):
+        require_place(whole, f"duckdb:///{tmp_path / 'own.db'}?schema=other")
+    (tmp_path / "no.db").write_text("no database")
+    with pytest.raises(InputError, match=r"no\.db is no DuckDB database"):
+        write_tables_to({"a": data.activity}, require_place(data, f"duckdb:///{tmp_path / 'no.db'}"))
 
 
 @pytest.mark.unit

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pathcost_lib.archive import zipped
 from pathcost_lib.errors import InputError
 
 __all__ = ["COLUMNS", "FORMAT", "KEYS", "NUMBERS", "Shared", "Statistics", "definition_digest", "read", "write"]
@@ -115,12 +116,9 @@ def write(shared: Shared, path: Path) -> Path:
     """
     text = shared.table[[*COLUMNS]].to_csv(index=False, float_format="%.10g", lineterminator="\n")
     manifest = {"format": FORMAT, **shared.manifest, "statistics_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    about = json.dumps(manifest, indent=1, ensure_ascii=False)
     part = path.with_name(f".{path.name}.part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in ((_STATISTICS, text), (_MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False))):
-            about = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # no date of its own
-            about.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(about, content)
+    part.write_bytes(zipped({_STATISTICS: text.encode(), _MANIFEST: about.encode()}))
     return part.replace(path)
 
 

@@ -89,7 +89,7 @@ def key_in(engine: DuckDBEngine, key: bytes) -> Iterator[None]:
 
 def pseudonym(text: str, of: str) -> str:
     """Return the SQL of an identifier's pseudonym, null where it is null; `of` keeps patients and contacts apart."""
-    plain = f"CASE WHEN {_is_nhs_number(text)} THEN {_digits(text)} ELSE {text} END"
+    plain = f"coalesce({_nhs_number(text)}, {text})"
     inner = f"unhex(sha256(getvariable('pathcost_inner') || encode({quote_value(of + ':')} || {plain})))"
     return f"'p' || substr(sha256(getvariable('pathcost_outer') || {inner}), 1, {_HEX_DIGITS})"
 
@@ -124,9 +124,12 @@ def _checks(digits: str) -> str:
     return f"({weighted}) % 11 = 0"
 
 
-def _is_nhs_number(text: str) -> str:
-    shaped = f"regexp_full_match({_ascii(text)}, {quote_value(_SHAPE)})"
-    return f"CASE WHEN length({text}) >= 10 AND {shaped} THEN {_checks(_digits(text))} ELSE false END"
+def _nhs_number(text: str) -> str:
+    """The ten digits of a text that is an NHS number, else null."""
+    shaped = f"length({text}) >= 10 AND regexp_full_match({_ascii(text)}, {quote_value(_SHAPE)})"
+    # In a lambda, because the engine works out a part of a CASE anew wherever it stands: the digits ten times a row.
+    checked = f"list_filter([{_digits(text)}], lambda ten: {_checks('ten')})[1]"
+    return f"CASE WHEN {shaped} THEN {checked} END"
 
 
 def holds_nhs_number(text: str) -> str:

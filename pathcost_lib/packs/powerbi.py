@@ -12,8 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from pathcost_lib.archive import zipped
 from pathcost_lib.packs.document import Document
-from pathcost_lib.packs.star import COLUMNS, DIMENSIONS, about, star_files, zipped
+from pathcost_lib.packs.star import COLUMNS, DIMENSIONS, about, star_files
 
 __all__ = ["MEASURES", "write_powerbi"]
 

@@ -18,6 +18,7 @@ from pptx.oxml import parse_xml as _xml
 from pptx.oxml.ns import nsdecls, qn
 from pptx.util import Emu, Inches, Pt
 
+from pathcost_lib.archive import zipped
 from pathcost_lib.packs.charts import BASE, NativeChart, Series, native_chart
 from pathcost_lib.packs.document import Document, Figure, Section, Table
 from pathcost_lib.packs.paper import paper_of
@@ -282,11 +283,8 @@ def _sheet(data: CategoryChartData) -> bytes:
 
 def _dated(content: bytes) -> bytes:
     """Return a zip file with one date throughout, so that the same pack is the same bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
-        for name in archive.namelist():
-            part = archive.read(name)
-            if name == "docProps/core.xml":
-                part = re.sub(rb"\d{4}-\d\d-\d\dT[\d:]+Z", f"{_CREATED:%Y-%m-%dT%H:%M:%S}Z".encode(), part)
-            made.writestr(zipfile.ZipInfo(name), part, zipfile.ZIP_DEFLATED)
-    return buffer.getvalue()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    core = "docProps/core.xml"
+    parts[core] = re.sub(rb"\d{4}-\d\d-\d\dT[\d:]+Z", f"{_CREATED:%Y-%m-%dT%H:%M:%S}Z".encode(), parts[core])
+    return zipped(parts)

@@ -11,19 +11,20 @@ from __future__ import annotations
 import csv
 import io
 import json
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pathcost_lib.archive import zipped
 from pathcost_lib.packs.document import Document
+from pathcost_lib.present.address import measure_at
 from pathcost_lib.present.disclosure import MARK
 from pathcost_lib.present.format import LIMIT, say
 from pathcost_lib.present.precision import COUNTED
 
-__all__ = ["COLUMNS", "DIMENSIONS", "star", "star_files", "write_star", "zipped"]
+__all__ = ["COLUMNS", "DIMENSIONS", "star", "star_files", "write_star"]
 
 #: Each dimension: its key in the fact, and the columns of a table that hold it, the first that is there.
 DIMENSIONS = {
@@ -57,8 +58,6 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "dim_table": {"table_key": _TEXT, "title": _TEXT, "part": _TEXT, "notebook": _TEXT, "note": _TEXT},
     **{name: {key: _TEXT, "label": _TEXT} for name, (key, _) in DIMENSIONS.items()},
 }
-#: A fixed day, so that the same document gives the same bytes.
-_WRITTEN = (1980, 1, 1, 0, 0, 0)
 
 Rows = list[dict[str, Any]]
 
@@ -122,18 +121,16 @@ def _facts(payload: Mapping[str, Any], document: Document) -> Iterator[dict[str,
 def _limits(columns: Sequence[Mapping[str, Any]]) -> dict[int, tuple[int, str, str]]:
     """Return, of each column that is a limit, which column it is of, which side it is and at what level.
 
-    It is of the nearest number before it whose name begins as the limit's does.
+    A number has one interval here, the first. The limits of another (by the bootstrap, say) are rows of their own.
     """
     limits: dict[int, tuple[int, str, str]] = {}
+    first: dict[int, tuple[str, str]] = {}
     for at, column in enumerate(columns):
         match = LIMIT.search(column["key"]) if column["number"] else None
-        if not match:
-            continue
-        stem = column["key"][: match.start()]
-        before = [n for n in range(at - 1, -1, -1) if columns[n]["number"] and n not in limits]
-        whose = next((n for n in before if columns[n]["key"].startswith(stem)), None)
-        if whose is not None:
-            limits[at] = (whose, match[1], match[2])
+        if match and (whose := measure_at(columns, at)) != at:
+            interval = (column["key"][: match.start()], match[2])
+            if first.setdefault(whose, interval) == interval:
+                limits[at] = (whose, match[1], match[2])
     return limits
 
 
@@ -185,14 +182,3 @@ def about(document: Document) -> bytes:
 def write_star(document: Document) -> bytes:
     """Return the zip of the star's files."""
     return zipped({"about.json": about(document), **star_files(document)})
-
-
-def zipped(files: Mapping[str, bytes]) -> bytes:
-    """Return files as a zip, the same bytes for the same files."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            entry = zipfile.ZipInfo(name, _WRITTEN)
-            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
-            archive.writestr(entry, content)
-    return buffer.getvalue()

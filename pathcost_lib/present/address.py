@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pathcost_lib.present.format import LIMIT
+from pathcost_lib.present.format import LIMIT, measure_of
 
 __all__ = [
     "FIGURE_PART",
@@ -94,9 +94,10 @@ def row_keys(payload: Mapping[str, Any]) -> list[str]:
 
 
 def measure_at(columns: Sequence[Mapping[str, Any]], place: int) -> int:
-    """Return the place of the number that the limit at a place belongs to: the last number before it."""
-    before = [n for n in range(place) if columns[n]["number"] and not LIMIT.search(columns[n]["key"])]
-    return before[-1] if before and LIMIT.search(columns[place]["key"]) else place
+    """Return the place of the number that the limit at a place belongs to (`measure_of`); of no limit, the place."""
+    before = {columns[n]["key"]: n for n in range(place) if columns[n]["number"]}
+    key = columns[place]["key"]
+    return before.get(measure_of(key, [*before]), place) if LIMIT.search(key) else place
 
 
 def _word(value: object) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -21,6 +21,7 @@ __all__ = [
     "heading",
     "inside",
     "interval",
+    "measure_of",
     "percent",
     "plain_pounds",
     "pounds",
@@ -38,6 +39,8 @@ ABSENT = "–"
 _MINUS = "\u2212"
 #: A limit of an interval: `lower_95`, `difference_upper_95`.
 LIMIT = re.compile(r"(?:^|_)(lower|upper)_(\d+)$")
+#: Columns that stand between a measure and its limits, and are no measure of theirs.
+_SPREAD = re.compile(r"(^|_)(se|sd|n|z|count)(_|$)")
 
 
 def _rounded(value: float, places: int) -> Decimal:
@@ -222,6 +225,25 @@ def units_of(columns: Iterable[str]) -> dict[str, Unit]:
             measure = unit(column.rsplit("_", 1)[-1])
         units[column] = measure
     return units
+
+
+def measure_of(limit: str, before: Sequence[str]) -> str:
+    """Return which number a limit belongs to, by the numbers before it: the first of its own name, else the last.
+
+    Counts and spreads, which may stand between a number and its limits, are passed over; empty where there is none.
+
+    Examples
+    --------
+    >>> measure_of("upper_95", ["persons", "mean_gbp", "mean_se", "lower_95"])
+    'mean_gbp'
+    >>> measure_of("difference_lower_95", ["difference_gbp", "share_pct"])
+    'difference_gbp'
+    """
+    match = LIMIT.search(limit)
+    stem = limit[: match.start()] if match else ""
+    numbers = [name for name in before if not LIMIT.search(name)]
+    named = [name for name in numbers if stem and (name == stem or name.startswith(f"{stem}_"))]
+    return next(iter(named), next((name for name in reversed(numbers) if not _SPREAD.search(name)), ""))
 
 
 def heading(column: str) -> str:

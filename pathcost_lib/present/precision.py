@@ -34,7 +34,7 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib.intervals import poisson_limits, wilson_limits
-from pathcost_lib.present.format import LIMIT, UNITS
+from pathcost_lib.present.format import LIMIT, UNITS, measure_of
 
 __all__ = [
     "COUNTED",
@@ -95,8 +95,6 @@ _PARTS: dict[str, tuple[str, str | tuple[str, ...]]] = {
 _OF_COUNT = {"unusual_gbp": "unusual_rows", "high_pct": "unusual_rows", "median_gbp": "recorded_rows"}
 #: What a difference is the difference of, where the table has it: the measure here, beside the reference.
 _HERE = ("mean_gbp", "value_gbp")
-#: Columns that stand between a measure and its limits, and are no measure of theirs.
-_SPREAD = re.compile(r"(^|_)(se|sd|n|z|count)(_|$)")
 
 
 @dataclass(frozen=True)
@@ -221,7 +219,7 @@ class _Release:
     def settle(self, column: str) -> None:
         """Round one column."""
         limit = LIMIT.search(column)
-        if limit and (measure := self._measure_of(column, column[: limit.start()])):
+        if limit and (measure := measure_of(column, self.numbers[: self.numbers.index(column)])):
             own = measure in self.done  # else it was released before, with what it rests on
             self.measure, self.kind = measure, kind_of(measure, self.resting.kinds) if own else "mean"
             self.step = self.steps[measure].to_numpy() if own else np.zeros(len(self.frame))
@@ -231,12 +229,6 @@ class _Release:
         values = self.frame[column].to_numpy(dtype=float)
         done, self.step = getattr(self, f"_{self.kind}")(column, values)
         self._put(column, done)
-
-    def _measure_of(self, column: str, stem: str) -> str:
-        """Return the measure of a limit: of its own name, else the last before it that is no spread."""
-        before = [c for c in self.numbers[: self.numbers.index(column)] if not LIMIT.search(c)]
-        named = [c for c in before if stem and (c == stem or c.startswith(f"{stem}_"))]
-        return next(iter(named), next((c for c in reversed(before) if not _SPREAD.search(c)), ""))
 
     def _put(self, column: str, values: np.ndarray) -> None:
         self.out[column] = np.round(values, 10) + 0.0  # no minus before zero

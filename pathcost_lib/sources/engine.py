@@ -395,13 +395,17 @@ class DuckDBEngine(Engine):
         rows = f"read_parquet([{files}], hive_partitioning = false)"
         self.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {rows}")
 
+    def batches(self, name: str) -> pa.RecordBatchReader:
+        """Return the rows of a view, batch after batch."""
+        return self.connection.sql(f"SELECT * FROM {name}").to_arrow_reader(_ROWS_WRITTEN)
+
     def write_parquet(self, name: str, path: Path) -> Path:
         """Write a view to one Parquet file, whole or not at all, batch after batch."""
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
         try:
             # Not by COPY: the engine itself writes nowhere but in its own folder.
-            rows = self.connection.sql(f"SELECT * FROM {name}").to_arrow_reader(_ROWS_WRITTEN)
+            rows = self.batches(name)
             with pq.ParquetWriter(part, rows.schema, compression="zstd") as file:
                 for batch in rows:
                     file.write_batch(batch)

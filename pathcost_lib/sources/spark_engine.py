@@ -177,6 +177,14 @@ class SparkEngine(Engine):
         part.replace(path)
         return path
 
+    def save(self, name: str, place: Stored | str) -> None:
+        """Write a view as a table of a catalog, or as Parquet on a store, in the place of what is there."""
+        rows = self.session.table(name).write.mode("overwrite")
+        if isinstance(place, Stored):
+            rows.saveAsTable(".".join(f"`{part}`" for part in place.parts))
+        else:
+            rows.parquet(place)
+
     def _sql(self, sql: str) -> Any:
         return self.session.sql(self._transpile(sql, read="duckdb", write="spark")[0])
 

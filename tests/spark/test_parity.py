@@ -13,6 +13,7 @@ from test_pathways import CHEST, KNEE, with_overlap
 from pathcost_lib.errors import InputError
 from pathcost_lib.ledger import build_spells, cost_activity, coverage, reconcile, split_periods
 from pathcost_lib.pathways import flow, link, split_phases, summarise
+from pathcost_lib.pathways.write_back import LEDGER, LINKS, PATHWAYS, write_ledger
 from pathcost_lib.sources import Dataset, Engine, connect, open_dataset
 
 TABLES = make_tables(patients=60)
@@ -177,6 +178,26 @@ def test_what_is_wrong_in_a_catalog_names_catalog_table_and_column(spark_engine,
     session.sql("TRUNCATE TABLE costing.activity")
     with pytest.raises(InputError, match=r"costing\.activity: the table has columns but no rows"):
         open_dataset("spark:///costing", spark_engine)
+
+
+@pytest.mark.end_to_end
+def test_a_ledger_is_written_back_to_a_schema_of_the_platform(spark_engine, schema: Path, spark, tmp_path: Path):
+    spark.sql(f"CREATE DATABASE results LOCATION '{tmp_path / 'results'}'")
+    try:
+        pounds = write_ledger("spark:///costing", "spark:///results", price_base="2024-25")
+        on_files = write_ledger(schema, tmp_path / "out", price_base="2024-25")
+        assert pounds == on_files
+        for name in (LEDGER, LINKS, PATHWAYS):
+            keys = [c for c in ("activity_id", "pathway", "pathway_id") if c in spark.table(f"results.{name}").columns]
+            there = spark.table(f"results.{name}").toPandas().sort_values(keys, ignore_index=True)
+            here = pd.read_parquet(tmp_path / "out" / f"{name}.parquet").sort_values(keys, ignore_index=True)
+            same(here, there)
+        with pytest.raises(InputError, match=r"results has pathcost_ledger, .* already"):
+            write_ledger("spark:///costing", "spark:///results", price_base="2024-25")
+        with pytest.raises(InputError, match="Allowed: a schema or store of that platform"):
+            write_ledger("spark:///costing", tmp_path / "local", price_base="2024-25")
+    finally:
+        spark.sql("DROP DATABASE results CASCADE")
 
 
 @pytest.mark.property
