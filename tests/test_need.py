@@ -336,10 +336,14 @@ def test_words_say_what_need_does_and_doubt_what_the_published_weights_deny() ->
     coverage = pd.DataFrame({"setting": ["admitted"], "coverage_pct": [95.0]})
     options: dict[str, Any] = {"reference": "England", "need": table, "basis": "deprivation"}
     finding = words.variation_finding(costs, gone, coverage, **options)
-    assert finding.title == "We spend £90 more on each person than England, after need is allowed for"
+    assert finding.title == "We spend £90 more on each person than England at equal age, sex and deprivation"
     assert "By the NHS's own need weights: £90 less." in finding.lines[0]
     assert (finding.confidence.level, finding.figure) == ("medium", "need")
-    assert finding.confidence.reason == "the NHS's own need weights do not show it"
+    assert finding.confidence.reason == "the NHS's own need weights show the opposite"
+    unclear = {**options, "need": _need(90.0, 20.0, 160.0, published=(9.0, -60.0, 80.0))}
+    less_sure = words.variation_finding(costs, gone, coverage, **unclear)
+    assert less_sure.title == "We spend £90 more on each person than England, after need is allowed for"
+    assert less_sure.confidence.reason == "the NHS's own need weights do not show it"
     agree = {**options, "need": _need(90.0, 20.0, 160.0, published=(80.0, 10.0, 150.0))}
     assert words.variation_finding(costs, gone, coverage, **agree).confidence.level == "high"
     text = figures.describe_adjustments(table.frame, reference="England")

@@ -434,7 +434,11 @@ def variation_finding(
     if published is not None:
         seen += f" By {BASES[PUBLISHED]}: {_more_or_less(published)}."
         clear = (published["difference_lower_95"] > 0, published["difference_upper_95"] < 0)
-        doubt = doubt or ("" if clear == (low > 0, high < 0) else f"{BASES[PUBLISHED]} do not show it")
+        opposite = clear == (high < 0, low > 0) and any(clear)
+        denied = "show the opposite" if opposite else "do not show it"
+        doubt = doubt or ("" if clear == (low > 0, high < 0) else f"{BASES[PUBLISHED]} {denied}")
+        # What one measure of need shows and another turns round is not told as the difference that need leaves.
+        title = title.replace(", after need is allowed for", f" at equal {equal}") if opposite else title
     reason = confidence(low, high, checked=not doubt, doubt=doubt)
     figure = Headline(here, f"cost of a person {span}, at equal {equal}", against)
     picture = ("costs", "Per person") if at_need is None else ("need", "Need")
