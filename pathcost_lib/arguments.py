@@ -48,24 +48,29 @@ def table(df: object, *, what: str) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If it is anything else; the message names `what` and the type given.
+        If it is anything else, or two of its columns have one name; the message names `what` and which.
     """
-    if isinstance(df, pd.DataFrame):
-        return df
-    raise InputError(f"The {what} must be a table (pandas DataFrame); this is a {type(df).__name__}.")
+    if not isinstance(df, pd.DataFrame):
+        raise InputError(f"The {what} must be a table (pandas DataFrame); this is a {type(df).__name__}.")
+    if not df.columns.is_unique:
+        twice = df.columns[df.columns.duplicated()].unique()[:5]
+        raise InputError(f"The {what} have a column twice: {', '.join(map(str, twice))}. Keep one of them.")
+    return df
 
 
 def as_list(keys: str | Iterable[str] | None) -> list[str]:
     """Return one key, several or none as a list."""
+    if not isinstance(keys, str | Iterable | None):
+        raise InputError(f"{keys!r} is no name of a column. Give one name, or several in a list.")
     return [] if keys is None else [keys] if isinstance(keys, str) else list(keys)
 
 
 def require_columns(df: pd.DataFrame, columns: Iterable[str], *, what: str, may_be_empty: bool = False) -> None:
     """Raise `InputError` if `df` is no table, lacks a column, or has no rows where it needs one."""
     table(df, what=what)
-    missing = [column for column in columns if column not in df.columns]
+    missing = [column for column in columns if not isinstance(column, str) or column not in df.columns]
     if missing:
-        raise InputError(f"The {what} lack {', '.join(missing)}. Columns: {', '.join(map(str, df.columns))}.")
+        raise InputError(f"The {what} lack {', '.join(map(str, missing))}. Columns: {', '.join(map(str, df.columns))}.")
     if df.empty and not may_be_empty:
         raise InputError(f"The {what} have no rows.")
 
@@ -92,10 +97,22 @@ def one_row_each(df: pd.DataFrame, keys: Sequence[str], values: Iterable[str] = 
 
 
 def no_gaps(df: pd.DataFrame, keys: Iterable[str], *, what: str) -> None:
-    """Raise `InputError` if a row lacks one of its keys: a sum by key would forget it without a word."""
+    """Raise `InputError` if a row lacks a key, or labels cannot be told apart: a sum by key would be wrong."""
     for key in keys:
         if lacking := int(df[key].isna().sum()):
             raise InputError(f"{key} of the {what} is missing in {lacking} row(s).")
+        _labels(df[key].unique(), f"{key} of the {what}")
+
+
+def _labels(distinct: Iterable[Any], name: str) -> None:
+    """Raise `InputError` if a label differs from another in outer spaces alone, or some are text and some are not."""
+    values = list(distinct)
+    texts = [value for value in values if isinstance(value, str)]
+    if texts and len(texts) < len(values):
+        raise InputError(f"{name} has text in some rows and numbers in others. Give one kind.")
+    bare = [text.strip() for text in texts]
+    if len(set(bare)) < len(bare):
+        raise InputError(f"{name} has labels that differ only in spaces before or after. Take the spaces off.")
 
 
 def told_apart(df: pd.DataFrame, measures: Iterable[str], *, what: str) -> None:
@@ -240,6 +257,7 @@ def confidence_levels(confidence: Any) -> tuple[float, ...]:
     InputError
         If a level is not strictly between 0.5 and 1; a per cent (95) is told the level that it means (0.95).
     """
+    confidence = np.atleast_1d(confidence) if isinstance(confidence, np.ndarray) else confidence
     several = isinstance(confidence, Iterable) and not isinstance(confidence, str)
     levels = tuple(confidence) if several else (confidence,)
     if not levels:
@@ -362,14 +380,18 @@ def encode(df: pd.DataFrame, keys: Sequence[str]) -> tuple[np.ndarray, pd.DataFr
     Raises
     ------
     InputError
-        If a key is missing (null) in any row.
+        If a key is missing (null) in any row, or its labels differ in spaces alone or are of two kinds.
     """
     code = np.zeros(len(df), dtype=np.int64)
     levels: list[np.ndarray] = []
     for key in keys:
-        places, level = pd.factorize(df[key], sort=True)
-        if (places < 0).any():
-            raise InputError(f"{key} is missing in {int((places < 0).sum())} row(s).")
+        values = df[key]
+        if isinstance(values.dtype, pd.CategoricalDtype) and not values.cat.ordered:
+            values = values.astype(values.cat.categories.dtype)  # such categories stand in any order: years would too
+        if lacking := int(values.isna().sum()):
+            raise InputError(f"{key} is missing in {lacking} row(s).")
+        _labels(values.unique(), key)
+        places, level = pd.factorize(values, sort=True)
         code = code * len(level) + places
         levels.append(np.asarray(level))
     if not keys:

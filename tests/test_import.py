@@ -127,6 +127,8 @@ def foreign(folder: Path) -> Path:
                 extra = ', money = "pounds", thousands = ","'
             elif column.name == "name":
                 values = values + " é"
+            elif column.pattern in ("code", "currency") or column.shape:
+                values = values.str.lower() + " "
             out[head] = values
             lines.append(f'{column.name} = {{ from = "{head}"{extra} }}')
         shuffled = pd.DataFrame(out).sample(frac=1, axis=1, random_state=1).assign(Nachname="Müller")
@@ -283,6 +285,16 @@ def test_no_identifier_of_the_input_is_in_any_output_or_word(tmp_path):
     for secret in [*NHS, *plain, *local, *(f"SP-{n:07d}" for n in range(8)), "Zyxwvut", "SP-00001"]:
         assert not any(secret.encode() in page for page in pages), "an identifier came out"
     assert parquet["patient_id"].str.fullmatch("p[0-9a-f]{32}").all() and len(parquet) == 8
+
+
+@pytest.mark.unit
+def test_codes_become_capitals_and_a_suggestion_lists_only_what_its_table_allows(tmp_path):
+    rows = "icb_code;year;age;sex;variant;persons\nqhl;2024;40;F;principal;10\n qHL ;2024;40;M ;principal;12\n"
+    (tmp_path / "population.csv").write_text(rows, encoding="utf-8")
+    (tmp_path / "m.toml").write_text(suggest(tmp_path), encoding="utf-8")
+    people = map_folder(tmp_path, tmp_path / "m.toml").dataset.tables["population"].to_pandas()
+    assert people.groupby("icb_code")["persons"].sum().to_dict() == {"QHL": 22.0}
+    assert sorted(people["sex"]) == ["female", "male"]
 
 
 @pytest.mark.unit

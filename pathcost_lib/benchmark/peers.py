@@ -242,6 +242,7 @@ def apportion(
         no_gaps(successions[live], ["valid_to"], what="successions")
         live &= pd.to_datetime(successions["valid_to"]) < pd.Timestamp(on)
     links = successions.loc[live, ["org_code", "successor_code", "successor_share"]].reset_index(drop=True)
+    links[["org_code", "successor_code"]] = links[["org_code", "successor_code"]].astype(object)
     share = numbers(links, "successor_share", ["org_code"], above=0)
     whole = links.groupby("org_code")["successor_share"].transform("sum").to_numpy(dtype=float)
     refuse(links, np.abs(whole - 1) > SHARES_SUM_WITHIN, ["org_code"], "Successor shares must sum to 1")

@@ -30,9 +30,10 @@ place of `file`.
 `unlisted` says what becomes of a value that `codes` does not list: "reject" the row (the default), "keep" the value,
 or take the code given. `rounded` takes money with more than two decimals, to the nearest penny. An `sql` expression
 reads our columns of the same row by name, and theirs, as text, as `source.NAME` or `source."NAME"`. A table that is
-named twice is fed by both. All values are trimmed text until they are typed, money is never a float, and a row that
-breaks a rule is reported under the first rule that it breaks. Patients' and contacts' identifiers become pseudonyms
-before anything is written (see `pseudonyms`); a row with an NHS number in any other column is refused.
+named twice is fed by both. All values are trimmed text until they are typed, codes that come `from` a column become
+capitals, money is never a float, and a row that breaks a rule is reported under the first rule that it breaks.
+Patients' and contacts' identifiers become pseudonyms before anything is written (see `pseudonyms`); a row with an NHS
+number in any other column is refused.
 """
 
 from __future__ import annotations
@@ -366,7 +367,10 @@ def _direct(feed: Feed, column: str, origin: Origin) -> str:
         return f"CAST({quote_value(str(spec['constant']))} AS {kind})"
     if "from" not in spec:
         return f"CAST(NULL AS {kind})"
-    return feed.reading(column, origin.typed, origin.days_from_1904).sql(_coded(spec))
+    read = feed.reading(column, origin.typed, origin.days_from_1904).sql(_coded(spec))
+    # Codes of the NHS are capitals: "qhl" would be another area than "QHL", and "hn22e" would find no price.
+    ours = feed.ours[column]
+    return f"upper({read})" if ours.pattern in ("code", "currency") or ours.shape else read
 
 
 def _coded(spec: Mapping[str, Any]) -> str:

@@ -226,8 +226,8 @@ def _by_words(table: str, headings: Sequence[str], shapes: Mapping[str, set[str]
             if column.name.endswith("_pence"):
                 parts.append('money = "pounds", thousands = ",", rounded = true')
             if column.allowed:
-                codes = _synonyms()["codes"].get(column.name, {})
-                parts.append(f"codes = {_toml({**{c: c for c in column.allowed}, **dict(codes)})}")
+                codes = {k: c for k, c in _synonyms()["codes"].get(column.name, {}).items() if c in column.allowed}
+                parts.append(f"codes = {_toml({**{c: c for c in column.allowed}, **codes})}")
             taken.add(heading)
             looks = " or ".join(sorted(has)) or "no shape known"
             why = f"likely: values look like {looks}" if agrees and wanted[0] else f"unsure: {looks}"

@@ -29,7 +29,7 @@ from pathcost_lib.sources.contracts import (
     full_match,
     type_problem,
 )
-from pathcost_lib.sources.engine import DuckDBEngine, Engine, Relation, Stored, connect
+from pathcost_lib.sources.engine import DuckDBEngine, Engine, Relation, Stored, as_arrow, connect
 from pathcost_lib.sources.files import find_tables, read_source, source_name, unreadable
 from pathcost_lib.sources.quoting import quote_name, quote_value
 from pathcost_lib.sources.remember import RememberingEngine, Store
@@ -85,7 +85,7 @@ class Dataset:
         tables = {}
         for name, frame in frames.items():
             contract = CONTRACTS[require_one_of(name, TABLES, what="Table")]
-            arrow = pa.Table.from_pandas(frame, preserve_index=False)
+            arrow = as_arrow(frame, name)
             # A column of nothing but None has no type in pandas: give it the contract's.
             blank = {field.name for field in arrow.schema if pa.types.is_null(field.type)}
             blank |= {column.name for column in contract.columns if column.optional} - set(arrow.schema.names)

@@ -26,7 +26,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pathcost_lib import scratch
+from pathcost_lib import arguments, scratch
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources.quoting import quote_name, quote_value, quote_values
 
@@ -227,7 +227,7 @@ class Engine(ABC):
         """
         name = self.new_name(stem)
         if isinstance(source, pd.DataFrame):
-            source = pa.Table.from_pandas(source, preserve_index=False)
+            source = as_arrow(source, stem)
         if not isinstance(source, pa.Table | Stored):
             source = [str(p) for p in source] if isinstance(source, list) else [str(source)]
         self._register(name, source)
@@ -413,6 +413,22 @@ class DuckDBEngine(Engine):
         finally:
             part.unlink(missing_ok=True)
         return path
+
+
+def as_arrow(frame: pd.DataFrame, what: str) -> pa.Table:
+    """Return a table as Arrow has it.
+
+    Raises
+    ------
+    InputError
+        If it has a column twice, or a column of several kinds; without a value of it, which may be a patient's.
+    """
+    try:
+        return pa.Table.from_pandas(arguments.table(frame, what=f"rows of {what}"), preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        raise InputError(
+            f"A column of {what} has values of several kinds, such as text and numbers. Give one kind."
+        ) from None
 
 
 def connect(url: str | Any | None = None, *, files: Iterable[Path | str] | None = None) -> Engine:

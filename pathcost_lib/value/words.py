@@ -161,7 +161,7 @@ def value_finding(
             headline = Headline(here, f"cost of a year of full health, {of}", f"{there} in {reference}")
     seen += f". By chance alone ours could be {reach}."
     means = f"{_worth(mine, worth_gbp)} {_answered(response)}".strip()
-    todo = "Keep the service. Have more patients answer before you compare providers."
+    todo = f"Keep the service. {_more(response)} before you compare providers."
     sure = confidence(mine["lower_95"], mine["upper_95"], none=level, checked=False, doubt="not every patient answered")
     return Finding(question, title, (seen, means, todo), sure, "cost_of_health", "Cost per QALY", headline)
 
@@ -171,6 +171,13 @@ def _worth(row: Mapping[Any, Any], worth_gbp: float) -> str:
     if row["upper_95"] < worth_gbp:
         return "That is less than a year of full health is held to be worth."
     return "That is more than a year of full health is held to be worth." if row["lower_95"] > worth_gbp else ""
+
+
+def _more(response: Disclosed) -> str:
+    """Return what to ask for, so that more patients count: their answer before or, where that is rarer, after."""
+    shares = response.frame[["linkage_pct", "response_pct"]].astype(float)
+    before = not shares.empty and shares["linkage_pct"].iloc[0] < shares["response_pct"].iloc[0]
+    return "Have more patients fill in the first questionnaire" if before else "Have more patients answer the second"
 
 
 def _answered(response: Disclosed) -> str:

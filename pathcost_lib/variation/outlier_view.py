@@ -166,7 +166,7 @@ def screen_costs(providers: pd.DataFrame, *, fewest: int = 8, overdispersion: st
     providers = _checked(providers)
     many = providers["pathways"] >= fewest
     table = providers[many].sort_values(["pathway", "part", "provider_code"])
-    table["indicator"] = table["pathway"] + "/" + table["part"]
+    table["indicator"] = table["pathway"].astype(str) + "/" + table["part"].astype(str)
     shared = table.groupby("indicator")["indicator"].transform("size") >= FEWEST_PROVIDERS
     counted = {
         f"fewer than {fewest} events": int((~many).sum()),

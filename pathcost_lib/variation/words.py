@@ -231,7 +231,8 @@ def outlier_finding(counts: Disclosed, comparisons: Disclosed, series: pd.DataFr
     none = f"{checked} None stands out by more than chance." if row["here_rows"] else checked
     months = series[series["sure"].eq(True)] if "sure" in series else series.iloc[:0]
     if months.empty:
-        return Finding(question, "Nobody stands out", (none, "There is nothing to act on."), reason)
+        unseen = Confidence("medium", "with few patients a difference may not show")
+        return Finding(question, "Nobody stands out", (none, "There is nothing to act on."), unseen)
     first = months.iloc[0]
     provider = str(first["series"]).rpartition(", ")[2]
     what = str(first["series"]).removesuffix(f", {provider}")
@@ -241,7 +242,8 @@ def outlier_finding(counts: Disclosed, comparisons: Disclosed, series: pd.DataFr
         "Ask the provider why, before you plan on this level of activity.",
     )
     title = f"No provider's cost stands out, but activity has changed at {provider}"
-    return Finding(question, title, lines, reason, "months")
+    unseen = Confidence("medium", "the change is sure, but with few patients a difference in cost may not show")
+    return Finding(question, title, lines, unseen, "months")
 
 
 @dataclass(frozen=True)

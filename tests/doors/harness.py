@@ -110,11 +110,17 @@ def _frame_plants(name: str, frame: pd.DataFrame) -> Iterator[Plant]:
             yield Plant(name, f"{column} infinite", set_cell(column, np.inf))
             yield Plant(name, f"{column} as text", lambda t, c=column: t.assign(**{c: "n/a"}))
         elif not pd.api.types.is_datetime64_any_dtype(frame[column]):
+            back = sorted(frame[column].dropna().unique(), key=str, reverse=True)
+            categories = pd.CategoricalDtype([*back, "nobody's"])
+            yield Plant(
+                name, f"{column} as categories", lambda t, c=column, k=categories: t.assign(**{c: t[c].astype(k)})
+            )
             yield Plant(name, f"{column} missing", set_cell(column, None))
             yield Plant(name, f"{column} mislabelled", set_cell(column, "No such label"))
         yield Plant(name, f"{column} absent", lambda t, c=column: t.drop(columns=c))
     yield Plant(name, "a row missing", lambda t: t.drop(index=t.index[middle]))
     yield Plant(name, "a row twice", lambda t: pd.concat([t, t.iloc[[middle]]]))
+    yield Plant(name, "a column twice", lambda t: pd.concat([t, t.iloc[:, [0]]], axis=1))
     yield Plant(name, "no rows", lambda t: t.iloc[:0])
     yield Plant(name, "rows in another order", lambda t: t.iloc[::-1])
 

@@ -206,7 +206,7 @@ _SCALE = LinearSegmentedColormap.from_list(
 )
 
 
-def signed_grid(ax: Axes, table: pd.DataFrame, *, columns: str, most: int = 6) -> Axes:
+def signed_grid(ax: Axes, table: pd.DataFrame, *, columns: str, most: int = 6, over: str = "") -> Axes:
     """Draw a grid of signed pounds; the last row is the system and stands a little apart.
 
     Parameters
@@ -220,6 +220,8 @@ def signed_grid(ax: Axes, table: pd.DataFrame, *, columns: str, most: int = 6) -
         What runs across.
     most : int
         Columns drawn: those with the largest amounts, and always the last.
+    over : str
+        What the pounds add up over, and how, where the same page shows them on another basis too.
     """
     if "not_computable" in table:
         return empty(ax, str(table["not_computable"].iloc[0]))
@@ -258,13 +260,13 @@ def signed_grid(ax: Axes, table: pd.DataFrame, *, columns: str, most: int = 6) -
     ax.axhline(len(wide) - 1, color=style.INK, lw=1.2)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
-    axis_title(ax, "+ better off, − worse off; £, k thousand, m million")
+    axis_title(ax, f"+ better off, − worse off; £{f' {over}' if over else ''}, k thousand, m million")
     ax.set_ylabel("")
     return ax
 
 
 @describes(signed_grid, height=lambda table: 1.6 + 0.36 * table.iloc[:, 0].nunique())
-def describe_signed_grid(table: pd.DataFrame, *, columns: str) -> str:
+def describe_signed_grid(table: pd.DataFrame, *, columns: str, over: str = "") -> str:
     """Return the alternative text: every organisation's amount under each heading."""
     if "not_computable" in table:
         return str(table["not_computable"].iloc[0])
@@ -273,7 +275,7 @@ def describe_signed_grid(table: pd.DataFrame, *, columns: str) -> str:
         cells = zip(rows[columns], rows["impact_gbp"], strict=True)
         values = (f"{say(c).lower()} {'not shown' if pd.isna(v) else short_pounds(v)}" for c, v in cells)
         texts.append(f"{say(name)}: {', '.join(values)}")
-    return f"Better (+) or worse (−) off. {'; '.join(texts)}."
+    return f"Better (+) or worse (−) off{f', £ {over}' if over else ''}. {'; '.join(texts)}."
 
 
 def spread(ax: Axes, table: pd.DataFrame, *, low: float, middle: float, high: float, central: float) -> Axes:

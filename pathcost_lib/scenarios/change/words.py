@@ -65,6 +65,8 @@ HEADINGS: dict[str, dict[str, str]] = {
 }
 #: The row of all organisations that have none of their own.
 OTHERS = "Other providers"
+#: On what the pictures of who gains and who loses rest; what a scheme is worth is discounted and simulated.
+UNDISCOUNTED = "over all years, not discounted"
 #: How the transition payment is settled.
 BY_YEAR = "Settled year by year: no organisation is worse off in any year."
 NOT_AT_ALL = "Not computable: the system as a whole loses, and no transfer between its members can cover that."
@@ -198,7 +200,7 @@ def savings_decision(worth: Disclosed, compensation: Disclosed, *, title: str) -
     low, high = whole.frame["lower_80"].iloc[0], whole.frame["upper_80"].iloc[0]
     paid = compensation.frame["transfer_gbp"] if "transfer_gbp" in compensation.frame else pd.Series(dtype=float)
     moved = paid[paid > 0].sum()
-    made_whole = f", with {short_pounds(moved, plus='')} of transition payments so that none is worse off"
+    made_whole = f", with {short_pounds(moved, plus='')} of transition payments {UNDISCOUNTED}"
     text = f"Decide whether to go on with {title}{made_whole if moved else ''}."
     if high < 0:
         text = f"Decide not to go on with {title} as it stands: the system is expected to lose."
@@ -248,10 +250,11 @@ def savings_finding(
     ends = [plain_pounds(end) + ("" if low >= 0 else " gained" if end > 0 else " lost") for end in (low, high)]
     what = "worth about" if middle > 0 else "a loss of about"
     seen = f"Over its years, {title} is {what} {amount} to the system, in today's value. "
-    seen += f"Eight in ten outcomes lie between {ends[0]} and {ends[1]}."
+    seen += f"Eight in ten outcomes lie between {ends[0]} and {ends[1]}. The figure is {UNDISCOUNTED}."
     means = "No provider is surely worse off."
     if losers:
         names = sorted((str(p["organisation"]) for p in losers[:3]), key=lambda name: name == OTHERS)
+        names += [f"and {len(losers) - 3} more"] if len(losers) > 3 else []
         means = f"Surely worse off: {', '.join(names)}.".replace(f", {OTHERS}", f", {OTHERS.lower()}")
     if not pd.isna(first["net_present_value_gbp"]):
         verb = "gains" if first["net_present_value_gbp"] > 0 else "loses"
@@ -263,7 +266,7 @@ def savings_finding(
     )
     paid = compensation.frame["transfer_gbp"] if "transfer_gbp" in compensation.frame else pd.Series(dtype=float)
     if low > 0 and paid[paid > 0].sum():
-        todo += f" Payments of {plain_pounds(paid[paid > 0].sum())} between us would leave nobody worse off."
+        todo += f" Payments of {plain_pounds(paid[paid > 0].sum())} between us, {UNDISCOUNTED}, leave nobody worse off."
     same = "the range of outcomes includes both a gain and a loss"
     sure = confidence(low, high, checked=False, same=same, doubt="the effects are assumed and not yet seen here")
     figure = Headline(amount, f"worth of {title} to the system", f"from {ends[0]} to {ends[1]}")
