@@ -138,7 +138,7 @@ class SparkEngine(Engine):
         if isinstance(source, Stored):
             frame = self.session.table(".".join(f"`{part}`" for part in source.parts))
         else:
-            frame = self.session.read.parquet(*source) if isinstance(source, list) else self._from_arrow(source)
+            frame = self._parquet(*source) if isinstance(source, list) else self._from_arrow(source)
         frame.createOrReplaceTempView(name)
 
     def parquet_at(self, store: str, table: str) -> str:
@@ -147,7 +147,7 @@ class SparkEngine(Engine):
 
         for place in (f"{store}/{table}", f"{store}/{table}.parquet"):
             try:
-                self.session.read.parquet(place)
+                self._parquet(place)
             except AnalysisException as error:
                 if error.getCondition() not in ("PATH_NOT_FOUND", "UNABLE_TO_INFER_SCHEMA"):
                     raise InputError(f"Spark cannot read {place}: {error.getCondition()}.") from None
@@ -158,6 +158,20 @@ class SparkEngine(Engine):
             else:
                 return place
         return ""
+
+    def _parquet(self, *places: str) -> Any:
+        """Read Parquet files, and folders of them at any depth, whether or not folders are named by a column."""
+        from pyspark.errors import AnalysisException
+
+        try:
+            frame = self.session.read.parquet(*places)
+            _ = frame.schema  # Spark Connect looks only when it is asked
+        except AnalysisException as error:
+            if error.getCondition() != "UNABLE_TO_INFER_SCHEMA":
+                raise
+            frame = self.session.read.option("recursiveFileLookup", "true").parquet(*places)
+            _ = frame.schema
+        return frame
 
     def _from_arrow(self, table: pa.Table) -> Any:
         fields = [pa.field(f.name, pa.string() if pa.types.is_null(f.type) else f.type) for f in table.schema]
