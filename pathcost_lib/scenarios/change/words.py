@@ -250,7 +250,7 @@ def savings_finding(
     ends = [plain_pounds(end) + ("" if low >= 0 else " gained" if end > 0 else " lost") for end in (low, high)]
     what = "worth about" if middle > 0 else "a loss of about"
     seen = f"Over its years, {title} is {what} {amount} to the system, in today's value. "
-    seen += f"Eight in ten outcomes lie between {ends[0]} and {ends[1]}. The figure is {UNDISCOUNTED}."
+    seen += f"Eight in ten outcomes lie between {ends[0]} and {ends[1]}."
     means = "No provider is surely worse off."
     if losers:
         names = sorted((str(p["organisation"]) for p in losers[:3]), key=lambda name: name == OTHERS)
