@@ -108,6 +108,9 @@ CASES: dict[tuple[str, str], list[Case]] = {
     ("03", "reference"): [
         ok("Midlands", MESSAGE, "Per person", "Rates", allow="few_areas"),
         ok("Y60", MESSAGE, allow="few_areas"),
+        ok("peers", MESSAGE, "Per person", data="<england>", icb="QOP"),
+        ok("year before", MESSAGE, "Per person", "Need", "Rates", "Deprivation"),
+        no("year before", "same months of the year before", year="2023-24"),
         REFERENCE,
         ELSEWHERE,
     ],
