@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pathcost_lib.benchmark.drivers import price_volume_mix as price_volume_mix
     from pathcost_lib.benchmark.expected import expected_cost as expected_cost
     from pathcost_lib.benchmark.opportunity import opportunity as opportunity
-    from pathcost_lib.benchmark.peers import similar_peers as similar_peers
     from pathcost_lib.benchmark.ranking import rank as rank
     from pathcost_lib.benchmark.standardise import directly_standardised_rate as directly_standardised_rate
+    from pathcost_lib.comparators.alike import similar_peers as similar_peers
     from pathcost_lib.ledger.pricing import cost_activity as cost_activity
     from pathcost_lib.ledger.reconcile import reconcile as reconcile
     from pathcost_lib.pathways.definition import load_definition as load_definition

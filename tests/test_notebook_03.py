@@ -54,7 +54,7 @@ def test_planted_dear_and_cheap_providers_are_found(tmp_path: Path) -> None:
 def test_runs_for_all_pathways_of_a_whole_england(tmp_path: Path) -> None:
     section = shown(tmp_path, icb="QOP", draws=200, data=str(generate(tmp_path / "sample", people=60_000)))
     assert section.title == "How this area differs, why, and what is recoverable"
-    assert (len(section.figures), len(section.tables)) == (9, 11)
+    assert (len(section.figures), len(section.tables)) == (9, 12)
     message, banner = (m.text for m in section.messages)
     assert banner.startswith("Coverage, ")
     assert message.startswith("NHS Greater Manchester ICB: £")
@@ -77,7 +77,7 @@ def test_thin_data_claim_nothing(thin: str, tmp_path: Path) -> None:
     assert banner.startswith("Coverage, ")
     assert "No opportunity is computable: too few areas to compare with, or too few people." in message
     assert "Where they cover less, cost is missing too" in message
-    assert (len(section.figures), len(section.tables)) == (9, 11)
+    assert (len(section.figures), len(section.tables)) == (9, 12)
 
 
 @pytest.mark.slow

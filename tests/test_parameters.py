@@ -108,6 +108,9 @@ CASES: dict[tuple[str, str], list[Case]] = {
     ("03", "reference"): [
         ok("Midlands", MESSAGE, "Per person", "Rates", allow="few_areas"),
         ok("Y60", MESSAGE, allow="few_areas"),
+        ok("peers", MESSAGE, "Per person", data="<england>", icb="QOP"),
+        ok("year before", MESSAGE, "Per person", "Need", "Rates", "Deprivation"),
+        no("year before", "same months of the year before", year="2023-24"),
         REFERENCE,
         ELSEWHERE,
     ],
@@ -184,6 +187,15 @@ CASES: dict[tuple[str, str], list[Case]] = {
     ("07", "seed"): [ok(7, "Two intervals")],
     ("09", "icb"): [ok("QOP", MESSAGE, "Productivity", "Cost movement", "Out of hospital"), ICB],
     ("09", "year"): [ok("2023-24", MESSAGE, "Productivity"), YEAR],
+    ("09", "deflator"): [
+        ok("cost_uplift", MESSAGE, "Productivity", "Cost movement"),
+        no("rpi", "deflator 'rpi' is not known.*gdp_deflator, cost_uplift"),
+        no("cost_uplift", "no index of 2022-23", year="2023-24"),
+    ],
+    ("09", "quality"): [
+        ok("<quality>", MESSAGE, "Productivity"),
+        no("nowhere.csv", "quality: there is no file nowhere.csv"),
+    ],
     ("09", "data"): [ok("<other>", MESSAGE, "Productivity", icb="QZ1"), DATA],
 }
 
@@ -215,6 +227,8 @@ def files(three: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, st
     future = (paths.scenarios() / "do_nothing.toml").read_text(encoding="utf-8")
     funded = future.replace("allocation_growth_pct = 1.5", "allocation_growth_pct = 3.0")
     (folder / "future.toml").write_text(funded, encoding="utf-8")
+    better = pd.DataFrame({"financial_year": ["2023-24", "2024-25"], "index": [100.0, 101.0], "source": "ours"})
+    better.to_csv(folder / "quality.csv", index=False)
     claims = pd.DataFrame({"scheme": ["shorter_stay"], "organisation": ["QHL"], "programme": ["Mine"]})
     claims.assign(claim_gbp=1_000_000.0).to_csv(folder / "claims.csv", index=False)
     tables = make_tables(patients=120)
@@ -234,6 +248,7 @@ def files(three: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, st
         share(icb, folder / "club" / f"{icb}.zip", data=three, year="2024-25", reports=folder / "reports")
     made = {name: str(folder / name) for name in ("other", "broken", "england", "club", "seven")}
     made |= {name: str(folder / f"{name}.{kind}") for name, kind in (("own", "toml"), ("future", "toml"))}
+    made["quality"] = str(folder / "quality.csv")
     return made | {"claims": str(folder / "claims.csv"), "three": str(three)}
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pathcost_lib import present
+from pathcost_lib import paths, present
 from pathcost_lib.benchmark import output_view, output_words, price_volume_mix, productivity
 from pathcost_lib.benchmark.index_numbers import chained, laspeyres
+from pathcost_lib.benchmark.input_prices import input_prices, pay_and_non_pay, quality_index
 from pathcost_lib.benchmark.productivity import NEUTRAL
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources.engine import connect
@@ -225,6 +226,77 @@ def test_an_area_whose_costs_rise_by_a_tenth_for_the_same_care_is_less_productiv
     assert table.loc[("all", "all areas"), "index"] == pytest.approx(100 / 1.05)
     same = output_view.productivity_table(_cells(), "QA", ["TA"])
     assert same["index"].to_numpy() == pytest.approx(100) and (same["own_cost_pct"] == 100).all()
+
+
+@pytest.mark.unit
+def test_pay_and_non_pay_are_weighted_by_their_shares_and_chained_by_hand(tmp_path: Path) -> None:
+    rows = pd.DataFrame(
+        [("2024-25", 5.5, 2.0, 0.7, "plan"), ("2025-26", 3.0, 2.5, 0.6, "plan")],
+        columns=["financial_year", "pay_pct", "non_pay_pct", "pay_share", "source"],
+    )
+    # 0.7 x 5.5 + 0.3 x 2 = 4.45; 0.6 x 3 + 0.4 x 2.5 = 2.8.
+    expected = [100.0, 104.45, 104.45 * 1.028]
+    assert pay_and_non_pay(rows)["index"].tolist() == pytest.approx(expected, abs=1e-5)
+    rows.to_csv(tmp_path / "ours.csv", index=False)
+    own = input_prices(str(tmp_path / "ours.csv"))
+    assert own.table["period"].tolist() == ["2023-24", "2024-25", "2025-26"] and "your own" in own.words
+    # A deflator of 4.45% in place of 4.05%: the same output of the same cost is that much more productive.
+    plain, ours = (output_view.productivity_table(_cells(), "QA", ["TA"], p) for p in (None, own))
+    ratio = (ours["index"] / plain["index"]).dropna()
+    assert ratio.to_numpy() == pytest.approx(1.0445 * 0.961117, rel=1e-6)
+    assert (ours["output_index"].dropna() == plain["output_index"].dropna()).all()
+    for change, said in (
+        ({"pay_share": 70.0}, "from 0 to 1"),
+        ({"source": None}, "source"),
+        ({"financial_year": "2023-24"}, "(?s)2023-24"),
+    ):
+        with pytest.raises(InputError, match=said):
+            pay_and_non_pay(rows.assign(**change))
+    with pytest.raises(InputError, match="follow on"):
+        pay_and_non_pay(rows.assign(financial_year=["2024-25", "2026-27"]))
+
+
+@pytest.mark.unit
+def test_output_that_is_better_counts_for_more_by_the_growth_of_quality(tmp_path: Path) -> None:
+    """Quality from 80 to 82 is a fortieth more of each unit: output and productivity are, and nothing else is."""
+    quality = pd.DataFrame({"period": ["2023-24", "2024-25"], "index": [80.0, 82.0]})
+    plain, better = (productivity(two_years(), **COLUMNS, quality=q).table for q in (None, quality))
+    for name in ("output_index", "productivity_index"):
+        assert (better[name] / plain[name]).to_numpy() == pytest.approx(1.025)
+    for name in ("activity_index", "mix_index", "cost_index", "input_index"):
+        assert better[name].tolist() == plain[name].tolist()
+    assert better["quality_index"].to_numpy() == pytest.approx(102.5) and "quality_index" not in plain
+    assert better["output_index"].to_numpy() == pytest.approx(
+        (better["activity_index"] * better["mix_index"] * better["quality_index"] / 1e4).to_numpy()
+    )
+    with pytest.raises(InputError, match="index of quality has no index of year 2023-24"):
+        productivity(two_years(), **COLUMNS, quality=quality.tail(1))
+    file = tmp_path / "quality.csv"
+    quality.rename(columns={"period": "financial_year"}).assign(source="ours").to_csv(file, index=False)
+    table = output_view.productivity_table(_cells(), "QA", ["TA"], None, quality_index(str(file)))
+    ratio = table["index"] / output_view.productivity_table(_cells(), "QA", ["TA"])["index"]
+    assert ratio.dropna().to_numpy() == pytest.approx(1.025)
+    assert quality_index("") is None
+    with pytest.raises(InputError, match=r"quality: there is no file none.csv"):
+        quality_index("none.csv")
+
+
+@pytest.mark.oracle
+def test_the_cost_uplift_is_that_of_the_payment_scheme_with_its_pay_awards() -> None:
+    """NHS England: 1.7% became 5.0% in 2024/25, and 4.15% became 4.83% in 2025/26 (pages of the schemes)."""
+    index = input_prices("cost_uplift").table.set_index("period")["index"]
+    assert index.to_dict() == pytest.approx({"2023-24": 100.0, "2024-25": 105.0, "2025-26": 105.0 * 1.0483})
+    scheme = pd.read_csv(paths.reference() / "payment_scheme.csv")
+    assert (scheme["value"].isna() == (scheme["status"] == "none at hand")).all()
+    assert scheme.loc[scheme["value"].isna(), "source"].str.startswith("No figure at hand").all()
+    assert list(scheme["financial_year"].unique()) == ["2023-24", "2024-25", "2025-26", "2026-27"]
+    assert set(scheme["scheme"]) == {"2023/25", "2025/26", "2026/27"}
+    with pytest.raises(InputError, match=r"no index of 2022-23.*Allowed: 2023-24, 2024-25, 2025-26"):
+        input_prices("cost_uplift").require(("2022-23", "2023-24"))
+    with pytest.raises(InputError, match="deflator 'rpi'"):
+        input_prices("rpi")
+    with pytest.raises(InputError, match=r"there is no file none.csv"):
+        input_prices("none.csv")
 
 
 @pytest.mark.unit

@@ -25,8 +25,8 @@ PLANTED_ICBS = ("QHL", "QOP", "QT1", "QNX", "QNC", "QU9")
 #: The reference tables that the sample is calibrated to.
 REFERENCE = (
     "age_structure", "behaviour", "contacts_per_head", "currency_mix", "deprivation_gradient", "icb_age_shares",
-    "icb_flows", "icb_successions", "icbs", "incidence", "mff", "mortality", "need_weights", "population_growth",
-    "price_index", "proms", "unit_costs",
+    "icb_flows", "icb_successions", "icbs", "incidence", "mff", "mortality", "need_weights", "payment_scheme",
+    "population_growth", "price_index", "proms", "unit_costs",
 )  # fmt: skip
 
 
@@ -525,7 +525,8 @@ def test_every_reference_row_says_where_it_is_from() -> None:
 @pytest.mark.unit
 def test_no_reference_row_is_newer_than_its_successor() -> None:
     """Of what stands in several years, each row is of a later year than the one before it, and says so."""
-    for name, keys in (("unit_costs", ["pod", "currency_code"]), ("price_index", []), ("official_groups", [])):
+    for name, keys in (("unit_costs", ["pod", "currency_code"]), ("price_index", []), ("official_groups", []),
+                       ("payment_scheme", ["item"])):  # fmt: skip
         table = pd.read_csv(paths.reference() / f"{name}.csv", dtype=str, keep_default_na=False)
         assert table["financial_year"].is_monotonic_increasing, name
         if name == "official_groups":  # of one year

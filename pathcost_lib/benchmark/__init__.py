@@ -7,12 +7,13 @@ from pathcost_lib.benchmark.expected import ExpectedCost, expected_cost
 from pathcost_lib.benchmark.inequality import slope_index
 from pathcost_lib.benchmark.measures import mean, proportion, quantiles, rate
 from pathcost_lib.benchmark.opportunity import Deduplicated, Opportunities, deduplicate, opportunity
-from pathcost_lib.benchmark.peers import Apportioned, Peers, apportion, current_codes, similar_peers
+from pathcost_lib.benchmark.peers import Apportioned, apportion, current_codes
 from pathcost_lib.benchmark.productivity import Productivity, productivity
 from pathcost_lib.benchmark.ranking import RankAgreement, Ranks, rank, rank_agreement
 from pathcost_lib.benchmark.standardise import directly_standardised_rate, indirectly_standardised_ratio
 from pathcost_lib.benchmark.standards import age_band, load_standard
 from pathcost_lib.benchmark.two_part import TwoPartCost, two_part_cost
+from pathcost_lib.comparators.alike import Peers, similar_peers
 
 __all__ = [
     "Apportioned",

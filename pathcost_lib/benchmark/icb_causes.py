@@ -23,12 +23,11 @@ from pathcost_lib.benchmark.icb_view import (
 )
 from pathcost_lib.benchmark.inequality import slope_index
 from pathcost_lib.benchmark.opportunity import deduplicate, opportunity
-from pathcost_lib.benchmark.peers import similar_peers
+from pathcost_lib.comparators.alike import FEATURES, features_of, similar_peers
 from pathcost_lib.errors import require_one_of
 
 __all__ = ["drivers", "gradient", "opportunities", "peers", "people_by_tenth"]
 
-_FEATURES = ["under_20_pct", "over_65_pct", "over_85_pct", "mean_deprivation"]
 _CLAIMS = ["claim", "persons", "value_gbp", "target_gbp", "opportunity_gbp", "lower_95", "upper_95", "variable_gbp"]
 _CLAIMS += ["once_gbp", "once_variable_gbp", "cost_in_scope_gbp", "reason"]
 _POUNDS = ["opportunity_gbp", "lower_95_gbp", "upper_95_gbp", "variable_gbp"]
@@ -57,28 +56,15 @@ def peers(cells: Cells, icb: str, *, n: int = 10, override: Sequence[str] = ()) 
         require_one_of(code, sorted(cells.costs["icb_code"].unique()), what="Unit")
     if p["icb_code"].nunique() < 3:
         return pd.DataFrame(
-            columns=["unit", "peer", "rank", "distance", "chosen_by", *_FEATURES, "persons"], dtype=float
+            columns=["unit", "peer", "rank", "distance", "chosen_by", *FEATURES, "persons"], dtype=float
         )
-    persons = p.groupby("icb_code")["persons"].sum()
-    features = pd.DataFrame({"size": np.log(persons)})
-    for name, chosen in {
-        "under_20": p["age_from"] < 20,
-        "over_65": p["age_from"] >= 65,
-        "over_85": p["age_from"] >= 85,
-    }.items():
-        features[f"{name}_pct"] = 100 * p[chosen].groupby("icb_code")["persons"].sum() / persons
-    known = cells.registered.dropna(subset="deprivation_decile")
-    weighted = (known["deprivation_decile"].astype(float) * known["persons"]).groupby(known["icb_code"]).sum()
-    features["mean_deprivation"] = weighted / known.groupby("icb_code")["persons"].sum()
-    features = features.dropna(axis="columns").reset_index()
+    every = features_of(p, cells.registered)
+    features = every.drop(columns="persons").dropna(axis="columns")
     chosen_by = {icb: list(override)} if override else None
     pairs = similar_peers(features, unit="icb_code", n=min(n, len(features) - 1), override=chosen_by).table
     # Peers rest on what all areas have; a feature that one lacks is shown as missing, not dropped from the table.
-    about = (
-        features.reindex(columns=["icb_code", *_FEATURES])
-        .assign(persons=persons.to_numpy())
-        .rename(columns={"icb_code": "peer"})
-    )
+    about = features.reindex(columns=["icb_code", *FEATURES]).assign(persons=every["persons"])
+    about = about.rename(columns={"icb_code": "peer"})
     return pairs.merge(about, on="peer").sort_values(["unit", "rank"], ignore_index=True)
 
 
@@ -347,7 +333,7 @@ def gradient(cells: Cells, icb: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     every = rows.groupby(STRATA)[["cost_gbp", "persons"]].transform("sum")
     rows["expected"] = rows["persons"] * every["cost_gbp"] / every["persons"]
     sums = ["persons", "cost_gbp", "expected", "variance"]
-    areas = {"icb": rows[rows["icb_code"] == icb], "all": rows}
+    areas = {"icb": rows[rows["icb_code"] == icb], "all": _reference_rows(rows, cells)}
     if set(rows["icb_code"]) == {icb}:
         del areas["all"]  # one area is not compared with itself
     table = pd.concat([a.groupby("decile", as_index=False)[sums].sum().assign(area=name) for name, a in areas.items()])
@@ -368,6 +354,10 @@ def gradient(cells: Cells, icb: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     middle = (weight * table["value_gbp"]).groupby(table["area"]).transform("sum")
     table["fitted_gbp"] = middle + slope * (rank - 0.5)
     return table[_GRADIENT], slopes
+
+
+def _reference_rows(rows: pd.DataFrame, cells: Cells) -> pd.DataFrame:
+    return rows[rows["icb_code"] == cells.apart] if cells.apart else rows
 
 
 def people_by_tenth(cells: Cells) -> pd.DataFrame:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,7 @@ __all__ = [
     "of_one",
     "provider_index",
     "read",
+    "read_costs",
 ]
 
 _SQL = Path(__file__).with_name("icb_view.sql")
@@ -65,6 +67,7 @@ LEAST_KNOWN = 0.95
 UNKNOWN = "areas with over 5% of the people have too few to share theirs: without them the reference would be too high"
 NO_CONTACTS = "the data hold no contact of this area in this setting, so it is not compared"
 NOT_SCALED = "too few pathways close in these months of a whole year to scale the rate"
+NO_WHOLE_WINDOW = "the data begin too late to have all pathways that close in the year before"
 NOT_WHOLE = "the data hold no contact of this area in one of the settings, so all of them together are not compared"
 
 
@@ -80,7 +83,7 @@ class Cells:
     age_from, sex, deprivation_decile, persons, cost_gbp, variance; None: of all areas it is), `yearly` (pathway,
     factor: what scales those of the months held to a year, missing where that is not known; None: nothing is scaled),
     `condition_people` and `condition_costs` (as `registered` and `costs`, by number of long-term conditions too; None:
-    no number is held).
+    no number is held), `apart` (the code whose rows alone are the reference; empty: all rows are, the area's own too).
     """
 
     costs: pd.DataFrame
@@ -95,6 +98,7 @@ class Cells:
     yearly: pd.DataFrame | None = None
     condition_people: pd.DataFrame | None = None
     condition_costs: pd.DataFrame | None = None
+    apart: str = ""
 
 
 def read(
@@ -128,6 +132,42 @@ def read(
     InputError
         If an area and its successor both have activity in the year.
     """
+    chosen = summarise(links, ledger, ["pathway", "icb_code"], year=year, months=months, none_ok=True)
+    return replace(_read(ledger, links, patients, population, year, months, _TABLES), pathways=chosen)
+
+
+def read_costs(
+    ledger: Relation,
+    links: Links,
+    *,
+    patients: Relation,
+    population: Relation,
+    year: str,
+    months: MonthsHeld | None = None,
+) -> Cells:
+    """Return people and their cost as `read` does, without rows of pathways and providers."""
+    return _read(ledger, links, patients, population, year, months, _TABLES[:2])
+
+
+_TABLES = ["costs", "registered", "providers", "events", "pieces"]
+_NO_PATHWAYS = {
+    "providers": pd.DataFrame(columns=["provider_code", "pathway", "cost_basis", "cost_gbp"]),
+    "events": pd.DataFrame(columns=["pathway", "icb_code", *STRATA, "part", "pathways"]),
+    "pieces": pd.DataFrame(columns=["pathway", "icb_code", "part", "phase", "setting", "contacts", "cost_gbp"]),
+    "pathways": pd.DataFrame(columns=["pathway", "icb_code", "pathways"]),
+}
+
+
+def _read(
+    ledger: Relation,
+    links: Links,
+    patients: Relation,
+    population: Relation,
+    year: str,
+    months: MonthsHeld | None,
+    names: Collection[str],
+) -> Cells:
+    """Return the tables of some names, and what goes with them; the others are without rows."""
     first, last = financial_year_bounds(year)
     span = months.days if months else (first, last)
     settings = pd.DataFrame({"first_day": [span[0]], "last_day": [span[1]], "calendar_year": [first.year]})
@@ -140,8 +180,8 @@ def read(
         "settings": settings.assign(groups=GROUPS),
     }
     steps = ledger.engine.run(_SQL, inputs)
-    tables = {name: steps[name].to_pandas() for name in ("costs", "registered", "providers", "events", "pieces")}
-    for name in ("costs", "providers", "pieces"):
+    tables: dict[str, Any] = _NO_PATHWAYS | {name: steps[name].to_pandas() for name in names}
+    for name in {"costs", "providers", "pieces"} & {*names}:
         pence = [str(c) for c in tables[name].filter(like="_pence")]
         tables[name] = tables[name].assign(**{c.replace("_pence", "_gbp"): tables[name][c] / 100 for c in pence})
     people = population.query(
@@ -149,7 +189,6 @@ def read(
         f"WHERE variant = 'principal' AND year = {quote_value(first.year)} AND sex IN ('female', 'male') "
         "GROUP BY icb_code, age // 5 * 5, sex HAVING sum(persons) > 0"
     ).to_pandas()
-    pathways = summarise(links, ledger, ["pathway", "icb_code"], year=year, months=months, none_ok=True)
     # An area without activity has no data: left in, it would count as one whose people cost nothing.
     areas = areas_compared(tables["costs"]["icb_code"].dropna(), people["icb_code"])
     unknown = steps["unknown"].to_pandas()
@@ -157,12 +196,12 @@ def read(
     areas = sorted(set(areas) - set(unknown["icb_code"]))
     people = people[people["icb_code"].isin(areas)].reset_index(drop=True)
     conditions = _by_conditions(steps, settings_held=sorted(tables["costs"]["setting"].unique()), patients=patients)
-    return Cells(**tables, population=people, pathways=pathways, **conditions)
+    return Cells(**tables, population=people, **conditions)
 
 
 def _by_conditions(
     steps: Mapping[str, Relation], *, settings_held: Collection[str], patients: Relation
-) -> dict[str, pd.DataFrame]:
+) -> dict[str, Any]:
     """Return people and costs by number of conditions, a setting at a time so that each is remembered; or nothing."""
     if not patients.query("SELECT count(conditions) AS n FROM this").to_pandas()["n"].iloc[0]:
         return {}
@@ -199,7 +238,9 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     Direct standardisation to the population of all ICBs, W: value = sum W_s m_s, variance = sum W_s^2 var(m_s): a
     stratified mean (Cochran, Sampling Techniques, 1977, section 5.3). With f_s the ICB's share of a stratum and r_s
     the mean of the others, the difference from all is sum W_s (1 - f_s)(m_s - r_s), whose variance carries
-    the others' too. Normal limits.
+    the others' too. Normal limits. Where the reference stands apart (`Cells.apart`: the area itself a year earlier) the
+    difference is sum W_s (m_s - r_s). The same people are in both years, and are taken to be others: the limits are
+    if anything too wide.
     """
     heads = ["icb_code", "setting"]
     known = of_known(cells.costs, cells.population)
@@ -223,11 +264,11 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     mean, variance = _moments(rows["persons"], rows["cost_gbp"], rows["squares"])
     away = every - rows[["persons", "cost_gbp", "squares"]]
     others, others_variance = _moments(away["persons"], away["cost_gbp"], away["squares"])
-    step = weight * away["persons"] / every["persons"]
+    step = weight if cells.apart else weight * away["persons"] / every["persons"]
     rows = rows.assign(
         value_gbp=weight * mean,
         variance=weight**2 * variance,
-        reference_gbp=weight * every["cost_gbp"] / every["persons"],
+        reference_gbp=weight * (others if cells.apart else every["cost_gbp"] / every["persons"]),
         difference_gbp=step * (mean - others),
         step_variance=step**2 * (variance + others_variance),
     )
@@ -265,6 +306,7 @@ def cost_per_person(cells: Cells) -> pd.DataFrame:
     few = table["icb_code"].map(users).lt(FEWEST_USERS) & table["reason"].isna()
     table["reason"] = table["reason"].mask(few, FEW_USERS)
     lacking_all = table["reason"].isna() & (table["setting"] == ALL)
+    table = table[table["icb_code"] != cells.apart].reset_index(drop=True)
     return table.assign(reason=table["reason"].mask(lacking_all, NOT_WHOLE).fillna(NO_CONTACTS))
 
 
@@ -335,7 +377,9 @@ def event_rates(cells: Cells, icb: str) -> pd.DataFrame:
     DataFrame
         pathway, pathways, rate, lower_95, upper_95 (direct; Dobson), reference_pathways, reference_rate, index
         (observed over expected at the rates of all ICBs, 100 = as expected), index_lower_95, index_upper_95
-        (Byar; exact below 10), reason. Pathways of people of unknown age or sex are left out.
+        (Byar; exact below 10), reason. Pathways of people of unknown age or sex are left out. Of a reference that
+        stands apart (`Cells.apart`) the rates are its own; the index and its limits are then of the two direct rates,
+        both counts being of chance.
     """
     names = pd.DataFrame({"pathway": sorted(cells.events["pathway"].unique())})
     known = of_known(cells.events, cells.population)
@@ -347,7 +391,8 @@ def event_rates(cells: Cells, icb: str) -> pd.DataFrame:
     rows = rows if cells.counted is None else rows.merge(cells.counted, on=["icb_code", "pathway"])
     rows = rows.merge(events, how="left").fillna({"pathways": 0})
     standard = cells.population.groupby(STRATA, as_index=False)[["persons"]].sum().rename(columns={"persons": "weight"})
-    everyone = rows.groupby(["pathway", *STRATA], as_index=False)[["persons", "pathways"]].sum().assign(icb_code="")
+    others = rows[rows["icb_code"] == cells.apart] if cells.apart else rows
+    everyone = others.groupby(["pathway", *STRATA], as_index=False)[["persons", "pathways"]].sum().assign(icb_code="")
     both = pd.concat([rows[rows["icb_code"] == icb], everyone])
     by = ["pathway", "icb_code"]
     direct = directly_standardised_rate(
@@ -356,18 +401,21 @@ def event_rates(cells: Cells, icb: str) -> pd.DataFrame:
     ratio = indirectly_standardised_ratio(
         rows, by=by, observed="pathways", population="persons", strata=["pathway", *STRATA]
     ).table
-    ours, all_icbs = (direct[direct["icb_code"] == code].reset_index(drop=True) for code in (icb, ""))
+    ours = direct[direct["icb_code"] == icb].reset_index(drop=True)
+    all_icbs = direct[direct["icb_code"] == ""].set_index("pathway").reindex(ours["pathway"]).reset_index()
     ratio = ratio[ratio["icb_code"] == icb].reset_index(drop=True)
     table = ours[["pathway"]].assign(pathways=ours["events"], rate=ours["value"])
     table[["lower_95", "upper_95"]] = ours[["lower_95", "upper_95"]]
     table["reference_pathways"], table["reference_rate"] = all_icbs["events"], all_icbs["value"]
-    table[_INDEX] = 100 * ratio[["ratio", "lower_95", "upper_95"]]
+    table[_INDEX] = 100 * (_of_two_rates(ours, all_icbs) if cells.apart else ratio[["ratio", "lower_95", "upper_95"]])
     reason = ours["reason"].where(ours["reason"].str.startswith("missing"), "")
     if cells.yearly is not None:
         factor = table["pathway"].map(cells.yearly.set_index("pathway")["factor"])
         per_year = ["rate", "lower_95", "upper_95", "reference_rate"]
         table[per_year] = table[per_year].mul(factor, axis=0)
         reason = reason.mask(factor.isna(), NOT_SCALED)
+    if cells.apart:
+        return table.assign(reason=reason.mask(all_icbs["value"].isna(), NO_WHOLE_WINDOW))
     if set(rows["icb_code"]) == {icb}:
         none = dict.fromkeys(["reference_pathways", "reference_rate", *_INDEX], np.nan)
         return table.assign(**none, reason=ONE_AREA)
@@ -375,6 +423,15 @@ def event_rates(cells: Cells, icb: str) -> pd.DataFrame:
     short = (share.reindex(table["pathway"]) < LEAST_KNOWN).to_numpy()
     table.loc[short, ["reference_pathways", "reference_rate", *_INDEX]] = np.nan
     return table.assign(reason=np.where(short, UNKNOWN, reason))
+
+
+def _of_two_rates(ours: pd.DataFrame, theirs: pd.DataFrame) -> np.ndarray:
+    """Return the ratio of two standardised rates and its limits: on the log scale, by both counts (Rothman, 1986)."""
+    ratio = (ours["value"] / theirs["value"].where(theirs["value"] > 0)).to_numpy(dtype=float)
+    # Half the width of each rate's own limits, over the rate, is Z times its standard error on the log scale.
+    reach = [(r["upper_95"] - r["lower_95"]) / 2 / r["value"].where(r["value"] > 0) for r in (ours, theirs)]
+    half = np.sqrt(reach[0] ** 2 + reach[1] ** 2).to_numpy(dtype=float)
+    return np.column_stack([ratio, ratio * np.exp(-half), ratio * np.exp(half)])
 
 
 def provider_index(cells: Cells, providers: Collection[str] | None = None) -> pd.DataFrame:

@@ -25,7 +25,7 @@ from pathcost_lib.benchmark.icb_view import (
 from pathcost_lib.benchmark.two_part import TwoPartCost, two_part_cost
 from pathcost_lib.present.format import begin
 
-__all__ = ["BASES", "PUBLISHED", "adjusted", "by_basis", "expected_cost_of", "most_allowed", "need_index"]
+__all__ = ["BASES", "PUBLISHED", "adjusted", "by_basis", "expected_cost_of", "most_allowed", "need_index", "on_basis"]
 
 #: What is allowed for on each basis, in words, from least to most; then the weights by which the NHS shares out money.
 BASES = {
@@ -89,7 +89,7 @@ def expected_cost_of(cells: Cells, costs: pd.DataFrame, *, basis: str, setting: 
     numbers of conditions as the registered people of the area do (and where more people have a contact than are
     registered, as those). Areas in which the factor is not known of over 5 % of people do not take part.
     """
-    rows = _people(cells, basis, setting, _compared(costs, setting))
+    rows = _people(cells, basis, setting, [*_compared(costs, setting), *filter(None, [cells.apart])])
     if rows.empty:
         return NO_PEOPLE
     there = _known(rows, basis)
@@ -148,6 +148,8 @@ def _people(cells: Cells, basis: str, setting: str, areas: Iterable[str]) -> pd.
     rows = rows.assign(users=seen, squares=rows["squares"].clip(lower=least))
     if basis == PUBLISHED:
         index = need_index(cells, [*areas], setting)
+        if cells.apart:  # the same people a year earlier
+            index[cells.apart] = index.drop(cells.apart).iloc[0]
         rows = rows.assign(weight=rows["icb_code"].map(index).astype(float))
         sums = rows.groupby(["icb_code", "weight"], as_index=False, dropna=False)[["persons", *_SUMS]].sum()
         return sums.reset_index(drop=True)
@@ -209,28 +211,51 @@ def by_basis(cells: Cells, costs: pd.DataFrame, icb: str) -> pd.DataFrame:
         people, R-squared), worst_tenth_pct (of the tenths of people, by expected cost, how far the expected cost is
         from the observed where it is furthest), reason. What cannot be told is missing, with the reason.
     """
-    rows = []
+    rows = [on_basis(cells, costs, icb, basis) | {"allows_for": begin(words)} for basis, words in BASES.items()]
+    return pd.DataFrame(rows, columns=_COLUMNS).astype(dict.fromkeys(_COLUMNS[2:-1], float))
+
+
+def on_basis(
+    cells: Cells, costs: pd.DataFrame, icb: str, basis: str, *, model: TwoPartCost | str | None = None
+) -> dict[str, object]:
+    """Return the row of `by_basis` of one basis, without what it allows for in words.
+
+    Parameters
+    ----------
+    cells, costs, icb
+        As there.
+    basis : str
+        One of `BASES`.
+    model : TwoPartCost or str, optional
+        `expected_cost_of` on that basis, where it is there already.
+
+    Notes
+    -----
+    Where the reference stands apart (`Cells.apart`) both are expected by one model, and what is said is observed over
+    expected here over the same there. The differences of the two from what is expected are one, with two signs, so
+    that the interval of the one gives that of the ratio.
+    """
     hidden = costs.loc[(costs["icb_code"] == icb) & (costs["setting"] == ALL), "reason"]
     why = "" if costs.loc[hidden.index, "index"].notna().any() else (hidden.iloc[0] if len(hidden) else NO_PEOPLE)
-    for basis in BASES:
-        row: dict[str, object] = {"basis": basis, "allows_for": begin(BASES[basis]), "reason": why}
-        model = why or expected_cost_of(cells, costs, basis=basis)
-        if isinstance(model, str):
-            rows.append(row | {"reason": model})
-            continue
-        table = model.compare("icb_code").set_index("icb_code")
-        if icb not in table.index:
-            rows.append(row | {"reason": _NOT_HERE.get(basis, NO_PEOPLE)})
-            continue
-        one = table.loc[icb]
-        ratios = one[["difference_gbp", "lower_95", "upper_95"]].to_numpy(dtype=float) / one["expected_gbp"]
-        mean = table["observed_gbp"].sum() / table["people"].sum()
-        row |= {"persons": one["people"], "value_gbp": mean * (1 + ratios[0]), "reference_gbp": mean}
-        row |= dict(zip(_DIFFERENCE, mean * ratios, strict=True))
-        row |= dict(zip(_INDEX, 100 * (1 + ratios), strict=True))
-        row |= {"explained_pct": 100 * model.r_squared, "worst_tenth_pct": 100 * model.worst_tenth}
-        rows.append(row)
-    return pd.DataFrame(rows, columns=_COLUMNS).astype(dict.fromkeys(_COLUMNS[2:-1], float))
+    row: dict[str, object] = {"basis": basis, "reason": why}
+    model = why or (expected_cost_of(cells, costs, basis=basis) if model is None else model)
+    if isinstance(model, str):
+        return row | {"reason": model}
+    table = model.compare("icb_code").set_index("icb_code")
+    if not {icb, cells.apart or icb} <= set(table.index):
+        return row | {"reason": _NOT_HERE.get(basis, NO_PEOPLE)}
+    one = table.loc[icb]
+    ratios = one[["difference_gbp", "lower_95", "upper_95"]].to_numpy(dtype=float) / one["expected_gbp"]
+    mean = table["observed_gbp"].sum() / table["people"].sum()
+    if cells.apart:
+        other = table.loc[cells.apart]
+        mean = other["observed_gbp"] / other["people"]
+        there = ratios * one["expected_gbp"] / other["expected_gbp"]
+        ratios = (1 + ratios) / np.maximum(1 - there, 1e-9) - 1
+    row |= {"persons": one["people"], "value_gbp": mean * (1 + ratios[0]), "reference_gbp": mean}
+    row |= dict(zip(_DIFFERENCE, mean * ratios, strict=True))
+    row |= dict(zip(_INDEX, 100 * (1 + ratios), strict=True))
+    return row | {"explained_pct": 100 * model.r_squared, "worst_tenth_pct": 100 * model.worst_tenth}
 
 
 def most_allowed(table: pd.DataFrame) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pathcost_lib import paths
 from pathcost_lib.benchmark.icb_view import OWN
+from pathcost_lib.benchmark.input_prices import InputPrices, input_prices
 from pathcost_lib.benchmark.productivity import NEUTRAL, productivity
 from pathcost_lib.codes import SETTINGS, financial_year, financial_year_bounds
 from pathcost_lib.few import SMALLEST
@@ -89,7 +89,13 @@ def read(ledger: Relation, patients: Relation, *, year: str, months: MonthsHeld)
     return OutputCells(**tables, periods=(before, year))
 
 
-def productivity_table(cells: OutputCells, icb: str, providers: Collection[str]) -> pd.DataFrame:
+def productivity_table(
+    cells: OutputCells,
+    icb: str,
+    providers: Collection[str],
+    prices: InputPrices | None = None,
+    quality: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Return productivity against the year before: of all areas, the area's residents, their settings, its providers.
 
     Parameters
@@ -99,6 +105,10 @@ def productivity_table(cells: OutputCells, icb: str, providers: Collection[str])
         ODS code.
     providers : collection of str
         The area's own.
+    prices : InputPrices, optional
+        By what inputs are deflated; the GDP deflator if not given.
+    quality : DataFrame, optional
+        period, index: by which output is adjusted (`input_prices.quality_index`).
 
     Returns
     -------
@@ -110,18 +120,23 @@ def productivity_table(cells: OutputCells, icb: str, providers: Collection[str])
 
     Notes
     -----
-    Inputs are deflated by the GDP deflator (`data/reference/price_index.csv`), as the ledger's prices are. Day cases
-    and outpatient procedures of a currency share one price.
+    Inputs are deflated by the GDP deflator, as the ledger's prices are, or by pay and non-pay inflation
+    (`input_prices`). Day cases and outpatient procedures of a currency share one price.
+
+    Raises
+    ------
+    InputError
+        If the prices lack one of the two years.
     """
-    prices = pd.read_csv(paths.reference() / "price_index.csv")[["financial_year", "gdp_deflator"]]
-    prices = prices.rename(columns={"financial_year": "period", "gdp_deflator": "index"})
-    index = prices.set_index("period")["index"]
+    index = input_prices().table.set_index("period")["index"]
+    prices = prices or input_prices()
+    prices.require(cells.periods)
     every = cells.services.assign(service=cells.services["pod"].replace(NEUTRAL), everyone=ALL_AREAS)
     every = every.dropna(subset=["icb_code", "provider_code", "setting", "pod", "currency_code"])
     own = every[every["own"] == 1]
     if own["period"].nunique() < 2:
         return pd.DataFrame(columns=_COLUMNS)
-    # The ledger is at the prices of the year: the pounds of each period are those, moved by the deflator.
+    # The ledger is at the prices of the year, by the GDP deflator: the pounds of each period are those, moved back.
     moved = own["period"].map(index / index[cells.periods[1]])
     own = own.assign(
         gbp=own["cost_gbp"] * moved,
@@ -135,7 +150,7 @@ def productivity_table(cells: OutputCells, icb: str, providers: Collection[str])
         rows = own.groupby(keys, as_index=False)[["contacts", "units", "gbp", *_SPREAD]].sum()
         links = productivity(
             rows, by=by, period="period", currency="currency_code", within="service", activity="units", cost="gbp",
-            deflator=prices, spread=_SPREAD,
+            deflator=prices.table, quality=quality, spread=_SPREAD,
         ).table.rename(columns=_NAMED)  # fmt: skip
         counts = rows.groupby([*by, "period"])["contacts"].sum().unstack(fill_value=0)  # noqa: PD010
         whole = every[every["period"] == cells.periods[1]].groupby(by)["cost_gbp"].sum()

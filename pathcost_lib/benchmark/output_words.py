@@ -26,7 +26,9 @@ headings = {
 }
 
 
-def productivity_message(table: Disclosed, shift: Disclosed, *, area: str, year: str, before: str) -> str:
+def productivity_message(
+    table: Disclosed, shift: Disclosed, *, area: str, year: str, before: str, prices: str = "", adjusted: bool = False
+) -> str:
     """Return the message: the output for each pound of input against the year before, with its interval; the shift.
 
     Parameters
@@ -37,6 +39,10 @@ def productivity_message(table: Disclosed, shift: Disclosed, *, area: str, year:
         `benchmark.output_view.left_shift`, charted.
     area, year, before : str
         What the area is called; the two financial years.
+    prices : str
+        By what inputs are deflated, in words (`InputPrices.words`).
+    adjusted : bool
+        Whether output is adjusted for quality, by a file of one's own.
     """
     rows = table.frame[table.frame["kind"] == "area"].dropna(subset=["index"])
     if rows.empty:
@@ -57,6 +63,8 @@ def productivity_message(table: Disclosed, shift: Disclosed, *, area: str, year:
         f"{_change(row['mix_index'])}, prices {_change(row['price_index'])}, and input for the same output the rest. "
         f"It rests on the {percent(row['own_cost_pct'])} of the cost that is the providers' own."
     )
+    text += f" Inflation is taken out by {prices}." if prices else ""
+    text += " Output is adjusted for quality, by an index of your own." if adjusted else ""
     return f"{text} {shift_sentence(shift)}".strip()
 
 

@@ -19,7 +19,7 @@ __all__ = ["NEUTRAL", "Productivity", "productivity"]
 
 #: Points of delivery between which a procedure may move without its output changing: they share one price.
 NEUTRAL = {"day_case": "planned procedure", "outpatient_procedure": "planned procedure"}
-_LINK = ["activity", "mix", "output", "cost", "price", "input", "productivity"]
+_LINK = ["activity", "mix", "quality", "output", "cost", "price", "input", "productivity"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +48,7 @@ def productivity(
     cost: str,
     within: str | None = None,
     deflator: pd.DataFrame | None = None,
+    quality: pd.DataFrame | None = None,
     spread: Iterable[str] | None = None,
     confidence: float | Iterable[float] = 0.95,
 ) -> Productivity:
@@ -67,6 +68,9 @@ def productivity(
         mean price) and mix inside the classes. Without it the currencies are one class.
     deflator : DataFrame, optional
         `period` and `index`: the price of inputs, at any base. Without it cost is taken to be at constant prices.
+    quality : DataFrame, optional
+        `period` and `index`: how good a unit of output is, at any base. Output is then multiplied by its growth, as ONS
+        adjusts public service output for quality.
     spread : list of three str, optional
         Columns: sums over contacts of units squared, of units times cost, and of cost squared. Without them there is no
         interval.
@@ -77,14 +81,15 @@ def productivity(
     Productivity
         by, period, activity_index, mix_index, output_index (their product), cost_index, price_index, input_index (cost
         over price), productivity_index (output over input), each 100 in the period before; lower_95, upper_95 of
-        productivity; chain (productivity, the first period 100), cost, excluded_pct (of the cost, without a price of
+        productivity; with `quality` its quality_index too, by which output_index is multiplied; chain (productivity,
+        the first period 100), cost, excluded_pct (of the cost, without a price of
         the period before), reason.
 
     Raises
     ------
     InputError
-        Fewer than two periods, negative or missing activity or cost, a deflator without a period, or no column that
-        tells two rows apart.
+        Fewer than two periods, negative or missing activity or cost, a deflator or quality without a period, or no
+        column that tells two rows apart.
 
     Notes
     -----
@@ -92,9 +97,11 @@ def productivity(
     chain, and productivity is output over input (ONS, Sources and methods for public service productivity estimates;
     Castelli, Chalkley, Gaughan and Santos, Productivity of the English NHS, CHE Research Paper series, University of
     York). A currency without activity in both periods has no price or no use: its cost is left out of both sides and
-    stated. The interval is for chance between contacts, whose number is Poisson: with the ratio r of output to cost, a
-    contact of price p and units u and cost y moves it by p u - r y, of which the squares are summed (Cochran, Sampling
-    Techniques, 1977, section 6.4), in both periods, on the log scale. Prices and deflator are taken as known.
+    stated. A quality index multiplies each link of output (Atkinson, Measurement of government output and
+    productivity for the national accounts, 2005, principle B). The interval is for chance between contacts, whose
+    number is Poisson: with the ratio r of output to cost, a contact of price p and units u and cost y moves it by p
+    u - r y, of which the squares are summed (Cochran, Sampling Techniques, 1977, section 6.4), in both periods, on
+    the log scale. Prices, deflator and quality are taken as known.
 
     Examples
     --------
@@ -133,7 +140,8 @@ def productivity(
     names = periods[period].tolist()
     if len(names) < 2:
         raise InputError(f"Productivity needs two periods of {period}; these rows have {len(names)}.")
-    price = _deflator(deflator, names, period)
+    price = _index_of(deflator, names, period, what="deflator")
+    good = _index_of(quality, names, period, what="index of quality")
     of_class = encode(currencies, as_list(within))[0]
 
     def total(at: np.ndarray, values: np.ndarray, size: int, rows: np.ndarray) -> np.ndarray:
@@ -163,7 +171,7 @@ def productivity(
                 error = total(group, np.nan_to_num(p**2 * uu - 2 * r * p * uy + r**2 * yy), len(groups), rows)
                 error = np.divide(np.maximum(error, 0), output**2, out=error * np.nan, where=output > 0)
             sides.append((output, flat, paid, error))
-        links.append(_link(groups, period, names[t], sides, price[t] / price[t - 1]))
+        links.append(_link(groups, period, names[t], sides, price[t] / price[t - 1], good[t] / good[t - 1]))
         out = total(group, measures[cost], len(groups), now & ~used)
         whole = total(group, measures[cost], len(groups), now)
         links[-1] = links[-1].assign(
@@ -173,7 +181,7 @@ def productivity(
         why = np.where(n0 > 0, "no activity in the period", "no price of the period before")
         lost = currencies.assign(**{period: str(names[t])}, activity=n1, reason=why)
         left.append(lost[alone])
-    table = pd.concat(links, ignore_index=True)
+    table = pd.concat(links, ignore_index=True).drop(columns=[] if quality is not None else ["quality_index"])
     z = table.pop("error").to_numpy(dtype=float)
     value = table["productivity_index"].to_numpy(dtype=float)
 
@@ -188,21 +196,26 @@ def productivity(
     return Productivity(table, pd.concat(left, ignore_index=True))
 
 
-def _deflator(deflator: pd.DataFrame | None, names: list[object], period: str) -> np.ndarray:
-    """Return the price of inputs in each period."""
-    if deflator is None:
+def _index_of(table: pd.DataFrame | None, names: list[object], period: str, *, what: str) -> np.ndarray:
+    """Return an index in each period, such as the price of inputs; 1 where there is none."""
+    if table is None:
         return np.ones(len(names))
-    require_columns(deflator, ["period", "index"], what="deflator's rows")
-    one_row_each(deflator, ["period"], what="deflator's rows")
-    place = match(pd.DataFrame({"period": names}), deflator, ["period"], what="deflator")
+    require_columns(table, ["period", "index"], what=f"{what}'s rows")
+    one_row_each(table, ["period"], what=f"{what}'s rows")
+    place = match(pd.DataFrame({"period": names}), table, ["period"], what=what)
     if (place < 0).any():
         missing = ", ".join(str(name) for name, at in zip(names, place, strict=True) if at < 0)
-        raise InputError(f"The deflator has no index of {period} {missing}.")
-    return numbers(deflator, "index", ["period"], above=0)[place]
+        raise InputError(f"The {what} has no index of {period} {missing}.")
+    return numbers(table, "index", ["period"], above=0)[place]
 
 
 def _link(
-    groups: pd.DataFrame, period: str, name: object, sides: Sequence[tuple[np.ndarray, ...]], price: float
+    groups: pd.DataFrame,
+    period: str,
+    name: object,
+    sides: Sequence[tuple[np.ndarray, ...]],
+    price: float,
+    quality: float,
 ) -> pd.DataFrame:
     """Return one link of every group: indices, the period before being 100."""
     (output0, flat0, paid0, error0), (output1, flat1, paid1, error1) = sides
@@ -212,8 +225,9 @@ def _link(
         return np.divide(now, before, out=np.full(len(there), np.nan), where=there)
 
     output, activity, cost = over(output1, output0), over(flat1, flat0), over(paid1, paid0)
-    values = [activity, output / activity, output, cost, np.where(there, price, np.nan), cost / price]
-    values.append(output / values[-1])
+    better = np.where(there, quality, np.nan)
+    values = [activity, output / activity, better, output * better, cost, np.where(there, price, np.nan), cost / price]
+    values.append(values[3] / values[-1])
     table = groups.assign(**{period: str(name)})
     for part, link in zip(_LINK, values, strict=True):
         table[f"{part}_index"] = 100 * link

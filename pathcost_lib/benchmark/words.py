@@ -42,7 +42,7 @@ def headings(reference: str) -> dict[str, dict[str, str]]:
     >>> headings("Midlands")["outside"]
     {'reference_pct': 'Outside, Midlands'}
     """
-    beside = {"reference_gbp": reference}
+    beside = {"reference_gbp": begin(reference)}
     return {
         "parts": beside,
         "flow": {
@@ -61,7 +61,8 @@ def headings(reference: str) -> dict[str, dict[str, str]]:
             "explained_pct": "Spread explained",
             "worst_tenth_pct": "Worst tenth, off by",
         },
-        "rates": {"reference_rate": reference},
+        "references": {"organisations": "Areas", "reference": "Compared with", "reference_gbp": "There"},
+        "rates": {"reference_rate": begin(reference)},
         "prices": {"own_cost_pct": "Of the cost", "source": "Published prices"},
         "use": {"rate": "Units for 1,000 people", "reference_rate": "As published", "source": "Published rates"},
         "peers": {"mean_deprivation": "Mean tenth of deprivation (1: most)"},
@@ -333,7 +334,13 @@ def spend_figures(costs: Disclosed) -> Disclosed | None:
 
 
 def spend_finding(
-    costs: Disclosed, deciles: Disclosed, coverage: pd.DataFrame, *, area: str, span: str = "a year"
+    costs: Disclosed,
+    deciles: Disclosed,
+    coverage: pd.DataFrame,
+    *,
+    area: str,
+    reference: str = "England",
+    span: str = "a year",
 ) -> Finding:
     """Return what is spent, and on whom: the total, the largest setting, the most and the least deprived tenth.
 
@@ -343,7 +350,7 @@ def spend_finding(
         `benchmark.icb_view.of_one`.
     deciles : Disclosed
         area, decile, value_gbp, lower_95, upper_95.
-    coverage, area, span
+    coverage, area, reference, span
         As in `variation_message`.
     """
     question, whole = QUESTIONS[0], _whole(costs)
@@ -355,8 +362,9 @@ def spend_finding(
     line = f"The money is for {people}."
     if len(settings):
         largest = settings.sort_values("value_gbp").iloc[-1]
+        mix = "England's mix of ages" if reference == "England" else "equal age and sex"
         line += (
-            f" At England's mix of ages a person costs {plain_pounds(whole['value_gbp'])}. The largest part is "
+            f" At {mix} a person costs {plain_pounds(whole['value_gbp'])}. The largest part is "
             f"{care(largest['setting'])}, {plain_pounds(largest['value_gbp'])}."
         )
     title, on_whom, (low, high) = _on_whom(deciles.frame[deciles.frame["area"] == area].set_index("decile"))

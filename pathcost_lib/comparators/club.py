@@ -1,4 +1,4 @@
-"""Who is compared where organisations share statistics: the area by its own rows, the others by their files."""
+"""Who an area is compared with: areas by their rows, areas by what they share, those most like it, or itself before."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from pathcost_lib.comparators.alike import alike
 from pathcost_lib.comparators.files import Shared, Statistics, definition_digest, read
 from pathcost_lib.comparators.prices import price_digests, unlike_prices
 from pathcost_lib.errors import InputError
@@ -29,10 +30,13 @@ from pathcost_lib.sources.comparator import (
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.names import table_or_empty
 
-__all__ = ["SHARED", "Club", "compared_with"]
+__all__ = ["ALIKE", "BEFORE", "SHARED", "Club", "compared_with"]
 
 #: What the areas of a club together are called: they are not England.
 SHARED = "the areas compared"
+#: Values of `reference` that are no place, and what is then compared with is called in a title.
+PEERS, ALIKE = "peers", "similar areas"
+BEFORE = "the year before"
 #: What cannot be compared by what areas share, and why.
 NO_COMPARATOR = {
     "medians": "Median days have no comparator: a median of all areas cannot be made from what each shares.",
@@ -51,17 +55,46 @@ class Club(Compared):
     others : Statistics or None
         What the other areas share; None where all are compared by rows.
     lacks : str
-        Why files do not serve here, where the area stands alone because of that.
+        Why the area stands alone, where what is asked for does not serve here.
+    everyone : Dataset or None
+        All areas that take part, those that the area is not compared with among them; None: there are no more than in
+        `dataset`.
     """
 
     others: Statistics | None = None
     lacks: str = ""
+    everyone: Dataset | None = None
+
+    @property
+    def widest(self) -> Dataset:
+        """The dataset of all areas that take part, whoever of them the area is compared with."""
+        return self.dataset if self.everyone is None else self.everyone
+
+    @property
+    def before(self) -> bool:
+        """Whether the area is compared with itself in the year before."""
+        return self.reference == BEFORE
+
+    @property
+    def beside(self) -> str:
+        """What a title says after the area's name: " beside England"; nothing where it stands alone."""
+        return f" beside {BEFORE}" if self.before else super().beside
+
+    @property
+    def counted(self) -> list[str]:
+        """What counts people of a table of pathways: its own last year's too, where that is what it stands beside."""
+        return ["pathways", "reference_pathways"] if self.before else ["pathways"]
 
     @property
     def note(self) -> str:
         """What must be said of who is compared: all that share, by name, and who does not take part and why."""
         if self.lacks:
             return self.lacks
+        if self.before:
+            return "Compared with itself in the year before, in the same months and the same year's pounds."
+        if self.reference == ALIKE:
+            near = ", ".join(code for code in self.areas if code != self.icb)
+            return " ".join(filter(None, [f"Compared with the areas most like it: {near}.", self.fewer_note]))
         if self.others is None:
             return super().note
         codes = [code for code in self.areas if code != self.icb]
@@ -89,7 +122,7 @@ class Club(Compared):
         with them: it stands in no group of its own (`apart`), is not shown whatever goes (`exempt`), and nothing is
         settled over areas (`everywhere`).
         """
-        if self.others is None:
+        if self.others is None and not self.before:
             return beside
         return {name: value for name, value in beside.items() if name not in ("everywhere", "apart", "exempt")}
 
@@ -104,13 +137,17 @@ def compared_with(
     compare: str = "",
     definitions: Iterable[Any] = (),
     price_base: str = "",
+    years: bool = False,
 ) -> Club:
     """Return who an area is compared with: by the rows of the data, or by what other organisations share.
 
     Parameters
     ----------
-    dataset, reference, icb, year, allow
+    dataset, icb, year, allow
         As in `sources.compared_with`.
+    reference : str
+        As there; or "peers": the ten areas most like it (`alike`), and the area itself, as England holds it too; or
+        "year before": the area itself a year earlier.
     compare : str
         Folder of shared files (`files.read`); empty: all areas are compared by the rows of the data. With a folder the
         data's own rows count for the area itself only, and a file of the area itself is not read.
@@ -118,20 +155,22 @@ def compared_with(
         Pathways that are linked here; those of every file must be the same. None: no pathway is compared.
     price_base : str
         Financial year of the pounds.
+    years : bool
+        Whether the analysis can set the area beside its own year before. Where it cannot, the area stands alone then.
 
     Raises
     ------
     InputError
-        As `sources.compared_with`; if a region is asked for as well; if files differ in definitions, price base,
-        national prices, year, months, or in being invented: each with what differs; if fewer than three areas are left
-        and that is not allowed.
+        As `sources.compared_with`; if another reference than England is asked for beside files; if files differ in
+        definitions, price base, national prices, year, months, or in being invented: each with what differs; if fewer
+        than three areas are left and that is not allowed.
 
     Examples
     --------
     >>> compared_with(dataset, "England", icb="QHL", year="2024-25", compare="club")  # doctest: +SKIP
     """
     if not compare:
-        return _club(by_rows(dataset, reference, icb=icb, year=year, allow=allow))
+        return _by_rows(dataset, _called(reference), icb=icb, year=year, allow=allow, years=years)
     if reference != EVERYWHERE:
         raise InputError(
             f"Reference {reference!r} and compare are both asked for. Put the files of the areas that you want into a "
@@ -168,6 +207,31 @@ def compared_with(
         of_areas(own.whole, [icb]),
     )
     return _club(mine, others)
+
+
+def _called(reference: str) -> str:
+    """Return a reference as asked for, what is no place in one spelling: "Peers" and "the year before" are known."""
+    text = reference.strip().lower().removeprefix("the ").replace("_", " ")
+    return {PEERS: ALIKE, ALIKE: ALIKE, "year before": BEFORE}.get(text, reference)
+
+
+def _by_rows(dataset: Dataset, reference: str, *, icb: str, year: str, allow: str, years: bool) -> Club:
+    """Return who is compared by the rows of the data."""
+    asked = {"icb": icb, "year": year}
+    if reference == EVERYWHERE:
+        return _club(by_rows(dataset, reference, **asked, allow=allow))
+    all_areas = by_rows(dataset, EVERYWHERE, **asked, allow="few_areas")
+    if reference == BEFORE:
+        own = of_areas(all_areas.whole, [icb])
+        alone = replace(_club(all_areas), areas=(icb,), left_out={}, dataset=own, everyone=all_areas.dataset)
+        lacks = "" if years else "The year before is a comparison of cost per person only, so nothing is compared here."
+        return replace(alone, reference=BEFORE if years else NO_OTHER, lacks=lacks)
+    if reference == ALIKE:
+        # A list is what those that are alike come to.
+        near = [] if all_areas.alone else alike(all_areas.dataset, icb, year)
+        who = by_rows(dataset, ",".join([*near, icb, ""]), **asked, allow=allow) if near else all_areas
+        return replace(_club(who), reference=ALIKE if near else NO_OTHER, everyone=all_areas.dataset)
+    return replace(_club(by_rows(dataset, reference, **asked, allow=allow)), everyone=all_areas.dataset)
 
 
 def _club(who: Compared, others: Statistics | None = None) -> Club:

@@ -64,6 +64,8 @@ PARAMETERS = {
     "beside": "moves",
     # An estimate beside the counts of the months held would tell their seasons.
     "scale_part_year": "moves",
+    # Each index of inflation or quality is another rounding of the same cost.
+    **dict.fromkeys(("deflator", "quality"), "moves"),
     # What a guard lets through by name is for those who know why, not for the public.
     "allow": "moves",
 }

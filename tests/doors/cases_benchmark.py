@@ -427,6 +427,7 @@ CASES: dict[str, Case | list[Case]] = {
             "cost": "gbp",
             "within": "pod",
             "deflator": _inputs(),
+            "quality": _inputs(),
             "spread": ["uu", "uy", "yy"],
         },
         legitimate={("df", "a row missing"): OTHER_WORK},
