@@ -85,10 +85,13 @@ def test_people_are_chosen_by_what_is_known_of_them(select, pounds, persons):
 def test_a_list_of_people_is_read_beside_the_file_and_is_part_of_its_identity(tmp_path: Path):
     listed = tmp_path / "homes.csv"
     listed.write_text("patient_id,home\np2,A\np2,A\n p9 ,B\nnobody,C\n,D\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"homes\.csv lists fewer than 8 people"):
+        local(parse_scenario(file(people="homes.csv"), "own.toml", tmp_path / "own.toml"))
     scenario = parse_scenario(file(people="homes.csv"), "own.toml", tmp_path / "own.toml")
     (item,) = scenario.interventions
     assert item.select["people"] == (str(listed),)
-    listed.write_text("patient_id\n" + "\n".join("p" + f"{n:032x}" for n in range(3)), encoding="utf-8")
+    ids = ["p" + f"{n:032x}" for n in (0, 1, 2, *range(100, 105))]
+    listed.write_text("\n".join(["patient_id", " " + ids[0], *ids, ids[0], ""]), encoding="utf-8")
     rows = ROWS.assign(patient_id=["p" + f"{n:032x}" for n in range(8)])
     here = local(scenario, PATIENTS, rows)
     assert here.whole["fewer"] == {"cost_gbp": 7, "persons": 3}
@@ -100,7 +103,9 @@ def test_a_list_of_people_is_read_beside_the_file_and_is_part_of_its_identity(tm
 def test_nhs_numbers_on_a_list_become_the_pseudonyms_of_the_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATHCOST_KEY", str(tmp_path / "key"))
     listed = tmp_path / "homes.csv"
-    listed.write_text("patient_id\n943 476 5919\n", encoding="utf-8")  # the example number of the NHS Data Dictionary
+    others = "\n".join("p" + f"{n:032x}" for n in range(7))
+    # The example number of the NHS Data Dictionary, among pseudonyms.
+    listed.write_text(f"patient_id\n943 476 5919\n{others}\n", encoding="utf-8")
     scenario = parse_scenario(file(people="homes.csv"), "own.toml", tmp_path / "own.toml")
     with pytest.raises(InputError, match="there is no key to make pseudonyms with"):
         local(scenario)
@@ -117,7 +122,8 @@ def test_nhs_numbers_on_a_list_become_the_pseudonyms_of_the_import(tmp_path: Pat
 
 @pytest.mark.unit
 def test_numbers_as_identifiers_are_compared_as_they_are(tmp_path: Path):
-    (tmp_path / "homes.csv").write_text("patient_id\n3\n4\n", encoding="utf-8")
+    lines = ["patient_id", "3", "4", *map(str, range(100, 106)), ""]
+    (tmp_path / "homes.csv").write_text("\n".join(lines), encoding="utf-8")
     scenario = parse_scenario(file(people="homes.csv"), "own.toml", tmp_path / "own.toml")
     here = local(scenario, PATIENTS.assign(patient_id=range(1, 7)), ROWS.assign(patient_id=range(1, 9)))
     assert here.whole["fewer"] == {"cost_gbp": 12, "persons": 2}

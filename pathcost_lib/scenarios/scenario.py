@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,11 @@ class Scenario:
     dated: bool = False
     tracked: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
+    @property
+    def files(self) -> list[Path]:
+        """The files beside its own that it names: what comes out rests on them too."""
+        return _lists(self.interventions)
+
     def __str__(self) -> str:
         return f"{self.title} [{self.name} {self.identity}]\n{self.narrative}\nSource: {self.source}"
 
@@ -135,7 +140,7 @@ def parse_scenario(content: Mapping[str, Any], file: str, path: Path | None = No
         first = start_year(values.first_year)
     else:
         first = min((i.start for i in interventions), default=start_year(values.price_base))
-    lists = [Path(item.select["people"][0]) for item in interventions if "people" in item.select]
+    lists = _lists(interventions)
     told = dict(content) | {"lists": [_digest(each) for each in lists]} if lists else content
     identity = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:12]
     return Scenario(
@@ -168,6 +173,10 @@ def _list_beside(item: Intervention, path: Path | None) -> Intervention:
         return item
     file = (path.parent if path else Path()) / item.select["people"][0]
     return replace(item, select=dict(item.select) | {"people": (str(file),)})
+
+
+def _lists(items: Sequence[Intervention]) -> list[Path]:
+    return [Path(item.select["people"][0]) for item in items if "people" in item.select]
 
 
 def _digest(path: Path) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from pathcost_lib.errors import InputError
+from pathcost_lib.few import SMALLEST
 from pathcost_lib.intake.pseudonyms import key_file, key_in, local_key, pseudonym
 from pathcost_lib.scenarios.change.interventions import Intervention
 from pathcost_lib.scenarios.years import start_year
@@ -112,6 +113,9 @@ def _listed(item: Intervention, rows: Relation) -> pd.DataFrame:
         raise InputError(f"{where}: {path.name} has no column patient_id.")
     people = table["patient_id"].dropna().str.strip()
     people = people[people != ""].drop_duplicates()
+    if len(people) < SMALLEST:
+        # A digest of the file stands in the pack: of a few identifiers it could be found by trial.
+        raise InputError(f"{where}: {path.name} lists fewer than {SMALLEST} people. Nothing could be shown of them.")
     if str(rows.schema["patient_id"]).upper() == "VARCHAR":
         people = _at_the_door(people, where).drop_duplicates()
     listed = pd.DataFrame({"listed_id": people.to_numpy(dtype=object)}).astype({"listed_id": "string"})
