@@ -24,7 +24,18 @@ from pathcost_lib.scenarios.draws import Correlation
 from pathcost_lib.scenarios.years import start_year
 from pathcost_lib.sources.toml_files import read_toml
 
-__all__ = ["GAPS", "PROGRAMME", "SCOPES", "Demand", "Scenario", "list_scenarios", "load_scenario", "moved", "rebase"]
+__all__ = [
+    "GAPS",
+    "PROGRAMME",
+    "SCOPES",
+    "Demand",
+    "Equity",
+    "Scenario",
+    "list_scenarios",
+    "load_scenario",
+    "moved",
+    "rebase",
+]
 
 #: What a scenario is worked out on: the baseline in its own file, or an ICB's ledger.
 SCOPES = ("baseline", "icb")
@@ -50,6 +61,18 @@ class Demand:
     allocation_growth_pct: float
     efficiency_pct: float
     base_gap_gbp: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Equity:
+    """What equity weights are made from: median equivalised income of all households, and of each fifth, GBP a year.
+
+    The fifths are of deprivation, the most deprived first; `elasticity` is that of the marginal utility of income.
+    """
+
+    median_income_gbp: float
+    fifth_income_gbp: tuple[float, ...]
+    elasticity: float = 1.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +104,7 @@ class Scenario:
     names: Mapping[str, str] = field(default_factory=dict)
     dated: bool = False
     tracked: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    equity: Equity | None = None
 
     @property
     def files(self) -> list[Path]:
@@ -164,6 +188,7 @@ def parse_scenario(content: Mapping[str, Any], file: str, path: Path | None = No
         names=values.names,
         dated=values.first_year is not None,
         tracked=values.tracked(),
+        equity=values.equity.equity() if values.equity else None,
     )
 
 
@@ -186,7 +211,8 @@ def _digest(path: Path) -> str:
 def rebase(scenario: Scenario, price_base: str) -> Scenario:
     """Return a scenario in pounds of another year, by the GDP deflator of `data/reference/price_index.csv`.
 
-    Programme costs, unit costs and prices at the destination, the file's baseline and the pounds of its ready
+    Programme costs, unit costs and prices at the destination, what families' time and travel are worth, the file's
+    baseline and the pounds of its ready
     calculations (arguments that end in _gbp) are multiplied by one factor; shares and activity stay.
 
     Raises
@@ -206,7 +232,10 @@ def rebase(scenario: Scenario, price_base: str) -> Scenario:
         to = item.to and replace(
             item.to, unit_cost_gbp=item.to.unit_cost_gbp * factor, price_gbp=item.to.price_gbp * factor
         )
-        items.append(replace(item, to=to, **pounds))
+        worth = item.families and replace(
+            item.families, hour_gbp=item.families.hour_gbp * factor, travel_gbp=item.families.travel_gbp * factor
+        )
+        items.append(replace(item, to=to, families=worth, **pounds))
     own = scenario.baseline
     if own is not None:
         own = own.assign(**{c: own[c] * factor for c in own.columns if c.endswith("_gbp")})
