@@ -23,7 +23,8 @@ def check_pathway(path: Path) -> tuple[str, list[str]]:
     content = read_toml(path, "pathway")
     file = check_content(PathwayFile, content, path.name, path)
     window, phases = file.window, len(file.phase)
-    words = f"{window.before_days} days before to {window.after_days} days after, {phases} phase{'s' * (phases > 1)}"
+    before = f"{window.before_days} day{'s' * (window.before_days != 1)}"
+    words = f"{before} before to {window.after_days} days after, {phases} phase{'s' * (phases > 1)}"
     doubts = doubts_in_words(list(_doubts(file)), PathwayFile, content, path)
     return f"{path.name} can be used: {words}.", doubts
 
