@@ -82,9 +82,17 @@ PODS: dict[str, Pod] = {
     )
 }
 
-#: What a scheme may act on: care, and what organisations buy of each other, of which activity has no rows.
-SCHEME_SETTINGS = (*SETTINGS, "back_office")
-SCHEME_PODS = PODS | {"back_office_unit": Pod("back_office_unit", "back_office", "unit", "Back office")}
+#: What a scheme may act on beside care: what organisations buy of each other, and what partners do. Activity has no
+#: rows of it.
+_BESIDE_CARE = (
+    Pod("back_office_unit", "back_office", "unit", "Back office"),
+    Pod("local_authority_case", "local_authority", "case", "Local authority case"),
+    Pod("police_hour", "police", "hour", "Police, hour of an officer"),
+    Pod("housing_week", "housing", "week", "Supported housing week"),
+    Pod("voluntary_sector_contact", "voluntary_sector", "contact", "Voluntary sector contact"),
+)
+SCHEME_SETTINGS = (*SETTINGS, *(pod.setting for pod in _BESIDE_CARE))
+SCHEME_PODS = PODS | {pod.code: pod for pod in _BESIDE_CARE}
 
 _LABELS = {
     "primary_care": "Primary care",
@@ -96,6 +104,10 @@ _LABELS = {
     "mental_health": "Mental health",
     "social_care": "Social care",
     "back_office": "Back office",
+    "local_authority": "Local authority",
+    "police": "Police",
+    "housing": "Housing",
+    "voluntary_sector": "Voluntary sector",
 } | {pod.code: pod.label for pod in SCHEME_PODS.values()}
 
 _SHORT_FOR = re.compile(r"\b(icb|pod)\b")

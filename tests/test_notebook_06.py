@@ -193,14 +193,40 @@ def test_an_analyst_changes_a_rule_in_one_line(before: str, after: str, same: bo
 def test_it_ends_in_three_changes_worked_which_no_pack_holds(data: str) -> None:
     cells = nbformat.read(NOTEBOOK, as_version=4).cells
     (place,) = (n for n, cell in enumerate(cells) if cell.source.startswith("## Make it yours"))
-    assert "three changes" in cells[place].source.lower() and len(cells) == place + 3
+    assert "three changes" in cells[place].source.lower() and len(cells) == place + 4
     assert not any("pack" in cell.metadata.get("tags", []) for cell in cells[place:])
     section = run(
         "06",
         {"data": data, "icb": "QZ2", "draws": 100},
-        {"mine if computable": "assert len(mine) == 4; mine if computable"},
+        {
+            "mine if computable": "assert len(mine) == 4; mine if computable",
+            "deals if computable": "assert list(deals.index)[:2] == ['as above', 'gain share']; deals if computable",
+        },
     )
     assert not any("Make it yours" in str(block) for block in section.blocks)
+
+
+@pytest.mark.slow
+@pytest.mark.notebook
+def test_what_families_save_has_a_table_and_a_column_and_is_in_no_total(data: str, tmp_path: Path) -> None:
+    text = (paths.scenarios() / "many_small_improvements.toml").read_text(encoding="utf-8")
+    assert text.count("price_gbp = 86\n") == 1
+    stated = '[intervention.families]\ntravel_gbp = -5\nsource = "Made up"\n'
+    weights = "[equity]\nmedian_income_gbp = 30_000\nfifth_income_gbp = [20_000, 25_000, 30_000, 35_000, 50_000]\n"
+    own = tmp_path / "families.toml"
+    text = text.replace("price_gbp = 86\n", f"price_gbp = 86\n{stated}")
+    own.write_text(f'{text}{weights}source = "Made up"\n', encoding="utf-8")
+    values = {"data": data, "icb": "QZ2", "draws": 100, "scope": "icb"}
+    plain, section = run("06", values), run("06", values | {"scenario": str(own)})
+    assert (len(plain.tables), len(section.tables)) == (15, 16)
+    table = _frame(section, "Patients and families")
+    assert "equity_weight" in table and "persons" not in table
+    travel = pd.to_numeric(table["travel_gbp"], errors="coerce").dropna()
+    assert (travel <= 0).all() and (travel < 0).any()
+    years = [_frame(one, "Years") for one in (plain, section)]
+    assert "families_gbp" not in years[0] and (years[1]["families_gbp"].astype(float) < 0).any()
+    assert years[0]["net_gbp"].equals(years[1]["net_gbp"])
+    assert _frame(plain, "Matrix").equals(_frame(section, "Matrix"))
 
 
 # -- a scenario set on an ICB -----------------------------------------------------------------------------------------

@@ -17,7 +17,16 @@ from test_ledger import HOW
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.ledger import cost_activity
-from pathcost_lib.pathways import Definition, Phase, available, link, load_definition, shares_borne, summarise
+from pathcost_lib.pathways import (
+    Definition,
+    Phase,
+    available,
+    link,
+    linked_with,
+    load_definition,
+    shares_borne,
+    summarise,
+)
 from pathcost_lib.pathways.definition import OVERLAP_RULES
 from pathcost_lib.pathways.definition_doubts import check_pathway
 from pathcost_lib.sources import Dataset
@@ -262,6 +271,26 @@ def test_the_eight_definitions_load_and_an_unknown_name_lists_them():
 
 
 @pytest.mark.unit
+def test_falls_are_shipped_and_linked_alone_so_that_the_others_keep_their_numbers():
+    falls = load_definition("falls_over_75")
+    assert "falls_over_75" not in available() and linked_with(falls) == (falls,)
+    assert falls not in linked_with(load_definition("hip_fracture"))
+    path = ROOT / "data" / "pathways" / "alone" / "falls_over_75.toml"
+    assert check_pathway(path)[1] == []
+    page = (ROOT / "docs" / "write-a-pathway.md").read_text(encoding="utf-8")
+    assert path.read_text(encoding="utf-8") in page
+    injury, rows = date(2024, 6, 10), []
+    rows.append(activity_row(1, "see_and_convey", date(2024, 6, 9)))
+    rows.append(activity_row(1, "non_elective", injury, 10, primary_diagnosis="S720"))
+    rows += [activity_row(1, "community_contact", injury + timedelta(days=d)) for d in (8, 30, 91)]
+    data = make_tables(patients=5) | {"activity": activity_frame(rows)}
+    data["patients"] = data["patients"].head(1).assign(patient_id=1, birth_year=1940).astype({"birth_year": "Int64"})
+    made, ledger = costed(data)
+    phases = link(ledger, falls, patients=made.patients).links.to_pandas().set_index("activity_id")["phase"]
+    assert phases.to_dict() == {1: "call", 2: "first_week", 3: "long_stay", 4: "after_discharge"}
+
+
+@pytest.mark.unit
 def test_a_quote_in_a_definition_is_text_not_sql(tmp_path: Path):
     hostile = Definition(
         "x", "x", "x", "nearest_index", {"currency_code": ("O'Brien') OR ('1' = '1",)}, 0, 1, 1, (Phase("a", -1, 1),)
@@ -335,7 +364,7 @@ def test_an_index_may_choose_by_age_and_sex(tmp_path: Path) -> None:
     (tmp_path / "falls.toml").write_text(FALLS, encoding="utf-8")
     assert check_pathway(tmp_path / "falls.toml")[1] == []
     falls = load_definition(tmp_path / "falls.toml")
-    assert falls.people == {"age_from": ("75",)}
+    assert falls.people == {"age_from": ("75",)} and falls == load_definition("falls_over_75")
     born = [1949, 1950, 1948, None, 1940]  # 75, 74, 76 and unknown in 2024; the last has no injury
     codes = ["S720", "S720", "S720", "S720", "J440"]
     day = date(2024, 6, 1)
@@ -358,3 +387,66 @@ def test_an_index_may_choose_by_age_and_sex(tmp_path: Path) -> None:
     (tmp_path / "falls.toml").write_text(FALLS.replace("age_from = 75", "age_from = 75\nage_to = 60"), encoding="utf-8")
     with pytest.raises(InputError, match="age_to: 60 is below age_from, 75"):
         load_definition(tmp_path / "falls.toml")
+
+
+LOOKS_BACK = """name = "first"
+title = "A first chest admission of those known to a hospital"
+description = "-"
+[index]
+pod = ["non_elective", "elective", "day_case"]
+not_primary_diagnosis_prefix = ["M17", "C"]
+not_pod = ["day_case"]
+washout_days = 20
+[index.without]
+primary_diagnosis_prefix = ["J44"]
+days = 60
+[index.having]
+setting = ["outpatient", "emergency"]
+days = 90
+[window]
+before_days = 10
+after_days = 10
+[[phase]]
+name = "all"
+from_day = -10
+to_day = 10
+"""
+
+
+@pytest.mark.property
+@pytest.mark.parametrize("seed", range(3))
+def test_exclusions_and_what_was_before_agree_with_a_look_at_each_contact(tmp_path: Path, seed: int) -> None:
+    (tmp_path / "first.toml").write_text(LOOKS_BACK, encoding="utf-8")
+    definition = load_definition(tmp_path / "first.toml")
+    rng, first = np.random.default_rng(seed), date(2024, 1, 1)
+    pods = ["non_elective", "elective", "day_case", "outpatient_first", "ae_type1", "gp_appointment"]
+    rows = [
+        activity_row(
+            int(rng.integers(1, 13)),
+            str(rng.choice(pods)),
+            first + timedelta(days=int(rng.integers(0, 366))),
+            primary_diagnosis=rng.choice(["J440", "M171", "C509", "S720", None]),
+        )
+        for _ in range(250)
+    ]
+    activity = activity_frame(rows)
+    made, ledger = costed(make_tables(patients=12) | {"activity": activity})
+    found = link(ledger, [KNEE, definition], patients=made.patients).of("first").pathways.to_pandas()
+
+    events, begin, end = {}, activity["start_date"].min(), activity["start_date"].max()
+    for _, mine in activity.sort_values(["start_date", "activity_id"]).groupby("patient_id"):
+        previous = None
+        for row in mine.itertuples():
+            code = "" if pd.isna(row.primary_diagnosis) else row.primary_diagnosis
+            if row.pod not in ("non_elective", "elective") or code.startswith(("M17", "C")):
+                continue
+            days = mine.assign(ago=[(row.start_date - day).days for day in mine["start_date"]]).query("ago > 0")
+            had = days[days["setting"].isin(["outpatient", "emergency"]) & (days["ago"] <= 90)]
+            if days["primary_diagnosis"].fillna("").str.startswith("J44")[days["ago"] <= 60].any() or had.empty:
+                continue
+            if previous is None or (row.start_date - previous).days > 20:
+                known = (row.start_date - begin).days >= 90 and (end - row.start_date).days >= 10
+                events[row.activity_id] = known
+            previous = row.start_date
+    assert len(events) > 5
+    assert dict(zip(found["pathway_id"], found["complete"], strict=True)) == events

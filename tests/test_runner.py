@@ -177,6 +177,53 @@ def test_a_pathway_and_a_scenario_go_to_the_notebooks_that_take_them(data: Path,
         settings(scenario="closure")
 
 
+_SCHEME = """name = "some"
+title = "For some"
+narrative = "-"
+source = "Made up"
+price_base = "2024-25"
+[[intervention]]
+name = "fewer"
+title = "Fewer"
+source = "Made up"
+evidence = "assumed"
+change = "avoid"
+effect = 0.5
+start = "2025-26"
+select = { pod = ["ae_type1"], people = "homes.csv" }
+"""
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("key", ["scenario", "beside"])
+def test_a_pack_rests_on_the_files_that_a_scenario_names(key: str, data: Path, tmp_path: Path) -> None:
+    scheme, listed = tmp_path / "one" / "some.toml", tmp_path / "one" / "homes.csv"
+    scheme.parent.mkdir()
+    scheme.write_text(_SCHEME, encoding="utf-8")
+    listed.write_text("patient_id\n1\n", encoding="utf-8")
+    (notebook,) = [n for n in packs.production_notebooks() if n.stem.startswith("06")]
+
+    def placed(*files: Path) -> order.Order:
+        given = {"scenario": str(files[0])} if key == "scenario" else {"beside": ", ".join(map(str, files))}
+        options = ("2024-25", [notebook], None, (), data, ("html",), tmp_path / "reports", given)
+        return order.place_order(["QZ1"], *options)
+
+    before = placed(scheme)
+    assert set(before.named[notebook]) == {"(outside)/some.toml", "(outside)/homes.csv"}
+    before.require_same_data()
+    listed.write_text("patient_id\n1\n2\n", encoding="utf-8")
+    assert placed(scheme).state("QZ1", notebook)["files"] != before.state("QZ1", notebook)["files"]
+    with pytest.raises(InputError, match=r"homes\.csv and 0 others have changed"):
+        before.require_same_data()
+    if key == "beside":
+        other = tmp_path / "two" / "other.toml"
+        other.parent.mkdir()
+        other.write_text(_SCHEME, encoding="utf-8")
+        (other.parent / "homes.csv").write_text("patient_id\n3\n", encoding="utf-8")
+        with pytest.raises(InputError, match=r"Two files are named homes\.csv and differ"):
+            placed(scheme, other)
+
+
 # -- runs -------------------------------------------------------------------------------------------------------------
 @pytest.mark.slow
 @pytest.mark.end_to_end

@@ -22,6 +22,7 @@ ROWS = pd.DataFrame(
         "financial_year": "2024-25", "icb_code": "QA", "provider_code": "R1", "setting": "admitted", "pod": "elective",
         "units": 1, "cost_pence": [1_00, 2_00, 4_00, 8_00, 16_00, 32_00, 64_00, 128_00],
         "fixed_pence": 0, "semi_fixed_pence": 0,
+        "primary_diagnosis": [None, "F03X", "J440", "S720", "F001", "J440", None, "J440"],
     }
 ).assign(variable_pence=lambda t: t["cost_pence"])  # fmt: skip
 PATIENTS = pd.DataFrame(
@@ -71,6 +72,12 @@ def local(scenario: scenarios.Scenario, patients: pd.DataFrame | None = PATIENTS
         ({"practice_code": ["A1"]}, 1 + 2 + 4, 2),
         ({"practice_code_prefix": ["A"]}, 1 + 2 + 4 + 64, 3),
         ({"age_from": 65, "sex": ["female"], "deprivation_decile": [10]}, 8, 1),
+        # Of p9 and p5 no practice is known: they are not excluded. One contact of p1 has no diagnosis.
+        ({"not_practice_code": ["A1", "B2"]}, 8 + 32 + 64 + 128, 4),
+        ({"not_primary_diagnosis_prefix": ["F"]}, 1 + 4 + 8 + 32 + 64 + 128, 6),
+        ({"not_primary_diagnosis_prefix": ["F0", "S7"], "age_from": 65}, 1 + 4, 2),
+        ({"patient_diagnosis_prefix": ["F0"]}, 1 + 2 + 16, 2),
+        ({"patient_diagnosis_prefix": ["F0", "S72"], "not_primary_diagnosis_prefix": ["F"]}, 1 + 8, 2),
     ],
 )
 def test_people_are_chosen_by_what_is_known_of_them(select, pounds, persons):
@@ -85,10 +92,13 @@ def test_people_are_chosen_by_what_is_known_of_them(select, pounds, persons):
 def test_a_list_of_people_is_read_beside_the_file_and_is_part_of_its_identity(tmp_path: Path):
     listed = tmp_path / "homes.csv"
     listed.write_text("patient_id,home\np2,A\np2,A\n p9 ,B\nnobody,C\n,D\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"homes\.csv lists fewer than 8 people"):
+        local(parse_scenario(file(people="homes.csv"), "own.toml", tmp_path / "own.toml"))
     scenario = parse_scenario(file(people="homes.csv"), "own.toml", tmp_path / "own.toml")
     (item,) = scenario.interventions
     assert item.select["people"] == (str(listed),)
-    listed.write_text("patient_id\n" + "\n".join("p" + f"{n:032x}" for n in range(3)), encoding="utf-8")
+    ids = ["p" + f"{n:032x}" for n in (0, 1, 2, *range(100, 105))]
+    listed.write_text("\n".join(["patient_id", " " + ids[0], *ids, ids[0], ""]), encoding="utf-8")
     rows = ROWS.assign(patient_id=["p" + f"{n:032x}" for n in range(8)])
     here = local(scenario, PATIENTS, rows)
     assert here.whole["fewer"] == {"cost_gbp": 7, "persons": 3}
@@ -100,7 +110,9 @@ def test_a_list_of_people_is_read_beside_the_file_and_is_part_of_its_identity(tm
 def test_nhs_numbers_on_a_list_become_the_pseudonyms_of_the_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATHCOST_KEY", str(tmp_path / "key"))
     listed = tmp_path / "homes.csv"
-    listed.write_text("patient_id\n943 476 5919\n", encoding="utf-8")  # the example number of the NHS Data Dictionary
+    others = "\n".join("p" + f"{n:032x}" for n in range(7))
+    # The example number of the NHS Data Dictionary, among pseudonyms.
+    listed.write_text(f"patient_id\n943 476 5919\n{others}\n", encoding="utf-8")
     scenario = parse_scenario(file(people="homes.csv"), "own.toml", tmp_path / "own.toml")
     with pytest.raises(InputError, match="there is no key to make pseudonyms with"):
         local(scenario)
@@ -117,7 +129,8 @@ def test_nhs_numbers_on_a_list_become_the_pseudonyms_of_the_import(tmp_path: Pat
 
 @pytest.mark.unit
 def test_numbers_as_identifiers_are_compared_as_they_are(tmp_path: Path):
-    (tmp_path / "homes.csv").write_text("patient_id\n3\n4\n", encoding="utf-8")
+    lines = ["patient_id", "3", "4", *map(str, range(100, 106)), ""]
+    (tmp_path / "homes.csv").write_text("\n".join(lines), encoding="utf-8")
     scenario = parse_scenario(file(people="homes.csv"), "own.toml", tmp_path / "own.toml")
     here = local(scenario, PATIENTS.assign(patient_id=range(1, 7)), ROWS.assign(patient_id=range(1, 9)))
     assert here.whole["fewer"] == {"cost_gbp": 12, "persons": 2}
@@ -159,6 +172,24 @@ def test_a_file_s_own_baseline_has_no_people(tmp_path: Path):
         (tmp_path / "bad.csv").write_text("id\n1\n", encoding="utf-8")
         with pytest.raises(InputError, match=f"{name} (cannot be read|has no column patient_id)"):
             local(parse_scenario(file(people=name), "own.toml", tmp_path / "own.toml"))
+
+
+@pytest.mark.unit
+def test_exclusions_of_rows_take_out_what_they_name_and_no_more():
+    rows = ROWS.assign(
+        provider_code=["R1", "R2"] * 4, pod=["elective", "elective", "day_case", "elective"] * 2,
+        currency_code=["HN22E", "DZ65F", None, "HN23A"] * 2, primary_procedure=["W401", None] * 4,
+    )  # fmt: skip
+
+    def pounds(**select: Any) -> float:
+        content = file(**select)
+        del content["intervention"][0]["select"]["pod"]
+        return float(local(parse_scenario(content, "own.toml"), rows=rows).whole["fewer"]["cost_gbp"])
+
+    assert pounds(not_pod=["day_case"]) == 255 - 4 - 64
+    assert pounds(not_provider_code=["R2"]) == 1 + 4 + 16 + 64
+    assert pounds(not_currency_code_prefix=["HN2"]) == 2 + 4 + 32 + 64
+    assert pounds(not_primary_procedure_prefix=["W40"], setting=["admitted"]) == 2 + 8 + 32 + 128
 
 
 @pytest.mark.unit

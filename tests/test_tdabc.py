@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import pandas as pd
 import pytest
-from factories import activity_frame, activity_row
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.ledger import tdabc
-from pathcost_lib.sources import Dataset
 
 # Kaplan and Anderson, Harvard Business Review, November 2004: a customer service department that costs $560,000 a
 # quarter and supplies 700,000 practical minutes.
@@ -63,30 +59,3 @@ def test_practical_is_80_per_cent_of_theoretical_unless_said():
 def test_bad_input_is_refused_by_name(resources, steps, message):
     with pytest.raises(InputError, match=message):
         tdabc.cost(resources, steps)
-
-
-@pytest.mark.unit
-def test_staff_minutes_take_the_currency_s_own_line_before_the_general_one_and_say_what_is_not_mapped():
-    day = date(2024, 6, 1)
-    rows = [
-        activity_row(1, "elective", day, 3),
-        activity_row(1, "ae_type1", day, units=2),
-        activity_row(1, "call_111", day),
-    ]
-    data = Dataset.from_frames({"activity": activity_frame(rows)})
-    process = pd.DataFrame(
-        [
-            ("elective", "HN22E", "surgeon", 90.0),
-            ("elective", "*", "surgeon", 60.0),
-            ("elective", "HN22E", "nurse", 200.0),
-            ("ae_type1", "*", "nurse", 40.0),
-        ],
-        columns=["pod", "currency_code", "staff_group", "minutes"],
-    )
-    table = (
-        tdabc.staff_minutes(data.activity, process)
-        .query("SELECT * FROM this ORDER BY activity_id, staff_group")
-        .to_pandas()
-    )
-    assert table["minutes"].tolist()[:3] == [200.0, 90.0, 80.0]
-    assert pd.isna(table["minutes"][3]) and pd.isna(table["staff_group"][3])

@@ -13,9 +13,8 @@ import pandas as pd
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import Result
-from pathcost_lib.sources.engine import Relation
 
-__all__ = ["PRACTICAL_SHARE", "TimeDrivenCost", "cost", "staff_minutes"]
+__all__ = ["PRACTICAL_SHARE", "TimeDrivenCost", "cost"]
 
 #: Practical as a share of theoretical capacity for people (Kaplan and Anderson: 80 to 85 per cent).
 PRACTICAL_SHARE = 0.80
@@ -88,32 +87,6 @@ def cost(resources: pd.DataFrame, steps: pd.DataFrame) -> TimeDrivenCost:
     supply["unused_gbp"] = supply["unused_minutes"] * supply["rate_gbp_per_minute"]
     supply["utilisation_pct"] = 100 * supply["used_minutes"] / supply["practical_minutes"]
     return TimeDrivenCost(table.drop(columns="rate_gbp_per_minute"), supply)
-
-
-def staff_minutes(activity: Relation, process_map: Relation | pd.DataFrame) -> Relation:
-    """Put staff minutes beside the pounds: minutes of each staff group on each activity row.
-
-    Parameters
-    ----------
-    activity : Relation
-        Activity or ledger.
-    process_map : Relation or DataFrame
-        pod, currency_code ("*" for any that has no line of its own), staff_group, minutes (per unit).
-
-    Returns
-    -------
-    Relation
-        activity_id, setting, pod, provider_code, icb_code, staff_group, minutes. Rows whose POD is not in the map
-        have one line with staff_group and minutes missing: they are not mapped, which is not the same as 0.
-    """
-    sql = """
-    SELECT a.activity_id, a.setting, a.pod, a.provider_code, a.icb_code, m.staff_group, a.units * m.minutes AS minutes
-    FROM activity AS a
-    LEFT JOIN (SELECT DISTINCT pod, currency_code FROM process_map) AS own
-      ON own.pod = a.pod AND own.currency_code = a.currency_code
-    LEFT JOIN process_map AS m ON m.pod = a.pod AND m.currency_code = coalesce(own.currency_code, '*')
-    """
-    return activity.engine.view("staff_minutes", sql, {"activity": activity, "process_map": process_map})
 
 
 def _need(frame: pd.DataFrame, columns: list[str], what: str) -> None:

@@ -343,12 +343,18 @@ def _named(values: Mapping[str, Any]) -> dict[str, str]:
     """Return the digests of the files, and of all files of the folders, that parameters name, the data apart."""
     digests = dict[str, str]()
     for path in _places(values):
-        digests |= freshness.digests((p for p in ([path] if path.is_file() else path.rglob("*")) if p.is_file()), path)
+        files = [p for p in ([path] if path.is_file() else path.rglob("*")) if p.is_file()]
+        for name, digest in freshness.digests(files, path).items():
+            if digests.setdefault(name, digest) != digest:
+                raise InputError(f"Two files are named {Path(name).name} and differ. Give one of them another name.")
     return digests
 
 
 def _places(values: Mapping[str, Any]) -> list[Path]:
+    """Return the files and folders that parameters name, and the files that a scenario among them names in its turn."""
     texts = {k: v for k, v in values.items() if isinstance(v, str) and v and k != "data"}
-    each = [one for k, v in texts.items() for one in (v.split(",") if k == "beside" else [v])]
-    named = [Path(text).resolve() for text in each if is_folder(text)]
-    return [path for path in named if path.exists()]
+    each = [(k, one.strip()) for k, v in texts.items() for one in (v.split(",") if k == "beside" else [v])]
+    named = [Path(text).resolve() for _, text in each if is_folder(text)]
+    schemes = [load_scenario(text) for k, text in each if k in ("scenario", "beside") and text]
+    named += [file.resolve() for scheme in schemes for file in scheme.files]
+    return list(dict.fromkeys(path for path in named if path.exists()))

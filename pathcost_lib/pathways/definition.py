@@ -16,6 +16,7 @@ __all__ = [
     "INDEX_FIELDS",
     "OVERLAP_RULES",
     "Definition",
+    "Earlier",
     "Phase",
     "anywhere",
     "available",
@@ -40,10 +41,25 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """A kind of contact, by the same keys as an index, in the days before an event; the day of the event is not one."""
+
+    kind: Mapping[str, tuple[str, ...]]
+    days: int
+
+    def where(self) -> str:
+        """Return the SQL condition by which a ledger row is of that kind."""
+        return " AND ".join(_condition(key, values) for key, values in self.kind.items())
+
+
+@dataclass(frozen=True)
 class Definition:
     """A pathway: which activity is an index event, the window round it, its phases, and who gets what overlaps.
 
-    A *qualifying* activity meets every key of `index`, and its patient every key of `people` (age_from, age_to, sex).
+    A *qualifying* activity meets every key of `index` and none of `excluded`, and its patient every key of `people`
+    (age_from, age_to, sex). The patient had a contact of the kind `having`, and none of the kind `without`, in the days
+    before it that these state; a pathway whose data do not reach back so far is not complete. Activity has the main
+    diagnosis only: a diagnosis in another position is looked for on earlier contacts, by `having`.
     It is an *index event* unless the same patient had another qualifying activity in the `washout_days` before. Every
     contact of the patient that starts in the window is in the pathway (scope "all_cause"). Where windows of one patient
     overlap, a contact belongs to the nearest index (a tie: to the earlier) or is split equally over them.
@@ -59,11 +75,24 @@ class Definition:
     after_days: int
     phases: tuple[Phase, ...]
     people: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    excluded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    without: Earlier | None = None
+    having: Earlier | None = None
 
     def where(self) -> str:
-        """Return the SQL condition by which a ledger row qualifies as index, with its patient's `age` and `sex`."""
-        of_people = [_of_people(key, values) for key, values in self.people.items()]
-        return " AND ".join([*(_condition(key, values) for key, values in self.index.items()), *of_people])
+        """Return the SQL condition by which a ledger row qualifies as index, with its patient's `age` and `sex`.
+
+        What was before it is not in this condition: see `link`.
+        """
+        tests = [_condition(key, values) for key, values in self.index.items()]
+        # A code that is not known is not one that is excluded.
+        tests += [f"coalesce(NOT {_condition(key, values)}, TRUE)" for key, values in self.excluded.items()]
+        return " AND ".join([*tests, *(_of_people(key, values) for key, values in self.people.items())])
+
+    @property
+    def looks_back_days(self) -> int:
+        """How many days before an event decide whether it is one, beside the washout."""
+        return max((each.days for each in (self.without, self.having) if each), default=0)
 
     def index_phase(self) -> str:
         """Return the name of the phase that holds day 0."""
@@ -91,12 +120,18 @@ def phases_of(definitions: Iterable[Definition]) -> pd.DataFrame:
 
 
 def available() -> list[str]:
-    """Return the names of the pathway definitions that come with the suite."""
+    """Return the names of the pathway definitions that come with the suite and are linked together."""
     return sorted(path.stem for path in paths.pathway_definitions().glob("*.toml"))
 
 
+def _shipped() -> dict[str, Path]:
+    """Return the file of each definition that comes with the suite: those linked together, and those linked alone."""
+    folder = paths.pathway_definitions()
+    return {path.stem: path for path in sorted((*folder.glob("*.toml"), *folder.glob("alone/*.toml")))}
+
+
 def load_definition(name: str | Path) -> Definition:
-    """Read a pathway definition: by name from `data/pathways`, or your own `.toml` file.
+    """Read a pathway definition: by name from `data/pathways` (or `alone` in it), or your own `.toml` file.
 
     Raises
     ------
@@ -116,8 +151,7 @@ def load_definition(name: str | Path) -> Definition:
     """
     path = Path(name)
     if path.suffix != ".toml":
-        require_one_of(str(name), available(), what="Pathway")
-        path = paths.pathway_definitions() / f"{name}.toml"
+        path = _shipped()[require_one_of(str(name), _shipped(), what="Pathway")]
     from pathcost_lib.pathways.definition_file import PathwayFile
     from pathcost_lib.sources.toml_models import read_file  # here, because pydantic takes its time to import
 
@@ -133,11 +167,14 @@ def load_definition(name: str | Path) -> Definition:
         after_days=file.window.after_days,
         phases=tuple(Phase(p.name, p.from_day, p.to_day) for p in file.phase),
         people=file.index.people(),
+        excluded=file.index.excluded(),
+        without=file.index.earlier("without"),
+        having=file.index.earlier("having"),
     )
 
 
 def linked_with(chosen: Definition) -> tuple[Definition, ...]:
-    """Return the pathways that are linked together with one: all that are shipped if it is one of them, else it alone.
+    """Return the pathways that are linked together with one: all so shipped if it is one of them, else it alone.
 
     Each notebook and the explorer link by this rule, so that a pathway has one cost whichever shows it. Two ways to
     share out the contacts of overlapping windows would differ by few people, which tells of them.

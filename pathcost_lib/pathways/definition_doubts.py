@@ -23,7 +23,8 @@ def check_pathway(path: Path) -> tuple[str, list[str]]:
     content = read_toml(path, "pathway")
     file = check_content(PathwayFile, content, path.name, path)
     window, phases = file.window, len(file.phase)
-    words = f"{window.before_days} days before to {window.after_days} days after, {phases} phase{'s' * (phases > 1)}"
+    before = f"{window.before_days} day{'s' * (window.before_days != 1)}"
+    words = f"{before} before to {window.after_days} days after, {phases} phase{'s' * (phases > 1)}"
     doubts = doubts_in_words(list(_doubts(file)), PathwayFile, content, path)
     return f"{path.name} can be used: {words}.", doubts
 
@@ -42,6 +43,13 @@ def _doubts(file: PathwayFile) -> Iterator[Doubt]:
     if set(file.index.chosen()) <= {"setting", "pod"}:
         words = "chooses by setting or POD alone, so that patients of all kinds are in it. Is a code lacking?"
         yield Doubt(words, ("index",))
+    for key in ("without", "having"):
+        table = getattr(file.index, key)
+        if table and (wrong := pods_outside(table.setting, table.pod)):
+            yield Doubt(wrong, ("index", key, "pod"))
+        if table and table.days > 366:
+            words = f"is {table.days}: only pathways for which the data reach back so far are counted."
+            yield Doubt(words, ("index", key, "days"))
     for key, days in (("before_days", file.window.before_days), ("after_days", file.window.after_days)):
         if days > 366:
             words = f"is {days}: only pathways whose whole window the data hold are counted, which takes years of data."

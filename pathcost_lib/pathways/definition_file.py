@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from pathcost_lib.pathways.definition import OVERLAP_RULES
+from pathcost_lib.pathways.definition import OVERLAP_RULES, Earlier
 from pathcost_lib.sources.toml_models import Choice, Currency, Limits, OneOf, Pod, Setting, Table, Word, against_rule
 
 __all__ = ["IndexTable", "PathwayFile"]
@@ -15,11 +15,54 @@ Days = Annotated[int, Limits(0, 3660, "days")]
 Codes = list[Currency]
 
 
+class EarlierTable(Choice):
+    """A kind of contact of the patient in the days before the event: one that meets every key given."""
+
+    beside: ClassVar[tuple[str, ...]] = ("days",)
+
+    days: Annotated[int, Limits(1, 3660, "days")] = Field(
+        description="In how many days before the day of the event; data must reach back so far", examples=[365]
+    )
+    setting: list[Setting] = Field([], description="In any of these settings", examples=[["mental_health"]])
+    pod: list[Pod] = Field([], description="In any of these points of delivery", examples=[["non_elective"]])
+    currency_code_prefix: Codes = Field([], description="A currency that begins with any of these")
+    primary_procedure_prefix: Codes = Field([], description="A main procedure that begins with any of these")
+    primary_diagnosis_prefix: Codes = Field(
+        [], description="A main diagnosis that begins with any of these", examples=[["F20"]]
+    )
+
+
+class WithoutTable(EarlierTable):
+    """No contact of this kind in the days before: a first episode, or a first admission."""
+
+    heading: ClassVar[str] = "index.without"
+
+
+class HavingTable(EarlierTable):
+    """A contact of this kind in the days before: someone known to a service, or a diagnosis of another contact."""
+
+    heading: ClassVar[str] = "index.having"
+
+
 class IndexTable(Choice):
-    """Which activity begins the pathway: a contact that meets every key given."""
+    """Which activity begins the pathway: a contact that meets every key given, and none that begins with not_."""
 
     heading: ClassVar[str] = "index"
-    beside: ClassVar[tuple[str, ...]] = ("washout_days", "age_from", "age_to", "sex")
+    excludes: ClassVar[tuple[str, ...]] = (
+        "not_pod",
+        "not_currency_code_prefix",
+        "not_primary_procedure_prefix",
+        "not_primary_diagnosis_prefix",
+    )
+    beside: ClassVar[tuple[str, ...]] = (
+        "washout_days",
+        "age_from",
+        "age_to",
+        "sex",
+        "without",
+        "having",
+        *excludes,
+    )
 
     setting: list[Setting] = Field([], description="In any of these settings", examples=[["admitted"]])
     pod: list[Pod] = Field([], description="In any of these points of delivery", examples=[["elective", "day_case"]])
@@ -33,6 +76,12 @@ class IndexTable(Choice):
     primary_diagnosis_prefix: Codes = Field(
         [], description="A main diagnosis that begins with any of these", examples=[["I61", "I63"]]
     )
+    not_pod: list[Pod] = Field([], description="In none of these points of delivery", examples=[["day_case"]])
+    not_currency_code_prefix: Codes = Field([], description="No currency that begins with any of these")
+    not_primary_procedure_prefix: Codes = Field([], description="No main procedure that begins with any of these")
+    not_primary_diagnosis_prefix: Codes = Field(
+        [], description="No main diagnosis that begins with any of these; one not recorded stays", examples=[["C"]]
+    )
     age_from: Annotated[int, Limits(0, 120, "years of age")] | None = Field(
         None, description="Patients of this age or older in the calendar year of the event", examples=[75]
     )
@@ -45,6 +94,8 @@ class IndexTable(Choice):
     washout_days: Days = Field(
         0, description="No new pathway where the same patient qualified in so many days before", examples=[365]
     )
+    without: WithoutTable | None = Field(None, description="What the patient did not have in the days before")
+    having: HavingTable | None = Field(None, description="What the patient had in the days before")
 
     @model_validator(mode="after")
     def _ages(self) -> Self:
@@ -56,6 +107,15 @@ class IndexTable(Choice):
         """Return what patients are chosen by, by key, as text."""
         ages = {key: (str(age),) for key in ("age_from", "age_to") if (age := getattr(self, key)) is not None}
         return ages | ({"sex": tuple(self.sex)} if self.sex else {})
+
+    def excluded(self) -> dict[str, tuple[str, ...]]:
+        """Return what an event must not be, by key."""
+        return {k.removeprefix("not_"): tuple(codes) for k in self.excludes if (codes := getattr(self, k))}
+
+    def earlier(self, key: str) -> Earlier | None:
+        """Return what is looked for in the days before: `without` or `having`."""
+        table: EarlierTable | None = getattr(self, key)
+        return Earlier(table.chosen(), table.days) if table else None
 
 
 class WindowTable(Table):

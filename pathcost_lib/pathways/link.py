@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from pathcost_lib.errors import InputError
-from pathcost_lib.pathways.definition import INDEX_FIELDS, Definition, anywhere, phases_of
+from pathcost_lib.pathways.definition import INDEX_FIELDS, Definition, Earlier, anywhere, phases_of
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.quoting import quote_value, quote_values
 
@@ -139,16 +139,23 @@ def link(
     if len({d.name for d in definitions}) != len(definitions):
         raise InputError("Two of the pathways linked together have the same name.")
     engine, rows = ledger.engine, ledger.origin or ledger
-    chosen_by = [f for f in INDEX_FIELDS if any(key.startswith(f) for d in definitions for key in d.index)]
+    keys = [key for d in definitions for key in (*d.index, *d.excluded)]
+    chosen_by = [f for f in INDEX_FIELDS if any(key.startswith(f) for key in keys)]
     columns = ", ".join(["activity_id", "patient_id", "start_date", "icb_code", "provider_code", *chosen_by])
     candidates = engine.view(
         "candidates", f"SELECT {columns} FROM rows WHERE {anywhere(definitions)}", {"rows": rows}, materialise=True
     )
     if any(d.people for d in definitions):
         candidates = _with_people(candidates, patients)
+    before = _before(rows, candidates, definitions)
     qualifying = " UNION ALL ".join(
         f"SELECT {quote_value(d.name)} AS pathway, {n} AS priority, "
-        f"activity_id, patient_id, start_date, icb_code, provider_code FROM candidates WHERE {d.where()}"
+        f"activity_id, patient_id, start_date, icb_code, provider_code FROM candidates AS c WHERE {d.where()}"
+        + "".join(
+            f" AND {test} (SELECT 1 FROM {name}_{n} AS e WHERE e.patient_id = c.patient_id AND "
+            f"e.start_date < c.start_date AND datediff('day', e.start_date, c.start_date) <= {quote_value(each.days)})"
+            for name, test, each in _looked_for(d)
+        )
         for n, d in enumerate(definitions)
     )
     extent = rows.extent
@@ -167,10 +174,10 @@ def link(
     steps = engine.run(
         _WINDOWS,
         {
-            "qualifying": engine.view("qualifying", qualifying, {"candidates": candidates}),
+            "qualifying": engine.view("qualifying", qualifying, {"candidates": candidates, **before}),
             "rules": pd.DataFrame(
-                [(d.name, d.washout_days, d.before_days, d.after_days) for d in definitions],
-                columns=["pathway", "washout_days", "before_days", "after_days"],
+                [(d.name, d.washout_days, d.before_days, d.after_days, d.looks_back_days) for d in definitions],
+                columns=["pathway", "washout_days", "before_days", "after_days", "looks_back_days"],
             ),
             "deaths": deaths,
             "settings": settings,
@@ -196,6 +203,27 @@ def link(
         links = links.materialise()
         _require_unique_rows(links)
     return Links(links, steps["pathways"], definitions)
+
+
+def _looked_for(definition: Definition) -> list[tuple[str, str, Earlier]]:
+    """Return what a definition looks for before an event: its name, the test in SQL, the kind of contact."""
+    each = (("without", "NOT EXISTS", definition.without), ("having", "EXISTS", definition.having))
+    return [(name, test, kind) for name, test, kind in each if kind]
+
+
+def _before(rows: Relation, candidates: Relation, definitions: Sequence[Definition]) -> dict[str, Relation]:
+    """Return the days of the contacts that definitions look for, of patients who may qualify: few rows, read once."""
+    return {
+        f"{name}_{n}": rows.engine.view(
+            "earlier",
+            f"SELECT DISTINCT patient_id, start_date FROM rows WHERE {each.where()} "
+            "AND patient_id IN (SELECT patient_id FROM candidates)",
+            {"rows": rows, "candidates": candidates},
+            materialise=True,
+        )
+        for n, d in enumerate(definitions)
+        for name, _, each in _looked_for(d)
+    }
 
 
 def _with_people(candidates: Relation, patients: Relation | None) -> Relation:

@@ -1,12 +1,13 @@
 -- From index events to the days that each owns.
--- Reads: qualifying (pathway, priority, activity_id, patient_id, start_date, icb_code, provider_code), rules (pathway, washout_days, before_days, after_days),
+-- Reads: qualifying (pathway, priority, activity_id, patient_id, start_date, icb_code, provider_code), rules (pathway, washout_days, before_days, after_days, looks_back_days),
 --        deaths (patient_id, died_on), settings (overlap, data_from, data_to).
 -- All the cutting is done on this small table, into days that no two pieces of one owner share; link.sql then reaches the rows by one join.
 
 -- 1. Index events: qualifying activity with none other of the patient's in the washout before it.
 CREATE OR REPLACE TEMP VIEW events AS
 SELECT q.pathway, q.priority, q.activity_id AS pathway_id, q.patient_id, q.start_date AS index_date, q.icb_code, q.provider_code AS index_provider_code,
-       CAST(q.start_date - CAST(r.before_days AS INTEGER) AS DATE) AS window_from, CAST(q.start_date + CAST(r.after_days AS INTEGER) AS DATE) AS window_to
+       CAST(q.start_date - CAST(r.before_days AS INTEGER) AS DATE) AS window_from, CAST(q.start_date + CAST(r.after_days AS INTEGER) AS DATE) AS window_to,
+       CAST(q.start_date - CAST(greatest(r.before_days, r.looks_back_days) AS INTEGER) AS DATE) AS known_from
 FROM (
   SELECT *, lag(start_date) OVER (PARTITION BY pathway, patient_id ORDER BY start_date, activity_id) AS previous
   FROM qualifying
@@ -14,9 +15,9 @@ FROM (
 JOIN rules AS r ON r.pathway = q.pathway
 WHERE q.previous IS NULL OR datediff('day', q.previous, q.start_date) > r.washout_days;
 
--- Whether the data hold the whole of each window (a death closes a window).
+-- Whether the data hold the whole of each window, and of the days that decided on its event (a death closes a window).
 CREATE OR REPLACE TEMP TABLE windows AS
-SELECT w.*, w.window_from >= s.data_from AND (w.window_to <= s.data_to OR coalesce(d.died_on <= s.data_to, FALSE)) AS complete
+SELECT w.*, w.known_from >= s.data_from AND (w.window_to <= s.data_to OR coalesce(d.died_on <= s.data_to, FALSE)) AS complete
 FROM events AS w
 CROSS JOIN settings AS s
 LEFT JOIN deaths AS d ON d.patient_id = w.patient_id;

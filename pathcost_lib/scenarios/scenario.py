@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,18 @@ from pathcost_lib.scenarios.draws import Correlation
 from pathcost_lib.scenarios.years import start_year
 from pathcost_lib.sources.toml_files import read_toml
 
-__all__ = ["GAPS", "PROGRAMME", "SCOPES", "Demand", "Scenario", "list_scenarios", "load_scenario", "moved", "rebase"]
+__all__ = [
+    "GAPS",
+    "PROGRAMME",
+    "SCOPES",
+    "Demand",
+    "Equity",
+    "Scenario",
+    "list_scenarios",
+    "load_scenario",
+    "moved",
+    "rebase",
+]
 
 #: What a scenario is worked out on: the baseline in its own file, or an ICB's ledger.
 SCOPES = ("baseline", "icb")
@@ -50,6 +61,18 @@ class Demand:
     allocation_growth_pct: float
     efficiency_pct: float
     base_gap_gbp: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Equity:
+    """What equity weights are made from: median equivalised income of all households, and of each fifth, GBP a year.
+
+    The fifths are of deprivation, the most deprived first; `elasticity` is that of the marginal utility of income.
+    """
+
+    median_income_gbp: float
+    fifth_income_gbp: tuple[float, ...]
+    elasticity: float = 1.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +104,12 @@ class Scenario:
     names: Mapping[str, str] = field(default_factory=dict)
     dated: bool = False
     tracked: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    equity: Equity | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """The files beside its own that it names: what comes out rests on them too."""
+        return _lists(self.interventions)
 
     def __str__(self) -> str:
         return f"{self.title} [{self.name} {self.identity}]\n{self.narrative}\nSource: {self.source}"
@@ -135,7 +164,7 @@ def parse_scenario(content: Mapping[str, Any], file: str, path: Path | None = No
         first = start_year(values.first_year)
     else:
         first = min((i.start for i in interventions), default=start_year(values.price_base))
-    lists = [Path(item.select["people"][0]) for item in interventions if "people" in item.select]
+    lists = _lists(interventions)
     told = dict(content) | {"lists": [_digest(each) for each in lists]} if lists else content
     identity = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:12]
     return Scenario(
@@ -159,6 +188,7 @@ def parse_scenario(content: Mapping[str, Any], file: str, path: Path | None = No
         names=values.names,
         dated=values.first_year is not None,
         tracked=values.tracked(),
+        equity=values.equity.equity() if values.equity else None,
     )
 
 
@@ -170,6 +200,10 @@ def _list_beside(item: Intervention, path: Path | None) -> Intervention:
     return replace(item, select=dict(item.select) | {"people": (str(file),)})
 
 
+def _lists(items: Sequence[Intervention]) -> list[Path]:
+    return [Path(item.select["people"][0]) for item in items if "people" in item.select]
+
+
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
@@ -177,7 +211,8 @@ def _digest(path: Path) -> str:
 def rebase(scenario: Scenario, price_base: str) -> Scenario:
     """Return a scenario in pounds of another year, by the GDP deflator of `data/reference/price_index.csv`.
 
-    Programme costs, unit costs and prices at the destination, the file's baseline and the pounds of its ready
+    Programme costs, unit costs and prices at the destination, what families' time and travel are worth, the file's
+    baseline and the pounds of its ready
     calculations (arguments that end in _gbp) are multiplied by one factor; shares and activity stay.
 
     Raises
@@ -197,7 +232,10 @@ def rebase(scenario: Scenario, price_base: str) -> Scenario:
         to = item.to and replace(
             item.to, unit_cost_gbp=item.to.unit_cost_gbp * factor, price_gbp=item.to.price_gbp * factor
         )
-        items.append(replace(item, to=to, **pounds))
+        worth = item.families and replace(
+            item.families, hour_gbp=item.families.hour_gbp * factor, travel_gbp=item.families.travel_gbp * factor
+        )
+        items.append(replace(item, to=to, families=worth, **pounds))
     own = scenario.baseline
     if own is not None:
         own = own.assign(**{c: own[c] * factor for c in own.columns if c.endswith("_gbp")})

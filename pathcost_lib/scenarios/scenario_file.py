@@ -19,6 +19,7 @@ from pathcost_lib.scenarios.change.interventions import (
     CHANGES,
     EVIDENCE,
     Destination,
+    Families,
     Intervention,
     dependence_order,
 )
@@ -27,7 +28,7 @@ from pathcost_lib.scenarios.change.people import PERSON
 from pathcost_lib.scenarios.change.release import Release
 from pathcost_lib.scenarios.demand.projection import Growth
 from pathcost_lib.scenarios.draws import Correlation, Distribution, parse_distribution
-from pathcost_lib.scenarios.scenario import GAPS, SCOPES, Demand
+from pathcost_lib.scenarios.scenario import GAPS, SCOPES, Demand, Equity
 from pathcost_lib.scenarios.years import start_year
 from pathcost_lib.sources.toml_models import (
     Choice,
@@ -98,7 +99,7 @@ def _not_negative(assumption: Distribution) -> Distribution:
 
 
 class SelectTable(Choice):
-    """Which activity changes: rows that meet every key given."""
+    """Which activity changes: rows that meet every key given, and none that begins with not_."""
 
     heading: ClassVar[str] = "intervention.select"
 
@@ -124,6 +125,20 @@ class SelectTable(Choice):
     primary_procedure_prefix: list[SelectCode] = Field(
         [], description="A main procedure that begins with any of these", examples=[["W40"]]
     )
+    not_pod: list[Pod] = Field([], description="In none of these points of delivery")
+    not_currency_code_prefix: list[SelectCode] = Field([], description="No currency that begins with any of these")
+    not_provider_code: list[SelectCode] = Field([], description="At none of these providers")
+    not_primary_diagnosis_prefix: list[SelectCode] = Field(
+        [], description="No main diagnosis that begins with any of these; one not recorded stays", examples=[["O"]]
+    )
+    not_primary_procedure_prefix: list[SelectCode] = Field(
+        [], description="No main procedure that begins with any of these"
+    )
+    patient_diagnosis_prefix: list[SelectCode] = Field(
+        [],
+        description="Patients with a main diagnosis that begins with any of these, on any contact of the year",
+        examples=[["F00", "F01", "F03", "G30"]],
+    )
     age_from: Annotated[int, Limits(0, 120, "years of age")] | None = Field(
         None, description="Patients of this age or older, in the calendar year in which the data's year begins"
     )
@@ -140,6 +155,7 @@ class SelectTable(Choice):
     practice_code_prefix: list[SelectCode] = Field(
         [], description="Patients of a GP practice whose code begins with any of these"
     )
+    not_practice_code: list[SelectCode] = Field([], description="Patients of none of these GP practices")
     people: str | None = Field(
         None,
         description="Patients on a list: a CSV file, beside this one, with a column patient_id",
@@ -185,6 +201,29 @@ class ToTable(Table):
         return Destination(*where, self.unit_cost_gbp, price, self.units_per_unit.mean, self.units_per_unit)
 
 
+class FamiliesTable(Table):
+    """What patients, carers and families save for each unit that goes; negative where they give more. In no total."""
+
+    hours: Annotated[float, Limits(unit="hours a unit")] = Field(
+        0.0, description="Their time, less what they give where the activity moves to", examples=[2.5]
+    )
+    hour_gbp: Pounds = Field(0.0, description="What an hour of it is worth", examples=[12.5])
+    travel_gbp: Annotated[float, Limits(unit="GBP a unit")] = Field(
+        0.0, description="Travel and parking", examples=[8.4]
+    )
+    source: str = Field(description="Where the numbers come from")
+
+    @model_validator(mode="after")
+    def _worth(self) -> Self:
+        if bool(self.hours) != bool(self.hour_gbp):
+            raise against_rule("goes with hour_gbp, what an hour is worth; give both or neither.", "hours")
+        return self
+
+    def families(self) -> Families:
+        """Return what the library works with."""
+        return Families(self.hours, self.hour_gbp, self.travel_gbp)
+
+
 class InterventionTable(Table):
     """One scheme: what changes, by how much, when, at what cost, and how good the evidence is."""
 
@@ -228,6 +267,7 @@ class InterventionTable(Table):
     )
     select: SelectTable = Field(description="Which activity changes")
     to: ToTable | None = Field(None, description="Where moved activity goes")
+    families: FamiliesTable | None = Field(None, description="What it saves patients, carers and families")
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -241,6 +281,9 @@ class InterventionTable(Table):
                 raise against_rule(f"{year} is before the start, {self.start}.", key)
         if (self.change == "move") != (self.to is not None):
             raise against_rule('a table of where activity goes is required for change = "move", and only then.', "to")
+        if self.families and self.change == "shorten_stay":
+            words = 'is stated for each unit that goes; with change = "shorten_stay" no unit goes.'
+            raise against_rule(words, "families")
         if self.exit_cost_gbp and not (self.exit_year or self.end):
             raise against_rule("falls in the exit year or the end; give exit_year or end.", "exit_cost_gbp")
         if bool(self.double_running_gbp) != bool(self.double_running_years):
@@ -252,11 +295,14 @@ class InterventionTable(Table):
 
     def intervention(self) -> Intervention:
         """Return what the library works with."""
-        values = {key: value for key, value in self if key not in ("select", "to")}
+        values = {key: value for key, value in self if key not in ("select", "to", "families")}
         years = {key: start_year(values[key]) if values[key] else None for key in ("start", "end", "exit_year")}
         lists = {key: tuple(values[key]) for key in ("ramp", "depends_on")}
         return Intervention(
-            **values | years | lists, select=self.select.chosen(), to=self.to.destination() if self.to else None
+            **values | years | lists,
+            select=self.select.chosen(),
+            to=self.to.destination() if self.to else None,
+            families=self.families.families() if self.families else None,
         )
 
 
@@ -451,6 +497,32 @@ class DeliveryTable(Table):
     recurrent: bool = Field(True, description="Whether it comes again next year", examples=[True])
 
 
+class EquityTable(Table):
+    """Equity weights (Green Book, A3.14 to A3.22): what a pound of a fifth of deprivation weighs."""
+
+    median_income_gbp: PoundsAYear = Field(description="Median equivalised income of all households", examples=[32_000])
+    fifth_income_gbp: list[PoundsAYear] = Field(
+        description="The same of each fifth of deprivation, the most deprived first",
+        examples=[[24_000, 28_000, 32_000, 36_000, 42_000]],
+    )
+    elasticity: Annotated[float, Limits(0, 4, "elasticity of the marginal utility of income")] = Field(
+        1.3, description="How fast a pound loses worth as income rises; 1.3 is the Green Book's", examples=[1.3]
+    )
+    source: str = Field(description="Where the incomes come from")
+
+    @model_validator(mode="after")
+    def _five(self) -> Self:
+        if len(self.fifth_income_gbp) != 5:
+            raise against_rule(f"has {len(self.fifth_income_gbp)} incomes; there are five fifths.", "fifth_income_gbp")
+        if not min(self.median_income_gbp, *self.fifth_income_gbp) > 0:
+            raise against_rule("must be above £0, as the median must.", "fifth_income_gbp")
+        return self
+
+    def equity(self) -> Equity:
+        """Return what the library works with."""
+        return Equity(self.median_income_gbp, tuple(self.fifth_income_gbp), self.elasticity)
+
+
 class CheckTable(Table):
     """A ready calculation: its kind, its arguments, and where they come from."""
 
@@ -536,13 +608,14 @@ class ScenarioFile(Table):
     claim: list[ClaimTable] = Field([], description="What is claimed")
     position: list[PositionTable] = Field([], description="Control totals and planned positions")
     delivery: list[DeliveryTable] = Field([], description="Plan and delivery, month by month")
+    equity: EquityTable | None = Field(None, description="Equity weights, of an ICB's activity")
     demand: DemandTable | None = Field(None, description="Growth")
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
         names = [table.name for table in self.intervention]
         if not names:
-            for key in ("realisation", "optimism_bias_pct", "payment", "release", "correlation", "scope"):
+            for key in ("realisation", "optimism_bias_pct", "payment", "release", "correlation", "scope", "equity"):
                 if key in self.model_fields_set:
                     raise against_rule("changes nothing: the file has no [[intervention]] that it could act on.", key)
         for n, table in enumerate(self.intervention):

@@ -21,6 +21,7 @@ __all__ = [
     "CHANGES",
     "EVIDENCE",
     "Destination",
+    "Families",
     "Intervention",
     "compound",
     "dependence_order",
@@ -70,6 +71,25 @@ class Destination:
 
 
 @dataclass(frozen=True)
+class Families:
+    """What patients, carers and families save for each unit of activity that goes; negative where they give more.
+
+    Attributes
+    ----------
+    hours : float
+        Hours of their time.
+    hour_gbp : float
+        What an hour of it is worth, GBP.
+    travel_gbp : float
+        Travel and parking, GBP.
+    """
+
+    hours: float
+    hour_gbp: float
+    travel_gbp: float
+
+
+@dataclass(frozen=True)
 class Intervention:
     """One intervention; money in GBP at the scenario's price base, years are financial years by their first year."""
 
@@ -97,6 +117,7 @@ class Intervention:
     exit_cost_gbp: float = 0.0
     stranded_years: int | None = None
     exit_year: int | None = None
+    families: Families | None = None
 
 
 def dependence_order(interventions: Sequence[Intervention]) -> list[str]:

@@ -55,6 +55,8 @@ class Local:
         (or the whole of the file's own baseline); touched_pct; and, from a ledger, persons.
     notes : sequence of str
         What was changed to set it here: its first year, its pounds.
+    patients : Relation or None
+        The table of patients, where it is known.
     """
 
     scenario: Scenario
@@ -66,6 +68,7 @@ class Local:
     year: str | None
     touched: pd.DataFrame
     notes: Sequence[str] = ()
+    patients: Relation | None = None
 
     @property
     def whole(self) -> dict[str, dict[str, float]]:
@@ -184,7 +187,7 @@ def localise(
         Financial year in which it starts here. By default the file's; on a ledger, a file that states none starts in
         the year after `year` at the earliest.
     patients : Relation, optional
-        The table of patients, for schemes that choose people by age, sex, deprivation, practice or a list.
+        The table of patients, for schemes that choose people (`people.PERSON`).
 
     Raises
     ------
@@ -231,7 +234,9 @@ def localise(
     there_still = [(c, tuple(n for n in c.names if n not in left_out)) for c in asked.correlations]
     together = [replace(c, names=n) for c, n in there_still if len(n) > 1]
     there = replace(asked, interventions=tuple(kept), correlations=tuple(together))
-    local = Local(there, asked, rows, scope, left_out, icb, year, _touched_in_ledger(kept, rows, icb, year), notes)
+    local = Local(
+        there, asked, rows, scope, left_out, icb, year, _touched_in_ledger(kept, rows, icb, year), notes, patients
+    )
     host = _host(asked.payment.host, stand_ins, own, local.providers)
     return replace(local, scenario=replace(there, payment=replace(asked.payment, host=host)))
 
@@ -365,7 +370,11 @@ _MONEY = ("cost", "fixed", "semi_fixed", "variable")
 
 
 def baseline(
-    interventions: Sequence[Intervention], ledger: Relation | pd.DataFrame, *, year: str | None = None
+    interventions: Sequence[Intervention],
+    ledger: Relation | pd.DataFrame,
+    *,
+    year: str | None = None,
+    by: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Sum a ledger into cells.
 
@@ -379,12 +388,14 @@ def baseline(
         where it is known, `payment_gbp`.
     year : str, optional
         Financial year to take from a ledger; required if it holds several.
+    by : sequence of str
+        Columns of the ledger that divide the cells further.
 
     Returns
     -------
     DataFrame
-        One row per cell: the columns of `CELL` (and `currency_code`, from a small table), `selected_by` (a 0 or 1 for
-        each intervention), activity and GBP.
+        One row per cell: the columns of `CELL` and `by` (and `currency_code`, from a small table), `selected_by` (a 0
+        or 1 for each intervention), activity and GBP.
 
     Raises
     ------
@@ -416,9 +427,9 @@ def baseline(
     flags = " || ".join(f"CASE WHEN {selection_sql(i)} THEN '1' ELSE '0' END" for i in interventions) or "''"
     # A small table may tell currencies apart; a ledger has too many of them.
     level = CELL if in_pence or "currency_code" not in relation.columns else [*CELL, "currency_code"]
-    named = [f"coalesce({key}, 'unknown') AS {key}" for key in level]
+    named = [f"coalesce({key}, 'unknown') AS {key}" for key in level] + [*by]
     rows = f"SELECT {', '.join([*named, *known])}, {flags} AS selected_by FROM this {where}"
-    keys = ", ".join([*level, "selected_by"])
+    keys = ", ".join([*level, *by, "selected_by"])
     cells = relation.query(
         f"SELECT {keys}, {', '.join(sums)} FROM ({rows}) AS rows_selected GROUP BY {keys} ORDER BY {keys}"
     ).to_pandas()
@@ -467,11 +478,13 @@ def selection_sql(intervention: Intervention) -> str:
     for key, codes in intervention.select.items():
         column = column_of(key)
         if column == "age":
-            parts.append(f"age {'>=' if key == 'age_from' else '<='} {int(codes[0])}")
-        elif key == column:
-            parts.append(f"{column} IN ({quote_values(codes)})")
+            test = f"age {'>=' if key == 'age_from' else '<='} {int(codes[0])}"
+        elif not key.endswith("_prefix"):
+            test = f"{column} IN ({quote_values(codes)})"
         else:
-            parts.append("(" + " OR ".join(f"starts_with({column}, {quote_value(code)})" for code in codes) + ")")
+            test = "(" + " OR ".join(f"starts_with({column}, {quote_value(code)})" for code in codes) + ")"
+        # A code that is not known is not one that is excluded.
+        parts.append(f"coalesce(NOT {test}, TRUE)" if key.startswith("not_") else test)
     return " AND ".join(parts) or "TRUE"
 
 

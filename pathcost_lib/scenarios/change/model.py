@@ -199,6 +199,7 @@ class SystemModel:
         }
         self.full_cost = self._matrix(provider, pair, rows["cost_gbp"].to_numpy(float))
         self.semi_fixed = self._matrix(provider, pair, rows["semi_fixed_gbp"].to_numpy(float))
+        self.activity = self._matrix(provider, pair, rows["activity"].to_numpy(float))
         self._payer_weights = self._matrix(payer, pair, rows["cost_gbp"].to_numpy(float))
 
     def _build_groups(self, cells: pd.DataFrame, rows: pd.DataFrame, pair: NDArray[np.int64], release: Release) -> None:
@@ -267,14 +268,14 @@ class SystemModel:
         return semi_fixed_released(np.minimum(share, 1.0), base, self.group_steps[:, None])
 
     def detail(self, effects: FloatArray) -> dict[str, FloatArray]:
-        """Return each of `COMPONENTS`, `full_cost` and `semi_fixed` gone by organisation x intervention x year.
+        """Return each of `COMPONENTS`, and `full_cost`, `semi_fixed` and `units` gone, by organisation x scheme x year.
 
         `effects` has shape (interventions,). Semi-fixed cost is released by all interventions on a POD together, and
         shared between them in proportion to the semi-fixed cost of what each avoids.
         """
         f = self.fractions(np.asarray(effects, float)[:, None])
         shape = (len(self.organisations), len(self.interventions), len(self.years))
-        parts = {name: np.zeros(shape) for name in (*COMPONENTS, "full_cost", "semi_fixed")}
+        parts = {name: np.zeros(shape) for name in (*COMPONENTS, "full_cost", "semi_fixed", "units")}
         gone = self.groups @ f.cost[:, :, 0]
         rate = np.divide(self._semi_fixed(gone), gone, out=np.zeros_like(gone), where=gone > 0)
         for number in range(len(self.interventions)):
@@ -284,6 +285,7 @@ class SystemModel:
             for name, fraction in by.items():
                 parts[name][:, number] = self.matrices[name][:, mine] @ fraction
             parts["payment"][:, number] += self.matrices["payment_there"][:, mine] @ paid
+            parts["units"][:, number] = self.activity[:, mine] @ paid
             parts["full_cost"][:, number] = self.full_cost[:, mine] @ cost
             parts["semi_fixed"][:, number] = self.semi_fixed[:, mine] @ cost
             np.add.at(parts["semi_fixed_released"][:, number], self.group_owner, rate * (self.groups[:, mine] @ cost))

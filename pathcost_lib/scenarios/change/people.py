@@ -1,4 +1,8 @@
-"""Whom a scheme is for: rows of a ledger with the age, sex, deprivation and practice of their patient, or from a list.
+"""Whom a scheme is for: rows with the age, sex, deprivation, practice or a diagnosis of their patient, or from a list.
+
+A row of activity has one diagnosis, the main one. A diagnosis "of a patient" is one of any of the patient's contacts in
+the year, wherever: so dementia is found in an admission for a fall.
+
 
 A list of people is a CSV file of its own with a column patient_id. Identifiers in it become pseudonyms as at intake
 (see `intake.pseudonyms`), with the same local key, and are compared with those of the data; nothing of them is kept.
@@ -15,15 +19,27 @@ from pathlib import Path
 import pandas as pd
 
 from pathcost_lib.errors import InputError
+from pathcost_lib.few import SMALLEST
 from pathcost_lib.intake.pseudonyms import key_file, key_in, local_key, pseudonym
 from pathcost_lib.scenarios.change.interventions import Intervention
 from pathcost_lib.scenarios.years import start_year
 from pathcost_lib.sources.engine import DuckDBEngine, Relation, connect
+from pathcost_lib.sources.quoting import quote_value
 
 __all__ = ["COLUMNS", "PERSON", "column_of", "is_listed", "of_people", "with_people"]
 
 #: What `select` may choose people by.
-PERSON = ("age_from", "age_to", "sex", "deprivation_decile", "practice_code", "practice_code_prefix", "people")
+PERSON = (
+    "age_from",
+    "age_to",
+    "sex",
+    "deprivation_decile",
+    "practice_code",
+    "practice_code_prefix",
+    "not_practice_code",
+    "patient_diagnosis_prefix",
+    "people",
+)
 #: The columns of patients behind that.
 COLUMNS = ("age", "sex", "deprivation_decile", "practice_code")
 _PSEUDONYM = re.compile("p[0-9a-f]{32}")
@@ -31,17 +47,26 @@ _PSEUDONYM = re.compile("p[0-9a-f]{32}")
 
 def column_of(key: str) -> str:
     """Return the column that a key of `select` is compared with."""
-    return "age" if key in ("age_from", "age_to") else key.removesuffix("_prefix")
+    return "age" if key in ("age_from", "age_to") else key.removeprefix("not_").removesuffix("_prefix")
 
 
 def of_people(key: str) -> bool:
-    """Return whether a key of `select` chooses people, also once a list has become a column."""
-    return key in PERSON or key.startswith("listed_")
+    """Return whether a key of `select` chooses people, also once a list or a diagnosis has become a column."""
+    return key in PERSON or key.startswith(("listed_", "diagnosed_"))
 
 
 def is_listed(file: str) -> str:
     """Return the column that says whether a row's patient is on a list: by the file, so that no two are mixed up."""
-    return f"listed_{hashlib.sha256(file.encode()).hexdigest()[:12]}"
+    return f"listed_{_short(file)}"
+
+
+def _diagnosed(codes: Sequence[str]) -> str:
+    """Return the column that says whether a row's patient has a diagnosis that begins with any of some codes."""
+    return f"diagnosed_{_short(' '.join(sorted(codes)))}"
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def with_people(
@@ -68,13 +93,22 @@ def with_people(
     if not any(key in PERSON for item in items for key in item.select):
         return rows, list(items)
     if patients is None:
-        raise InputError("A scheme chooses people by age, sex, deprivation, practice or list: give the table patients.")
+        words = "A scheme chooses people by age, sex, deprivation, practice, diagnosis or list"
+        raise InputError(f"{words}: give the table patients.")
     lists = {item.select["people"][0]: _listed(item, rows) for item in items if "people" in item.select}
-    numbers = range(len(lists))
-    joined = " ".join(f"LEFT JOIN list_{n} AS l{n} ON l{n}.listed_id = CAST(r.patient_id AS VARCHAR)" for n in numbers)
+    sources = {is_listed(file): f"list_{n}" for n, file in enumerate(lists)}
+    of_codes = {codes: _diagnosed(codes) for item in items if (codes := item.select.get("patient_diagnosis_prefix"))}
+    if of_codes and "primary_diagnosis" not in rows.columns:
+        raise InputError("A scheme chooses people by a diagnosis: the ledger has no column primary_diagnosis.")
+    for codes, column in of_codes.items():
+        tests = " OR ".join(f"starts_with(primary_diagnosis, {quote_value(code)})" for code in codes)
+        sources[column] = f"(SELECT DISTINCT CAST(patient_id AS VARCHAR) AS listed_id FROM rows WHERE {tests})"
+    joined = " ".join(
+        f"LEFT JOIN {source} AS {column}_of ON {column}_of.listed_id = CAST(r.patient_id AS VARCHAR)"
+        for column, source in sources.items()
+    )
     flags = "".join(
-        f", CASE WHEN l{n}.listed_id IS NULL THEN 'no' ELSE 'yes' END AS {is_listed(file)}"
-        for n, file in enumerate(lists)
+        f", CASE WHEN {column}_of.listed_id IS NULL THEN 'no' ELSE 'yes' END AS {column}" for column in sources
     )
     calendar_year = start_year(year)
     each = (
@@ -97,6 +131,8 @@ def _by_columns(item: Intervention) -> Intervention:
     select = dict(item.select)
     for file in select.pop("people", ()):
         select[is_listed(file)] = ("yes",)
+    if codes := select.pop("patient_diagnosis_prefix", ()):
+        select[_diagnosed(codes)] = ("yes",)
     return replace(item, select=select)
 
 
@@ -112,6 +148,9 @@ def _listed(item: Intervention, rows: Relation) -> pd.DataFrame:
         raise InputError(f"{where}: {path.name} has no column patient_id.")
     people = table["patient_id"].dropna().str.strip()
     people = people[people != ""].drop_duplicates()
+    if len(people) < SMALLEST:
+        # A digest of the file stands in the pack: of a few identifiers it could be found by trial.
+        raise InputError(f"{where}: {path.name} lists fewer than {SMALLEST} people. Nothing could be shown of them.")
     if str(rows.schema["patient_id"]).upper() == "VARCHAR":
         people = _at_the_door(people, where).drop_duplicates()
     listed = pd.DataFrame({"listed_id": people.to_numpy(dtype=object)}).astype({"listed_id": "string"})

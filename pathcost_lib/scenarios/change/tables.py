@@ -15,9 +15,10 @@ import pandas as pd
 from pathcost_lib.arguments import number
 from pathcost_lib.codes import label
 from pathcost_lib.errors import InputError
+from pathcost_lib.results import NotComputable
 from pathcost_lib.scenarios.change.interventions import levels
 from pathcost_lib.scenarios.change.localise import Local
-from pathcost_lib.scenarios.change.sharing import payment_at_risk
+from pathcost_lib.scenarios.change.sharing import GainShareTerms, gain_share, payment_at_risk, settlement
 from pathcost_lib.scenarios.change.system import SystemImpact, control_totals
 from pathcost_lib.scenarios.years import financial_years
 
@@ -28,6 +29,7 @@ __all__ = [
     "SYSTEM",
     "by_name",
     "counted",
+    "deals",
     "delivered",
     "names_shown",
     "persons",
@@ -146,6 +148,50 @@ def by_name(values: pd.DataFrame, called: Mapping[str, str]) -> pd.DataFrame:
         raise AssertionError("the organisations shown do not add up to the system")
     rows.loc[SYSTEM] = system
     return rows.rename_axis(index="organisation")
+
+
+def deals(local: Local, impact: SystemImpact, terms: GainShareTerms) -> pd.DataFrame:
+    """Return what each organisation gains over all years under two deals, which move money and save none.
+
+    Parameters
+    ----------
+    local : Local
+        From `localise`.
+    impact : SystemImpact
+        The same, worked out.
+    terms : GainShareTerms
+        What providers get, year by year, of what who pays them saves of the cost in scope: each in proportion to its
+        own cost in scope.
+
+    Returns
+    -------
+    DataFrame
+        GBP by organisation (its code the index): `as above`, `gain share`, and `all gain alike`, a settlement in which
+        nobody is worse off and what the system gains is shared equally; missing where the system loses. Those whom the
+        schemes do not touch have no row.
+
+    Raises
+    ------
+    InputError
+        If `terms` are no terms.
+    """
+    payer = local.scenario.payment.host or local.commissioner
+    parties = {payer, *impact.table["organisation"]}  # whoever has no part has none in a deal
+    before = impact.matrix()["total"].drop("total").loc[lambda each: each.index.isin(parties)]
+    years = impact.by_year()
+    spend = float(local.touched["touched_gbp"].iloc[0])
+    saved = years.loc[years["organisation"] == payer, "impact_gbp"].to_numpy(dtype=float)
+    paid = float(gain_share(spend, np.maximum(spend - saved, 0.0), terms).sum())
+    own = local.scope[(local.scope["provider_code"] != "") & ~local.scope["intervention"].isin(local.left_out)]
+    weights = own.groupby("provider_code")["cost_gbp"].sum().reindex(before.index.drop(payer), fill_value=0.0)
+    shared = before.copy()
+    if weights.sum() > 0:
+        shared[payer] -= paid
+        shared[weights.index] += paid * weights / weights.sum()
+    alike = settlement({str(code): float(amount) for code, amount in before.items()})
+    nothing = pd.Series(np.nan, index=before.index)
+    settled = nothing if isinstance(alike, NotComputable) else alike.set_index("organisation")["after_gbp"]
+    return pd.DataFrame({"as above": before, "gain share": shared, "all gain alike": settled}, index=before.index)
 
 
 def positions(local: Local, impact: SystemImpact, called: Mapping[str, str]) -> pd.DataFrame:

@@ -21,7 +21,11 @@ HEADINGS: dict[str, dict[str, str]] = {
         "left_out": "Left out because",
     },
     "waterfall": {"change_gbp": "Change", "running_gbp": "Left"},
-    "years": {"ramp_pct": "Along the ramp", "destination_gbp": "Where activity moves to"},
+    "years": {
+        "ramp_pct": "Along the ramp",
+        "destination_gbp": "Where activity moves to",
+        "families_gbp": "Time and travel of patients and families (in no total)",
+    },
     "compensation": {"transfer_gbp": "Transition payment"},
     "worth": {
         "net_present_value_gbp": "Net present value, median",
@@ -48,6 +52,15 @@ HEADINGS: dict[str, dict[str, str]] = {
         "variance_gbp": "Against the control total",
         "met": "Met",
     },
+    "families": {
+        "cost_goes_gbp": "Full cost of the activity that goes",
+        "hours_saved": "Hours of their time",
+        "time_gbp": "Worth of that time",
+        "travel_gbp": "Travel",
+        "families_gbp": "Time and travel",
+        "equity_weight": "Equity weight",
+        "weighted_gbp": "Time and travel, weighted",
+    },
     "delivery": {"delivered_so_far_pct": "Delivered so far, of plan"},
     "register": {
         "over_claim_gbp": "Claimed beyond that",
@@ -65,6 +78,7 @@ HEADINGS: dict[str, dict[str, str]] = {
 }
 #: The row of all organisations that have none of their own.
 OTHERS = "Other providers"
+FAMILIES = "Patients, carers and families: their time and travel, in no organisation's total"
 #: On what the pictures of who gains and who loses rest; what a scheme is worth is discounted and simulated.
 UNDISCOUNTED = "over all years, not discounted"
 #: How the transition payment is settled.
