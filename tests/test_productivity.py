@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from pathcost_lib import present
-from pathcost_lib.benchmark import output_view, output_words, price_volume_mix, productivity
+from pathcost_lib.benchmark import output_view, output_words, price_volume_mix
 from pathcost_lib.benchmark.index_numbers import chained, laspeyres
-from pathcost_lib.benchmark.productivity import NEUTRAL
+from pathcost_lib.benchmark.productivity import NEUTRAL, productivity
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources.engine import connect
 from pathcost_lib.sources.published import read
