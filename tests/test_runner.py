@@ -48,10 +48,11 @@ def data(tables: Path, tmp_path: Path) -> Path:
 
 def _notebook(path: Path, code: str = "pass") -> Path:
     """Write a notebook that reads a reference table, does `code`, and shows its ICB."""
+    imports = "import os, signal, time\nfrom pathcost_lib import present\nfrom pathcost_lib.ledger import pricing"
     cells = [
         ("# Who is asked for", ["pack"]),
         ('icb: str = "QZ1"  # ODS code\ndata: str = ""  # Folder\nextra: str = ""  # Any file', ["parameters"]),
-        (f"import os, signal, time\nfrom pathcost_lib import ledger, present\nledger.national_mff()\n{code}", []),
+        (f"{imports}\npricing.national_mff()\n{code}", []),
         ("present.message(f'About {icb}.')", ["pack"]),
         ("print(time.time_ns())\npresent.expect(figures=0, tables=0)", []),
     ]
