@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib import benchmark
+from pathcost_lib.benchmark import standards
 
 REPLICATES = 4_000  # groups in one call: each is one replicate
 SEEDS = 200
@@ -70,7 +71,7 @@ def simple_limits(rng: np.random.Generator) -> Iterator[tuple[str, str, float]]:
         df = pd.DataFrame({"g": g, "x": rng.binomial(n, p, REPLICATES), "n": n})
         found = benchmark.proportion(df, by="g", events="x", population="n").table
         yield "proportion (Wilson)", f"{p:.0%} of {n}", held(found, p)
-    bands = benchmark.load_standard()
+    bands = standards.load_standard()
     rates = 0.002 * np.exp(np.linspace(0, 4, 19))
     for people in (15, 100, 2_000):
         df = pd.DataFrame({"g": np.repeat(g, 19), "age_band": np.tile(bands["age_band"], REPLICATES), "n": people})

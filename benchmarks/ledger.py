@@ -28,7 +28,8 @@ import pandas as pd
 
 from pathcost_lib.codes import PODS
 from pathcost_lib.ledger import cost_activity
-from pathcost_lib.pathways import Definition, Phase, link, summarise
+from pathcost_lib.pathways import link, summarise
+from pathcost_lib.pathways.definition import Definition, Phase
 from pathcost_lib.sources import open_dataset
 
 Answer = tuple[pd.DataFrame, pd.DataFrame]

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import psutil
 
-from pathcost_lib import packs, paths, sources
+from pathcost_lib import paths, sources
+from pathcost_lib.packs import builder
 from pathcost_lib.sources import names
 
 BIN = Path(sys.executable).parent
@@ -60,7 +61,7 @@ def plain(icbs: list[str], folder: Path) -> list[list[str]]:
     """Return the commands of the plain loop."""
     commands = []
     for icb in icbs:
-        for notebook in packs.production_notebooks():
+        for notebook in builder.production_notebooks():
             made = str(folder / f"{icb}-{notebook.name}")
             commands.append([str(BIN / "papermill"), str(notebook), made, "-p", "icb", icb, "-k", "python3"])
             commands.append([str(BIN / "jupyter"), "nbconvert", "--to", "html", made])

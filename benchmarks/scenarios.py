@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from pathcost_lib.scenarios import Correlation, Distribution, Growth, load_scenario, simulate, simulate_demand
+from pathcost_lib.scenarios import load_scenario, simulate, simulate_demand
 from pathcost_lib.scenarios.change.interventions import Intervention
-from pathcost_lib.scenarios.draws import uniforms
+from pathcost_lib.scenarios.demand.projection import Growth
+from pathcost_lib.scenarios.draws import Correlation, Distribution, uniforms
 
 LIMIT_SECONDS = 10.0
 LIMIT_GB = 1.5

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from pathcost_lib.benchmark import directly_standardised_rate, indirectly_standardised_ratio, load_standard
+from pathcost_lib.benchmark import directly_standardised_rate, indirectly_standardised_ratio
+from pathcost_lib.benchmark.standards import load_standard
 
 AREAS = 7_000
 LOOPED = 500  # areas done by the loop; its time is scaled to all of them and the scale is printed

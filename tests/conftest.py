@@ -9,6 +9,8 @@ import matplotlib as mpl
 import pytest
 from hypothesis import settings
 
+from pathcost_lib.packs import render
+
 mpl.use("Agg")
 # A busy machine is no fault of the code: how long an example takes decides nothing.
 settings.register_profile("untimed", deadline=None)
@@ -76,6 +78,6 @@ def pack_of_three(three: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     from pathcost_lib import packs
 
     out = tmp_path_factory.mktemp("reports")
-    built = packs.build("QHL", year="2024-25", data=three, out=out, formats=(*packs.FORMATS,), jobs=2)
+    built = packs.build("QHL", year="2024-25", data=three, out=out, formats=(*render.FORMATS,), jobs=2)
     assert not built.failures, built.failures
     return built.folder

@@ -11,12 +11,12 @@ from unittest.mock import patch
 import matplotlib.pyplot as plt
 import nbformat
 
-from pathcost_lib import packs
+from pathcost_lib.packs import builder
 from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.packs.runner import check_parameters
 from pathcost_lib.present import display
 
-NOTEBOOKS = {path.stem[:2]: path for path in packs.production_notebooks()}
+NOTEBOOKS = {path.stem[:2]: path for path in builder.production_notebooks()}
 
 
 def run(key: str, values: Mapping[str, Any], edits: Mapping[str, str] | None = None) -> Section:

@@ -13,7 +13,8 @@ import pandas as pd
 from in_process import NOTEBOOKS
 
 from pathcost_lib import scenarios
-from pathcost_lib.scenarios import Local, SystemImpact
+from pathcost_lib.scenarios.change.localise import Local
+from pathcost_lib.scenarios.change.system import SystemImpact
 
 FIRST, LAST, SHOWN = "scenario = local.scenario", "# Nobody is left out", "from pathcost_lib import present"
 #: What the notebook shows by name.

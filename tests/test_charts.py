@@ -13,9 +13,10 @@ import pytest
 from openpyxl.utils.cell import range_boundaries
 from pptx import Presentation
 
-from pathcost_lib import packs, present
+from pathcost_lib import present
 from pathcost_lib.benchmark import figures
 from pathcost_lib.errors import InputError
+from pathcost_lib.packs import render
 from pathcost_lib.packs.charts import BASE, NativeChart, native_chart
 from pathcost_lib.packs.document import Document, Figure, Finding, Message, Section, Table, read_section
 from pathcost_lib.packs.slides import write_slides
@@ -191,14 +192,14 @@ def sections(pack_of_three: Path) -> list[Section]:
 
 @pytest.fixture(scope="module")
 def on_slides(pack_of_three: Path) -> dict[str, Any]:
-    deck = Presentation(pack_of_three / packs.FORMATS["pptx"].file)
+    deck = Presentation(pack_of_three / render.FORMATS["pptx"].file)
     return {s.name: s for slide in deck.slides for s in slide.shapes if s.has_chart or s.shape_type == 13}
 
 
 @pytest.fixture(scope="module")
 def in_workbook(pack_of_three: Path) -> dict[str, dict[str, list[float | None]]]:
     """Return each chart's series by the title of its table, read through the cells that it points to."""
-    book = openpyxl.load_workbook(pack_of_three / packs.FORMATS["xlsx"].file)
+    book = openpyxl.load_workbook(pack_of_three / render.FORMATS["xlsx"].file)
     return {
         str(sheet["A1"].value): {
             f"{n} {s.tx.v if s.tx.v else s.tx.strRef.f}": _cells(book, s.val.numRef.f)

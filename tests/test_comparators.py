@@ -17,14 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from pathcost_lib import comparators, packs, pathways
+from pathcost_lib import comparators, pathways
 from pathcost_lib.benchmark import exchanged, icb_causes, icb_view, pathway_cost
 from pathcost_lib.cli import app
-from pathcost_lib.comparators.club import NO_COMPARATOR
+from pathcost_lib.comparators.club import NO_COMPARATOR, Club
 from pathcost_lib.comparators.combine import combine, share_out
-from pathcost_lib.comparators.files import KEYS, NUMBERS, Shared
+from pathcost_lib.comparators.files import KEYS, NUMBERS, Shared, Statistics, definition_digest, read, write
 from pathcost_lib.comparators.prices import price_digests, unlike_prices
 from pathcost_lib.errors import InputError
+from pathcost_lib.packs import builder, runner
 from pathcost_lib.packs.audit import audit_pack
 from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.packs.share import share
@@ -33,7 +34,7 @@ from pathcost_lib.sources.comparator import NO_OTHER
 from pathcost_lib.sources.dataset import Dataset
 
 YEAR = "2024-25"
-NOTEBOOKS = {path.stem[:2]: path for path in packs.production_notebooks()}
+NOTEBOOKS = {path.stem[:2]: path for path in builder.production_notebooks()}
 AGES = np.arange(0, 95, 5)
 
 
@@ -104,16 +105,16 @@ def shared(icb: str = "QOP", **manifest: Any) -> Shared:
     table = pd.DataFrame([row | {"statistic": "population", "age_band": "0 to 4", "sex": "male", "persons": 12.5}])
     knees = pathways.load_definition("knee_replacement")
     said = {"icb": icb, "name": icb, "year": YEAR, "price_base": YEAR, "months": [], "banner": "", "lacking": {}}
-    said |= {"prices": {}, "definitions": {knees.name: comparators.definition_digest(knees)}, "coverage_pct": {}}
+    said |= {"prices": {}, "definitions": {knees.name: definition_digest(knees)}, "coverage_pct": {}}
     return Shared(table, said | {"contacts": 100, "persons": 50} | manifest)
 
 
 @pytest.mark.unit
 def test_a_file_is_read_as_it_was_written_and_the_same_content_is_the_same_bytes(tmp_path: Path) -> None:
-    first, second = (comparators.write(shared(), tmp_path / name) for name in ("QOP.zip", "b.zip"))
+    first, second = (write(shared(), tmp_path / name) for name in ("QOP.zip", "b.zip"))
     assert first.read_bytes() == second.read_bytes()
     second.unlink()
-    (found,) = comparators.read(tmp_path)
+    (found,) = read(tmp_path)
     pd.testing.assert_frame_equal(found.table, shared().table)
     assert (found.icb, found.file) == ("QOP", "QOP.zip")
 
@@ -154,21 +155,21 @@ def _spoil(path: Path, how: str) -> None:
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_in_words(how: str, words: str, tmp_path: Path) -> None:
-    _spoil(comparators.write(shared(), tmp_path / "QOP.zip"), how)
+    _spoil(write(shared(), tmp_path / "QOP.zip"), how)
     with pytest.raises(InputError, match=words):
-        comparators.read(tmp_path)
+        read(tmp_path)
 
 
 @pytest.mark.unit
 def test_two_files_of_one_area_no_file_and_no_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no \.zip file"):
-        comparators.read(tmp_path)
+        read(tmp_path)
     for name in ("a.zip", "b.zip"):
-        comparators.write(shared(), tmp_path / name)
+        write(shared(), tmp_path / name)
     with pytest.raises(InputError, match=r"a.zip and b.zip are both of QOP"):
-        comparators.read(tmp_path)
+        read(tmp_path)
     with pytest.raises(InputError, match="there is no folder"):
-        comparators.read(tmp_path / "nowhere")
+        read(tmp_path / "nowhere")
 
 
 # -- who is compared ---------------------------------------------------------------------------------------------------
@@ -198,7 +199,7 @@ def club(three: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _who(data: Path, folder: Path, **options: Any) -> comparators.Club:
+def _who(data: Path, folder: Path, **options: Any) -> Club:
     definitions = [pathways.load_definition(name) for name in pathways.available()]
     given_ = {"icb": "QHL", "year": YEAR, "price_base": YEAR, "definitions": definitions, "compare": str(folder)}
     return comparators.compared_with(open_dataset(data), "England", **(given_ | options))
@@ -235,13 +236,13 @@ def test_where_files_do_not_serve_the_area_stands_alone_and_says_why(alone: Path
 def test_files_that_count_otherwise_are_refused_and_what_differs_is_named(
     alone: Path, club: Path, tmp_path: Path
 ) -> None:
-    one = next(item for item in comparators.read(club) if item.icb == "QOP")
+    one = next(item for item in read(club) if item.icb == "QOP")
     other = {**one.manifest, "year": "2023-24", "price_base": "2022-23", "months": one.manifest["months"][:6]}
     other |= {"definitions": {**one.manifest["definitions"], "stroke": "0", "gout": "1"}, "banner": ""}
     other["definitions"].pop("hip_fracture")
     other["prices"] = {**one.manifest["prices"], "day_case": "0", "home_visit": "1"}
     other["prices"].pop("elective")
-    comparators.write(replace(one, manifest=other), tmp_path / "QOP.zip")
+    write(replace(one, manifest=other), tmp_path / "QOP.zip")
     with pytest.raises(InputError) as caught:
         _who(alone, tmp_path)
     for words in (
@@ -265,9 +266,9 @@ def test_files_that_count_otherwise_are_refused_and_what_differs_is_named(
 def test_a_thin_file_is_left_out_with_the_reason_and_two_areas_are_too_few(
     alone: Path, club: Path, tmp_path: Path
 ) -> None:
-    for one in comparators.read(club):
+    for one in read(club):
         thin = {"contacts": one.manifest["contacts"] // 3} if one.icb == "QUA" else {}
-        comparators.write(replace(one, manifest={**one.manifest, **thin}), tmp_path / one.file)
+        write(replace(one, manifest={**one.manifest, **thin}), tmp_path / one.file)
     with pytest.raises(InputError, match=r"2 areas only would be compared \(QHL, QOP\).*few_areas"):
         _who(alone, tmp_path)
     who = _who(alone, tmp_path, allow="few_areas")
@@ -278,7 +279,7 @@ def test_a_thin_file_is_left_out_with_the_reason_and_two_areas_are_too_few(
 @pytest.mark.slow
 @pytest.mark.end_to_end
 def test_no_cell_of_a_file_is_of_one_to_seven_and_counts_are_rounded(club: Path) -> None:
-    for one in comparators.read(club):
+    for one in read(club):
         people = one.table[one.table["statistic"] != "population"]
         for name in ("persons", "pathways", "contacts"):
             counts = people[name].dropna()
@@ -292,7 +293,7 @@ def test_no_cell_of_a_file_is_of_one_to_seven_and_counts_are_rounded(club: Path)
 def test_what_a_pack_hides_is_not_in_the_file_and_both_together_give_nothing_away(
     club: Path, pack_of_three: Path
 ) -> None:
-    one = next(item for item in comparators.read(club) if item.icb == "QHL")
+    one = next(item for item in read(club) if item.icb == "QHL")
     shown = {path.stem: list(read_section(path).payloads) for path in sorted(pack_of_three.glob("[0-9]*.ipynb"))}
     titles = {pathways.load_definition(name).title: name for name in pathways.available()}
     (rates,) = (p for p in shown["03_icb_variation"] if p.get("name") == "Rates")
@@ -401,7 +402,7 @@ def beside(
     """Return 02 and 03 from the rows of all three areas, and from own rows with the files of the others."""
     out, found = tmp_path_factory.mktemp("beside"), {}
     for number in ("02", "03"):
-        packs.execute(NOTEBOOKS[number], out / f"{number}.ipynb", {"data": str(alone), "compare": str(club)})
+        runner.execute(NOTEBOOKS[number], out / f"{number}.ipynb", {"data": str(alone), "compare": str(club)})
         sections = (pack_of_three / NOTEBOOKS[number].name, out / f"{number}.ipynb")
         found[number] = (read_section(sections[0]), read_section(sections[1]))
     return found
@@ -562,9 +563,9 @@ def test_rates_have_no_reference_where_areas_with_many_people_share_none() -> No
     assert icb_view.event_rates(small, "A").iloc[0]["reference_rate"] == pytest.approx(3000.0)
 
 
-def _statistics(*rows: dict[str, Any]) -> comparators.Statistics:
+def _statistics(*rows: dict[str, Any]) -> Statistics:
     blank: dict[str, Any] = dict.fromkeys(KEYS, "") | dict.fromkeys(NUMBERS, np.nan)
-    return comparators.Statistics(pd.DataFrame([blank | row for row in rows]), {})
+    return Statistics(pd.DataFrame([blank | row for row in rows]), {})
 
 
 @pytest.mark.unit
@@ -645,7 +646,7 @@ def test_each_count_of_a_cell_may_be_shown() -> None:
 @pytest.mark.slow
 @pytest.mark.end_to_end
 def test_tenths_that_are_combined_share_no_cost_and_people_add_up(club: Path) -> None:
-    for one in comparators.read(club):
+    for one in read(club):
         tenths = one.table[one.table["statistic"] == "deprivation"]
         registered = one.table[one.table["statistic"] == "registered"]
         combined = tenths["deprivation"].str.contains(" to ")

@@ -7,14 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-import statsmodels.api as sm
 from scipy import stats
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.results import NotComputable
 from pathcost_lib.variation import (
     chance_share,
-    count_components,
     extremal_quotient,
     gini,
     interquartile_ratio,
@@ -145,66 +143,3 @@ def test_corrected_intervals_cover_the_truth(measure) -> None:
     assert 0.91 <= np.mean(covered) <= 0.99
     if measure is not systematic_component:
         assert np.mean(seen) > 1.05 * np.mean(truth)
-
-
-# -- gamma-Poisson --
-def counts(seed: int, units: int = 60, variance: float = 0.04) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    expected = np.exp(rng.uniform(np.log(5), np.log(300), units))
-    rate = rng.gamma(1 / variance, variance, units) if variance else np.ones(units)
-    return pd.DataFrame({"unit": range(units), "o": rng.poisson(expected * rate), "e": expected, "rate": rate})
-
-
-@pytest.mark.oracle
-def test_gamma_poisson_is_the_negative_binomial_of_statsmodels() -> None:
-    frame = counts(3)
-    ours = count_components(frame, unit="unit", observed="o", expected="e")
-    model = sm.NegativeBinomial(frame["o"], np.ones(len(frame)), exposure=frame["e"], loglike_method="nb2")
-    theirs = model.fit(disp=0, method="nm", maxiter=5000, xtol=1e-10, ftol=1e-12)
-    assert ours.log_likelihood == pytest.approx(theirs.llf, abs=1e-6)
-    assert ours.variance == pytest.approx(theirs.params["alpha"], rel=1e-4)
-    assert ours.mean == pytest.approx(np.exp(theirs.params["const"]), rel=1e-5)
-
-
-@pytest.mark.unit
-def test_posterior_is_conjugate() -> None:
-    frame = counts(5)
-    found = count_components(frame, unit="unit", observed="o", expected="e")
-    shape, rate = 1 / found.variance + frame["o"], 1 / (found.variance * found.mean) + frame["e"]
-    np.testing.assert_allclose(found.table["shrunk"], shape / rate)
-    np.testing.assert_allclose(found.table["sd"], np.sqrt(shape) / rate)
-    assert (found.table["probability_above_average"].between(0, 1)).all()
-
-
-@pytest.mark.unit
-def test_chance_alone_gives_a_variance_of_zero() -> None:
-    frame = pd.DataFrame({"unit": list("abcd"), "o": [10, 11, 9, 10], "e": [10.0] * 4})
-    found = count_components(frame, unit="unit", observed="o", expected="e")
-    assert found.variance == 0 and found.lower_95 == 0 and found.upper_95 > 0
-    assert (found.table["shrunk"] == 1).all()
-    with pytest.raises(InputError, match="at least 3 units"):
-        count_components(frame.head(2), unit="unit", observed="o", expected="e")
-    for column, value, words in (
-        ("o", 10.5, "o must be whole counts: 1 row.*a"),
-        ("o", np.nan, "o must be a number: 1 row.*a"),
-        ("o", -1, "o must not be negative"),
-        ("e", 0.0, "e must be more than 0"),
-        ("unit", "b", r"each key once: 2 row\(s\), unit: b"),
-        ("unit", None, "unit must be known in every row"),
-    ):
-        wrong = frame.astype({"o": float, "unit": object})
-        wrong.loc[0, column] = value
-        with pytest.raises(InputError, match=words):
-            count_components(wrong, unit="unit", observed="o", expected="e")
-
-
-@pytest.mark.property
-def test_gamma_poisson_intervals_cover() -> None:
-    inside, units = [], []
-    for seed in range(60):
-        frame = counts(100 + seed)
-        found = count_components(frame, unit="unit", observed="o", expected="e")
-        inside.append(found.lower_95 <= 0.04 <= found.upper_95)
-        units.append(((found.table["lower_95"] <= frame["rate"]) & (frame["rate"] <= found.table["upper_95"])).mean())
-    assert np.mean(inside) >= 0.88
-    assert np.mean(units) == pytest.approx(0.94, abs=0.03)

@@ -13,7 +13,8 @@ import pypdf
 import pytest
 from pptx import Presentation
 
-from pathcost_lib import packs, present
+from pathcost_lib import present
+from pathcost_lib.packs import render
 from pathcost_lib.packs.document import Document, Message, PackSummary, Section, Table, read_section
 from pathcost_lib.packs.index import render_index
 from pathcost_lib.packs.order import SYNTHETIC
@@ -125,7 +126,7 @@ def test_the_cover_of_a_pack_names_nobody_but_on_sure_grounds(pack_of_three: Pat
         # The longest name first, so that a sure "... QUA 1" is not found in "... QUA 12".
         named = [name for name in others if name in message.text and not any(name in s for s in sure)]
         assert not named, message.text
-    page = (pack_of_three / packs.FORMATS["html"].file).read_text(encoding="utf-8")
+    page = (pack_of_three / render.FORMATS["html"].file).read_text(encoding="utf-8")
     cover = page[page.index("<header") : page.index("</header>")]
     assert all(name in "".join(m.text + m.decision for m in document.messages) for name in others if name in cover)
 
@@ -151,11 +152,11 @@ def test_a_gap_is_said_with_its_central_figure_and_its_range(gap: tuple[float, f
 @pytest.mark.slow
 @pytest.mark.notebook
 def test_every_page_slide_sheet_and_the_index_say_that_the_data_are_invented(pack_of_three: Path) -> None:
-    pages = pypdf.PdfReader(pack_of_three / packs.FORMATS["pdf"].file).pages
+    pages = pypdf.PdfReader(pack_of_three / render.FORMATS["pdf"].file).pages
     assert all(SYNTHETIC in " ".join(page.extract_text().split()) for page in pages)
-    for slide in Presentation(pack_of_three / packs.FORMATS["pptx"].file).slides:
+    for slide in Presentation(pack_of_three / render.FORMATS["pptx"].file).slides:
         assert SYNTHETIC in " ".join(s.text_frame.text for s in slide.shapes if s.has_text_frame)
-    html = (pack_of_three / packs.FORMATS["html"].file).read_text(encoding="utf-8")
+    html = (pack_of_three / render.FORMATS["html"].file).read_text(encoding="utf-8")
     title = html[html.index("<title>") : html.index("</title>")]
     assert SYNTHETIC[1:] in title and f'<p class="banner">{SYNTHETIC}</p>' in html
     assert SYNTHETIC in (pack_of_three.parent / "index.html").read_text(encoding="utf-8")

@@ -10,10 +10,11 @@ import pytest
 from factories import activity_frame, activity_row, make_tables
 from test_ledger import price
 
-from pathcost_lib import packs
 from pathcost_lib.benchmark.icb_view import coverage_of
 from pathcost_lib.errors import InputError
-from pathcost_lib.ledger import coverage, coverage_bounds, coverage_by_month
+from pathcost_lib.ledger import coverage, coverage_by_month
+from pathcost_lib.ledger.coverage import coverage_bounds
+from pathcost_lib.packs import builder
 from pathcost_lib.packs.document import Document, Message, Section
 from pathcost_lib.present import banner, display
 from pathcost_lib.sources import Dataset, connect
@@ -193,7 +194,7 @@ def test_the_banner_is_a_message_of_any_dataset(left_out, monkeypatch):
 
 @pytest.mark.unit
 def test_every_production_notebook_bears_the_banner_and_the_cover_of_a_pack_says_it_once():
-    for path in packs.production_notebooks():
+    for path in builder.production_notebooks():
         cells = nbformat.read(path, as_version=4).cells
         assert any("coverage_banner(" in c.source for c in cells if "pack" in c.metadata.get("tags", [])), path.name
     two = [Section(name, name, (Message(f"{name} costs £1."), Message("Coverage, Here."))) for name in ("a", "b")]

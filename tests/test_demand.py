@@ -18,8 +18,6 @@ from pathcost_lib.errors import InputError
 from pathcost_lib.sample import generate
 from pathcost_lib.scenarios import (
     DemandModel,
-    Distribution,
-    Growth,
     capacity,
     cost_path,
     do_nothing_gap,
@@ -32,7 +30,8 @@ from pathcost_lib.scenarios import (
     tornado,
 )
 from pathcost_lib.scenarios.demand import words
-from pathcost_lib.scenarios.demand.projection import ACTIVITY_DRIVERS
+from pathcost_lib.scenarios.demand.projection import ACTIVITY_DRIVERS, Growth
+from pathcost_lib.scenarios.draws import Distribution
 
 SEXES = ("female", "male")
 

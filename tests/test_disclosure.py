@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pathcost_lib import present
 from pathcost_lib.errors import InputError
 from pathcost_lib.packs.audit import Cells, audit, refuse_leaks
-from pathcost_lib.present import display
+from pathcost_lib.present import disclosure, display
 from pathcost_lib.present.protection import Line, exposed, protect
 
 BY = {"setting": ["setting"], "phase": ["phase"], "grid": ["setting", "phase"]}
@@ -45,22 +45,22 @@ def _of(national: dict[str, pd.DataFrame], area: str, held: dict[Any, Any] = {})
     return tables
 
 
-def _together(national: dict[str, pd.DataFrame], area: str) -> dict[str, present.Disclosed]:
+def _together(national: dict[str, pd.DataFrame], area: str) -> dict[str, disclosure.Disclosed]:
     every = {"everywhere": national, "focus": ("icb_code", area), "apart": {"all_contacts": ["all_cost_gbp"]}}
     return present.disclose_together(_of(national, area), counts="contacts", by=BY, **every)
 
 
-def _apart(national: dict[str, pd.DataFrame], area: str) -> dict[str, present.Disclosed]:
+def _apart(national: dict[str, pd.DataFrame], area: str) -> dict[str, disclosure.Disclosed]:
     """What looking at one table at a time would show."""
     apart = {"all_contacts": ["all_cost_gbp"]}
     return {name: present.disclose(t, counts="contacts", apart=apart) for name, t in _of(national, area).items()}
 
 
-def _payloads(shown: dict[str, present.Disclosed]) -> list[dict[str, Any]]:
+def _payloads(shown: dict[str, disclosure.Disclosed]) -> list[dict[str, Any]]:
     return [display.table_bundle(d, name=n, title=n)[display.TABLE] for n, d in shown.items()]
 
 
-Shown = dict[str, dict[str, present.Disclosed]]
+Shown = dict[str, dict[str, disclosure.Disclosed]]
 
 
 def _solved(national: dict[str, pd.DataFrame], shown: Shown, column: str) -> list[tuple[str, str, int]]:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pathcost_lib import benchmark
+from pathcost_lib.benchmark.drivers import pathway_drivers
 from pathcost_lib.errors import InputError
 
 COLUMNS = {"currency": "hrg", "activity": "n", "cost": "gbp"}
@@ -136,7 +137,7 @@ def test_pathway_drivers_by_hand():
     current = pathway(
         ("before", "outpatient", 45, 4_950), ("before", "community", 15, 750), ("op", "admitted", 12, 60_000)
     )
-    found = benchmark.pathway_drivers(base, current, **SIZES)
+    found = pathway_drivers(base, current, **SIZES)
     before = found.table[found.table["phase"] == "before"].set_index("setting")
     # per 500 people 10 pathways in the base, 12 here; 4 contacts a pathway, then 5; half outpatient, then 3/4
     assert before["base_gbp"].to_dict() == {"community": 1_000, "outpatient": 2_000}
@@ -161,13 +162,13 @@ def test_pathway_drivers_add_up_whatever_is_missing(seed):
         side["contacts"] = rng.integers(0, 60, 9)
         side["cost_gbp"] = np.round(side["contacts"] * rng.gamma(2, 90, 9), 2)
         sides.append(side.sample(rng.integers(1, 10), random_state=seed))
-    found = benchmark.pathway_drivers(*sides, **SIZES)
+    found = pathway_drivers(*sides, **SIZES)
     totals = {name: round(value * 100) for name, value in found.totals.items()}
     drivers = ["rate_gbp", "intensity_gbp", "setting_mix_gbp", "price_gbp"]
     assert sum(totals[name] for name in drivers) == totals["change_gbp"]
     assert totals["change_gbp"] == totals["current_gbp"] - totals["base_gbp"]
     assert totals["current_gbp"] == round(sides[1]["cost_gbp"].sum() * 100)
-    same = benchmark.pathway_drivers(sides[0], sides[0], **dict.fromkeys(SIZES, 7))
+    same = pathway_drivers(sides[0], sides[0], **dict.fromkeys(SIZES, 7))
     assert not same.table[drivers].to_numpy().any()
 
 
@@ -175,9 +176,9 @@ def test_pathway_drivers_add_up_whatever_is_missing(seed):
 def test_pathway_drivers_refuse_what_they_cannot_use():
     side = pathway(("op", "admitted", 1, 10.0))
     with pytest.raises(InputError, match=r"population must be more than 0.*base"):
-        benchmark.pathway_drivers(side, side, **{**SIZES, "base_population": 0})
+        pathway_drivers(side, side, **{**SIZES, "base_population": 0})
     with pytest.raises(InputError, match=r"Cost without contacts.*op/admitted"):
-        benchmark.pathway_drivers(side, side.assign(contacts=0), **SIZES)
+        pathway_drivers(side, side.assign(contacts=0), **SIZES)
 
 
 @pytest.mark.published

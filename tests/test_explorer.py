@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 from factories import make_tables, write_tables
 
-from pathcost_lib import ledger, packs, pathways, sources
+from pathcost_lib import ledger, pathways, sources
 from pathcost_lib.errors import InputError
 from pathcost_lib.explore.explorer import BREAKDOWNS, Explorer, View
 from pathcost_lib.explore.explorer_page import ExplorerPage
+from pathcost_lib.packs import builder
 from pathcost_lib.present.display import TABLE
 
 #: What `factories` calls patients and contacts.
@@ -182,4 +183,4 @@ def test_saving_makes_a_workbook_of_what_is_shown_and_of_nobody(page: ExplorerPa
 
 @pytest.mark.unit
 def test_start_and_explore_are_not_pack_notebooks() -> None:
-    assert {"00_start_here", "explore"}.isdisjoint(path.stem for path in packs.production_notebooks())
+    assert {"00_start_here", "explore"}.isdisjoint(path.stem for path in builder.production_notebooks())

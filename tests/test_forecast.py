@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pathcost_lib.errors import InputError
-from pathcost_lib.scenarios import backtest, forecast, join_long_run, monthly_outlook
+from pathcost_lib.scenarios import backtest, forecast, monthly_outlook
 from pathcost_lib.scenarios.demand import forecasting as fc
 from pathcost_lib.scenarios.demand.forecasting import METHODS, working_days
 
@@ -88,20 +88,6 @@ def test_no_model_beats_the_naive_on_a_series_that_repeats():
     test = backtest(repeats, methods=["stl"], calendar="none")
     assert test.best == "seasonal_naive"
     assert "the naive is used" in test.summary
-
-
-@pytest.mark.unit
-def test_join_has_no_step():
-    series = planted(months=pd.period_range("2021-04", "2025-09", freq="M"))
-    near = forecast(series, 9, method="seasonal_naive")
-    projected = pd.Series(1000.0 * 1.02 ** np.arange(6), index=range(2024, 2030))
-    table = join_long_run(series, near, projected).set_index("year")
-    assert table.loc[2025, "source"] == "actual and forecast"
-    whole = series["2025-01":].sum() + near.table["forecast"].iloc[:3].sum()
-    assert table.loc[2025, "activity"] == pytest.approx(whole)
-    assert (table["activity"].loc[2026:] / table["activity"].shift().loc[2026:]).tolist() == pytest.approx([1.02] * 4)
-    with pytest.raises(InputError, match="no whole calendar year"):
-        join_long_run(series, near, projected.loc[2027:])
 
 
 @pytest.mark.unit

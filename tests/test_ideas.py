@@ -13,7 +13,10 @@ import pytest
 from pathcost_lib import benchmark, scenarios, value, variation
 from pathcost_lib.present.format import plain_pounds, short_pounds
 from pathcost_lib.scenarios import load_scenario, run_checks, system_impact
+from pathcost_lib.scenarios.change import sharing
 from pathcost_lib.scenarios.change.check_words import answers
+from pathcost_lib.scenarios.change.system import control_totals
+from pathcost_lib.scenarios.demand import projection
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = ("#", "idea", "where a user finds it", "entered", "comes out", "test")
@@ -71,13 +74,13 @@ def totals() -> str:
         {"organisation": ["commissioner", "provider"], "control_total_gbp": 0.0, "position_gbp": [-8e5, 3e5]}
     )
     impact = system_impact(load_scenario("payment_cut"))
-    after = scenarios.control_totals(plans, impact, "2027-28").set_index("organisation")["after_gbp"]
+    after = control_totals(plans, impact, "2027-28").set_index("organisation")["after_gbp"]
     return f"system {gbp(after['system'])}, its provider {gbp(after['provider'])}"
 
 
 def gap() -> str:
     costs = pd.DataFrame({"pod": ["health", "care"], "year": 2024, "cost_gbp": [1e9, 5e8]})
-    path = scenarios.CostPath(costs, pd.DataFrame())
+    path = projection.CostPath(costs, pd.DataFrame())
     scopes = {"Health": ["health"], "Health and social care": ["health", "care"]}
     base = {"Health": 286e6, "Health and social care": 542e6}
     rows = scenarios.do_nothing_gap(path, allocation_growth_pct=0, scopes=scopes, base_gap_gbp=base)
@@ -105,7 +108,7 @@ def once() -> str:
 
 def payroll() -> str:
     system = system_impact(load_scenario("shared_payroll")).system
-    lost = scenarios.payment_at_risk(20_528_000, 1, 0.6)
+    lost = sharing.payment_at_risk(20_528_000, 1, 0.6)
     return f"{gbp(system.iloc[0])}, then {gbp(system.iloc[1])}; {plain_pounds(lost)} lost of payment at risk"
 
 

@@ -14,7 +14,8 @@ from scipy import stats
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources import connect
-from pathcost_lib.variation import VarianceComponents, variance_components
+from pathcost_lib.variation import variance_components
+from pathcost_lib.variation.multilevel import VarianceComponents
 
 COVARIATES = ["age", "female"]
 

@@ -13,8 +13,10 @@ import statsmodels.api as sm
 from factories import make_tables, typed, write_tables
 
 from pathcost_lib import ledger, paths, pathways, present
-from pathcost_lib.benchmark import figures, icb_causes, icb_view, need, two_part, two_part_cost, words
+from pathcost_lib.benchmark import figures, icb_causes, icb_view, need, two_part, words
+from pathcost_lib.benchmark.two_part import two_part_cost
 from pathcost_lib.errors import InputError
+from pathcost_lib.present import disclosure
 from pathcost_lib.sources import open_dataset
 from pathcost_lib.sources.published import read
 
@@ -307,7 +309,7 @@ def test_conditions_are_read_with_every_pound_of_them(tmp_path: Path) -> None:
 
 
 # -- words and figure -------------------------------------------------------------------------------------------------
-def _need(step: float, low: float, high: float, *, published: tuple[float, float, float]) -> present.Disclosed:
+def _need(step: float, low: float, high: float, *, published: tuple[float, float, float]) -> disclosure.Disclosed:
     rows = [("age_sex", 140.0, 51.0, 228.0), ("deprivation", step, low, high), ("published", *published)]
     table = pd.DataFrame(rows, columns=["basis", *need._DIFFERENCE]).assign(persons=15_000, reference_gbp=2_180.0)
     table = table.assign(value_gbp=2_180.0 + table["difference_gbp"], reason="")

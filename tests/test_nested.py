@@ -17,7 +17,7 @@ from scipy.optimize import linprog
 
 from pathcost_lib import ledger, pathways, present, sources, value, variation
 from pathcost_lib.few import SMALLEST
-from pathcost_lib.pathways import told_by_years
+from pathcost_lib.pathways.borne import told_by_years
 from pathcost_lib.sample import generate
 from pathcost_lib.sources import Relation
 from pathcost_lib.value import tables

@@ -7,18 +7,19 @@ from pathlib import Path
 import pytest
 from factories import make_tables, write_tables
 
-from pathcost_lib import ledger, packs, pathways
+from pathcost_lib import ledger, pathways
 from pathcost_lib.benchmark import icb_view
+from pathcost_lib.packs import builder, runner
 from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.packs.runner import NotebookError
 from pathcost_lib.sample import generate
 from pathcost_lib.sources import open_dataset
 
-NOTEBOOK = next(path for path in packs.production_notebooks() if path.stem == "03_icb_variation")
+NOTEBOOK = next(path for path in builder.production_notebooks() if path.stem == "03_icb_variation")
 
 
 def shown(folder: Path, **values: object) -> Section:
-    packs.execute(NOTEBOOK, folder / "out.ipynb", values)
+    runner.execute(NOTEBOOK, folder / "out.ipynb", values)
     return read_section(folder / "out.ipynb")
 
 
@@ -113,4 +114,4 @@ def test_one_area_or_no_people_are_said_to_be_so(left_out: tuple[str, ...], said
 def test_wrong_values_stop_it_with_what_is_allowed(wrong: dict[str, str], said: str, thin: str, tmp_path: Path) -> None:
     values = {"icb": "QZ1", "pathway": "knee_replacement", "data": thin, **wrong}
     with pytest.raises(NotebookError, match=f"(?s){said}"):
-        packs.execute(NOTEBOOK, tmp_path / "out.ipynb", values)
+        runner.execute(NOTEBOOK, tmp_path / "out.ipynb", values)

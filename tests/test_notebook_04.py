@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from factories import make_tables, write_tables
 
-from pathcost_lib import packs
+from pathcost_lib.packs import builder, runner
 from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.packs.runner import NotebookError
 from pathcost_lib.present import style
@@ -20,11 +20,11 @@ from pathcost_lib.sample import generate
 from pathcost_lib.variation import figures
 from pathcost_lib.variation import words as outlier_words
 
-NOTEBOOK = next(p for p in packs.production_notebooks() if p.stem == "04_outliers")
+NOTEBOOK = next(p for p in builder.production_notebooks() if p.stem == "04_outliers")
 
 
 def run(tmp_path: Path, **parameters: object) -> Section:
-    packs.execute(NOTEBOOK, tmp_path / "out.ipynb", parameters)
+    runner.execute(NOTEBOOK, tmp_path / "out.ipynb", parameters)
     return read_section(tmp_path / "out.ipynb")
 
 

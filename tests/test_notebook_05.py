@@ -10,12 +10,15 @@ import pytest
 from factories import make_tables, write_tables
 from in_process import run
 
-from pathcost_lib import ledger, packs, paths, sources
+from pathcost_lib import ledger, paths, sources
+from pathcost_lib.packs import runner
 from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.packs.runner import NotebookError
 from pathcost_lib.present.format import short_pounds
 from pathcost_lib.sample import generate
-from pathcost_lib.scenarios import DemandModel, Distribution, Growth, monthly_outlook, tornado
+from pathcost_lib.scenarios import DemandModel, monthly_outlook, tornado
+from pathcost_lib.scenarios.demand.projection import Growth
+from pathcost_lib.scenarios.draws import Distribution
 from pathcost_lib.sources import published
 
 NOTEBOOK = paths.notebooks() / "05_demand_growth.ipynb"
@@ -31,7 +34,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def shown(data: Path, to: Path, **values: object) -> Section:
-    packs.execute(NOTEBOOK, to / "out.ipynb", {"data": str(data), "draws": 200, **values})
+    runner.execute(NOTEBOOK, to / "out.ipynb", {"data": str(data), "draws": 200, **values})
     return read_section(to / "out.ipynb")
 
 

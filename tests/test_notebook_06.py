@@ -16,18 +16,19 @@ from in_process import run
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from system_steps import steps
 
-from pathcost_lib import ledger, packs, paths, present, scenarios, sources
+from pathcost_lib import ledger, paths, present, scenarios, sources
 from pathcost_lib.errors import InputError
+from pathcost_lib.packs import builder, runner
 from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.packs.runner import NotebookError
 from pathcost_lib.present import style
 from pathcost_lib.present.format import short_pounds
-from pathcost_lib.scenarios.change import figures
+from pathcost_lib.scenarios.change import figures, localise
 from pathcost_lib.scenarios.change import words as savings
 from pathcost_lib.scenarios.change.tables import OTHERS, SYSTEM
 from pathcost_lib.sources import names
 
-NOTEBOOK = next(p for p in packs.production_notebooks() if p.stem == "06_system_savings")
+NOTEBOOK = next(p for p in builder.production_notebooks() if p.stem == "06_system_savings")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def local(data: str) -> scenarios.Local:
+def local(data: str) -> localise.Local:
     dataset = sources.open_dataset(data)
     chosen = scenarios.load_scenario("many_small_improvements")
     near = scenarios.activity_near(dataset.activity, icb="QZ2", year="2024-25")
@@ -53,7 +54,7 @@ def local(data: str) -> scenarios.Local:
 
 
 def _run(folder: Path, **values: Any) -> Section:
-    packs.execute(NOTEBOOK, folder / "out.ipynb", values)
+    runner.execute(NOTEBOOK, folder / "out.ipynb", values)
     return read_section(folder / "out.ipynb")
 
 
@@ -67,7 +68,7 @@ def _frame(section: Section, name: str) -> pd.DataFrame:
 
 @pytest.mark.slow
 @pytest.mark.notebook
-def test_tables_of_the_notebook_are_the_library_s(data: str, local: scenarios.Local, tmp_path: Path) -> None:
+def test_tables_of_the_notebook_are_the_library_s(data: str, local: localise.Local, tmp_path: Path) -> None:
     section = _run(tmp_path, icb="QZ2", data=data, draws=200, seed=5)
     assert (len(section.messages), len(section.figures), len(section.tables)) == (2, 6, 15)
     called = names.organisation_names(sources.open_dataset(data).organisations)
@@ -164,7 +165,7 @@ def test_says_why_it_is_not_computable(
 )
 def test_stops_in_cell_three_with_what_is_allowed(wrong: dict[str, str], said: str, data: str, tmp_path: Path) -> None:
     with pytest.raises(NotebookError, match=f"(?s)06_system_savings.ipynb, cell 3: {said}"):
-        packs.execute(NOTEBOOK, tmp_path / "out.ipynb", {"icb": "QZ2", "data": data, **wrong})
+        runner.execute(NOTEBOOK, tmp_path / "out.ipynb", {"icb": "QZ2", "data": data, **wrong})
 
 
 @pytest.mark.slow
@@ -233,7 +234,7 @@ def test_what_families_save_has_a_table_and_a_column_and_is_in_no_total(data: st
 
 
 @pytest.mark.unit
-def test_programme_costs_are_to_the_size_of_the_place_and_names_are_of_the_place(local: scenarios.Local) -> None:
+def test_programme_costs_are_to_the_size_of_the_place_and_names_are_of_the_place(local: localise.Local) -> None:
     here = {i.name: i for i in local.scenario.interventions}
     rows = local.rows.query(  # type: ignore[union-attr]
         "SELECT sum(cost_pence) / 100.0 AS cost_gbp, count(DISTINCT patient_id) AS persons FROM this "
@@ -249,7 +250,7 @@ def test_programme_costs_are_to_the_size_of_the_place_and_names_are_of_the_place
 
 
 @pytest.mark.unit
-def test_what_cannot_be_worked_out_is_left_out_with_what_depends_on_it(local: scenarios.Local) -> None:
+def test_what_cannot_be_worked_out_is_left_out_with_what_depends_on_it(local: localise.Local) -> None:
     first, *others = local.asked.interventions
     nothing = replace(first, select={"pod": ("mental_health_bed_day",), "provider_code": ("NONE",)})
     scenario = replace(local.asked, interventions=(nothing, *others))
@@ -264,7 +265,7 @@ def test_what_cannot_be_worked_out_is_left_out_with_what_depends_on_it(local: sc
 
 
 @pytest.mark.unit
-def test_tables_add_up_and_small_providers_are_shown_as_one(local: scenarios.Local) -> None:
+def test_tables_add_up_and_small_providers_are_shown_as_one(local: localise.Local) -> None:
     view = steps(local, most=1)
     matrix = view.tables["matrix"].pivot_table(index="organisation", columns="scheme", values="impact_gbp", sort=False)
     assert list(matrix.index) == ["QZ2", "A2", "C2", OTHERS, SYSTEM]
@@ -289,7 +290,7 @@ def test_tables_add_up_and_small_providers_are_shown_as_one(local: scenarios.Loc
 
 
 @pytest.mark.unit
-def test_usual_claims_count_the_same_activity_twice_and_a_file_of_claims_is_checked(local: scenarios.Local) -> None:
+def test_usual_claims_count_the_same_activity_twice_and_a_file_of_claims_is_checked(local: localise.Local) -> None:
     impact = scenarios.system_impact(local.scenario, local.rows, year="2024-25", payment="activity")
     claims = scenarios.usual_claims(impact, "QZ2")
     assert set(claims["programme"]) == {"QIPP", "CIP"}
@@ -347,7 +348,7 @@ def test_the_message_is_no_more_certain_than_the_interval() -> None:
 
 
 @pytest.mark.unit
-def test_no_text_is_cut_off_and_a_reason_stands_in_for_a_figure(local: scenarios.Local) -> None:
+def test_no_text_is_cut_off_and_a_reason_stands_in_for_a_figure(local: localise.Local) -> None:
     view = steps(local, draws=200)
     marks = {"low": -2e3, "middle": 4e3, "high": 9e3, "central": 5e3}
     calls: list[tuple[Any, Any, str, dict[str, Any]]] = [

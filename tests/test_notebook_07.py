@@ -14,16 +14,17 @@ import pytest
 from factories import activity_frame, activity_row, make_tables, organisations, typed, unit_costs, write_tables
 from in_process import run as run_here
 
-from pathcost_lib import ledger, packs, pathways, value
+from pathcost_lib import ledger, pathways, value
+from pathcost_lib.packs import builder, runner
 from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.present import style
 from pathcost_lib.present.disclosure import disclose
 from pathcost_lib.sample import generate
 from pathcost_lib.sources import Dataset, open_dataset
-from pathcost_lib.value import figures
+from pathcost_lib.value import figures, outcomes
 from pathcost_lib.value import words as value_words
 
-NOTEBOOK = next(p for p in packs.production_notebooks() if p.stem == "07_value")
+NOTEBOOK = next(p for p in builder.production_notebooks() if p.stem == "07_value")
 OPERATED = date(2024, 4, 10)
 
 
@@ -38,7 +39,7 @@ def answers(patient: int, *scores: tuple[str, int, float], instrument: str = "eq
 
 
 @pytest.fixture(scope="module")
-def joined() -> value.Outcomes:
+def joined() -> outcomes.Outcomes:
     """Six knees operated on one day, each with another story."""
 
     def on(patient: int, day: int, pod: str, days: int = 0, **more: Any) -> dict[str, object]:
@@ -69,7 +70,7 @@ def joined() -> value.Outcomes:
 
 
 @pytest.mark.unit
-def test_what_the_dearest_patient_bears_of_a_mean_is_known_for_disclosure_control(joined: value.Outcomes) -> None:
+def test_what_the_dearest_patient_bears_of_a_mean_is_known_for_disclosure_control(joined: outcomes.Outcomes) -> None:
     """By hand: patient 1 alone answered twice, with all of £7,150; fewer than eight were silent, of whom no mean is."""
     (row,) = joined.response().to_dict("records")
     assert (row["answered_pathways"], row["answered_gbp"]) == (1, 7150.0)
@@ -77,7 +78,7 @@ def test_what_the_dearest_patient_bears_of_a_mean_is_known_for_disclosure_contro
 
 
 @pytest.mark.unit
-def test_scores_nearest_the_operation_count_and_cost_counts_from_it(joined: value.Outcomes) -> None:
+def test_scores_nearest_the_operation_count_and_cost_counts_from_it(joined: outcomes.Outcomes) -> None:
     (pair,) = joined.pairs.to_dict("records")
     assert (pair["pre"], pair["post"]) == (0.4, 0.9)
     assert pair["gain"] == pytest.approx(0.5)
@@ -85,7 +86,7 @@ def test_scores_nearest_the_operation_count_and_cost_counts_from_it(joined: valu
 
 
 @pytest.mark.unit
-def test_response_is_of_those_due_and_the_dead_are_not_silent(joined: value.Outcomes) -> None:
+def test_response_is_of_those_due_and_the_dead_are_not_silent(joined: outcomes.Outcomes) -> None:
     row = joined.table.iloc[0]
     counts = [int(row[f"{c}pathways"]) for c in ("", "due_", "linked_", "answered_")]
     assert counts == [6, 5, 3, 1]
@@ -96,7 +97,7 @@ def test_response_is_of_those_due_and_the_dead_are_not_silent(joined: value.Outc
 
 
 @pytest.mark.unit
-def test_readmission_death_and_what_is_not_held(joined: value.Outcomes) -> None:
+def test_readmission_death_and_what_is_not_held(joined: outcomes.Outcomes) -> None:
     events = joined.events().set_index("measure")
     assert events.loc["readmitted", "value_pct"] == pytest.approx(100 / 6)
     assert events.loc["died", "value_pct"] == pytest.approx(100 / 6)
@@ -111,7 +112,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return generate(tmp_path_factory.mktemp("value") / "sample", people=5_000_000, icbs=icbs)
 
 
-def cases_of(folder: Path, pathway: str = "") -> tuple[value.Outcomes, pd.DataFrame]:
+def cases_of(folder: Path, pathway: str = "") -> tuple[outcomes.Outcomes, pd.DataFrame]:
     """Take the notebook's steps up to patients of like case mix, with the cost of the index event at its trim point."""
     data = open_dataset(folder)
     costed = ledger.cost_activity(data.activity, data.unit_costs, data.organisations, price_base="2024-25")
@@ -205,7 +206,7 @@ def test_the_message_names_a_provider_only_where_a_finding_is_stated_and_says_wh
 
 
 @pytest.mark.unit
-def test_a_mean_or_a_share_that_rests_on_one_to_seven_people_is_not_shown(joined: value.Outcomes) -> None:
+def test_a_mean_or_a_share_that_rests_on_one_to_seven_people_is_not_shown(joined: outcomes.Outcomes) -> None:
     columns = {"icb_code": ["QHL", "QU9"], "pathways": 60, "due_pathways": 50, "linked_pathways": 45}
     response = pd.DataFrame({**columns, "answered_pathways": [44, 20], "answered_gbp": 1.0, "silent_gbp": 9.0})
     few, many = (value_words.response_table(response, icb=c, area="A").frame["silent_gbp"] for c in ("QHL", "QU9"))
@@ -232,7 +233,7 @@ def test_the_value_map_marks_findings_by_shape_and_says_them() -> None:
 
 # -- the notebook --
 def run(tmp_path: Path, **parameters: object) -> Section:
-    packs.execute(NOTEBOOK, tmp_path / "out.ipynb", parameters)
+    runner.execute(NOTEBOOK, tmp_path / "out.ipynb", parameters)
     return read_section(tmp_path / "out.ipynb")
 
 
@@ -363,7 +364,7 @@ def test_it_ends_in_three_changes_worked_which_no_pack_holds(section: Section) -
 
 
 @pytest.mark.unit
-def test_a_step_without_patients_has_no_rows_and_its_reason(joined: value.Outcomes) -> None:
+def test_a_step_without_patients_has_no_rows_and_its_reason(joined: outcomes.Outcomes) -> None:
     none = joined.pairs.iloc[:0].assign(qalys=0.0)
     adjusted = value.adjust(none, "gain", numbers=["pre"], factors=["sex"], within="pathway")
     columns = {"by": "icb_code", "cost": "cost_gbp", "effect": "qalys"}
@@ -389,12 +390,12 @@ def test_operations_are_named_together() -> None:
 
 
 @pytest.mark.unit
-def test_answers_that_are_not_used_are_counted_by_reason(joined: value.Outcomes) -> None:
+def test_answers_that_are_not_used_are_counted_by_reason(joined: outcomes.Outcomes) -> None:
     assert joined.left_out == {"answers to another instrument": 2, "answers on other days than count": 1}
     assert joined.notes == {}
     named = joined.of("knee_replacement")
     assert (
         named.reason == ""
         and "EQ-5D index"
-        in value.Outcomes(joined.table, joined.cases, joined.pairs.iloc[:0], joined.instrument, True).reason
+        in outcomes.Outcomes(joined.table, joined.cases, joined.pairs.iloc[:0], joined.instrument, True).reason
     )

@@ -9,11 +9,12 @@ import nbformat
 import pytest
 from factories import make_tables, write_tables
 
-from pathcost_lib import packs, paths
+from pathcost_lib import paths
+from pathcost_lib.packs import builder, runner
 from pathcost_lib.packs.document import read_section
 from pathcost_lib.packs.runner import NotebookError
 
-NOTEBOOKS = packs.production_notebooks()
+NOTEBOOKS = builder.production_notebooks()
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 
 
@@ -51,7 +52,7 @@ def test_cell_two_is_the_one_parameters_cell(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     tagged = [n for n, c in enumerate(notebook.cells) if "parameters" in c.metadata.get("tags", [])]
     assert tagged == [1]
-    assert packs.parameters_of(path)
+    assert runner.parameters_of(path)
     for line in notebook.cells[1].source.splitlines():
         value, mark, comment = line.partition("  # ")
         assert mark, f"no comment: {line}"
@@ -99,7 +100,7 @@ def test_pathway_cost_stops_in_cell_three_with_what_is_allowed(
 ) -> None:
     path = next(p for p in NOTEBOOKS if p.stem == "02_pathway_cost")
     with pytest.raises(NotebookError, match=f"(?s)02_pathway_cost.ipynb, cell 3: {said}"):
-        packs.execute(path, tmp_path / "out.ipynb", {"icb": "QZ1", "data": data, **wrong})
+        runner.execute(path, tmp_path / "out.ipynb", {"icb": "QZ1", "data": data, **wrong})
     assert not (tmp_path / "out.ipynb").exists()
 
 
@@ -107,7 +108,7 @@ def test_pathway_cost_stops_in_cell_three_with_what_is_allowed(
 @pytest.mark.notebook
 def test_pathway_cost_shows_its_message_coverage_figures_and_tables(data: str, tmp_path: Path) -> None:
     path = next(p for p in NOTEBOOKS if p.stem == "02_pathway_cost")
-    packs.execute(path, tmp_path / "out.ipynb", {"icb": "QZ2", "data": data, "draws": 100})
+    runner.execute(path, tmp_path / "out.ipynb", {"icb": "QZ2", "data": data, "draws": 100})
     section = read_section(tmp_path / "out.ipynb")
     assert section.title == "What a patient's whole pathway costs"
     assert len(section.messages) == 2

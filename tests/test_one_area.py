@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from factories import make_tables, write_tables
 
-from pathcost_lib import packs
+from pathcost_lib.packs import builder, runner
 from pathcost_lib.packs.document import Section, read_section
 
-NOTEBOOKS = {path.stem[:2]: path for path in packs.production_notebooks()}
+NOTEBOOKS = {path.stem[:2]: path for path in builder.production_notebooks()}
 Tables = dict[str, pd.DataFrame]
 
 
@@ -80,7 +80,7 @@ def test_the_notebooks_run_on_what_one_organisation_has(
 ) -> None:
     values = {**CASES[case]()[1], "data": str(folders[case])}
     values |= {"pathway": "knee_replacement"} if key != "07" else {}
-    packs.execute(NOTEBOOKS[key], tmp_path / "out.ipynb", values)
+    runner.execute(NOTEBOOKS[key], tmp_path / "out.ipynb", values)
     section = read_section(tmp_path / "out.ipynb")
     said, first = texts(section), section.messages[0].text
     if case == "alone" and key != "04":

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pathcost_lib import benchmark
+from pathcost_lib.benchmark.opportunity import deduplicate
 from pathcost_lib.benchmark.shrinkage import posterior_draws
 from pathcost_lib.errors import InputError
 
@@ -255,7 +256,8 @@ def test_two_claims_on_one_cost_count_once_by_hand():
         ("QHL", "outpatient", "knee/outpatient", 100.0),
         ("QHL", "outpatient", "other/outpatient", 100.0),
     )
-    found = benchmark.deduplicate(claims_of(("QHL", "knee pathway", 40.0), ("QHL", "outpatient", 60.0)), scope, **KEYS)
+    claims = claims_of(("QHL", "knee pathway", 40.0), ("QHL", "outpatient", 60.0))
+    found = deduplicate(claims, scope, **KEYS)
     # knee claims 10 on the shared cell, outpatient 30: 30 counts, shared 1 to 3
     table = found.table.set_index("claim")
     assert table["deduplicated_gbp"].to_dict() == {"knee pathway": 37.5, "outpatient": 52.5}
@@ -271,9 +273,9 @@ def test_two_claims_on_one_cost_count_once_by_hand():
 def test_claims_that_do_not_meet_keep_all_and_identical_claims_halve():
     apart = scope_of(("QHL", "a", "1", 50.0), ("QHL", "b", "2", 50.0), ("QOP", "a", "2", 50.0))
     claims = claims_of(("QHL", "a", 5.0), ("QHL", "b", 6.0), ("QOP", "a", 7.0))
-    assert benchmark.deduplicate(claims, apart, **KEYS).table["deduplicated_gbp"].tolist() == [5, 6, 7]
+    assert deduplicate(claims, apart, **KEYS).table["deduplicated_gbp"].tolist() == [5, 6, 7]
     same = scope_of(("QHL", "a", "1", 50.0), ("QHL", "b", "1", 50.0))
-    halves = benchmark.deduplicate(claims_of(("QHL", "a", 8.0), ("QHL", "b", 8.0)), same, **KEYS)
+    halves = deduplicate(claims_of(("QHL", "a", 8.0), ("QHL", "b", 8.0)), same, **KEYS)
     assert halves.table["deduplicated_gbp"].tolist() == [4, 4]
 
 
@@ -281,15 +283,15 @@ def test_claims_that_do_not_meet_keep_all_and_identical_claims_halve():
 def test_claims_without_cost_behind_them_are_refused():
     scope = scope_of(("QHL", "a", "1", 50.0))
     with pytest.raises(InputError, match=r"must not exceed its cost in scope.*QHL/a"):
-        benchmark.deduplicate(claims_of(("QHL", "a", 51.0)), scope, **KEYS)
+        deduplicate(claims_of(("QHL", "a", 51.0)), scope, **KEYS)
     with pytest.raises(InputError, match=r"must not exceed its cost in scope.*QHL/b"):
-        benchmark.deduplicate(claims_of(("QHL", "b", 1.0)), scope, **KEYS)
+        deduplicate(claims_of(("QHL", "b", 1.0)), scope, **KEYS)
     with pytest.raises(InputError, match=r"cost_gbp must not be negative.*QHL/1/a"):
-        benchmark.deduplicate(claims_of(("QHL", "a", 1.0)), scope.assign(cost_gbp=-1.0), **KEYS)
+        deduplicate(claims_of(("QHL", "a", 1.0)), scope.assign(cost_gbp=-1.0), **KEYS)
     with pytest.raises(InputError, match=r"one cost.*QHL/1"):
         differs = pd.concat([scope, scope_of(("QHL", "b", "1", 60.0))])
-        benchmark.deduplicate(claims_of(("QHL", "a", 1.0)), differs, **KEYS)
-    nothing = benchmark.deduplicate(claims_of(("QHL", "b", 0.0)), scope, **KEYS)
+        deduplicate(claims_of(("QHL", "a", 1.0)), differs, **KEYS)
+    nothing = deduplicate(claims_of(("QHL", "b", 0.0)), scope, **KEYS)
     assert nothing.table["deduplicated_gbp"].tolist() == [0]
 
 
@@ -305,7 +307,7 @@ def test_the_sum_is_within_scope_and_no_claim_rises(seed):
     scope = pairs[rng.random(len(pairs)) < 0.6]
     whole = scope.groupby(["icb", "claim"], as_index=False)["cost_gbp"].sum()
     claims = whole.assign(opportunity_gbp=whole.pop("cost_gbp") * rng.choice([0, 0.1, 0.7, 1], len(whole)))
-    found = benchmark.deduplicate(claims, scope, **KEYS)
+    found = deduplicate(claims, scope, **KEYS)
     table = found.table
     held = scope.drop_duplicates(["icb", "cell"]).groupby("icb")["cost_gbp"].sum()
     sums = table.groupby("icb")["deduplicated_gbp"].sum()
@@ -314,9 +316,7 @@ def test_the_sum_is_within_scope_and_no_claim_rises(seed):
     assert (table["deduplicated_gbp"] >= 0).all()
     largest = table.groupby("icb")["opportunity_gbp"].max()
     assert (sums >= largest - 1e-6).all()  # and nothing real is thrown away
-    moved = benchmark.deduplicate(
-        claims.sample(frac=1, random_state=seed), scope.sample(frac=1, random_state=seed), **KEYS
-    )
+    moved = deduplicate(claims.sample(frac=1, random_state=seed), scope.sample(frac=1, random_state=seed), **KEYS)
     pd.testing.assert_frame_equal(moved.table, table, rtol=1e-9)
 
 

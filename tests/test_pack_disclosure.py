@@ -26,18 +26,19 @@ from factories import make_tables, write_tables
 
 from pathcost_lib import packs, present
 from pathcost_lib.errors import InputError
+from pathcost_lib.packs import render
 from pathcost_lib.packs.audit import Cells, audit_pack, refuse_leaks_between
 from pathcost_lib.packs.document import Document, Message, Section, Table
 from pathcost_lib.packs.render import render_html
 from pathcost_lib.packs.workbook import write_workbook
-from pathcost_lib.present import display
+from pathcost_lib.present import disclosure, display
 from pathcost_lib.present.areas import ALL_AREAS, hidden_by_area
 
 BY: dict[str, list[str]] = {"whole": [], "setting": ["setting"], "phase": ["phase"], "grid": ["setting", "phase"]}
 SUMS = ["contacts", "cost_gbp"]
 AREAS = ("A", "B")
 Sample = dict[str, pd.DataFrame]
-Shown = dict[str, dict[str, present.Disclosed]]
+Shown = dict[str, dict[str, disclosure.Disclosed]]
 Read = dict[str, list[dict[str, Any]]]
 
 
@@ -404,7 +405,7 @@ def test_from_all_files_of_three_neighbours_packs_no_small_count_and_none_of_its
     tables = make_tables(patients=240)
     data = write_tables(tmp_path / "data", tables)
     names = ["02_pathway_cost", "03_icb_variation", "04_outliers"]
-    options: dict[str, Any] = {"notebooks": names, "formats": [*packs.FORMATS], "parameters": {"draws": "100"}}
+    options: dict[str, Any] = {"notebooks": names, "formats": [*render.FORMATS], "parameters": {"draws": "100"}}
     built = packs.build_all(year="2024-25", data=data, out=tmp_path / "reports", jobs=2, **options)
     assert [pack.failures for pack in built] == [()] * 3
     true = _truth(data)

@@ -28,7 +28,7 @@ from pptx import Presentation
 from pathcost_lib import ledger, packs, paths, pathways, present, sources
 from pathcost_lib.benchmark import figures
 from pathcost_lib.errors import InputError
-from pathcost_lib.packs import builder, index, runner
+from pathcost_lib.packs import builder, index, render, runner
 from pathcost_lib.packs.charts import native_chart
 from pathcost_lib.packs.document import (
     Document,
@@ -338,9 +338,9 @@ def test_workbook_is_typed_and_runs_no_text_as_formula(document: Document) -> No
 
 
 @pytest.mark.unit
-@pytest.mark.parametrize("name", packs.FORMATS)
+@pytest.mark.parametrize("name", render.FORMATS)
 def test_every_format_is_the_same_bytes_each_time(document: Document, name: str) -> None:
-    assert packs.FORMATS[name].write(document) == packs.FORMATS[name].write(document)
+    assert render.FORMATS[name].write(document) == render.FORMATS[name].write(document)
 
 
 @pytest.mark.unit
@@ -418,7 +418,7 @@ def _opened(content: bytes) -> Iterator[bytes]:
 
 
 @pytest.mark.unit
-@pytest.mark.parametrize("name", packs.FORMATS)
+@pytest.mark.parametrize("name", render.FORMATS)
 def test_a_small_number_is_in_no_part_of_any_format(name: str) -> None:
     """Planted: three people whose cost is 4321.987, beside many, in table, figure, chart and words for the blind."""
     frame = pd.DataFrame({"phase": ["a", "b", "c"], "contacts": [3, 40, 50], "mean_gbp": [4321.987, 5555.5, 20.0]})
@@ -436,7 +436,7 @@ def test_a_small_number_is_in_no_part_of_any_format(name: str) -> None:
         table = Table(display.table_bundle(safe, name="t", title="T", chart=chart)[display.TABLE])
         finding = Finding(Words(QUESTIONS[2], "T", ("a", "b", "c"), Confidence("high", "r"), "f", "t"), "n")
         blocks = (Message("M"), finding, Figure(wide=bundle["image/svg+xml"], **words), table)
-        content = packs.FORMATS[name].write(Document(**COVER, about="A.", sections=(Section("n", "T", blocks),)))
+        content = render.FORMATS[name].write(Document(**COVER, about="A.", sections=(Section("n", "T", blocks),)))
         leaks[rule] = [part for part in _opened(content) if re.search(rb"(?<![\d.])4,?32[012](?![\d])", part)]
         assert any(re.search(rb"5,?55[56]|>20<|20", part) for part in _opened(content))
     assert not leaks["kept"]

@@ -15,16 +15,17 @@ import pypdf
 import pytest
 from pptx import Presentation
 
-from pathcost_lib import packs, present
+from pathcost_lib import present
 from pathcost_lib.benchmark import words as benchmark_words
 from pathcost_lib.errors import InputError
+from pathcost_lib.packs import render
 from pathcost_lib.packs.backing import unbacked
 from pathcost_lib.packs.document import Document, Figure, Finding, Message, Section, Table, read_section
 from pathcost_lib.packs.paper import MOST_PAGES, paper_of
 from pathcost_lib.packs.pdf import render_paper, render_pdf
 from pathcost_lib.packs.render import render_html
 from pathcost_lib.packs.slides import write_slides
-from pathcost_lib.present import display, findings, shapes
+from pathcost_lib.present import disclosure, display, findings, shapes
 from pathcost_lib.present.findings import FINDING, LABELS, MOST_WORDS, QUESTIONS, Confidence, Headline, sentences
 from pathcost_lib.present.findings import Finding as Words
 from pathcost_lib.present.naming import Named
@@ -227,7 +228,7 @@ def test_what_cannot_be_said_is_on_the_cover() -> None:
 
 
 # -- the words of findings --------------------------------------------------------------------------------------------
-def _costs(low: float, high: float, *, people: int = 65_785) -> present.Disclosed:
+def _costs(low: float, high: float, *, people: int = 65_785) -> disclosure.Disclosed:
     rows = []
     for setting, value, step in (
         ("admitted", 972.0, 65.0),
@@ -244,7 +245,7 @@ def _costs(low: float, high: float, *, people: int = 65_785) -> present.Disclose
     return present.disclose(pd.DataFrame(rows), counts="persons", in_order=True)
 
 
-def _claims(gbp: float) -> present.Disclosed:
+def _claims(gbp: float) -> disclosure.Disclosed:
     frame = pd.DataFrame({"claim": ["admitted", "Hip fracture"], "persons": [65_785, 400], "target_gbp": [868.0, 9.0]})
     frame["opportunity_gbp"] = frame["once_gbp"] = [gbp, 0.0]
     return present.disclose(frame.assign(once_variable_gbp=frame["once_gbp"] / 4), counts="persons", in_order=True)
@@ -272,7 +273,7 @@ def _sections(folder: Path) -> tuple[Section, ...]:
 @pytest.mark.slow
 @pytest.mark.notebook
 def test_the_paper_of_a_pack_is_short_and_each_of_its_numbers_is_in_the_annex(pack_of_three: Path) -> None:
-    pages = pypdf.PdfReader(pack_of_three / packs.FORMATS["paper"].file).pages
+    pages = pypdf.PdfReader(pack_of_three / render.FORMATS["paper"].file).pages
     assert 2 <= len(pages) <= MOST_PAGES
     document = Document(**COVER, sections=_sections(pack_of_three))
     assert len(document.findings) >= 6

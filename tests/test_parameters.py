@@ -33,7 +33,7 @@ from pathcost_lib.packs.share import share
 from pathcost_lib.packs.warm import KernelSpec
 from pathcost_lib.sample import generate
 
-NOTEBOOKS = {path.stem[:2]: path for path in packs.production_notebooks()}
+NOTEBOOKS = {path.stem[:2]: path for path in builder.production_notebooks()}
 MESSAGE = "the message"
 
 

@@ -17,17 +17,9 @@ from test_ledger import HOW
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.ledger import cost_activity
-from pathcost_lib.pathways import (
-    Definition,
-    Phase,
-    available,
-    link,
-    linked_with,
-    load_definition,
-    shares_borne,
-    summarise,
-)
-from pathcost_lib.pathways.definition import OVERLAP_RULES
+from pathcost_lib.pathways import available, link, load_definition, summarise
+from pathcost_lib.pathways.borne import shares_borne
+from pathcost_lib.pathways.definition import OVERLAP_RULES, Definition, Phase, linked_with
 from pathcost_lib.pathways.definition_doubts import check_pathway
 from pathcost_lib.sources import Dataset
 

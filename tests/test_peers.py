@@ -1,4 +1,4 @@
-"""Peers by distance, dated code lists, and apportioning over successions and splits."""
+"""Peers by distance, and the boards of 2026 from those before."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pathcost_lib import benchmark
 from pathcost_lib.errors import InputError
+from pathcost_lib.sources import follow
 
 
 @pytest.fixture
@@ -84,62 +85,6 @@ def test_peers_do_not_depend_on_the_order_of_rows_nor_on_units_of_measure(seed):
     pd.testing.assert_frame_equal(again.table, found.table)
 
 
-# --- code lists and successions
-
-
-@pytest.fixture
-def organisations() -> pd.DataFrame:
-    columns = ["org_code", "kind", "valid_from", "valid_to", "successor_code", "successor_share"]
-    new, old = date(2026, 4, 1), date(2026, 3, 31)
-    rows = [
-        ("QHL", "icb", date(2022, 7, 1), None, None, None),
-        ("QNQ", "icb", date(2022, 7, 1), old, "QRL", 0.2293),
-        ("QNQ", "icb", date(2022, 7, 1), old, "S0E4D", 0.5886),
-        ("QNQ", "icb", date(2022, 7, 1), old, "S9B9J", 0.1820),
-        ("QRL", "icb", date(2022, 7, 1), None, None, None),
-        ("S0E4D", "icb", new, None, None, None),
-        ("S9B9J", "icb", new, None, None, None),
-        ("RRK", "acute", date(2018, 4, 1), None, None, None),
-    ]
-    return pd.DataFrame(rows, columns=columns)
-
-
-@pytest.mark.unit
-def test_code_lists_are_dated(organisations):
-    assert benchmark.current_codes(organisations, kind="icb", on=date(2026, 3, 31)) == ["QHL", "QNQ", "QRL"]
-    assert benchmark.current_codes(organisations, kind="icb", on=date(2026, 4, 1)) == ["QHL", "QRL", "S0E4D", "S9B9J"]
-    with pytest.raises(InputError, match="No organisation of kind 'icb' is valid on 01 January 1999"):
-        benchmark.current_codes(organisations, kind="icb", on=date(1999, 1, 1))
-
-
-@pytest.mark.unit
-def test_a_split_is_apportioned_and_what_does_not_add_up_is_said(organisations):
-    df = pd.DataFrame({"icb_code": ["QHL", "QNQ", "QRL"], "people": [100.0, 1_000, 50], "mean_age": [40, 41, 45]})
-    found = benchmark.apportion(df, organisations, code="icb_code", additive="people", on=date(2026, 4, 1))
-    people = found.table.set_index("icb_code")["people"]
-    assert people.sum() == pytest.approx(1_150)
-    assert people["QRL"] == pytest.approx(50 + 1_000 * 0.2293 / 0.9999)  # published shares sum to 0.9999
-    assert found.not_carried == ("mean_age",)
-    assert "do not add up: mean_age" in found.summary
-    before = benchmark.apportion(df, organisations, code="icb_code", additive="people", on=date(2026, 3, 31))
-    assert before.table["people"].tolist() == df["people"].tolist()
-
-
-@pytest.mark.unit
-def test_successions_are_followed_on_and_checked():
-    df = pd.DataFrame({"org": ["A"], "year": ["2024-25"], "gbp": [9.0]})
-    chain = pd.DataFrame(
-        {"org_code": ["A", "A", "B"], "successor_code": ["B", "C", "D"], "successor_share": [0.25, 0.75, 1]}
-    )
-    found = benchmark.apportion(df, chain, code="org", additive="gbp", by="year").table
-    assert dict(zip(found["org"], found["gbp"], strict=True)) == {"C": 6.75, "D": 2.25}
-    with pytest.raises(InputError, match=r"Successor shares must sum to 1.*A"):
-        benchmark.apportion(df, chain.assign(successor_share=[0.2, 0.75, 1]), code="org", additive="gbp")
-    circle = pd.DataFrame({"org_code": ["A", "B"], "successor_code": ["B", "A"], "successor_share": [1.0, 1.0]})
-    with pytest.raises(InputError, match="circle"):
-        benchmark.apportion(df, circle, code="org", additive="gbp")
-
-
 @pytest.mark.published
 def test_forty_two_boards_become_thirty_six_and_no_one_is_lost(public_data):
     folder = public_data / "icb_lookups"
@@ -149,12 +94,13 @@ def test_forty_two_boards_become_thirty_six_and_no_one_is_lost(public_data):
     stays = successions["org_code"] == successions["successor_code"]
     core = pd.read_csv(folder / "DERIVED_icb_core_table_42.csv")
     df = core[["icb_ods_code", "Population", "G&A WP"]]
-    found = benchmark.apportion(df, successions[~stays], code="icb_ods_code", additive="Population")
+    moving = successions[~stays].assign(valid_to=date(2026, 3, 31))
+    found = follow(df, moving, date(2026, 4, 1), organisation="icb_ods_code", additive=["Population"])
     assert df["icb_ods_code"].nunique() == 42
     assert found.table["icb_ods_code"].nunique() == 36
-    assert found.shares["org_code"].nunique() == 12
+    assert found.shared_out["code"].nunique() == 12
     assert found.table["Population"].sum() == pytest.approx(df["Population"].sum(), rel=1e-12)
-    assert found.not_carried == ("G&A WP",)
+    assert [*found.left_out] == ["G&A WP"]
     essex = found.table.set_index("icb_ods_code").loc["D7T5G", "Population"]
     assert essex == pytest.approx(1_294_419.0 + 0.3544 * 1_080_854.8 + 0.2012 * 1_666_618.2, rel=1e-3)
     whole = core.assign(old_share=core["pop65plus_mid2023"] / core["pop_mid2023"])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from test_ledger import HOW
 from test_pathways import CHEST, KNEE, costed, with_overlap
 
-from pathcost_lib.ledger import cost_activity, split_periods
+from pathcost_lib.ledger import cost_activity
+from pathcost_lib.ledger.periods import split_periods
 from pathcost_lib.pathways import link, split_phases, summarise
 from pathcost_lib.sources import Dataset
 

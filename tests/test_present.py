@@ -19,7 +19,7 @@ from pathcost_lib import present
 from pathcost_lib.benchmark import figures, pathway_cost, stage_rank
 from pathcost_lib.benchmark import words as sentences
 from pathcost_lib.errors import InputError
-from pathcost_lib.present import display, shapes, style
+from pathcost_lib.present import disclosure, display, shapes, style
 from pathcost_lib.present import format as words
 from pathcost_lib.present.described import describes, form_of
 from pathcost_lib.present.shapes import wrapped
@@ -356,7 +356,7 @@ def test_a_waterfall_with_a_suppressed_step_shows_none(phases: pd.DataFrame) -> 
 
 
 # -- sentences --------------------------------------------------------------------------------------------------------
-def _whole(low: float, high: float) -> present.Disclosed:
+def _whole(low: float, high: float) -> disclosure.Disclosed:
     row = {"pathways": 2500, "mean_gbp": 8360.0, "lower_95": 8000.0, "upper_95": 8720.0, "reference_gbp": 8000.0}
     row |= {"difference_gbp": 360.0, "difference_lower_95": low, "difference_upper_95": high}
     return present.disclose(pd.DataFrame([row]), counts="pathways")

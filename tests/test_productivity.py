@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from pathcost_lib import paths, present
-from pathcost_lib.benchmark import output_view, output_words, price_volume_mix, productivity
+from pathcost_lib.benchmark import output_view, output_words, price_volume_mix
 from pathcost_lib.benchmark.index_numbers import chained, laspeyres
 from pathcost_lib.benchmark.input_prices import input_prices, pay_and_non_pay, quality_index
-from pathcost_lib.benchmark.productivity import NEUTRAL
+from pathcost_lib.benchmark.productivity import NEUTRAL, productivity
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources.engine import connect
 from pathcost_lib.sources.published import read

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from pathcost_lib.codes import PODS, UNITS
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources.contracts import CONTRACTS
-from pathcost_lib.sources.published import catalogue, holdings, icb_codes, layouts, read, read_schedule
+from pathcost_lib.sources.published import catalogue, holdings, icb_codes, read, read_schedule
 from pathcost_lib.sources.published import schedule as schedule_module
+from pathcost_lib.sources.published.reader import layouts
 
 HEADINGS = "department_code,currency_code,currency_desc,activity,unit_cost,cost"
 

@@ -15,8 +15,9 @@ from factories import make_tables, write_tables
 from scipy import stats
 from test_cli import pathcost
 
-from pathcost_lib import ledger, packs, sources
+from pathcost_lib import ledger, sources
 from pathcost_lib.errors import InputError
+from pathcost_lib.packs import builder, runner
 from pathcost_lib.packs.document import Section, read_section
 from pathcost_lib.packs.runner import NotebookError
 from pathcost_lib.quality import tables as quality
@@ -26,7 +27,7 @@ from pathcost_lib.sources import Dataset, QualityReport, check
 TODAY = date(2026, 1, 1)
 VALID = make_tables(patients=90)
 IDENTIFIERS = re.compile(r"\b[57]00000[0-9]{3}\b")
-NOTEBOOK = next(path for path in packs.production_notebooks() if path.stem == "01_data_quality")
+NOTEBOOK = next(path for path in builder.production_notebooks() if path.stem == "01_data_quality")
 
 
 def with_activity(change) -> dict[str, pd.DataFrame]:
@@ -187,7 +188,7 @@ def test_a_month_that_is_missing_or_thin_is_found(tmp_path: Path):
 
 
 def shown(folder: Path, **values: object) -> Section:
-    packs.execute(NOTEBOOK, folder / "out.ipynb", values)
+    runner.execute(NOTEBOOK, folder / "out.ipynb", values)
     return read_section(folder / "out.ipynb")
 
 

@@ -11,8 +11,8 @@ import nbformat
 import pytest
 import reading
 
-from pathcost_lib import packs, paths
-from pathcost_lib.packs import definitions
+from pathcost_lib import paths
+from pathcost_lib.packs import builder, definitions
 from pathcost_lib.packs.document import Document, Figure, Message, Prose, Table
 from pathcost_lib.packs.paper import paper_of
 from pathcost_lib.packs.spot import open_pack
@@ -52,7 +52,7 @@ def golden_texts() -> Iterator[str]:
 
 def prose_texts() -> Iterator[str]:
     """Yield the prose that notebooks give to a pack."""
-    for path in packs.production_notebooks():
+    for path in builder.production_notebooks():
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "markdown" and "pack" in cell.metadata.get("tags", []):
                 yield reading.plain(cell.source)

@@ -48,10 +48,11 @@ def data(tables: Path, tmp_path: Path) -> Path:
 
 def _notebook(path: Path, code: str = "pass") -> Path:
     """Write a notebook that reads a reference table, does `code`, and shows its ICB."""
+    imports = "import os, signal, time\nfrom pathcost_lib import present\nfrom pathcost_lib.ledger import pricing"
     cells = [
         ("# Who is asked for", ["pack"]),
         ('icb: str = "QZ1"  # ODS code\ndata: str = ""  # Folder\nextra: str = ""  # Any file', ["parameters"]),
-        (f"import os, signal, time\nfrom pathcost_lib import ledger, present\nledger.national_mff()\n{code}", []),
+        (f"{imports}\npricing.national_mff()\n{code}", []),
         ("present.message(f'About {icb}.')", ["pack"]),
         ("print(time.time_ns())\npresent.expect(figures=0, tables=0)", []),
     ]
@@ -82,7 +83,7 @@ def test_the_list_of_icbs_is_that_of_the_year(data: Path) -> None:
 # -- what a result rests on -------------------------------------------------------------------------------------------
 @pytest.mark.unit
 def test_a_notebook_rests_on_the_rooms_that_it_imports_and_their_sql() -> None:
-    known = {path.stem: path for path in packs.production_notebooks()}
+    known = {path.stem: path for path in builder.production_notebooks()}
     library = Path(packs.__file__).parents[1]
     cost = {p.relative_to(library).as_posix() for p in freshness.library_files([known["02_pathway_cost"]])}
     assert {"ledger/costing.sql", "benchmark/pathway_cost.py", "sources/contracts.toml", "codes.py"} <= cost
@@ -594,7 +595,7 @@ def test_a_kernel_that_does_not_start_is_tried_again_a_cell_is_not(
     assert tried == [warm.KERNEL, warm.KERNEL, "python3"]
     tried[:] = ["", ""]
     monkeypatch.setattr(papermill, "execute_notebook", lambda *a, **o: (_ for _ in ()).throw(TimeoutError("30 s")))
-    with pytest.raises(packs.NotebookError, match="TimeoutError"):
+    with pytest.raises(runner.NotebookError, match="TimeoutError"):
         runner.execute(notebook, tmp_path / "out.ipynb", {"icb": "QZ1"})
 
 
@@ -619,7 +620,7 @@ def test_a_cell_that_takes_too_long_ends_and_its_kernel_too(tmp_path: Path) -> N
     notebook = _notebook(
         tmp_path / "n.ipynb", f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)"
     )
-    with pytest.raises(packs.NotebookError, match="Timeout"):
+    with pytest.raises(runner.NotebookError, match="Timeout"):
         runner.execute(notebook, tmp_path / "out.ipynb", {"icb": "QZ1"}, timeout=5)
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text(encoding="utf-8")))
     assert not (tmp_path / "out.ipynb").exists()
@@ -669,7 +670,7 @@ def test_odd_names_of_organisations_stop_no_notebook(stem: str, tmp_path: Path) 
     places = tables["organisations"]
     places["name"] = places["org_code"].map(ODD).fillna(places["name"])
     data = write_tables(tmp_path / "data", tables | {"organisations": places})
-    notebook = next(path for path in packs.production_notebooks() if path.stem == stem)
+    notebook = next(path for path in builder.production_notebooks() if path.stem == stem)
     runner.execute(notebook, tmp_path / "out.ipynb", {"icb": "QZ2", "data": str(data)})
     assert read_section(tmp_path / "out.ipynb").tables
 

@@ -17,7 +17,7 @@ from pathcost_lib import paths, scenarios
 from pathcost_lib.codes import SCHEME_PODS
 from pathcost_lib.errors import InputError
 from pathcost_lib.scenarios import list_scenarios, load_scenario, run_checks, simulate, system_impact
-from pathcost_lib.scenarios.change import words
+from pathcost_lib.scenarios.change import portfolio, words
 from pathcost_lib.scenarios.change.check_words import answers, checks_finding, checks_message
 from pathcost_lib.scenarios.scenario import parse_scenario
 from pathcost_lib.scenarios.scenario_doubts import check_scenario
@@ -206,7 +206,7 @@ def test_a_payback_that_never_comes_is_said():
 def test_a_stack_keeps_each_file_s_rows_realisation_and_optimism(tmp_path: Path):
     first, second = load_scenario("nursing_homes"), load_scenario("same_admissions")
     second = replace(second, realisation=0.5, optimism_bias_pct=10.0)
-    whole = scenarios.stack([first, second])
+    whole = portfolio.stack([first, second])
     together, alone = system_impact(whole), [system_impact(each) for each in (first, second)]
     # No row is in both files: variable cost and programme cost are the sum. (Semi-fixed steps are of the provider.)
     sums = [i.table.groupby("component")["impact_gbp"].sum() for i in (together, *alone)]
@@ -215,7 +215,7 @@ def test_a_stack_keeps_each_file_s_rows_realisation_and_optimism(tmp_path: Path)
         assert parts[0] == pytest.approx(sum(parts[1:]), abs=0.01), component
     # The same file twice is the same rows: two schemes of 25 % on one ward are 43.75 %, and names differ.
     ward = load_scenario("bed_closure")
-    twice = scenarios.stack([ward, ward])
+    twice = portfolio.stack([ward, ward])
     assert [i.name for i in twice.interventions] == ["bed_closure_0_close_a_ward", "bed_closure_1_close_a_ward"]
     gone = system_impact(twice).released.query("financial_year == '2028-29'")["full_cost_gbp"].sum()
     assert gone == pytest.approx(0.4375 * 17_108_280)
@@ -225,10 +225,10 @@ def test_a_stack_keeps_each_file_s_rows_realisation_and_optimism(tmp_path: Path)
 def test_what_cannot_be_stacked_is_told(tmp_path: Path):
     homes, cut = load_scenario("nursing_homes"), load_scenario("payment_cut")
     with pytest.raises(InputError, match=r"different years \(2017-18, 2023-24\): use rebase"):
-        scenarios.stack([homes, cut])
+        portfolio.stack([homes, cut])
     other = replace(homes, baseline=homes.baseline.assign(activity=homes.baseline["activity"] + 1))
     with pytest.raises(InputError, match=r"state A&E, major department of TRUST differently.*another currency_code"):
-        scenarios.stack([homes, other])
+        portfolio.stack([homes, other])
     set_here = [scenarios.localise(each, None, icb="", year="") for each in (homes, other)]
     side = scenarios.side_by_side(set_here)
     assert side.note.startswith("Not added up: ") and len(side.table) == 2 and side.table["together_gbp"].isna().all()

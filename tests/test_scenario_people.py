@@ -12,7 +12,7 @@ import pytest
 from pathcost_lib import scenarios
 from pathcost_lib.errors import InputError
 from pathcost_lib.intake import pseudonyms
-from pathcost_lib.scenarios.scenario import load_scenario, parse_scenario
+from pathcost_lib.scenarios.scenario import Scenario, load_scenario, parse_scenario
 from pathcost_lib.sources.engine import connect
 
 ROWS = pd.DataFrame(
@@ -51,7 +51,7 @@ def file(**select: Any) -> dict[str, Any]:
     return content
 
 
-def local(scenario: scenarios.Scenario, patients: pd.DataFrame | None = PATIENTS, rows: pd.DataFrame = ROWS) -> Any:
+def local(scenario: Scenario, patients: pd.DataFrame | None = PATIENTS, rows: pd.DataFrame = ROWS) -> Any:
     engine = connect()
     known = None if patients is None else engine.register("patients", patients)
     return scenarios.localise(scenario, engine.register("rows", rows), icb="QA", year="2024-25", patients=known)

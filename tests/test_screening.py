@@ -13,17 +13,10 @@ from pathcost_lib import paths
 from pathcost_lib.errors import InputError
 from pathcost_lib.sample import generate
 from pathcost_lib.sources import connect, open_dataset
-from pathcost_lib.variation import (
-    adjust_pvalues,
-    cost_drivers,
-    funnel,
-    robust_outliers,
-    screen,
-    state_differences,
-    trim_points,
-    variance_components,
-    xmr_many,
-)
+from pathcost_lib.variation import adjust_pvalues, funnel, robust_outliers, trim_points, variance_components
+from pathcost_lib.variation.patients import cost_drivers
+from pathcost_lib.variation.screening import screen, state_differences
+from pathcost_lib.variation.spc import xmr_many
 
 
 @pytest.mark.oracle

@@ -13,9 +13,6 @@ from scipy import stats
 
 from pathcost_lib.errors import InputError
 from pathcost_lib.scenarios import (
-    Correlation,
-    Distribution,
-    Growth,
     discount_factors,
     load_scenario,
     project,
@@ -26,7 +23,15 @@ from pathcost_lib.scenarios import (
 )
 from pathcost_lib.scenarios.change import simulation
 from pathcost_lib.scenarios.change.system import build_model
-from pathcost_lib.scenarios.draws import parse_distribution, quantile_draws, seed_of, uniforms
+from pathcost_lib.scenarios.demand.projection import Growth
+from pathcost_lib.scenarios.draws import (
+    Correlation,
+    Distribution,
+    parse_distribution,
+    quantile_draws,
+    seed_of,
+    uniforms,
+)
 
 INTERVAL = Distribution("interval", (1.0, 2.0))
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pathcost_lib.errors import InputError
-from pathcost_lib.variation import xmr, xmr_many
+from pathcost_lib.variation import xmr
+from pathcost_lib.variation.spc import xmr_many
 
 
 def flagged(values, rule: str, **options) -> list[int]:

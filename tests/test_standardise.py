@@ -12,6 +12,7 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from pathcost_lib import benchmark
+from pathcost_lib.benchmark import standards
 from pathcost_lib.errors import InputError
 from pathcost_lib.intervals import poisson_limits
 
@@ -98,7 +99,7 @@ def test_missing_stratum_is_a_reason_not_a_rate(downs, births):
 
 @pytest.mark.unit
 def test_european_standard_serves_both_sexes_by_key():
-    standard = benchmark.load_standard()
+    standard = standards.load_standard()
     assert standard["weight"].sum() == 100_000
     assert len(standard) == 19
     bands = standard["age_band"]
@@ -112,7 +113,7 @@ def test_european_standard_serves_both_sexes_by_key():
 def test_ages_fall_in_the_bands_of_the_standard():
     bands = benchmark.age_band(pd.Series([0, 4, 5, 89, 90, 104]))
     assert bands.tolist() == ["0-4", "0-4", "5-9", "85-89", "90+", "90+"]
-    assert set(benchmark.age_band(pd.Series(range(100)))) == set(benchmark.load_standard()["age_band"])
+    assert set(benchmark.age_band(pd.Series(range(100)))) == set(standards.load_standard()["age_band"])
 
 
 @pytest.mark.parametrize(
@@ -458,7 +459,7 @@ def test_real_populations_give_the_same_rate_by_two_routes(public_data):
     df["events"] = df["persons"] * df["rate"]
     df["age_band"] = benchmark.age_band(df["age"]).replace({"15-19": "18-19"})
     df = df.groupby(["area_code", "age_band", "sex"], as_index=False)[["persons", "events"]].sum()
-    standard = benchmark.load_standard().replace({"age_band": {"15-19": "18-19"}})
+    standard = standards.load_standard().replace({"age_band": {"15-19": "18-19"}})
     standard = standard[standard["age_band"].isin(df["age_band"])]
     table = benchmark.directly_standardised_rate(
         df, by="area_code", events="events", population="persons", strata=["age_band", "sex"], standard=standard, per=1

@@ -14,16 +14,12 @@ from pathcost_lib.errors import InputError
 from pathcost_lib.results import NotComputable
 from pathcost_lib.scenarios import (
     GainShareTerms,
-    PaymentRule,
     Release,
     acceptable_share,
-    compare,
-    control_totals,
     flexible_budget,
     gain_share,
     load_scenario,
     outpatient_checks,
-    payment_at_risk,
     run_checks,
     scheme_register,
     settlement,
@@ -32,7 +28,10 @@ from pathcost_lib.scenarios import (
     transition_payment,
 )
 from pathcost_lib.scenarios.change.interventions import Destination, Intervention
+from pathcost_lib.scenarios.change.model import PaymentRule
 from pathcost_lib.scenarios.change.release import semi_fixed_released
+from pathcost_lib.scenarios.change.sharing import payment_at_risk
+from pathcost_lib.scenarios.change.system import compare, control_totals
 from pathcost_lib.scenarios.draws import Distribution
 from pathcost_lib.sources.engine import connect
 

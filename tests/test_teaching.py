@@ -19,8 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
+from pathcost_lib.benchmark import standards
 from pathcost_lib.errors import InputError
-from pathcost_lib.teaching import build, check, example, judge, lines, predict, progress, words
+from pathcost_lib.teaching import build, check, example, lines, predict, progress, words
+from pathcost_lib.teaching.checks import judge
 from pathcost_lib.teaching.exercises import Exercise, find, lessons
 
 TASKS = [task for lesson in lessons() for task in lesson.exercises]
@@ -338,14 +340,14 @@ def test_worked_examples_and_solutions_hold(path: Path) -> None:
 
 @pytest.mark.oracle
 def test_published_numbers_in_the_prose_are_those_of_the_library() -> None:
-    from pathcost_lib import benchmark, scenarios
+    from pathcost_lib import scenarios
 
     factors = scenarios.discount_factors(30)
     text = MASTERS[8].read_text(encoding="utf-8")
     for year, published in {1: "0.9662", 5: "0.8420", 10: "0.7089", 30: "0.3563"}.items():
         assert f"year {year}: {published}" in text
         assert f"{factors[year]:.4f}" == published
-    weights = benchmark.load_standard("ESP2013")
+    weights = standards.load_standard("ESP2013")
     old = weights.loc[weights["age_band"].str[:2].isin(["65", "70", "75", "80", "85", "90"]), "weight"].sum()
     assert (old, weights["weight"].sum() - old) == (19_500, 80_500)
 

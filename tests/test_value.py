@@ -14,6 +14,7 @@ from scipy import optimize, stats
 from pathcost_lib import value
 from pathcost_lib.errors import InputError
 from pathcost_lib.intervals import fieller_limits
+from pathcost_lib.value.incremental import NICE_RANGES_GBP
 
 FLAT = [(125, 0.0)]
 
@@ -488,7 +489,7 @@ def test_health_is_discounted_at_the_green_books_falling_rates() -> None:
 @pytest.mark.unit
 def test_nices_range_is_dated() -> None:
     # NICE, technology appraisals: £25,000 to £35,000 per QALY from April 2026; £20,000 to £30,000 before.
-    assert value.NICE_RANGES_GBP == {"from April 2026": (25_000, 35_000), "to March 2026": (20_000, 30_000)}
+    assert NICE_RANGES_GBP == {"from April 2026": (25_000, 35_000), "to March 2026": (20_000, 30_000)}
     assert value.THRESHOLDS_GBP[-2:] == (25_000, 35_000)
 
 

@@ -17,7 +17,8 @@ from pathcost_lib.benchmark.standardise import directly_standardised_rate, indir
 from pathcost_lib.codes import SETTINGS, financial_year_bounds
 from pathcost_lib.few import SMALLEST
 from pathcost_lib.ledger import coverage
-from pathcost_lib.pathways import Links, summarise
+from pathcost_lib.pathways import summarise
+from pathcost_lib.pathways.link import Links
 from pathcost_lib.pathways.summary import chosen_pathways
 from pathcost_lib.sources.comparator import areas_compared
 from pathcost_lib.sources.engine import Relation

@@ -11,7 +11,7 @@ import pandas as pd
 from pathcost_lib.benchmark.icb_view import ALL, STRATA, Cells
 from pathcost_lib.codes import label
 from pathcost_lib.few import SMALLEST
-from pathcost_lib.pathways import Links
+from pathcost_lib.pathways.link import Links
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.held import MonthsHeld
 

@@ -12,7 +12,9 @@ from scipy import stats
 from pathcost_lib.codes import COST_BASES, SETTINGS
 from pathcost_lib.errors import require_one_of
 from pathcost_lib.few import SMALLEST
-from pathcost_lib.pathways import BORNE, Flow, Statement
+from pathcost_lib.pathways import BORNE
+from pathcost_lib.pathways.flow import Flow
+from pathcost_lib.pathways.link import Statement
 from pathcost_lib.results import Result
 
 __all__ = ["Comparison", "compare", "cost_basis", "outside_share", "passages", "statement_table", "with_focus"]

@@ -115,7 +115,7 @@ def productivity(
     ...     "spells": [100, 100, 90, 150], "gbp": [1_000, 3_000, 990, 4_210],
     ... })
     >>> prices = pd.DataFrame({"period": ["2023-24", "2024-25"], "index": [100.0, 104.0]})
-    >>> from pathcost_lib.benchmark import productivity
+    >>> from pathcost_lib.benchmark.productivity import productivity
     >>> found = productivity(rows, by="trust", period="year", currency="hrg", activity="spells", cost="gbp",
     ...     deflator=prices)
     >>> found.table[["output_index", "cost_index", "price_index", "input_index", "productivity_index"]].round(1)

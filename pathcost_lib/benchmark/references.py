@@ -18,7 +18,7 @@ from pathcost_lib.benchmark.ranking import rank
 from pathcost_lib.benchmark.two_part import TwoPartCost
 from pathcost_lib.comparators.club import ALIKE, BEFORE, Club
 from pathcost_lib.errors import InputError
-from pathcost_lib.pathways import Links
+from pathcost_lib.pathways.link import Links
 from pathcost_lib.sources.comparator import allowances
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.held import MonthsHeld, months_held

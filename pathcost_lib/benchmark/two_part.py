@@ -183,7 +183,7 @@ def two_part_cost(
     to cost more; it costs what is expected.
 
     >>> import pandas as pd
-    >>> import pathcost_lib as pc
+    >>> from pathcost_lib.benchmark.two_part import two_part_cost
     >>> cells = pd.DataFrame({
     ...     "area": ["North", "North", "South", "South"],
     ...     "age": ["young", "old", "young", "old"],
@@ -193,7 +193,7 @@ def two_part_cost(
     ... })
     >>> cells["squares"] = 1.5 * cells["gbp"] ** 2 / cells["users"]
     >>> columns = {"people": "people", "users": "users", "cost": "gbp", "squares": "squares"}
-    >>> pc.benchmark.two_part_cost(cells, factors="age", **columns).compare("area")[
+    >>> two_part_cost(cells, factors="age", **columns).compare("area")[
     ...     ["area", "observed_gbp", "expected_gbp"]
     ... ].round(-3)
         area  observed_gbp  expected_gbp

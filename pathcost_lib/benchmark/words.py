@@ -103,7 +103,7 @@ def variation_message(
     area, reference : str
         What the two are called.
     note : str
-        Who is compared, where that must be said (`sources.Compared.note`).
+        Who is compared, where that must be said (`Compared.note`).
     span : str
         What the pounds are of: "a year", or the months of it that are held (`sources.held.MonthsHeld.span`).
     need : Disclosed, optional
@@ -247,7 +247,7 @@ def pathway_message(
     area, title, reference : str
         The organisation; the pathway; what it is compared with.
     note : str
-        Who is compared, where that must be said (`sources.Compared.note`).
+        Who is compared, where that must be said (`Compared.note`).
 
     Notes
     -----

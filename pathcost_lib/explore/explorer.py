@@ -25,7 +25,8 @@ from pathcost_lib.benchmark import icb_view, pathway_cost
 from pathcost_lib.benchmark.words import pathway_message
 from pathcost_lib.codes import SETTINGS
 from pathcost_lib.errors import InputError, require_one_of
-from pathcost_lib.pathways import Definition, Links
+from pathcost_lib.pathways.definition import Definition
+from pathcost_lib.pathways.link import Links
 from pathcost_lib.present import shapes
 from pathcost_lib.present.banner import coverage_sentence
 from pathcost_lib.present.disclosure import Disclosed, disclose_together

@@ -1,9 +1,8 @@
 """The ledger: activity with a cost on every row, and how much of the expected activity it covers."""
 
 from pathcost_lib.ledger import tdabc
-from pathcost_lib.ledger.coverage import coverage, coverage_bounds, coverage_by_month
-from pathcost_lib.ledger.periods import split_periods
-from pathcost_lib.ledger.pricing import cost_activity, national_mff
+from pathcost_lib.ledger.coverage import coverage, coverage_by_month
+from pathcost_lib.ledger.pricing import cost_activity
 from pathcost_lib.ledger.reconcile import reconcile
 from pathcost_lib.ledger.spells import build_spells
 
@@ -11,10 +10,7 @@ __all__ = [
     "build_spells",
     "cost_activity",
     "coverage",
-    "coverage_bounds",
     "coverage_by_month",
-    "national_mff",
     "reconcile",
-    "split_periods",
     "tdabc",
 ]

@@ -19,8 +19,9 @@ from pathcost_lib.packs.render import FORMATS
 from pathcost_lib.packs.runner import Parameter, check_parameters, parameters_of, typed
 from pathcost_lib.pathways import load_definition
 from pathcost_lib.scenarios import load_scenario
-from pathcost_lib.sources import names, open_dataset, taking_part
+from pathcost_lib.sources import names, open_dataset
 from pathcost_lib.sources.address import Address, is_folder, parse
+from pathcost_lib.sources.comparator import taking_part
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.dated import under_codes_of
 

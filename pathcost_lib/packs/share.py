@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from pathcost_lib import __version__, comparators, paths, pathways
+from pathcost_lib import __version__, paths, pathways
 from pathcost_lib.benchmark import exchanged, icb_view, pathway_cost
 from pathcost_lib.benchmark.pathway_tables import disclose_pathway
 from pathcost_lib.codes import SETTINGS, financial_year_bounds
+from pathcost_lib.comparators import files
 from pathcost_lib.comparators.files import COLUMNS, KEYS, NUMBERS, Shared
 from pathcost_lib.comparators.prices import price_digests
 from pathcost_lib.errors import InputError, require_one_of
@@ -20,6 +21,7 @@ from pathcost_lib.packs import releases
 from pathcost_lib.packs.attack import attack_one, refuse
 from pathcost_lib.packs.audit import refuse_leaks, refuse_leaks_between
 from pathcost_lib.packs.order import banner_of
+from pathcost_lib.pathways.link import Links
 from pathcost_lib.present.disclosure import Disclosed, disclose
 from pathcost_lib.present.display import TABLE, table_bundle
 from pathcost_lib.sources import compared_with, names, open_dataset
@@ -108,7 +110,7 @@ def share(
         "year": year,
         "price_base": price_base or year,
         "months": [str(month) for month in who.months.months],
-        "definitions": {d.name: comparators.definition_digest(d) for d in definitions},
+        "definitions": {d.name: files.definition_digest(d) for d in definitions},
         "prices": price_digests(names.table_or_empty(who.whole, "unit_costs"), year),
         # Rounded as counts are: they say whether the area's data are thin.
         "contacts": int(5 * round(contacts_of(who.whole, year)[icb] / 5)),
@@ -121,7 +123,7 @@ def share(
     }
     shared = Shared(_long(safe, {title: name for name, title in titles.items()}), manifest, out.name)
     paths.private_folder(out.parent)
-    comparators.write(shared, out)
+    files.write(shared, out)
     return shared
 
 
@@ -173,7 +175,7 @@ def _disclosed(
     return safe, lacking
 
 
-def _pathway_cost(ledger: Relation, links: pathways.Links, who: Compared) -> dict[str, Disclosed]:
+def _pathway_cost(ledger: Relation, links: Links, who: Compared) -> dict[str, Disclosed]:
     """Return what 02 shows of one pathway, settled as it settles it: cost, other providers, passages."""
     (definition,) = links.definitions
     by, icb, year = exchanged.BREAKDOWNS, who.icb, who.year
@@ -195,7 +197,7 @@ def _pathway_cost(ledger: Relation, links: pathways.Links, who: Compared) -> dic
 
 
 def _beside(
-    links: pathways.Links, ledger: Relation, seen: pd.DataFrame, phases: list[str], who: Compared, of: dict[str, str]
+    links: Links, ledger: Relation, seen: pd.DataFrame, phases: list[str], who: Compared, of: dict[str, str]
 ) -> dict[str, Disclosed]:
     """Return what 02 shows beside the cost of a pathway, as it shows it: cost at other providers, and passages."""
     at: dict[str, Any] = {"year": who.year, "months": who.months}

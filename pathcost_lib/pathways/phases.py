@@ -21,7 +21,7 @@ def split_phases(links: Links, ledger: Relation, *, as_of: date | None = None) -
     """Return the links with each row's cost in the phases that its days fall in, for `summarise` and `flow`.
 
     `link` puts a contact whole into the phase in which it starts: a phase then answers for what it sets going. Here a
-    stay that begins in one phase and ends in the next costs both, by nights, as in `ledger.split_periods`. A row stays
+    stay that begins in one phase and ends in the next costs both, by nights, as in `split_periods`. A row stays
     with the pathway in which it starts; its days after the window's last stay with the last phase.
 
     Parameters

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from pathcost_lib.codes import SETTINGS, financial_year_bounds
-from pathcost_lib.ledger import cost_activity, coverage_bounds
+from pathcost_lib.ledger import cost_activity
+from pathcost_lib.ledger.coverage import coverage_bounds
 from pathcost_lib.present.disclosure import Disclosed, disclose
 from pathcost_lib.present.display import message
 from pathcost_lib.present.format import care, percent, say, short_pounds
@@ -38,7 +39,7 @@ def coverage_banner(dataset: Dataset, *, icb: str, year: str) -> None:
 
 
 def coverage_of_all(dataset: Dataset, *, year: str) -> pd.DataFrame:
-    """Return `ledger.coverage_bounds` of the year's contacts, all areas: one pass over the rows of the year."""
+    """Return `coverage_bounds` of the year's contacts, all areas: one pass over the rows of the year."""
     first, last = financial_year_bounds(year)
     where = f"start_date BETWEEN {quote_value(first)} AND {quote_value(last)}"
     rows = dataset.activity.query(f"SELECT * FROM this WHERE {where}")

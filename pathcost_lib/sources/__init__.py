@@ -1,16 +1,14 @@
 """Where rows come from: engines, datasets, checks, mappings, published tables, the synthetic England."""
 
 from pathcost_lib.sources.check import QualityReport, check
-from pathcost_lib.sources.comparator import Compared, compared_with, taking_part
+from pathcost_lib.sources.comparator import compared_with
 from pathcost_lib.sources.dataset import Dataset, open_dataset
 from pathcost_lib.sources.engine import Engine, Relation, connect
-from pathcost_lib.sources.succession import Followed, follow
+from pathcost_lib.sources.succession import follow
 
 __all__ = [
-    "Compared",
     "Dataset",
     "Engine",
-    "Followed",
     "QualityReport",
     "Relation",
     "check",
@@ -18,5 +16,4 @@ __all__ = [
     "connect",
     "follow",
     "open_dataset",
-    "taking_part",
 ]

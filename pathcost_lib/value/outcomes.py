@@ -12,7 +12,9 @@ import pandas as pd
 from pathcost_lib.benchmark import proportion
 from pathcost_lib.codes import financial_year_bounds, label
 from pathcost_lib.errors import InputError
-from pathcost_lib.pathways import BORNE, Links, shares_borne, told_by_years
+from pathcost_lib.pathways import BORNE
+from pathcost_lib.pathways.borne import shares_borne, told_by_years
+from pathcost_lib.pathways.link import Links
 from pathcost_lib.results import Result
 from pathcost_lib.sources import Relation
 from pathcost_lib.sources.quoting import quote_name, quote_value, quote_values

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib.benchmark import slope_index
-from pathcost_lib.pathways import BORNE, shares_borne
+from pathcost_lib.pathways import BORNE
+from pathcost_lib.pathways.borne import shares_borne
 from pathcost_lib.value.gain import group_means
 from pathcost_lib.value.ratio import cost_per_outcome
 

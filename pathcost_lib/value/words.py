@@ -22,8 +22,9 @@ from pathcost_lib.present.format import (
     say,
     signed_pounds,
 )
-from pathcost_lib.value import NICE_RANGES_GBP, THRESHOLDS_GBP, discounted_years
+from pathcost_lib.value import THRESHOLDS_GBP, discounted_years
 from pathcost_lib.value.figures import FLAGS, say_measure
+from pathcost_lib.value.incremental import NICE_RANGES_GBP
 
 __all__ = [
     "HEADINGS",

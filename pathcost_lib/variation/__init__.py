@@ -8,24 +8,19 @@ from pathcost_lib.variation.components import (
     systematic_component,
     weighted_cv,
 )
-from pathcost_lib.variation.counts import count_components
 from pathcost_lib.variation.funnel import FunnelResult, funnel
 from pathcost_lib.variation.monthly import monthly_signals
-from pathcost_lib.variation.multilevel import VarianceComponents, variance_components
+from pathcost_lib.variation.multilevel import variance_components
 from pathcost_lib.variation.outlier_view import cost_cases, explain, provider_totals, screen_costs, shrink
-from pathcost_lib.variation.patients import cost_drivers, robust_outliers, trim_points
-from pathcost_lib.variation.screening import FALSE_DISCOVERY, adjust_pvalues, screen, state_differences
-from pathcost_lib.variation.spc import xmr, xmr_many
+from pathcost_lib.variation.patients import robust_outliers, trim_points
+from pathcost_lib.variation.screening import adjust_pvalues
+from pathcost_lib.variation.spc import xmr
 
 __all__ = [
-    "FALSE_DISCOVERY",
     "FunnelResult",
-    "VarianceComponents",
     "adjust_pvalues",
     "chance_share",
     "cost_cases",
-    "cost_drivers",
-    "count_components",
     "explain",
     "extremal_quotient",
     "funnel",
@@ -34,14 +29,11 @@ __all__ = [
     "monthly_signals",
     "provider_totals",
     "robust_outliers",
-    "screen",
     "screen_costs",
     "shrink",
-    "state_differences",
     "systematic_component",
     "trim_points",
     "variance_components",
     "weighted_cv",
     "xmr",
-    "xmr_many",
 ]

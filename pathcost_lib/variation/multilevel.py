@@ -141,8 +141,8 @@ def variance_components(
     Notes
     -----
     Not supported: random slopes, crossed groups, weights, correlated or unequal residuals, and outcomes other than
-    normal (for counts see `count_components`). Rows with a missing outcome, covariate or group are left out and counted
-    in `notes`. Intervals of variances are Satterthwaite's: ν σ̂²/χ²(ν), ν = 2/var(log σ̂²), as SAS PROC MIXED gives.
+    normal. Rows with a missing outcome, covariate or group are left out and counted in `notes`.
+    Intervals of variances are Satterthwaite's: ν σ̂²/χ²(ν), ν = 2/var(log σ̂²), as SAS PROC MIXED gives.
 
     Examples
     --------

@@ -19,7 +19,10 @@ from scipy import stats
 from pathcost_lib import arguments
 from pathcost_lib.codes import financial_year_bounds, label
 from pathcost_lib.errors import InputError, require_one_of
-from pathcost_lib.pathways import BORNE, Definition, Links, shares_borne, summarise
+from pathcost_lib.pathways import BORNE, summarise
+from pathcost_lib.pathways.borne import shares_borne
+from pathcost_lib.pathways.definition import Definition
+from pathcost_lib.pathways.link import Links
 from pathcost_lib.results import NotComputable, Result
 from pathcost_lib.sources import Relation
 from pathcost_lib.sources.held import MonthsHeld

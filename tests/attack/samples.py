@@ -19,7 +19,7 @@ from scipy import stats
 
 from pathcost_lib import present
 from pathcost_lib.intervals import fieller_limits, poisson_limits, wilson_limits
-from pathcost_lib.present import display
+from pathcost_lib.present import disclosure, display
 
 SEEDS, FEWEST = range(200), 8
 SETTINGS, PHASES = ("acute", "community", "gp"), ("before", "during", "later")
@@ -111,7 +111,7 @@ def _of_each(rows: Callable[[int], Iterable[dict[str, Any]]]) -> pd.DataFrame:
     return pd.DataFrame([{"sample": f"{seed:03}", **row} for seed in SEEDS for row in rows(seed)])
 
 
-def _split(shown: present.Disclosed, name: str) -> dict[int, Payload]:
+def _split(shown: disclosure.Disclosed, name: str) -> dict[int, Payload]:
     """Return each sample's own rows of a table, as a notebook's output holds them."""
     whole = display.table_bundle(shown, name=name, title=name)[display.TABLE]
     small = shown.small if len(shown.small) == len(whole["rows"]) else np.zeros(len(whole["rows"]), dtype=bool)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,8 @@ import pandas as pd
 
 from doors.harness import Case
 from pathcost_lib import benchmark
+from pathcost_lib.benchmark import drivers, productivity, standards, two_part
+from pathcost_lib.benchmark.opportunity import deduplicate
 
 OTHER_GROUPS = "rows are groups: one fewer is another list"
 OTHER_PATIENTS = "rows are observations: one fewer, or one more, is another sample"
@@ -130,7 +131,7 @@ def _compared(**arguments: Any) -> pd.DataFrame:
 
 
 def _two_parts(**arguments: Any) -> dict[str, Any]:
-    found = benchmark.two_part_cost(**arguments)
+    found = two_part.two_part_cost(**arguments)
     table = found.table.sort_values("gbp")
     names = {"note": found.note, "r": found.r_squared, "terms": found.coefficients}
     return {**names, "expected": table["expected_gbp"].to_numpy()}
@@ -138,7 +139,7 @@ def _two_parts(**arguments: Any) -> dict[str, Any]:
 
 def _two_part_groups(**arguments: Any) -> pd.DataFrame:
     cells = _mix().assign(people=40.0)
-    return benchmark.two_part_cost(cells, factors=["age", "sex"], **TWO_PARTS).compare(**arguments)
+    return two_part.two_part_cost(cells, factors=["age", "sex"], **TWO_PARTS).compare(**arguments)
 
 
 def _trusts() -> pd.DataFrame:
@@ -157,7 +158,7 @@ def _inputs() -> pd.DataFrame:
 
 
 def _productive(**arguments: Any) -> dict[str, Any]:
-    found = benchmark.productivity(**arguments)
+    found = productivity.productivity(**arguments)
     return {"links": found.table, "left": found.excluded}
 
 
@@ -188,34 +189,6 @@ def _costs() -> pd.DataFrame:
 COSTS = {"unit": "icb", "value": "mean_gbp", "se": "se", "count": "n", "draws": 200}
 
 
-def _organisations() -> pd.DataFrame:
-    days = {"valid_from": ["2022-07-01", "2022-07-01", "2026-04-01", "2022-07-01"]}
-    days |= {"valid_to": ["2026-03-31", None, None, "2026-03-31"]}
-    return pd.DataFrame(
-        {"org_code": ["QA", "QB", "QN", "QC"], "kind": ["icb"] * 4, **{c: pd.to_datetime(d) for c, d in days.items()}}
-    )
-
-
-def _valid(**arguments: Any) -> dict[str, float]:
-    return dict.fromkeys(benchmark.current_codes(**arguments, on=date(2025, 6, 1)), 1.0)
-
-
-SUCCESSIONS = pd.DataFrame(
-    {
-        "org_code": ["QA", "QA", "QB"],
-        "successor_code": ["QN", "QM", "QM"],
-        "successor_share": [0.6, 0.4, 1.0],
-        "valid_to": pd.to_datetime(["2026-03-31"] * 3),
-    }
-)
-
-
-def _to_move() -> pd.DataFrame:
-    return pd.DataFrame(
-        {"icb": ["QA", "QB", "QC"], "year": ["2024-25"] * 3, "gbp": [100.0, 50.0, 70.0], "people": [10.0, 5.0, 7.0]}
-    )
-
-
 def _claims() -> pd.DataFrame:
     return pd.DataFrame(
         {"icb": ["QA", "QA", "QB"], "claim": ["knee", "outpatient", "knee"], "opportunity_gbp": [40.0, 30.0, 20.0]}
@@ -234,7 +207,7 @@ def _bands(**arguments: Any) -> pd.Series:
 
 
 def _loaded(**arguments: Any) -> pd.DataFrame:
-    return benchmark.load_standard(**arguments)
+    return standards.load_standard(**arguments)
 
 
 SOLE = "a label of its own: sole_share says how much cost no other group has"
@@ -382,7 +355,7 @@ CASES: dict[str, Case | list[Case]] = {
         },
     ),
     "pathway_drivers": Case(
-        benchmark.pathway_drivers,
+        drivers.pathway_drivers,
         lambda: {
             "base": _phases(1),
             "current": _phases(2),
@@ -461,25 +434,6 @@ CASES: dict[str, Case | list[Case]] = {
             ("features", "a row missing"): "rows are units: a unit that is not there is nobody's peer",
         },
     ),
-    "current_codes": Case(_valid, lambda: {"organisations": _organisations(), "kind": "icb"}),
-    "apportion": Case(
-        benchmark.apportion,
-        lambda: {
-            "df": _to_move(),
-            "successions": SUCCESSIONS.copy(),
-            "code": "icb",
-            "additive": ["gbp", "people"],
-            "by": "year",
-            "on": date(2026, 4, 1),
-        },
-        legitimate={
-            ("df", "a row missing"): OTHER_WORK,
-            ("df", "icb mislabelled"): "a code without a successor stays as it is",
-            ("df", "year mislabelled"): A_NAME,
-            ("successions", "successor_code mislabelled"): A_NAME,
-        },
-        skip={"additive": "names of columns"},
-    ),
     "rank": Case(
         benchmark.rank,
         lambda: {
@@ -538,7 +492,7 @@ CASES: dict[str, Case | list[Case]] = {
         ),
     ],
     "deduplicate": Case(
-        benchmark.deduplicate,
+        deduplicate,
         lambda: {
             "claims": _claims(),
             "scope": _scope(),

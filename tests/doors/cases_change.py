@@ -10,7 +10,8 @@ from system_steps import steps
 
 from doors.harness import Case
 from pathcost_lib import scenarios
-from pathcost_lib.scenarios.scenario import parse_scenario
+from pathcost_lib.scenarios.change import appraisal, model, portfolio, sharing, system
+from pathcost_lib.scenarios.scenario import Scenario, parse_scenario, rebase
 from pathcost_lib.sources.engine import connect
 
 FEWER_YEARS = "a flow of fewer years is a flow of fewer years"
@@ -56,17 +57,17 @@ def scheme(**changes: Any) -> dict[str, Any]:
     return content
 
 
-def scenario(**changes: Any) -> scenarios.Scenario:
+def scenario(**changes: Any) -> Scenario:
     """Return the scenario of `scheme`, read as from a file."""
     return parse_scenario(scheme(**changes), "doors.toml")
 
 
-def impact(ledger: pd.DataFrame | None = None, **options: Any) -> scenarios.SystemImpact:
+def impact(ledger: pd.DataFrame | None = None, **options: Any) -> system.SystemImpact:
     """Return the impact of `scheme` on cells."""
     return scenarios.system_impact(scenario(), cells() if ledger is None else ledger, **options)
 
 
-def numbers_of(found: scenarios.SystemImpact) -> dict[str, Any]:
+def numbers_of(found: system.SystemImpact) -> dict[str, Any]:
     """Return what an impact says in numbers, and why any is not there."""
     return {"year": found.by_year(), "released": found.released, "system": found.system}
 
@@ -95,11 +96,11 @@ def system_impact_by_arguments(
     capacity: dict[str, float],
 ) -> Any:
     """Work a scenario out under a rule and steps of its own."""
-    blended = scenarios.PaymentRule("blended", shares, payment_to_cost=to_cost)
+    blended = model.PaymentRule("blended", shares, payment_to_cost=to_cost)
     release = scenarios.Release(step, capacity)
     by_rule = scenarios.system_impact(scenario(), ledger, years=years, payment=blended, release=release)
     by_name = scenarios.system_impact(scenario(), ledger, years=years, payment=payment)
-    capitation = scenarios.PaymentRule("capitation", host=host)
+    capitation = model.PaymentRule("capitation", host=host)
     by_host = scenarios.system_impact(scenario(), ledger, years=years, payment=capitation)
     return [numbers_of(by_rule), numbers_of(by_name), numbers_of(by_host)]
 
@@ -162,7 +163,7 @@ def system_steps(
     return steps(local, names=names, claims=claims, **options).tables
 
 
-def own(ledger: pd.DataFrame, **changes: Any) -> scenarios.Scenario:
+def own(ledger: pd.DataFrame, **changes: Any) -> Scenario:
     """Return the scheme on cells as its file's own baseline."""
     return scenario(baseline=[baseline_row(row) for row in ledger.to_dict("records")], **changes)
 
@@ -216,7 +217,7 @@ def rebased(price_base: str, cost_gbp: float, running_gbp: float, bed_day_gbp: f
         "kind": "displacement", "bed_days_closed": 100, "released_per_bed_day_gbp": bed_day_gbp,
         "displaced_share": 0.5, "out_of_area_per_bed_day_gbp": 800,
     }  # fmt: skip
-    found = scenarios.rebase(scenario(baseline=rows, check=[check], running_gbp=running_gbp), price_base)
+    found = rebase(scenario(baseline=rows, check=[check], running_gbp=running_gbp), price_base)
     item = found.interventions[0]
     to = item.to
     return {
@@ -297,19 +298,19 @@ CASES: dict[str, Case | list[Case]] = {
         },
     ),
     "appraise": Case(
-        scenarios.appraise,
+        appraisal.appraise,
         lambda: BOTH | {"realisation": [0.5, 0.8, 0.9, 1.0]},
     ),
     "break_even": Case(scenarios.break_even, lambda: {"value_at": lambda n: 3.0 * n - 90.0, "low": 0.0, "high": 100.0}),
     "compare": Case(
-        lambda ledger, **bases: scenarios.compare(
+        lambda ledger, **bases: system.compare(
             *(scenarios.system_impact(scenario(price_base=base), ledger) for base in bases.values())
         ),
         lambda: {"ledger": cells(), "first": "2024-25", "second": "2024-25"},
         legitimate=LESS,
     ),
     "control_totals": Case(
-        lambda positions, financial_year: scenarios.control_totals(positions, impact(), financial_year),
+        lambda positions, financial_year: system.control_totals(positions, impact(), financial_year),
         lambda: {"positions": positions(), "financial_year": "2026-27"},
     ),
     "discount_factors": [
@@ -411,16 +412,16 @@ CASES: dict[str, Case | list[Case]] = {
         Case(scenarios.payback, lambda: {"cash_flows": FLOW["cash_flows"]}),
     ],
     "payment_at_risk": Case(
-        scenarios.payment_at_risk, lambda: {"contract_gbp": 1e6, "at_risk_pct": 1.0, "achieved": 0.6}
+        sharing.payment_at_risk, lambda: {"contract_gbp": 1e6, "at_risk_pct": 1.0, "achieved": 0.6}
     ),
     "realise": [
         Case(
-            scenarios.realise,
+            appraisal.realise,
             lambda: {"planned_gbp": [250.0, -50.0, 10.0], "factor": 0.8},
             legitimate={("planned_gbp", "a value fewer"): FEWER_YEARS},
         ),
         Case(
-            scenarios.realise,
+            appraisal.realise,
             lambda: {"planned_gbp": [250.0, -50.0, 10.0], "factor": [0.5, 0.8, 0.9]},
             legitimate={("factor", "a lone value for a list"): "one factor holds for every year, as documented"},
         ),
@@ -451,7 +452,7 @@ CASES: dict[str, Case | list[Case]] = {
     ),
     "stack": Case(
         lambda ledger, effect: numbers_of(
-            scenarios.system_impact(scenarios.stack([own(ledger), own(ledger, effect=effect)]))
+            scenarios.system_impact(portfolio.stack([own(ledger), own(ledger, effect=effect)]))
         ),
         lambda: {"ledger": own_cells(), "effect": 0.3},
         legitimate=LESS,

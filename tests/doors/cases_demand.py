@@ -10,6 +10,8 @@ from factories import make_tables
 
 from doors.harness import Case
 from pathcost_lib import scenarios
+from pathcost_lib.scenarios import draws
+from pathcost_lib.scenarios.demand.projection import CostPath, Growth
 from pathcost_lib.sources import connect
 
 INDEX = pd.MultiIndex.from_product(
@@ -25,9 +27,9 @@ BASE = pd.DataFrame(
 UNITS = pd.DataFrame(
     {"pod": ["a", "b"], "unit_cost_gbp": [10.0, 250.0], "fixed_share": [0.5, 0.2], "semi_fixed_share": [0.3, 0.3]}
 )
-GROWTH = scenarios.Growth(
-    non_demographic_pct={"a": scenarios.Distribution("interval", (1.0, 2.0))},
-    price_pct=scenarios.Distribution("interval", (0.0, 3.0)),
+GROWTH = Growth(
+    non_demographic_pct={"a": draws.Distribution("interval", (1.0, 2.0))},
+    price_pct=draws.Distribution("interval", (0.0, 3.0)),
 )
 SPAN = {"base_year": 2024, "horizon": 2025}
 COUNTS = pd.DataFrame(
@@ -51,7 +53,7 @@ def long_series() -> pd.DataFrame:
     return table.assign(series="ae", calendar="days", month=table["month"].dt.to_timestamp())
 
 
-def path(units: pd.DataFrame | None = None, **options: Any) -> scenarios.CostPath:
+def path(units: pd.DataFrame | None = None, **options: Any) -> CostPath:
     projection = scenarios.project(PEOPLE, RATES, growth=GROWTH, **SPAN)
     return scenarios.cost_path(projection, UNITS if units is None else units, **options)
 
@@ -59,11 +61,6 @@ def path(units: pd.DataFrame | None = None, **options: Any) -> scenarios.CostPat
 def swings(population: pd.DataFrame, rates: pd.DataFrame, year: int, unit_cost_gbp: dict[str, float]) -> pd.DataFrame:
     model = scenarios.DemandModel(population, rates, **SPAN)
     return scenarios.tornado(model, GROWTH, year=year, unit_cost_gbp=unit_cost_gbp)
-
-
-def near(series: pd.Series, long_run: pd.Series) -> pd.DataFrame:
-    ahead = scenarios.forecast(series, 9, method="seasonal_naive")
-    return scenarios.join_long_run(series, ahead, long_run)
 
 
 def by_month(activity: pd.DataFrame, icb: str) -> pd.DataFrame:
@@ -144,11 +141,6 @@ CASES: dict[str, Case | list[Case]] = {
         scenarios.forecast,
         lambda: {"series": series(), "horizon": 3, "method": "seasonal_naive", "calendar": "days"},
         legitimate=ENDS,
-    ),
-    "join_long_run": Case(
-        near,
-        lambda: {"series": series(), "long_run": pd.Series([12e3, 12.2e3, 12.4e3, 12.6e3], index=range(2024, 2028))},
-        legitimate={**ENDS, ("long_run", "a value fewer"): "a projection that ends a year sooner is a shorter path"},
     ),
     "monthly_outlook": Case(
         scenarios.monthly_outlook,

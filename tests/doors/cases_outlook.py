@@ -15,6 +15,7 @@ from factories import make_tables
 
 from doors.harness import Case
 from pathcost_lib import ledger, paths, scenarios
+from pathcost_lib.scenarios.demand.inputs import DemandInputs
 from pathcost_lib.sources import Dataset
 
 YEAR = "2024-25"
@@ -63,7 +64,7 @@ def extract() -> Dataset:
     return Dataset.from_frames(make_tables(patients=40))
 
 
-def own(**changed: Any) -> scenarios.DemandInputs:
+def own(**changed: Any) -> DemandInputs:
     """Read the extract's starting point."""
     data = extract()
     costed = ledger.cost_activity(data.activity, data.unit_costs, data.organisations, price_base=YEAR)
@@ -71,7 +72,7 @@ def own(**changed: Any) -> scenarios.DemandInputs:
 
 
 @cache
-def starting_point() -> scenarios.DemandInputs:
+def starting_point() -> DemandInputs:
     return scenarios.official_inputs(publications(), icb="QF7", base_year=2024, price_base=YEAR)
 
 

@@ -19,7 +19,9 @@ from pathcost_lib import variation
 from pathcost_lib.ledger import cost_activity
 from pathcost_lib.pathways import link, load_definition
 from pathcost_lib.sources import Dataset, connect
+from pathcost_lib.variation import screening, spc
 from pathcost_lib.variation.outlier_view import CostScreen
+from pathcost_lib.variation.patients import cost_drivers
 
 UNITS = [f"R{i:02}" for i in range(12)]
 LABEL = "a label of its own is a unit of its own"
@@ -68,7 +70,7 @@ def screened(table: pd.DataFrame, **options: Any) -> Any:
         table, unit="unit", numerator="events", denominator="expected", kind="ratio", indicator="indicator"
     )
     costs = variation.funnel(**means(), higher_is="worse")
-    return variation.screen({"ratios": ratios, "cost": costs}, **options)
+    return screening.screen({"ratios": ratios, "cost": costs}, **options)
 
 
 def months(series: int = 1) -> pd.DataFrame:
@@ -228,16 +230,6 @@ CASES: dict[str, Case | list[Case]] = {
     "interquartile_ratio": measure(variation.interquartile_ratio, confidence=0.95),
     "systematic_component": measure(variation.systematic_component, confidence=0.95),
     "weighted_cv": measure(variation.weighted_cv, confidence=0.95),
-    "count_components": Case(
-        variation.count_components,
-        lambda: {
-            "table": units()[["unit", "events", "expected"]],
-            "unit": "unit",
-            "observed": "events",
-            "expected": "expected",
-        },
-        legitimate=RELABELLED,
-    ),
     "funnel": [
         Case(
             variation.funnel,
@@ -272,7 +264,7 @@ CASES: dict[str, Case | list[Case]] = {
     ),
     "state_differences": [
         Case(
-            variation.state_differences,
+            screening.state_differences,
             lambda: {
                 "table": units().assign(df=20, se=40.0, gap=lambda d: d["mean_gbp"] - 5000)[
                     ["unit", "gap", "se", "df"]
@@ -286,7 +278,7 @@ CASES: dict[str, Case | list[Case]] = {
             legitimate={("table", "unit mislabelled"): LABEL},
         ),
         Case(
-            variation.state_differences,
+            screening.state_differences,
             lambda: {
                 "table": pd.DataFrame({"unit": list("abcd"), "p": [0.001, 0.02, 0.3, 0.5]}),
                 "keys": ["unit"],
@@ -340,7 +332,7 @@ CASES: dict[str, Case | list[Case]] = {
     ],
     "xmr_many": [
         Case(
-            variation.xmr_many,
+            spc.xmr_many,
             lambda: {
                 "table": months(3),
                 "by": "icb",
@@ -354,7 +346,7 @@ CASES: dict[str, Case | list[Case]] = {
             },
         ),
         Case(
-            variation.xmr_many,
+            spc.xmr_many,
             lambda: {
                 "table": months(2).assign(month=lambda d: d["month"].dt.strftime("%b-%y")),
                 "by": ["icb"],
@@ -393,7 +385,7 @@ CASES: dict[str, Case | list[Case]] = {
         legitimate=PATIENT,
     ),
     "cost_drivers": Case(
-        variation.cost_drivers,
+        cost_drivers,
         lambda: {"summary": cells(), "unit_column": "icb_code", "unit": "Q1", "by": ["phase", "setting"]},
     ),
     "cost_cases": Case(

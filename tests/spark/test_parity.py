@@ -11,7 +11,8 @@ from test_ledger import HOW
 from test_pathways import CHEST, KNEE, with_overlap
 
 from pathcost_lib.errors import InputError
-from pathcost_lib.ledger import build_spells, cost_activity, coverage, reconcile, split_periods
+from pathcost_lib.ledger import build_spells, cost_activity, coverage, reconcile
+from pathcost_lib.ledger.periods import split_periods
 from pathcost_lib.pathways import flow, link, split_phases, summarise
 from pathcost_lib.pathways.write_back import LEDGER, LINKS, PATHWAYS, write_ledger
 from pathcost_lib.sources import Dataset, Engine, connect, open_dataset

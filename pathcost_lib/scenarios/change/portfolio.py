@@ -74,7 +74,7 @@ def stack(scenarios: Sequence[Scenario]) -> Scenario:
     Examples
     --------
     >>> import pathcost_lib as pc
-    >>> from pathcost_lib.scenarios import stack, system_impact
+    >>> from pathcost_lib.scenarios.change.portfolio import stack
     >>> homes, cut = pc.load_scenario("nursing_homes"), pc.load_scenario("payment_cut")
     >>> both = stack([homes, pc.scenarios.rebase(cut, homes.price_base)])
     >>> [item.name for item in both.interventions]

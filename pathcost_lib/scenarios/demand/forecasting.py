@@ -31,12 +31,12 @@ from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 from statsmodels.tsa.forecasting.stl import STLForecast
 from statsmodels.tsa.statespace.sarimax import SARIMAX
 
-from pathcost_lib.arguments import as_list, explain_failure, number, number_list
+from pathcost_lib.arguments import as_list, explain_failure, number
 from pathcost_lib.errors import InputError, require_one_of
 from pathcost_lib.ordering import order_of
 from pathcost_lib.results import Result
 
-__all__ = ["COVID", "METHODS", "Backtest", "Forecast", "backtest", "forecast", "join_long_run", "working_days"]
+__all__ = ["COVID", "METHODS", "Backtest", "Forecast", "backtest", "forecast", "working_days"]
 
 FloatArray = NDArray[np.float64]
 
@@ -539,51 +539,3 @@ def forecast(
         table.loc[:, table.columns != "forecast"] = np.nan
     table.insert(0, "month", ahead)
     return Forecast(table, method, tested, reason, of.left_out)
-
-
-def join_long_run(series: pd.Series, near: Forecast, long_run: pd.Series) -> pd.DataFrame:
-    """Join a monthly forecast to a yearly projection, so that the path has no step where they meet.
-
-    Parameters
-    ----------
-    series : Series
-        Activity by month, as given to `forecast`.
-    near : Forecast
-        Its forecast.
-    long_run : Series
-        Projected activity by calendar year (index of years).
-
-    Returns
-    -------
-    DataFrame
-        year, activity, source ("actual and forecast", "projection"), factor: the projection is scaled by the last whole
-        year of actual and forecast months over the projection of that year. A year with a month unknown is not whole.
-
-    Raises
-    ------
-    InputError
-        If no whole calendar year is common to both, a month is in both series and forecast, or a year of the projection
-        is repeated, missing between the others, not a number, or not above 0.
-    """
-    if not isinstance(long_run, pd.Series):
-        raise InputError(f"long_run must be a pandas Series by year; this is a {type(long_run).__name__}.")
-    years = number_list(list(long_run.index), "long_run: years")
-    if len(set(years)) != len(years) or (len(years) and np.ptp(years) != len(years) - 1):
-        raise InputError("long_run must have every year once, from its first to its last.")
-    projected = number_list(long_run.to_numpy(), "long_run", least=np.finfo(float).tiny)
-    long_run = pd.Series(projected, index=years.astype(int)).sort_index()
-    near_months = pd.Series(near.table["forecast"].to_numpy(), index=pd.PeriodIndex(near.table["month"]))
-    monthly = pd.concat([by_month(series).dropna(), near_months])
-    if monthly.index.has_duplicates:
-        raise InputError("Some months are both in the series and in the forecast: the forecast is not of this series.")
-    yearly = monthly.groupby(pd.PeriodIndex(monthly.index).year).agg(["sum", "count"])
-    known = yearly.loc[(yearly["count"] == _SEASON) & yearly.index.isin(long_run.index), "sum"]
-    if known.empty:
-        raise InputError("The forecast and the projection have no whole calendar year in common.")
-    join = known.index.max()
-    factor = known[join] / long_run[join]
-    later = long_run[long_run.index > join] * factor
-    table = pd.DataFrame({"year": [*known.index, *later.index], "activity": [*known, *later]})
-    table["source"] = np.where(table["year"] <= join, "actual and forecast", "projection")
-    table["factor"] = np.where(table["year"] <= join, 1.0, factor)
-    return table
