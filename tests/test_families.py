@@ -12,6 +12,7 @@ from test_scenario_people import FILE, PATIENTS, ROWS, local
 from pathcost_lib import scenarios
 from pathcost_lib.errors import InputError
 from pathcost_lib.scenarios.change import families
+from pathcost_lib.scenarios.change.localise import Local
 from pathcost_lib.scenarios.scenario import Equity, parse_scenario, rebase
 
 STATED = {"hours": 2.0, "hour_gbp": 10.0, "travel_gbp": 5.0, "source": "Made up"}
@@ -30,7 +31,7 @@ def own(*schemes: dict[str, Any], **more: Any) -> dict[str, Any]:
     return FILE | {"baseline": [ROW], "intervention": items, "years": 3} | more
 
 
-def set_up(content: dict[str, Any]) -> scenarios.Local:
+def set_up(content: dict[str, Any]) -> Local:
     return scenarios.localise(parse_scenario(content, "own.toml"), None, icb="", year="")
 
 

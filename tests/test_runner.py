@@ -202,7 +202,7 @@ def test_a_pack_rests_on_the_files_that_a_scenario_names(key: str, data: Path, t
     scheme.parent.mkdir()
     scheme.write_text(_SCHEME, encoding="utf-8")
     listed.write_text("patient_id\n1\n", encoding="utf-8")
-    (notebook,) = [n for n in packs.production_notebooks() if n.stem.startswith("06")]
+    (notebook,) = [n for n in order.production_notebooks() if n.stem.startswith("06")]
 
     def placed(*files: Path) -> order.Order:
         given = {"scenario": str(files[0])} if key == "scenario" else {"beside": ", ".join(map(str, files))}
