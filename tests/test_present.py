@@ -490,7 +490,12 @@ def test_the_decision_on_a_gap_gives_its_middle_and_its_interval(
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        (1e6, 3e6, "Decide whether to go on with Plan, with £2.00m of transition payments so that none is worse off."),
+        (
+            1e6,
+            3e6,
+            "Decide whether to go on with Plan, with £2.00m of transition payments (over all years, not discounted) "
+            "so that none is worse off.",
+        ),
         (-1e6, 3e6, "Ask for better evidence on Plan before it goes on: whether the system gains is not certain."),
         (-3e6, -1e6, "Decide not to go on with Plan as it stands: the system is expected to lose."),
     ],

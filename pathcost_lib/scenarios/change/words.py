@@ -214,7 +214,9 @@ def savings_decision(worth: Disclosed, compensation: Disclosed, *, title: str) -
     low, high = whole.frame["lower_80"].iloc[0], whole.frame["upper_80"].iloc[0]
     paid = compensation.frame["transfer_gbp"] if "transfer_gbp" in compensation.frame else pd.Series(dtype=float)
     moved = paid[paid > 0].sum()
-    made_whole = f", with {short_pounds(moved, plus='')} of transition payments {UNDISCOUNTED}"
+    made_whole = (
+        f", with {short_pounds(moved, plus='')} of transition payments ({UNDISCOUNTED}) so that none is worse off"
+    )
     text = f"Decide whether to go on with {title}{made_whole if moved else ''}."
     if high < 0:
         text = f"Decide not to go on with {title} as it stands: the system is expected to lose."
