@@ -17,7 +17,7 @@ __all__ = ["BASES", "InputPrices", "input_prices", "pay_and_non_pay", "quality_i
 
 #: Where an index of input prices comes from, in the words of a message.
 BASES = {
-    "gdp_deflator": "the GDP deflator (HM Treasury), which knows nothing of NHS pay",
+    "gdp_deflator": "the Treasury's GDP deflator, which knows nothing of NHS pay",
     "cost_uplift": "the cost uplift factor of the NHS Payment Scheme with the pay awards of the year, for pay, drugs, "
     "capital and other costs of a provider together",
 }

@@ -176,8 +176,8 @@ def _worth(row: Mapping[Any, Any], worth_gbp: float) -> str:
 
 def _more(response: Disclosed) -> str:
     """Return what to ask for, so that more patients count: their answer before or, where that is rarer, after."""
-    shares = response.frame[["linkage_pct", "response_pct"]].astype(float)
-    before = not shares.empty and shares["linkage_pct"].iloc[0] < shares["response_pct"].iloc[0]
+    linked, answered = (response.frame.get(c, pd.Series(dtype=float)) for c in ("linkage_pct", "response_pct"))
+    before = not linked.empty and float(linked.iloc[0]) < float(answered.iloc[0])
     return "Have more patients fill in the first questionnaire" if before else "Have more patients answer the second"
 
 
