@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pathcost_lib import benchmark
 from pathcost_lib.arguments import as_list, confidence_levels, encode, no_gaps, require_columns
+from pathcost_lib.benchmark.productivity import productivity
 from pathcost_lib.errors import InputError
 from pathcost_lib.sources.engine import connect
 
@@ -72,6 +72,6 @@ def test_productivity_does_not_run_backwards_where_years_are_categories():
     options = {"by": "trust", "period": "year", "currency": "hrg", "activity": "spells", "cost": "gbp"}
     back = rows.assign(year=pd.Categorical(rows["year"], categories=["2023-24", "2022-23"]))
     for given in (rows, back):
-        (link,) = benchmark.productivity(given, **options).table.to_dict("records")
+        (link,) = productivity(given, **options).table.to_dict("records")
         assert link["year"] == "2023-24"
         assert link["activity_index"] == pytest.approx(120.0)  # each code has a fifth more
