@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pathcost_lib import benchmark
 from pathcost_lib.arguments import as_list, confidence_levels, encode, no_gaps, require_columns
 from pathcost_lib.benchmark.productivity import productivity
 from pathcost_lib.errors import InputError
