@@ -82,7 +82,7 @@ LOST: dict[str, Lost] = {
     ),
     "patients.conditions": _SHOWN_ONLY,
     "patients.deprivation_decile": Lost(
-        {"01": "Filled", "03": "Peers; Deprivation; Need; Opportunity", "07": EVERYTHING},
+        {"01": "Filled", "03": "Peers; Deprivation; Need; References; Opportunity", "07": EVERYTHING},
         {"03": "The gradient is not computable.*no deprivation is held", "07": "no patient's deprivation is held"},
     ),
     "patients.practice_code": _SHOWN_ONLY,
