@@ -429,6 +429,7 @@ LARGEST = {
         "Need": (0.005, 7),
         "Opportunity": (0.02, 0),
         "Deprivation": (0.02, 0),
+        "References": (0.02, 0),  # as Need: one point of an index
         # The area's own rows beside what is published: no other area has a part in it.
         "Published prices": (0.0, 0),
         "Published rates": (0.0, 0),
