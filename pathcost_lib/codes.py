@@ -22,9 +22,11 @@ __all__ = [
     "day",
     "financial_year",
     "financial_year_bounds",
+    "financial_year_from",
     "label",
     "months",
     "words",
+    "year_before",
 ]
 
 SETTINGS = (
@@ -127,8 +129,23 @@ def label(code: str) -> str:
 
 def financial_year(day: date) -> str:
     """Return the NHS financial year (1 April to 31 March) that holds `day`, as "2024-25"."""
-    start = day.year if day.month >= 4 else day.year - 1
-    return f"{start}-{(start + 1) % 100:02d}"
+    return financial_year_from(day.year if day.month >= 4 else day.year - 1)
+
+
+def financial_year_from(first: int) -> str:
+    """Return the financial year that begins in a calendar year: 2024 is "2024-25"."""
+    return f"{first}-{(first + 1) % 100:02d}"
+
+
+def year_before(year: str) -> str:
+    """Return the financial year before one.
+
+    Examples
+    --------
+    >>> year_before("2024-25")
+    '2023-24'
+    """
+    return financial_year_from(financial_year_bounds(year)[0].year - 1)
 
 
 def financial_year_bounds(year: str) -> tuple[date, date]:

@@ -333,7 +333,7 @@ def gradient(cells: Cells, icb: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     every = rows.groupby(STRATA)[["cost_gbp", "persons"]].transform("sum")
     rows["expected"] = rows["persons"] * every["cost_gbp"] / every["persons"]
     sums = ["persons", "cost_gbp", "expected", "variance"]
-    areas = {"icb": rows[rows["icb_code"] == icb], "all": _reference_rows(rows, cells)}
+    areas = {"icb": rows[rows["icb_code"] == icb], "all": cells.of_reference(rows)}
     if set(rows["icb_code"]) == {icb}:
         del areas["all"]  # one area is not compared with itself
     table = pd.concat([a.groupby("decile", as_index=False)[sums].sum().assign(area=name) for name, a in areas.items()])
@@ -354,10 +354,6 @@ def gradient(cells: Cells, icb: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     middle = (weight * table["value_gbp"]).groupby(table["area"]).transform("sum")
     table["fitted_gbp"] = middle + slope * (rank - 0.5)
     return table[_GRADIENT], slopes
-
-
-def _reference_rows(rows: pd.DataFrame, cells: Cells) -> pd.DataFrame:
-    return rows[rows["icb_code"] == cells.apart] if cells.apart else rows
 
 
 def people_by_tenth(cells: Cells) -> pd.DataFrame:

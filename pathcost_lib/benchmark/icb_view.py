@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,6 @@ __all__ = [
     "of_one",
     "provider_index",
     "read",
-    "read_costs",
 ]
 
 _SQL = Path(__file__).with_name("icb_view.sql")
@@ -101,6 +100,19 @@ class Cells:
     condition_costs: pd.DataFrame | None = None
     apart: str = ""
 
+    def of_reference(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows that are the reference: those of the area that stands apart, or else all."""
+        return rows[rows["icb_code"] == self.apart] if self.apart else rows
+
+
+#: Tables of `Cells` of pathways and providers, without rows.
+_OF_PATHWAYS = {
+    "providers": pd.DataFrame(columns=["provider_code", "pathway", "cost_basis", "cost_gbp"]),
+    "events": pd.DataFrame(columns=["pathway", "icb_code", *STRATA, "part", "pathways"]),
+    "pieces": pd.DataFrame(columns=["pathway", "icb_code", "part", "phase", "setting", "contacts", "cost_gbp"]),
+    "pathways": pd.DataFrame(columns=["pathway", "icb_code", "pathways"]),
+}
+
 
 def read(
     ledger: Relation,
@@ -110,6 +122,7 @@ def read(
     population: Relation,
     year: str,
     months: MonthsHeld | None = None,
+    costs_only: bool = False,
 ) -> Cells:
     """Read the ledger and its links once each into `Cells`.
 
@@ -127,48 +140,14 @@ def read(
     months : MonthsHeld, optional
         Months of the year that the area's data hold: of part of a year only contacts from the first to the last of
         them count, and pathways whose window closes in them, of every area, so that like months are compared.
+    costs_only : bool
+        Read people and their cost alone: the tables of pathways and providers are without rows.
 
     Raises
     ------
     InputError
         If an area and its successor both have activity in the year.
     """
-    chosen = summarise(links, ledger, ["pathway", "icb_code"], year=year, months=months, none_ok=True)
-    return replace(_read(ledger, links, patients, population, year, months, _TABLES), pathways=chosen)
-
-
-def read_costs(
-    ledger: Relation,
-    links: Links,
-    *,
-    patients: Relation,
-    population: Relation,
-    year: str,
-    months: MonthsHeld | None = None,
-) -> Cells:
-    """Return people and their cost as `read` does, without rows of pathways and providers."""
-    return _read(ledger, links, patients, population, year, months, _TABLES[:2])
-
-
-_TABLES = ["costs", "registered", "providers", "events", "pieces"]
-_NO_PATHWAYS = {
-    "providers": pd.DataFrame(columns=["provider_code", "pathway", "cost_basis", "cost_gbp"]),
-    "events": pd.DataFrame(columns=["pathway", "icb_code", *STRATA, "part", "pathways"]),
-    "pieces": pd.DataFrame(columns=["pathway", "icb_code", "part", "phase", "setting", "contacts", "cost_gbp"]),
-    "pathways": pd.DataFrame(columns=["pathway", "icb_code", "pathways"]),
-}
-
-
-def _read(
-    ledger: Relation,
-    links: Links,
-    patients: Relation,
-    population: Relation,
-    year: str,
-    months: MonthsHeld | None,
-    names: Collection[str],
-) -> Cells:
-    """Return the tables of some names, and what goes with them; the others are without rows."""
     first, last = financial_year_bounds(year)
     span = months.days if months else (first, last)
     settings = pd.DataFrame({"first_day": [span[0]], "last_day": [span[1]], "calendar_year": [first.year]})
@@ -181,7 +160,11 @@ def _read(
         "settings": settings.assign(groups=GROUPS),
     }
     steps = ledger.engine.run(_SQL, inputs)
-    tables: dict[str, Any] = _NO_PATHWAYS | {name: steps[name].to_pandas() for name in names}
+    names = ["costs", "registered", *([] if costs_only else ["providers", "events", "pieces"])]
+    tables: dict[str, Any] = _OF_PATHWAYS | {name: steps[name].to_pandas() for name in names}
+    if not costs_only:
+        by = ["pathway", "icb_code"]
+        tables["pathways"] = summarise(links, ledger, by, year=year, months=months, none_ok=True)
     for name in {"costs", "providers", "pieces"} & {*names}:
         pence = [str(c) for c in tables[name].filter(like="_pence")]
         tables[name] = tables[name].assign(**{c.replace("_pence", "_gbp"): tables[name][c] / 100 for c in pence})
@@ -392,7 +375,7 @@ def event_rates(cells: Cells, icb: str) -> pd.DataFrame:
     rows = rows if cells.counted is None else rows.merge(cells.counted, on=["icb_code", "pathway"])
     rows = rows.merge(events, how="left").fillna({"pathways": 0})
     standard = cells.population.groupby(STRATA, as_index=False)[["persons"]].sum().rename(columns={"persons": "weight"})
-    others = rows[rows["icb_code"] == cells.apart] if cells.apart else rows
+    others = cells.of_reference(rows)
     everyone = others.groupby(["pathway", *STRATA], as_index=False)[["persons", "pathways"]].sum().assign(icb_code="")
     both = pd.concat([rows[rows["icb_code"] == icb], everyone])
     by = ["pathway", "icb_code"]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pathcost_lib import paths
 from pathcost_lib.arguments import no_gaps, numbers, one_row_each, require_columns
-from pathcost_lib.codes import financial_year_bounds
+from pathcost_lib.codes import financial_year_bounds, financial_year_from
 from pathcost_lib.errors import InputError, require_one_of
 
 __all__ = ["BASES", "InputPrices", "input_prices", "pay_and_non_pay", "quality_index"]
@@ -68,9 +68,7 @@ def input_prices(deflator: str = "gdp_deflator") -> InputPrices:
     [100.0, 105.0]
     """
     if deflator.lower().endswith(".csv"):
-        if not Path(deflator).is_file():
-            raise InputError(f"deflator: there is no file {deflator}.")
-        return InputPrices(pay_and_non_pay(pd.read_csv(deflator)), OWN)
+        return InputPrices(pay_and_non_pay(_own_file(deflator, "deflator")), OWN)
     require_one_of(deflator, [*BASES, "a CSV file"], what="deflator")
     if deflator == "gdp_deflator":
         table = pd.read_csv(paths.reference() / "price_index.csv")
@@ -142,12 +140,16 @@ def quality_index(file: str) -> pd.DataFrame | None:
     """
     if not file:
         return None
-    if not Path(file).is_file():
-        raise InputError(f"quality: there is no file {file}.")
-    table, what = pd.read_csv(file), "rows of quality"
+    table, what = _own_file(file, "quality"), "rows of quality"
     require_columns(table, ["financial_year", "index", "source"], what=what)
     no_gaps(table, ["financial_year", "index", "source"], what=what)
     return table.rename(columns={"financial_year": "period"})[["period", "index"]]
+
+
+def _own_file(file: str, parameter: str) -> pd.DataFrame:
+    if not Path(file).is_file():
+        raise InputError(f"{parameter}: there is no file {file}.")
+    return pd.read_csv(file)
 
 
 def _chain(years: pd.Series, growth_pct: pd.Series | np.ndarray) -> pd.DataFrame:
@@ -155,6 +157,6 @@ def _chain(years: pd.Series, growth_pct: pd.Series | np.ndarray) -> pd.DataFrame
     starts = [financial_year_bounds(str(year))[0].year for year in years]
     if not starts or starts != [*range(starts[0], starts[0] + len(starts))]:
         raise InputError(f"Years of inflation must follow on without a gap; these are {', '.join(map(str, years))}.")
-    names = [f"{start}-{(start + 1) % 100:02d}" for start in (starts[0] - 1, *starts)]
+    names = [financial_year_from(start) for start in (starts[0] - 1, *starts)]
     growth = np.cumprod(1 + np.asarray(growth_pct, dtype=float) / 100)
     return pd.DataFrame({"period": names, "index": [100.0, *(100 * growth).round(6)]})

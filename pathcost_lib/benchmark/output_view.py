@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,13 @@ import pandas as pd
 from pathcost_lib.benchmark.icb_view import OWN
 from pathcost_lib.benchmark.input_prices import InputPrices, input_prices
 from pathcost_lib.benchmark.productivity import NEUTRAL, productivity
-from pathcost_lib.codes import SETTINGS, financial_year, financial_year_bounds
+from pathcost_lib.codes import SETTINGS, financial_year_bounds, year_before
 from pathcost_lib.few import SMALLEST
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.held import MonthsHeld
 from pathcost_lib.sources.quoting import quote_values
 
-__all__ = ["ALL_AREAS", "OUT_OF_HOSPITAL", "OutputCells", "left_shift", "productivity_table", "read", "year_before"]
+__all__ = ["ALL_AREAS", "OUT_OF_HOSPITAL", "OutputCells", "left_shift", "productivity_table", "read"]
 
 _SQL = Path(__file__).with_name("output_view.sql")
 #: Settings out of hospital and in one. Not counted as either: ambulances and 111, which lead to one or away from it;
@@ -48,17 +47,6 @@ class OutputCells:
     monthly: pd.DataFrame
     by_age: pd.DataFrame
     periods: tuple[str, str]
-
-
-def year_before(year: str) -> str:
-    """Return the financial year before.
-
-    Examples
-    --------
-    >>> year_before("2024-25")
-    '2023-24'
-    """
-    return financial_year(financial_year_bounds(year)[0] - timedelta(days=1))
 
 
 def read(ledger: Relation, patients: Relation, *, year: str, months: MonthsHeld) -> OutputCells:
@@ -128,8 +116,8 @@ def productivity_table(
     InputError
         If the prices lack one of the two years.
     """
-    index = input_prices().table.set_index("period")["index"]
-    prices = prices or input_prices()
+    general = input_prices()
+    index, prices = general.table.set_index("period")["index"], prices or general
     prices.require(cells.periods)
     every = cells.services.assign(service=cells.services["pod"].replace(NEUTRAL), everyone=ALL_AREAS)
     every = every.dropna(subset=["icb_code", "provider_code", "setting", "pod", "currency_code"])

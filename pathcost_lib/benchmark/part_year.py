@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pathcost_lib.benchmark.icb_view import ALL, STRATA, Cells
-from pathcost_lib.codes import label
+from pathcost_lib.codes import financial_year_from, label
 from pathcost_lib.few import SMALLEST
 from pathcost_lib.pathways.link import Links
 from pathcost_lib.sources.engine import Relation
@@ -129,7 +129,7 @@ def year_scale(ledger: Relation, links: Links, months: MonthsHeld, *, asked: boo
     ].transform("sum")
     names = [d.name for d in links.definitions]
     pathways = {name: _factor(closing[closing["pathway"] == name], months.months, "closes") for name in names}
-    whole_years = tuple(f"{first}-{(first + 1) % 100:02d}" for first in sorted(years))
+    whole_years = tuple(financial_year_from(first) for first in sorted(years))
     return YearScale(months, settings, pathways, whole_years)
 
 

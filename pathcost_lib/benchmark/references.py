@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pathcost_lib.benchmark.icb_view import ONE_AREA, Cells, cost_per_person, read, read_costs
+from pathcost_lib.benchmark.icb_view import ONE_AREA, Cells, cost_per_person, read
 from pathcost_lib.benchmark.need import expected_cost_of, on_basis
-from pathcost_lib.benchmark.output_view import year_before
 from pathcost_lib.benchmark.part_year import YearScale, scaled
 from pathcost_lib.benchmark.ranking import rank
 from pathcost_lib.benchmark.two_part import TwoPartCost
+from pathcost_lib.codes import year_before
 from pathcost_lib.comparators.club import ALIKE, BEFORE, Club
 from pathcost_lib.errors import InputError
 from pathcost_lib.pathways.link import Links
@@ -57,11 +57,9 @@ def read_year_before(
     if not there or not {month for listed in earlier.values() for month in listed} <= there:
         return None
     same = MonthsHeld(before, earlier)
-    people = {"patients": patients, "population": population}
-    if not who.before:
-        return scaled(read_costs(ledger, links, **people, year=before, months=same), scale)
-    cells = scaled(read(ledger, links, **people, year=before, months=same), scale)
-    return replace(cells, counted=_whole_windows(links, own, who.icb, same.days[0]))
+    people, costs_only = {"patients": patients, "population": population}, not who.before
+    cells = scaled(read(ledger, links, **people, year=before, months=same, costs_only=costs_only), scale)
+    return cells if costs_only else replace(cells, counted=_whole_windows(links, own, who.icb, same.days[0]))
 
 
 def _whole_windows(links: Links, own: Relation, icb: str, first: date) -> pd.DataFrame:
@@ -154,15 +152,15 @@ def circles(cells: Cells, who: Club, peers: pd.DataFrame) -> dict[str, list[str]
     )
     region_of = rows.to_pandas().dropna().drop_duplicates("org_code", keep="last").set_index("org_code")["region_code"]
     called = "England" if who.others is None else who.reference
-    found = {called: everyone}
+    areas_by_name = {called: everyone}
     region = region_of.get(who.icb)
     if region is not None:
-        found[names.get(region, str(region))] = [a for a in everyone if region_of.get(a) == region]
+        areas_by_name[names.get(region, str(region))] = [a for a in everyone if region_of.get(a) == region]
     if len(peers):
-        found[ALIKE] = sorted({who.icb, *peers.loc[peers["unit"] == who.icb, "peer"]})
+        areas_by_name[ALIKE] = sorted({who.icb, *peers.loc[peers["unit"] == who.icb, "peer"]})
     if not who.before and not who.alone:
-        found.setdefault(who.reference, [*who.areas])
-    return found
+        areas_by_name.setdefault(who.reference, [*who.areas])
+    return areas_by_name
 
 
 def by_reference(

@@ -436,6 +436,7 @@ def variation_finding(
         against = f"{more} than {reference}"
     equal = "age and sex" if at_need is None else BASES[basis]
     seen = f"At equal {equal} a person costs {here} here and {there} in {reference}. {reach}"
+    opposite = False
     doubt, less, published = _thin(coverage), _on_basis(need, "age_sex"), _on_basis(need, PUBLISHED)
     if at_need is not None and less is not None:
         seen += f" At equal age and sex alone: {_more_or_less(less)}."
@@ -443,8 +444,9 @@ def variation_finding(
         seen += f" By {BASES[PUBLISHED]}: {_more_or_less(published)}."
         clear = (published["difference_lower_95"] > 0, published["difference_upper_95"] < 0)
         doubt = doubt or ("" if clear == (low > 0, high < 0) else f"{BASES[PUBLISHED]} do not show it")
+        opposite = any(clear) and clear == (high < 0, low > 0)
     reason = confidence(low, high, checked=not doubt, doubt=doubt)
-    if published is not None and any(clear) and clear == (high < 0, low > 0):
+    if published is not None and opposite:
         title = f"Whether we cost more than {reference} depends on how need is allowed for"
         against = f"{against}; {_more_or_less(published)} by {BASES[PUBLISHED]}"
         reason = Confidence("low", "two ways to allow for need say the opposite")

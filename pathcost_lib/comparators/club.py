@@ -217,10 +217,10 @@ def _called(reference: str) -> str:
 
 def _by_rows(dataset: Dataset, reference: str, *, icb: str, year: str, allow: str, years: bool) -> Club:
     """Return who is compared by the rows of the data."""
-    asked = {"icb": icb, "year": year}
+    place = {"icb": icb, "year": year}
     if reference == EVERYWHERE:
-        return _club(by_rows(dataset, reference, **asked, allow=allow))
-    all_areas = by_rows(dataset, EVERYWHERE, **asked, allow="few_areas")
+        return _club(by_rows(dataset, reference, **place, allow=allow))
+    all_areas = by_rows(dataset, EVERYWHERE, **place, allow="few_areas")
     if reference == BEFORE:
         own = of_areas(all_areas.whole, [icb])
         alone = replace(_club(all_areas), areas=(icb,), left_out={}, dataset=own, everyone=all_areas.dataset)
@@ -229,9 +229,9 @@ def _by_rows(dataset: Dataset, reference: str, *, icb: str, year: str, allow: st
     if reference == ALIKE:
         # A list is what those that are alike come to.
         near = [] if all_areas.alone else alike(all_areas.dataset, icb, year)
-        who = by_rows(dataset, ",".join([*near, icb, ""]), **asked, allow=allow) if near else all_areas
+        who = by_rows(dataset, ",".join([*near, icb, ""]), **place, allow=allow) if near else all_areas
         return replace(_club(who), reference=ALIKE if near else NO_OTHER, everyone=all_areas.dataset)
-    return replace(_club(by_rows(dataset, reference, **asked, allow=allow)), everyone=all_areas.dataset)
+    return replace(_club(by_rows(dataset, reference, **place, allow=allow)), everyone=all_areas.dataset)
 
 
 def _club(who: Compared, others: Statistics | None = None) -> Club:

@@ -88,7 +88,8 @@ def share(
         price_base=price_base or year,
     )
     links = pathways.link(ledger, definitions, patients=people["patients"])
-    cells = icb_view.read(ledger, links, **people, year=year, months=who.months)
+    patients, population = people["patients"], people["population"]
+    cells = icb_view.read(ledger, links, patients=patients, population=population, year=year, months=who.months)
     if icb not in set(cells.population["icb_code"]):
         raise InputError(f"{icb}: {icb_view.NO_PEOPLE}. Nothing can be shared without.")
     titles = {d.name: d.title for d in definitions}

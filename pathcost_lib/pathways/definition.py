@@ -10,7 +10,7 @@ import pandas as pd
 
 from pathcost_lib import paths
 from pathcost_lib.errors import require_one_of
-from pathcost_lib.sources.quoting import quote_value, quote_values
+from pathcost_lib.sources.quoting import quote_condition
 
 __all__ = [
     "INDEX_FIELDS",
@@ -49,7 +49,7 @@ class Earlier:
 
     def where(self) -> str:
         """Return the SQL condition by which a ledger row is of that kind."""
-        return " AND ".join(_condition(key, values) for key, values in self.kind.items())
+        return " AND ".join(quote_condition(key, values) for key, values in self.kind.items())
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,8 @@ class Definition:
 
         What was before it is not in this condition: see `link`.
         """
-        tests = [_condition(key, values) for key, values in self.index.items()]
-        # A code that is not known is not one that is excluded.
-        tests += [f"coalesce(NOT {_condition(key, values)}, TRUE)" for key, values in self.excluded.items()]
+        tests = [quote_condition(key, values) for key, values in self.index.items()]
+        tests += [quote_condition(f"not_{key}", values) for key, values in self.excluded.items()]
         return " AND ".join([*tests, *(_of_people(key, values) for key, values in self.people.items())])
 
     @property
@@ -109,7 +108,7 @@ def anywhere(definitions: Iterable[Definition]) -> str:
         values = alike.setdefault(tuple(sorted(d.index)), {key: {} for key in sorted(d.index)})
         for key, chosen in d.index.items():
             values[key] |= dict.fromkeys(chosen)
-    tests = (" AND ".join(_condition(key, tuple(v)) for key, v in values.items()) for values in alike.values())
+    tests = (" AND ".join(quote_condition(key, v) for key, v in values.items()) for values in alike.values())
     return " OR ".join(f"({test})" for test in tests)
 
 
@@ -197,13 +196,5 @@ def linked_with(chosen: Definition) -> tuple[Definition, ...]:
 
 def _of_people(key: str, values: tuple[str, ...]) -> str:
     if key == "sex":
-        return f"sex IN ({quote_values(values)})"
+        return quote_condition(key, values)
     return f"age {'>=' if key == 'age_from' else '<='} {int(values[0])}"
-
-
-def _condition(key: str, values: tuple[str, ...]) -> str:
-    if key.endswith("_prefix"):
-        column = key.removesuffix("_prefix")
-        tests = " OR ".join(f"substr({column}, 1, {len(v)}) = {quote_value(v)}" for v in values)
-        return f"({tests})"
-    return f"{key} IN ({quote_values(values)})"

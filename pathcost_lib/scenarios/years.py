@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pathcost_lib.arguments import number_list
-from pathcost_lib.codes import financial_year_bounds
+from pathcost_lib.codes import financial_year_bounds, financial_year_from
 from pathcost_lib.errors import InputError
 
 __all__ = ["financial_years", "running_years", "start_year"]
@@ -41,4 +41,4 @@ def running_years(years: Any, *, what: str = "years") -> list[int]:
 
 def financial_years(years: Iterable[int]) -> list[str]:
     """Return financial years as they are written: "2024-25" for 2024."""
-    return [f"{y}-{(y + 1) % 100:02d}" for y in years]
+    return [financial_year_from(y) for y in years]

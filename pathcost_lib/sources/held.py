@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from pathcost_lib.codes import financial_year_bounds, label
+from pathcost_lib.codes import financial_year_bounds, financial_year_from, label
 from pathcost_lib.sources.engine import Relation
 from pathcost_lib.sources.quoting import quote_value
 
@@ -216,7 +216,7 @@ def last_whole_year(activity: Relation, year: str) -> str:
         return year
     first = activity.extent.first_start.year - 1 if activity.extent else asked.first
     for start in range(asked.first - 1, first - 1, -1):
-        earlier = f"{start}-{(start + 1) % 100:02d}"
+        earlier = financial_year_from(start)
         if months_held(activity, earlier).is_whole:
             return earlier
     return year

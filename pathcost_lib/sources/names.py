@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathcost_lib.codes import financial_year, financial_year_bounds
+from pathcost_lib.codes import financial_year, financial_year_bounds, financial_year_from
 from pathcost_lib.sources.contracts import CONTRACTS
 from pathcost_lib.sources.dataset import Dataset
 from pathcost_lib.sources.engine import Relation
@@ -53,7 +53,7 @@ def financial_years(activity: Relation) -> list[str]:
         return []
     first, last, _ = activity.extent
     years = range(int(financial_year(first)[:4]), int(financial_year(last)[:4]) + 1)
-    return [f"{year}-{(year + 1) % 100:02d}" for year in years]
+    return [financial_year_from(year) for year in years]
 
 
 def organisation_names(organisations: Relation) -> dict[str, str]:

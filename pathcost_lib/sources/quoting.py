@@ -12,7 +12,7 @@ from datetime import date, datetime
 
 from pathcost_lib.errors import InputError
 
-__all__ = ["quote_name", "quote_value", "quote_values"]
+__all__ = ["quote_condition", "quote_name", "quote_value", "quote_values"]
 
 
 def quote_value(value: object) -> str:
@@ -47,6 +47,25 @@ def quote_values(values: Iterable[object]) -> str:
     An empty list is a null, which no value is in.
     """
     return ", ".join(map(quote_value, values)) or "NULL"
+
+
+def quote_condition(key: str, codes: Iterable[str]) -> str:
+    """Return the test that the column of a key has one of some codes.
+
+    A key that ends in _prefix asks for codes that begin so. One that begins with not_ is met by all others: a code that
+    is not known is not one that is excluded.
+
+    Examples
+    --------
+    >>> print(quote_condition("not_primary_diagnosis_prefix", ["C"]))
+    coalesce(NOT (substr("primary_diagnosis", 1, 1) = 'C'), TRUE)
+    """
+    column = quote_name(key.removeprefix("not_").removesuffix("_prefix"))
+    if key.endswith("_prefix"):
+        test = f"({' OR '.join(f'substr({column}, 1, {len(code)}) = {quote_value(code)}' for code in codes)})"
+    else:
+        test = f"{column} IN ({quote_values(codes)})"
+    return f"coalesce(NOT {test}, TRUE)" if key.startswith("not_") else test
 
 
 def quote_name(name: str) -> str:

@@ -129,14 +129,14 @@ class SparkEngine(Engine):
         from pyspark.errors import AnalysisException
 
         try:
-            return bool(self.session.catalog.tableExists(".".join(f"`{part}`" for part in table.parts)))
+            return bool(self.session.catalog.tableExists(_dotted(table)))
         except AnalysisException as error:
             place = ".".join(table.parts[:-1])
             raise InputError(f"Spark has no catalog or schema {place} ({error.getCondition()}).") from None
 
     def _register(self, name: str, source: pa.Table | list[str] | Stored) -> None:
         if isinstance(source, Stored):
-            frame = self.session.table(".".join(f"`{part}`" for part in source.parts))
+            frame = self.session.table(_dotted(source))
         else:
             frame = self._parquet(*source) if isinstance(source, list) else self._from_arrow(source)
         frame.createOrReplaceTempView(name)
@@ -195,7 +195,7 @@ class SparkEngine(Engine):
         """Write a view as a table of a catalog, or as Parquet on a store, in the place of what is there."""
         rows = self.session.table(name).write.mode("overwrite")
         if isinstance(place, Stored):
-            rows.saveAsTable(".".join(f"`{part}`" for part in place.parts))
+            rows.saveAsTable(_dotted(place))
         else:
             rows.parquet(place)
 
@@ -257,6 +257,11 @@ def _errors_to(file: int) -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def _dotted(table: Stored) -> str:
+    """Return the name of a table of a catalog as Spark reads it."""
+    return ".".join(f"`{part}`" for part in table.parts)
 
 
 def _ddl(schema: pa.Schema) -> str:

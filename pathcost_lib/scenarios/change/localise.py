@@ -28,7 +28,7 @@ from pathcost_lib.scenarios.change.people import column_of, of_people, with_peop
 from pathcost_lib.scenarios.scenario import PROGRAMME, Scenario, moved, rebase
 from pathcost_lib.scenarios.years import financial_years, running_years, start_year
 from pathcost_lib.sources.engine import Relation, connect
-from pathcost_lib.sources.quoting import quote_value, quote_values
+from pathcost_lib.sources.quoting import quote_condition, quote_value
 
 
 @dataclass(frozen=True, eq=False)
@@ -476,15 +476,10 @@ def selection_sql(intervention: Intervention) -> str:
     """Return what an intervention selects, as the condition of a WHERE clause."""
     parts = []
     for key, codes in intervention.select.items():
-        column = column_of(key)
-        if column == "age":
-            test = f"age {'>=' if key == 'age_from' else '<='} {int(codes[0])}"
-        elif not key.endswith("_prefix"):
-            test = f"{column} IN ({quote_values(codes)})"
+        if column_of(key) == "age":
+            parts.append(f"age {'>=' if key == 'age_from' else '<='} {int(codes[0])}")
         else:
-            test = "(" + " OR ".join(f"starts_with({column}, {quote_value(code)})" for code in codes) + ")"
-        # A code that is not known is not one that is excluded.
-        parts.append(f"coalesce(NOT {test}, TRUE)" if key.startswith("not_") else test)
+            parts.append(quote_condition(key, codes))
     return " AND ".join(parts) or "TRUE"
 
 

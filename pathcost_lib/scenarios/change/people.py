@@ -3,7 +3,6 @@
 A row of activity has one diagnosis, the main one. A diagnosis "of a patient" is one of any of the patient's contacts in
 the year, wherever: so dementia is found in an admission for a fall.
 
-
 A list of people is a CSV file of its own with a column patient_id. Identifiers in it become pseudonyms as at intake
 (see `intake.pseudonyms`), with the same local key, and are compared with those of the data; nothing of them is kept.
 """
@@ -24,7 +23,7 @@ from pathcost_lib.intake.pseudonyms import key_file, key_in, local_key, pseudony
 from pathcost_lib.scenarios.change.interventions import Intervention
 from pathcost_lib.scenarios.years import start_year
 from pathcost_lib.sources.engine import DuckDBEngine, Relation, connect
-from pathcost_lib.sources.quoting import quote_value
+from pathcost_lib.sources.quoting import quote_condition
 
 __all__ = ["COLUMNS", "PERSON", "column_of", "is_listed", "of_people", "with_people"]
 
@@ -101,8 +100,8 @@ def with_people(
     if of_codes and "primary_diagnosis" not in rows.columns:
         raise InputError("A scheme chooses people by a diagnosis: the ledger has no column primary_diagnosis.")
     for codes, column in of_codes.items():
-        tests = " OR ".join(f"starts_with(primary_diagnosis, {quote_value(code)})" for code in codes)
-        sources[column] = f"(SELECT DISTINCT CAST(patient_id AS VARCHAR) AS listed_id FROM rows WHERE {tests})"
+        test = quote_condition("primary_diagnosis_prefix", codes)
+        sources[column] = f"(SELECT DISTINCT CAST(patient_id AS VARCHAR) AS listed_id FROM rows WHERE {test})"
     joined = " ".join(
         f"LEFT JOIN {source} AS {column}_of ON {column}_of.listed_id = CAST(r.patient_id AS VARCHAR)"
         for column, source in sources.items()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from pathcost_lib.codes import financial_year_from
 from pathcost_lib.present.disclosure import Disclosed
 from pathcost_lib.present.findings import QUESTIONS, Finding, Headline, confidence, unknown
 from pathcost_lib.present.format import inside, interval, plain_pounds, short_pounds
@@ -119,7 +120,7 @@ def _reach(low: float, high: float) -> str:
 
 
 def _year(value: float) -> str:
-    return f"{int(value)}-{(int(value) + 1) % 100:02d}"
+    return financial_year_from(int(value))
 
 
 def gap_decision(gap: Disclosed, tornado: Disclosed | None = None) -> dict[str, Any]:
