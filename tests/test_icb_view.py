@@ -16,6 +16,7 @@ from pathcost_lib.benchmark import figures, icb_causes, icb_view
 from pathcost_lib.benchmark import words as icb_sentences
 from pathcost_lib.present import style
 from pathcost_lib.sources import open_dataset
+from pathcost_lib.value import figures as value_figures
 
 YEAR = "2024-25"
 ICBS = [f"Q{n:02d}" for n in range(12)]
@@ -423,3 +424,21 @@ def test_indices_are_marked_by_what_their_interval_says() -> None:
     assert figures.describe_against_hundred(frame, **about).endswith(
         "Admitted: 120 (110 to 130); Outpatient: 99 (90 to 108); A&E: not shown."
     )
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("others", [True, False])
+def test_a_key_names_only_what_is_drawn(others: bool) -> None:
+    # One area's own rows: the key had a mark for "no other area", of which nothing was drawn.
+    rows = pd.DataFrame({"decile": [1, 2], "value_gbp": [20.0, 10.0], "fitted_gbp": [20.0, 10.0]})
+    rows = rows.assign(lower_95=rows["value_gbp"] - 1, upper_95=rows["value_gbp"] + 1)
+    names = {"area": "Here", "reference": "England" if others else "no other area"}
+    table = pd.concat([rows.assign(area="Here"), *([rows.assign(area="England")] if others else [])])
+    drawn = style.draw(figures.gradient, table, width=6, height=3, **names)
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["Here", "England"][: 1 + others]
+    assert ("beside" in figures.describe_gradient(table, **names)) == others
+    aim = pd.DataFrame({"measure": ["Cost"], "unit": ["gbp"], "value": [9.0], "lower_95": [8.0], "upper_95": [10.0]})
+    aim = aim.assign(reference=7.0 if others else np.nan, reason="")
+    drawn = style.draw(value_figures.triple_aim, aim, width=6, height=3, **names)
+    assert len(drawn.legends[0].get_texts()) == 1 + others
+    assert [tick.get_text() for tick in drawn.axes[0].get_xticklabels()] == ["less", "England", "more"] * others

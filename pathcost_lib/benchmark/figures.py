@@ -420,21 +420,23 @@ def gradient(ax: Axes, table: pd.DataFrame, *, area: str, reference: str = "Engl
     """
     if table.loc[table["area"] == area, "value_gbp"].notna().sum() == 0:
         return empty(ax, "Nothing to show: no deprivation is held for the people of this area, or too few people are.")
-    handles = []
+    handles = {}
     looks = ((area, -0.1, "o", style.FOCUS, style.FOCUS, "-"), (reference, 0.1, "D", style.MUTED, style.PAPER, "--"))
     for name, shift, marker, color, face, dash in looks:
         rows = table[(table["area"] == name) & table["value_gbp"].notna()].astype({"decile": int})
+        if rows.empty:  # nobody to compare with
+            continue
         at = rows["decile"] + shift
         ax.vlines(at, rows["lower_95"], rows["upper_95"], color=color, lw=2.4 if name == area else 1.4)
         ax.plot(rows["decile"], rows["fitted_gbp"], color=color, lw=1.2, ls=dash)
-        handles += ax.plot(at, rows["value_gbp"], marker=marker, ms=6, mfc=face, mec=color, color=color, lw=0)
+        (handles[name],) = ax.plot(at, rows["value_gbp"], marker=marker, ms=6, mfc=face, mec=color, color=color, lw=0)
     ax.set_xticks(range(1, 11))
     ax.set_ylim(bottom=0)
     ax.locator_params(axis="y", nbins=5)
     ax.yaxis.set_major_formatter(lambda value, _: pounds(value))
     ax.grid(True, axis="y")
     axis_title(ax, "Tenth of deprivation, 1 the most deprived (bar: 95% interval; line: fitted)")
-    key(ax, handles, [area, reference])
+    key(ax, [*handles.values()], [*handles])
     return ax
 
 
@@ -444,7 +446,8 @@ def describe_gradient(table: pd.DataFrame, *, area: str, reference: str = "Engla
     ours = table[table["area"] == area].assign(tenth=lambda rows: "Tenth " + rows["decile"].astype(str))
     form = dict.fromkeys(("value_gbp", "lower_95", "upper_95"), pounds)
     text = say_list(ours, "tenth", "{value_gbp} ({lower_95} to {upper_95})", **form) if len(ours) else "None shown."
-    return f"Cost per person by tenth of deprivation, {area} beside {reference}, with 95% intervals. {text}"
+    beside = f" beside {reference}" if table.loc[table["area"] == reference, "value_gbp"].notna().any() else ""
+    return f"Cost per person by tenth of deprivation, {area}{beside}, with 95% intervals. {text}"
 
 
 # Not the house's own colours, which turn with a dark page: here the number's ink goes with its cell.

@@ -290,9 +290,13 @@ def triple_aim(ax: Axes, table: pd.DataFrame, *, area: str, reference: str = "En
         margin_text(ax, row + 0.24, say_measure(item["reference"], item["unit"]), color=style.MUTED)
     rows_down(ax, table["measure"])
     ax.set_xlim(-1.05, 1.05)
-    ax.set_xticks([-1, 0, 1], ["less", reference, "more"])
-    marks = [Line2D([], [], color=style.FOCUS, marker="o", ms=7, lw=2.6), Line2D([], [], color=style.MUTED, lw=1.2)]
-    key(ax, marks, [f"{area} (bar: 95% interval)", reference])
+    marks = {f"{area} (bar: 95% interval)": Line2D([], [], color=style.FOCUS, marker="o", ms=7, lw=2.6)}
+    if table["reference"].notna().any():
+        ax.set_xticks([-1, 0, 1], ["less", reference, "more"])
+        marks[reference] = Line2D([], [], color=style.MUTED, lw=1.2)
+    else:  # nobody to compare with
+        ax.set_xticks([])
+    key(ax, [*marks.values()], [*marks])
     return ax
 
 
