@@ -136,6 +136,7 @@ def circles(cells: Cells, who: Club, peers: pd.DataFrame) -> dict[str, list[str]
     """Return the references that an area could be compared with, by what they are called, and the areas of each.
 
     All areas that take part, those of the region, those most alike, and those chosen where that is none of these.
+    None where only one takes part.
 
     Parameters
     ----------
@@ -146,6 +147,8 @@ def circles(cells: Cells, who: Club, peers: pd.DataFrame) -> dict[str, list[str]
         From `icb_causes.peers`.
     """
     everyone = sorted(set(cells.population["icb_code"]))
+    if len(everyone) < 2:  # one area alone is not England, nor its region
+        return {}
     names = organisation_names(who.whole.organisations)
     rows = who.whole.organisations.query(
         "SELECT org_code, region_code FROM this WHERE kind = 'icb' ORDER BY valid_from"
